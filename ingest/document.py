@@ -1,0 +1,109 @@
+"""What reading a file yields: its text, the blocks the text is made of, and the way back to the file's lines."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+from rag.sentences import LINE_END
+
+BYTE_ORDER_MARK = "\ufeff"
+PATH_SEPARATOR = " > "
+MAX_HEADING_CHARACTERS = 120  # of one heading in a path: a runaway heading must not outweigh its text
+
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+_EMPHASIS = re.compile(r"[*`]+|\s\{#[^{}]*\}\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a document's text, `text[start:end]`, without white space at its ends.
+
+    `kind` is heading, paragraph, list (one item), table, code, quote, html, rule or front matter. `heading` is the path
+    of the headings above (`Guide > Install`); a heading's own block carries the path that it opens.
+    """
+
+    start: int
+    end: int
+    kind: str
+    heading: str
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file as text. Offsets count code points of `text`; its blocks are in order and do not overlap.
+
+    Together the blocks hold every character of `text` that is neither white space nor a leading byte-order mark.
+    `text` is the decoded file itself, or, where `converted`, what was extracted from it; then `line_marks` holds
+    (offset, line of the file) pairs in order. `content_hash` is the SHA-256 of the file's bytes, in hex.
+    """
+
+    source: str
+    format: str
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+    encoding: str
+    content_hash: str
+    content_bytes: int
+    converted: bool = False
+    line_marks: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        end = 0
+        for block in self.blocks:
+            if not end <= block.start < block.end:
+                raise ValueError(f"{self.source}: block {block.start}..{block.end} overlaps one that ends at {end}")
+            end = block.end
+        if end > len(self.text):
+            raise ValueError(f"{self.source}: a block ends at {end}, beyond the text of {len(self.text)} characters")
+
+    def line_at(self, offset: int) -> int:
+        """The 1-based line of the user's file that holds this offset of the text."""
+        if not self.converted:
+            return bisect_right(self._line_starts, offset)
+        mark = bisect_right(self.line_marks, offset, key=lambda pair: pair[0])
+        return self.line_marks[mark - 1][1] if mark else 1
+
+    def page_at(self, offset: int) -> int:  # noqa: ARG002 - formats with pages answer from it
+        """The 1-based page of the user's file that holds this offset, 0 for a format without pages."""
+        return 0
+
+    @cached_property
+    def _line_starts(self) -> array[int]:
+        # an array and not a list: a file may hold millions of lines
+        return array("q", chain((0,), (mark.end() for mark in LINE_END.finditer(self.text))))
+
+
+class HeadingPath:
+    """The headings that are open at a place of a document, outermost first."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+
+    def enter(self, level: int, title: str) -> str:
+        """Close the headings of this level and below, open this one, and return the path."""
+        while self._open and self._open[-1][0] >= level:
+            self._open.pop()
+        self._open.append((level, title))
+        return self.path
+
+    @property
+    def path(self) -> str:
+        """The titles joined with ` > `."""
+        return PATH_SEPARATOR.join(title for _, title in self._open if title)
+
+
+def plain_heading(markup: str) -> str:
+    """A heading as a reader says it: on one line, without emphasis, code marks and link targets, and of bounded length.
+
+    >>> plain_heading("Use `make` in [the shell](sh.md) {#make}")
+    'Use make in the shell'
+    """
+    words = _EMPHASIS.sub("", _LINK.sub(r"\1", markup[:2000])).split()
+    title = " ".join(words)
+    return title if len(title) <= MAX_HEADING_CHARACTERS else title[: MAX_HEADING_CHARACTERS - 1].rstrip() + "…"

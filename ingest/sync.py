@@ -1,0 +1,205 @@
+"""A folder in, a store that matches it out: new and changed files are embedded, unchanged ones left, gone ones removed.
+
+Files are read and chunked one by one; their chunks are encoded and stored in windows that reach across files; a document
+is published as soon as its last chunk has arrived. A run that is killed loses at most its last window of work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.read import read_document
+from ingest.walk import FoundFile, Refusal, Walk, printable
+from rag.quantization import quantize_vectors
+from sql.errors import UnreadableDocument
+from sql.records import SourceDocument
+from sql.store import Draft, Passages
+from sql.terminal import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.read import Document
+    from rag.encoder import Encoder
+    from rag.quantization import Scheme
+    from sql.records import Chunk, LiveDocument
+    from sql.store import Store
+    from sql.terminal import Progress
+
+# Texts of one length share a batch, so a wide window wastes less; it is also the work a killed run repeats.
+CHUNKS_PER_WINDOW = 512
+
+
+@dataclass
+class Plan:
+    """What has to be done so that the store matches the files."""
+
+    new: list[FoundFile] = field(default_factory=list)
+    changed: list[FoundFile] = field(default_factory=list)
+    unchanged: list[FoundFile] = field(default_factory=list)
+    deleted: list[LiveDocument] = field(default_factory=list)
+    skipped: list[Refusal] = field(default_factory=list)
+    failed: list[Refusal] = field(default_factory=list)
+
+    @property
+    def to_index(self) -> list[FoundFile]:
+        """Files to embed."""
+        return self.new + self.changed
+
+
+@dataclass
+class Summary:
+    """What a run did; all counts but chunks are files."""
+
+    files: int
+    unchanged: int
+    skipped: list[Refusal]
+    failed: list[Refusal]
+    indexed: int = 0
+    deleted: int = 0
+    chunks: int = 0
+    seconds: float = 0.0
+
+
+def make_plan(found: Walk, documents: Sequence[LiveDocument], chunker: str) -> Plan:
+    """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything."""
+    plan = Plan(skipped=list(found.skipped), failed=list(found.failed))
+    known = {document.path: document for document in documents}
+    present = set()
+    for file in found.files:
+        path = printable(file.path)
+        present.add(path)
+        document = known.get(path)
+        if document is None:
+            plan.new.append(file)
+        elif document.chunker == chunker and document.content_sha256 == content_sha256(file):
+            plan.unchanged.append(file)
+        else:
+            plan.changed.append(file)
+    plan.deleted = [
+        document for document in documents if document.path not in present and found.covers(document.path)
+    ]
+    return plan
+
+
+def content_sha256(file: FoundFile) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
+    try:
+        with file.path.open("rb") as stream:
+            total = sha256()
+            while block := stream.read(1 << 20):
+                total.update(block)
+    except OSError:
+        return ""
+    return total.hexdigest()
+
+
+def sync(
+    store: Store, encoder: Encoder, found: Walk, scheme: Scheme, progress: Progress | None = None
+) -> Summary:
+    """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any."""
+    started = monotonic()
+    watch = progress or Silence()
+    plan = make_plan(found, store.documents(), default_chunker(encoder))
+    watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
+    summary = Summary(
+        files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed
+    )
+    pipeline = Pipeline(store, encoder, scheme, watch)
+    for file in plan.to_index:
+        try:
+            document = read_document(file.path, printable(file.source))
+        except UnreadableDocument as error:
+            plan.failed.append(Refusal(printable(file.source), str(error)))
+        else:
+            pipeline.add(source_document(document, file, default_chunker(encoder)), split(document, encoder))
+        watch.advance(files=1, content_bytes=file.size)
+    pipeline.finish()
+    # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
+    store.publish([], plan.deleted)
+    summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
+    summary.seconds = monotonic() - started
+    return summary
+
+
+@dataclass
+class Pipeline:
+    """Chunks of many documents, encoded and stored window by window."""
+
+    store: Store
+    encoder: Encoder
+    scheme: Scheme
+    progress: Progress
+    published: int = 0
+    chunks: int = 0
+    _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
+    _complete: list[Draft] = field(default_factory=list)
+
+    def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
+        """Queues a whole document."""
+        draft = self.store.begin(document)
+        for chunk in chunks:
+            self._window.append((draft, chunk))
+            if len(self._window) == CHUNKS_PER_WINDOW:
+                self._flush()
+        self._complete.append(draft)
+        # Many empty files must not pile up until there is a chunk.
+        if len(self._complete) >= CHUNKS_PER_WINDOW:
+            self._flush()
+
+    def finish(self) -> None:
+        """Stores and publishes what is still queued."""
+        self._flush()
+
+    def _flush(self) -> None:
+        """Encodes the window, stores its rows, and publishes the documents that are complete."""
+        if self._window:
+            texts = [embedded_text(draft.document, chunk) for draft, chunk in self._window]
+            vectors = quantize_vectors(
+                self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count)), self.scheme
+            )
+            self.store.insert(Passages(self._window, vectors))
+            self.chunks += len(self._window)
+        self.store.publish(self._complete)
+        self.published += len(self._complete)
+        self._window, self._complete = [], []
+
+
+def embedded_text(document: SourceDocument, chunk: Chunk) -> str:
+    """What the encoder reads of a chunk: its own text."""
+    return chunk.text
+
+
+def split(document: Document, encoder: Encoder) -> list[Chunk]:
+    """The chunks of a document, none longer than the encoder reads."""
+    return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
+
+
+def max_tokens(encoder: Encoder) -> int:
+    """Tokens of text in a chunk: our default, or less where the encoder or its prompt leaves less."""
+    prompt = encoder.tokenizer.count(encoder.config.document_prompt) if encoder.config.document_prompt else 0
+    return min(DEFAULT_MAX_TOKENS, encoder.tokenizer.max_text_tokens - prompt)
+
+
+def default_chunker(encoder: Encoder) -> str:
+    """The name of the chunker in use; a document that was cut by another one is cut anew."""
+    return chunker_name(max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
+
+
+def source_document(document: Document, file: FoundFile, chunker: str) -> SourceDocument:
+    """The manifest's view of a document that was read."""
+    return SourceDocument(
+        path=printable(file.path),
+        source=document.source,
+        title=document.title,
+        format=document.format,
+        encoding=document.encoding,
+        content_sha256=document.content_hash,
+        content_bytes=document.content_bytes,
+        chunker=chunker,
+        extracted_text=document.text if document.converted else None,
+    )

@@ -1,0 +1,194 @@
+"""The int8 checkpoint: one safetensors file with an encoder's int8 weights, and the tokenizer beside it.
+
+Never a pickle, never a float32 copy. The header carries the architecture, where the weights came from, and a digest of
+every tensor, so that a truncated, foreign or changed file is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sql.errors import ModelError
+from sql.records import EncoderIdentity
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = "int8-rag encoder 1"
+WEIGHTS_FILE = "model.safetensors"
+TOKENIZER_FILE = "tokenizer.json"
+WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel"
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Everything about an encoder that is not a tensor; sizes count numbers, `max_tokens` includes the special ones."""
+
+    model: str
+    model_revision: str
+    model_sha256: str
+    tokenizer_sha256: str
+    layers: int
+    heads: int
+    dimensions: int
+    hidden_dimensions: int
+    vocabulary: int
+    positions: int
+    max_tokens: int
+    layer_norm_eps: float
+    pooling: str
+    normalized: bool
+    query_prompt: str
+    document_prompt: str
+    weights: str = WEIGHTS_INT8_PER_CHANNEL
+
+    def __post_init__(self) -> None:
+        if self.dimensions % self.heads:
+            raise ModelError(f"{self.model}: {self.dimensions} dimensions cannot be split over {self.heads} heads")
+        if self.max_tokens > self.positions:
+            raise ModelError(f"{self.model}: {self.max_tokens} tokens do not fit its {self.positions} positions")
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What a store remembers of this encoder."""
+        return EncoderIdentity(**{name: getattr(self, name) for name in EncoderIdentity.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """An encoder's config and tensors by name: `*.codes` int8 (out, in) with `*.scale` float32 (out,), else float32."""
+
+    config: EncoderConfig
+    tensors: dict[str, NDArray[np.generic]]
+
+    def __post_init__(self) -> None:
+        for name, shape in expected_shapes(self.config).items():
+            tensor = self.tensors.get(name)
+            dtype = np.int8 if name.endswith(".codes") else np.float32
+            if tensor is None or tensor.shape != shape or tensor.dtype != dtype:
+                found = "nothing" if tensor is None else f"{tensor.dtype} {tensor.shape}"
+                raise ModelError(f"{self.config.model}: {name} should be {np.dtype(dtype)} {shape} and is {found}")
+            if dtype is np.float32 and not np.isfinite(tensor).all():
+                raise ModelError(f"{self.config.model}: {name} holds numbers that are not finite")
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors in memory."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+
+def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor of an encoder of this architecture, with its shape."""
+    wide, deep = config.dimensions, config.hidden_dimensions
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word.codes": (config.vocabulary, wide),
+        "embeddings.word.scale": (config.vocabulary,),
+        "embeddings.position.codes": (config.positions, wide),
+        "embeddings.position.scale": (config.positions,),
+        "embeddings.norm.weight": (wide,),
+        "embeddings.norm.bias": (wide,),
+    }
+    linears = {"qkv": (3 * wide, wide), "attention": (wide, wide), "up": (deep, wide), "down": (wide, deep)}
+    for layer in range(config.layers):
+        for name, shape in linears.items():
+            shapes[f"layer.{layer}.{name}.codes"] = shape
+            shapes[f"layer.{layer}.{name}.scale"] = shape[:1]
+            shapes[f"layer.{layer}.{name}.bias"] = shape[:1]
+        for norm in ("attention_norm", "output_norm"):
+            shapes[f"layer.{layer}.{norm}.weight"] = (wide,)
+            shapes[f"layer.{layer}.{norm}.bias"] = (wide,)
+    return shapes
+
+
+def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> None:
+    """Writes a checkpoint folder, whole or not at all; one that is already there is replaced.
+
+    Raises ModelError where the folder cannot be written.
+    """
+    from safetensors.numpy import save_file
+
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(asdict(checkpoint.config)),
+        "tensors_sha256": digest(checkpoint.tensors),
+    }
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        try:
+            save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
+            (draft / TOKENIZER_FILE).write_bytes(tokenizer)
+            draft.chmod(0o755)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(draft, folder)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        if not (folder / WEIGHTS_FILE).exists():  # another process may have written the same checkpoint meanwhile
+            raise ModelError(
+                f"the int8 model cannot be written to {folder}: {error.strerror}; set RAG_CACHE to a folder that can"
+            ) from error
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds an int8 checkpoint of ours; reads the header only."""
+    try:
+        return read_header(folder / WEIGHTS_FILE).get("format") == FORMAT
+    except (OSError, ValueError):
+        return False
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in a folder; ModelError where it is damaged, foreign or goes with another tokenizer."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = folder / WEIGHTS_FILE
+    remedy = "delete the folder and run the command again"
+    try:
+        header = read_header(path)
+        tensors = load_file(path)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{path} is not a whole int8 checkpoint ({error}): {remedy}") from error
+    if header.get("format") != FORMAT:
+        raise ModelError(f"{path} has the format {header.get('format')!r} and not {FORMAT!r}: {remedy}")
+    if header.get("tensors_sha256") != digest(tensors):
+        raise ModelError(f"{path} has been changed since it was written, its digest differs: {remedy}")
+    try:
+        config = EncoderConfig(**json.loads(header["config"]))
+        tokenizer = (folder / TOKENIZER_FILE).read_bytes()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{folder} is not a whole int8 checkpoint ({error}): {remedy}") from error
+    if sha256(tokenizer).hexdigest() != config.tokenizer_sha256:
+        raise ModelError(f"{folder / TOKENIZER_FILE} is not the tokenizer of {config.model}: {remedy}")
+    return Checkpoint(config, tensors)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """The metadata in the header of a safetensors file; OSError or ValueError where there is none to be read."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= 100_000_000:
+            raise ValueError("the header of the file is damaged")
+        metadata = json.loads(file.read(length)).get("__metadata__", {})
+    return {str(name): str(value) for name, value in metadata.items()}
+
+
+def digest(tensors: dict[str, NDArray[np.generic]]) -> str:
+    """SHA-256 over all tensors: names, shapes and bytes, ordered by name."""
+    total = sha256()
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        total.update(f"{name}{tensor.dtype}{tensor.shape}".encode())
+        total.update(tensor.data)
+    return total.hexdigest()

@@ -1,0 +1,230 @@
+"""Float weights of a DistilBERT or BERT encoder in, an int8 checkpoint out.
+
+BERT becomes DistilBERT exactly: a text is one segment, so the row of token type 0 is added to every position's
+embedding, the pooler is dropped and the layers are renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rag.checkpoint import Checkpoint, EncoderConfig
+from rag.quantization import quantize_channels
+from rag.weights import file_sha256
+from sql.errors import InvalidVector, ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rag.weights import FloatModel
+
+    FloatTensors = dict[str, NDArray[np.float32]]
+
+DEFAULT_MAX_TOKENS = 256
+BERT_TO_DISTILBERT = [
+    (r"^embeddings\.LayerNorm\.", "embeddings.LayerNorm."),
+    (r"^embeddings\.(word|position)_embeddings\.", r"embeddings.\1_embeddings."),
+    (r"^encoder\.layer\.(\d+)\.attention\.self\.query\.", r"transformer.layer.\1.attention.q_lin."),
+    (r"^encoder\.layer\.(\d+)\.attention\.self\.key\.", r"transformer.layer.\1.attention.k_lin."),
+    (r"^encoder\.layer\.(\d+)\.attention\.self\.value\.", r"transformer.layer.\1.attention.v_lin."),
+    (r"^encoder\.layer\.(\d+)\.attention\.output\.dense\.", r"transformer.layer.\1.attention.out_lin."),
+    (r"^encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.", r"transformer.layer.\1.sa_layer_norm."),
+    (r"^encoder\.layer\.(\d+)\.intermediate\.dense\.", r"transformer.layer.\1.ffn.lin1."),
+    (r"^encoder\.layer\.(\d+)\.output\.dense\.", r"transformer.layer.\1.ffn.lin2."),
+    (r"^encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"transformer.layer.\1.output_layer_norm."),
+]
+SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
+POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+
+
+def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
+    """The int8 checkpoint of a float model, and its tokenizer.json.
+
+    Linear weights become int8 per output channel, embedding rows int8 per row, both symmetric; biases and layer norms
+    stay float32. Raises ModelError for another architecture, missing or non-finite weights.
+    """
+    tensors, config = distilbert_weights(model)
+    tokenizer = read_tokenizer(model)
+    encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
+    return Checkpoint(encoder, quantize_tensors(tensors, encoder)), tokenizer
+
+
+def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
+    """Float32 tensors under DistilBERT's names, and the config as a `transformers.DistilBertConfig` takes it."""
+    config = read_json(model.folder / "config.json")
+    kind = config.get("model_type")
+    readers = {"distilbert": distilbert_config, "bert": bert_config}
+    if kind not in readers:
+        raise ModelError(f"{model.name} is a model of type {kind}: only DistilBERT and BERT encoders can be used")
+    tensors = read_tensors(model)
+    if kind == "bert":
+        tensors = bert_as_distilbert(tensors)
+    return tensors, readers[kind](config, model.name)
+
+
+def read_tensors(model: FloatModel) -> FloatTensors:
+    """All tensors of the weights file as float32, without the prefix of a model with a head."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        # Through torch where a tensor is bfloat16, which NumPy does not know.
+        with safe_open(model.weights, framework="pt") as file:
+            tensors = {name: file.get_tensor(name).float().numpy() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{model.weights} cannot be read as safetensors: {error}") from error
+    return {re.sub(r"^(distilbert|bert|model)\.", "", name): tensor for name, tensor in tensors.items()}
+
+
+def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
+    """BERT's tensors renamed, its first token type added to every position; pooler and heads are left out."""
+    renamed: FloatTensors = {}
+    for name, tensor in tensors.items():
+        for pattern, replacement in BERT_TO_DISTILBERT:
+            new_name, count = re.subn(pattern, replacement, name)
+            if count:
+                renamed[new_name] = tensor
+                break
+    positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
+    if positions in renamed and types in tensors:
+        renamed[positions] = renamed[positions] + tensors[types][0]
+    return renamed
+
+
+def bert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """A BERT's config in DistilBERT's words; refuses what DistilBERT cannot express."""
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise ModelError(f"{name} has {config['position_embedding_type']} positions: only absolute ones can be used")
+    return {
+        "vocab_size": config["vocab_size"],
+        "max_position_embeddings": config["max_position_embeddings"],
+        "n_layers": config["num_hidden_layers"],
+        "n_heads": config["num_attention_heads"],
+        "dim": config["hidden_size"],
+        "hidden_dim": config["intermediate_size"],
+        "activation": checked_activation(config.get("hidden_act", "gelu"), name),
+        "layer_norm_eps": config.get("layer_norm_eps", 1e-12),
+    }
+
+
+def distilbert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """The part of a DistilBERT's config that decides its outputs."""
+    wanted = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
+    activation = checked_activation(config.get("activation", "gelu"), name)
+    return {key: config[key] for key in wanted} | {"activation": activation, "layer_norm_eps": 1e-12}
+
+
+def checked_activation(activation: str, name: str) -> str:
+    """The activation, which has to be the exact GELU."""
+    if activation != "gelu":
+        raise ModelError(f"{name} uses the activation {activation}: only gelu can be used")
+    return activation
+
+
+def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: str) -> EncoderConfig:
+    """The checkpoint's config: the architecture, and how sentence-transformers would use the model."""
+    modules = read_json(model.folder / "modules.json", default=[])
+    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    if unknown := set(kinds) - SENTENCE_MODULES:
+        raise ModelError(f"{model.name} has the layers {sorted(unknown)}: only {sorted(SENTENCE_MODULES)} can be used")
+    prompts = read_json(model.folder / "config_sentence_transformers.json", default={}).get("prompts") or {}
+    limit = read_json(model.folder / "sentence_bert_config.json", default={}).get("max_seq_length")
+    positions = config["max_position_embeddings"]
+    return EncoderConfig(
+        model=model.name,
+        model_revision=model.revision,
+        model_sha256=file_sha256(model.weights),
+        tokenizer_sha256=tokenizer_sha256,
+        layers=config["n_layers"],
+        heads=config["n_heads"],
+        dimensions=config["dim"],
+        hidden_dimensions=config["hidden_dim"],
+        vocabulary=config["vocab_size"],
+        positions=positions,
+        max_tokens=min(limit or DEFAULT_MAX_TOKENS, positions),
+        layer_norm_eps=config["layer_norm_eps"],
+        pooling=pooling_mode(model),
+        # A plain transformers model says nothing of it; cosine similarity is what its users expect.
+        normalized="Normalize" in kinds or not modules,
+        query_prompt=prompts.get("query") or "",
+        document_prompt=prompts.get("document") or prompts.get("passage") or "",
+    )
+
+
+def pooling_mode(model: FloatModel) -> str:
+    """`mean` or `cls`, as the model's pooling config says; mean where it says nothing."""
+    config = read_json(model.folder / "1_Pooling" / "config.json", default={"pooling_mode_mean_tokens": True})
+    modes = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on is True]
+    if len(modes) != 1 or modes[0] not in POOLING_MODES:
+        raise ModelError(f"{model.name} pools by {modes}: only one of {sorted(POOLING_MODES)} can be used")
+    return POOLING_MODES[modes[0]]
+
+
+def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[np.generic]]:
+    """DistilBERT's float tensors as the tensors of a checkpoint."""
+    quantized: dict[str, NDArray[np.generic]] = {}
+
+    def take(name: str) -> NDArray[np.float32]:
+        if name not in tensors:
+            raise ModelError(f"{config.model} lacks the weights {name}: the file is not a whole encoder")
+        if not np.isfinite(tensors[name]).all():
+            raise ModelError(f"{config.model}: the weights {name} hold numbers that are not finite")
+        return tensors[name]
+
+    def store(name: str, weight: NDArray[np.float32]) -> None:
+        try:
+            quantized[f"{name}.codes"], quantized[f"{name}.scale"] = quantize_channels(weight)
+        except InvalidVector as error:
+            raise ModelError(f"{config.model}: the weights of {name} cannot be quantized: {error}") from error
+
+    for kind in ("word", "position"):
+        store(f"embeddings.{kind}", take(f"embeddings.{kind}_embeddings.weight"))
+    for part in ("weight", "bias"):
+        quantized[f"embeddings.norm.{part}"] = take(f"embeddings.LayerNorm.{part}")
+    for layer in range(config.layers):
+        source, target = f"transformer.layer.{layer}", f"layer.{layer}"
+        linears = {
+            "qkv": ["attention.q_lin", "attention.k_lin", "attention.v_lin"],  # one product instead of three
+            "attention": ["attention.out_lin"],
+            "up": ["ffn.lin1"],
+            "down": ["ffn.lin2"],
+        }
+        for name, parts in linears.items():
+            store(f"{target}.{name}", np.concatenate([take(f"{source}.{part}.weight") for part in parts]))
+            quantized[f"{target}.{name}.bias"] = np.concatenate([take(f"{source}.{part}.bias") for part in parts])
+        for name, part in {"attention_norm": "sa_layer_norm", "output_norm": "output_layer_norm"}.items():
+            quantized[f"{target}.{name}.weight"] = take(f"{source}.{part}.weight")
+            quantized[f"{target}.{name}.bias"] = take(f"{source}.{part}.bias")
+    return {name: np.ascontiguousarray(tensor) for name, tensor in quantized.items()}
+
+
+def read_tokenizer(model: FloatModel) -> bytes:
+    """The model's tokenizer.json; made by transformers where the model has an older kind of vocabulary only."""
+    path = model.folder / "tokenizer.json"
+    if path.is_file():
+        return path.read_bytes()
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model.folder, local_files_only=True, trust_remote_code=False)
+        return bytes(tokenizer.backend_tokenizer.to_str().encode())
+    except Exception as error:  # transformers raises many kinds
+        raise ModelError(f"{model.folder} holds no tokenizer.json and no vocabulary to make one of: {error}") from error
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """A JSON file of a model; `default` where it is missing, ModelError where it is broken or has to be there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if default is None:
+            raise ModelError(f"{path} is missing: the folder does not hold a whole model") from error
+        return default
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error

@@ -1,0 +1,155 @@
+"""Texts in, vectors out: tokenizes, batches texts of like length, runs a kernel, and puts the results in order.
+
+    encoder = load_encoder("sentence-transformers/all-MiniLM-L6-v2")
+    encoder.encode(["How large is an int8 code?"]).shape        # (1, 384), float32, each of length 1
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
+from rag.tokenizer import Tokenizer
+from rag.weights import file_sha256, float_model
+from sql.errors import RagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.checkpoint import Checkpoint, EncoderConfig
+    from rag.kernel import Kernel
+    from sql.records import EncoderIdentity
+    from sql.settings import Settings
+
+TOKENS_PER_BATCH = 2048  # larger batches leave the CPU's caches and gain nothing
+LENGTH_STEP = 16  # texts are padded to the next multiple, and only texts of one padded length share a batch
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder ready to run. A text's vector depends on the text alone, never on its neighbours in a batch."""
+
+    config: EncoderConfig
+    tokenizer: Tokenizer
+    kernel: Kernel
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What a store remembers of this encoder."""
+        return self.config.identity
+
+    def encode_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """Vectors of passages, float32 (texts, dimensions); `progress` hears how many were done after each batch."""
+        return self.encode([self.config.document_prompt + text for text in texts], progress)
+
+    def encode_query(self, question: str) -> NDArray[np.float32]:
+        """The vector of a question, float32 (dimensions,)."""
+        return self.encode([self.config.query_prompt + question])[0]
+
+    def encode(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """Vectors of texts as they stand, float32 (texts, dimensions).
+
+        Raises RagError for a text of more tokens than the encoder reads: none is ever cut.
+        """
+        ids = self.tokenizer.encode(texts)
+        for text, tokens in zip(texts, ids, strict=True):
+            if len(tokens) > self.config.max_tokens:
+                raise RagError(
+                    f"a text of {len(tokens)} tokens ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
+                    f"that {self.config.model} reads: shorten it"
+                )
+        vectors = np.empty((len(texts), self.config.dimensions), dtype=np.float32)
+        for rows in batches([len(tokens) for tokens in ids], self.config.max_tokens):
+            vectors[rows] = self.kernel.forward(*pad([ids[row] for row in rows], self.config.max_tokens))
+            progress(len(rows))
+        if self.config.normalized:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        return vectors
+
+
+def padded_length(length: int, limit: int) -> int:
+    """The length a text is padded to; a function of the text alone, so that its vector is one too."""
+    return min(-(-length // LENGTH_STEP) * LENGTH_STEP, limit)
+
+
+def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
+    """Rows grouped by padded length, longest first, each group within TOKENS_PER_BATCH."""
+    groups: dict[int, list[int]] = {}
+    for row, length in enumerate(lengths):
+        groups.setdefault(padded_length(length, limit), []).append(row)
+    result = []
+    for length in sorted(groups, reverse=True):
+        rows, size = groups[length], max(1, TOKENS_PER_BATCH // length)
+        result += [rows[first : first + size] for first in range(0, len(rows), size)]
+    return result
+
+
+def pad(ids: Sequence[Sequence[int]], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids filled up with zeros (texts, padded length), and the true lengths (texts,)."""
+    lengths = np.array([len(tokens) for tokens in ids], dtype=np.int64)
+    padded = np.zeros((len(ids), padded_length(int(lengths.max()), limit)), dtype=np.int64)
+    for row, tokens in enumerate(ids):
+        padded[row, : len(tokens)] = tokens
+    return padded, lengths
+
+
+def load_encoder(settings: Settings, model: str | None = None, *, few_texts: bool = False) -> Encoder:
+    """The int8 encoder of a model, from its checkpoint in the cache; made there first where it is missing.
+
+    With `few_texts` the NumPy kernel is taken unless torch is loaded anyway: for one question it is done before torch
+    has been imported. Raises ModelError where no source has the model, or its files are not what they should be.
+    """
+    folder = checkpoint_folder(settings, model or settings.model)
+    checkpoint = read_checkpoint(folder)
+    tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
+    return Encoder(checkpoint.config, tokenizer, choose_kernel(checkpoint, few_texts=few_texts))
+
+
+def choose_kernel(checkpoint: Checkpoint, *, few_texts: bool) -> Kernel:
+    """The kernel for a task: NumPy for a few texts in a process without torch, torch otherwise."""
+    if few_texts and "torch" not in sys.modules:
+        from rag.kernel_numpy import NumpyKernel
+
+        return NumpyKernel(checkpoint)
+    from rag.kernel_torch import TorchKernel
+
+    return TorchKernel(checkpoint)
+
+
+def checkpoint_folder(settings: Settings, model: str, *, fetch: bool = False) -> Path:
+    """The folder with the int8 checkpoint of a model; converted from float weights on first use."""
+    given = Path(model).expanduser()
+    if is_checkpoint(given):
+        return given
+    folder = settings.cache / "models" / cache_name(given, model)
+    if not is_checkpoint(folder):
+        from rag.convert import quantize_model
+
+        with float_model(model, offline=settings.offline, fetch=fetch) as weights:
+            checkpoint, tokenizer = quantize_model(weights)
+        write_checkpoint(checkpoint, tokenizer, folder)
+    return folder
+
+
+def cache_name(given: Path, model: str) -> str:
+    """A folder name for a model: its hub id, or for a folder its name and a digest of its files."""
+    if not given.is_dir():
+        return re.sub(r"[^\w.-]+", "--", model)
+    digest = sha256(str(given.resolve()).encode())
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if (given / name).is_file():
+            digest.update(file_sha256(given / name).encode())
+    return re.sub(r"[^\w.-]+", "-", given.resolve().name) + f"-{digest.hexdigest()[:16]}"

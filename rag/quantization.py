@@ -1,0 +1,214 @@
+"""The maths of int8: floats in; codes, a scale and a zero-point out, and back again. NumPy only.
+
+One definition holds everywhere, in Python as in SQL:
+
+    x ~ scale * (code - zero_point)         code = clip(round(x / scale) + zero_point, lo, hi)
+
+`round` goes half to even. Codes outside lo..hi saturate, they never wrap. The range always includes 0, so that 0 is
+stored as the zero-point and comes back as exactly 0.
+
+Sources: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference", 2018, arXiv:1712.05877 (the definition, equation 1; the zero-point as a code, section 2.1);
+R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper", 2018,
+arXiv:1806.08342 (affine and symmetric quantizers, section 2; weights per channel, section 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sql.errors import InvalidVector
+from sql.records import QUERY_LIMIT, QuantizedQuery, QuantizedVectors
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+LEAST_SCALE = float(np.finfo(np.float32).tiny)
+CODE_TYPES = (np.int8, np.uint8, np.int16)
+ROWS_AT_ONCE = 256  # the float64 working copies of so many rows stay in a CPU's cache
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How a range of floats is laid over the codes lo..hi.
+
+    Symmetric: zero_point = 0 and scale = max|x| / max(-lo, hi). With lo = -hi (the restricted range) every number of
+    the range has a code; with lo = -hi - 1 (the full range) the steps are finer and the upper end saturates.
+    Asymmetric, or affine: scale = (max - min) / (hi - lo) and zero_point = lo - round(min / scale), within lo..hi.
+
+    >>> Scheme(symmetric=False, lo=0, hi=255).dtype
+    dtype('uint8')
+    """
+
+    symmetric: bool
+    lo: int = -128
+    hi: int = 127
+
+    def __post_init__(self) -> None:
+        if not self.lo <= 0 < self.hi:
+            raise ValueError(f"codes {self.lo}..{self.hi} cannot hold a zero-point: lo must be at most 0, hi above it")
+        if self.symmetric and -self.lo not in {self.hi, self.hi + 1}:
+            raise ValueError(
+                f"codes {self.lo}..{self.hi} are not symmetric: lo must be {-self.hi} (restricted range) or "
+                f"{-self.hi - 1} (full range)"
+            )
+        if not np.iinfo(np.int16).min <= self.lo < self.hi <= np.iinfo(np.int16).max:
+            raise ValueError(f"codes {self.lo}..{self.hi} do not fit int16, the widest type of codes")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The narrowest integer type that holds the codes: int8, uint8 or int16."""
+        return next(
+            np.dtype(kind) for kind in CODE_TYPES if np.iinfo(kind).min <= self.lo and self.hi <= np.iinfo(kind).max
+        )
+
+
+ASYMMETRIC = Scheme(symmetric=False)
+SYMMETRIC = Scheme(symmetric=True, lo=-127)  # restricted: +x and -x have codes of equal size, nothing saturates
+SYMMETRIC_FULL_RANGE = Scheme(symmetric=True)
+ASYMMETRIC_UNSIGNED = Scheme(symmetric=False, lo=0, hi=255)
+QUERY = Scheme(symmetric=True, lo=-QUERY_LIMIT, hi=QUERY_LIMIT)
+
+
+def choose_parameters(
+    minimum: ArrayLike, maximum: ArrayLike, scheme: Scheme
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scale and zero-point for ranges of numbers, both of the shape of `minimum`.
+
+    A range is widened to include 0; the range of nothing but 0 has scale 1 and zero-point 0. Raises InvalidVector for
+    a range that is upside down or beyond float32.
+
+    >>> scale, zero_point = choose_parameters(-1.0, 4.1, ASYMMETRIC)
+    >>> print(scale, zero_point)
+    0.02 -78
+    """
+    # float64: the width of -3e38..3e38 overflows float32
+    low, high = (np.asarray(end, dtype=np.float64) for end in (minimum, maximum))
+    if not ((low >= -FLOAT32_MAX) & (low <= high) & (high <= FLOAT32_MAX)).all():  # NaN compares as False: refused too
+        raise InvalidVector("a range to quantize must be finite, its maximum not below its minimum, and within float32")
+    low, high = np.minimum(low, 0), np.maximum(high, 0)
+    if scheme.symmetric:
+        step = np.maximum(-low, high) / max(-scheme.lo, scheme.hi)
+    else:
+        step = (high - low) / (scheme.hi - scheme.lo)
+    # A smaller step than the least normal float32 could round to 0, or be flushed to 0 by a CPU or a database.
+    scale = np.where(step == 0, 1.0, np.maximum(step, LEAST_SCALE)).astype(np.float32)
+    if scheme.symmetric:
+        return scale, np.zeros(scale.shape, dtype=np.int64)
+    # Divided by the float32 scale and not by the exact step: it is the one that codes are made and read with.
+    zero_point = np.clip(scheme.lo - np.rint(low / scale.astype(np.float64)), scheme.lo, scheme.hi)
+    return scale, np.where(step == 0, 0, zero_point).astype(np.int64)
+
+
+def quantize(values: ArrayLike, scale: ArrayLike, zero_point: ArrayLike, scheme: Scheme) -> NDArray[np.integer[Any]]:
+    """Codes of numbers, in `scheme.dtype`: clip(round(x / scale) + zero_point, lo, hi), shapes broadcast.
+
+    Numbers beyond the range saturate, infinities included; NaN has no code and raises InvalidVector.
+
+    >>> quantize([-6, 0, 5], 6 / 128, 0, SYMMETRIC_FULL_RANGE).tolist()
+    [-128, 0, 107]
+    """
+    if not (np.asarray(scale) > 0).all():
+        raise InvalidVector(f"a scale must be greater than 0, not {np.min(scale)}")
+    with np.errstate(over="ignore"):  # an infinite number of steps saturates like any other too large one
+        # float64: a float32 quotient could fall on the other side of a half
+        codes = np.rint(np.divide(values, scale, dtype=np.float64)) + zero_point
+    if np.isnan(codes).any():
+        raise InvalidVector("nan cannot be quantized: it has no place in any range")
+    return np.clip(codes, scheme.lo, scheme.hi).astype(scheme.dtype)
+
+
+def dequantize(codes: ArrayLike, scale: ArrayLike, zero_point: ArrayLike) -> NDArray[np.float32]:
+    """The float32 numbers that codes stand for: scale * (code - zero_point), shapes broadcast."""
+    steps = np.asarray(codes, dtype=np.int64) - np.asarray(zero_point, dtype=np.int64)
+    # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
+    return np.clip(steps * np.asarray(scale, dtype=np.float64), -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
+
+
+def quantize_vectors(vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC) -> QuantizedVectors:
+    """Vectors (n, dimensions) as int8 codes, each vector with a scale and zero-point of its own.
+
+    Nothing is calibrated, so nothing drifts: a vector's codes depend on that vector alone. Raises InvalidVector for
+    another shape, and for a number that is not finite.
+    """
+    if scheme.dtype != np.int8:
+        raise ValueError(f"codes {scheme.lo}..{scheme.hi} do not fit int8: vectors are stored as Array(Int8)")
+    vectors = finite_floats(vectors, "vectors", ("row", "dimension"))
+    scale, zero_point = choose_parameters(vectors.min(axis=1), vectors.max(axis=1), scheme)
+    return QuantizedVectors(quantize_rows(vectors, scale, zero_point, scheme), scale, zero_point.astype(np.int8))
+
+
+def quantize_rows(
+    values: NDArray[np.float32], scale: NDArray[np.float32], zero_point: NDArray[np.int64], scheme: Scheme
+) -> NDArray[np.int8]:
+    """int8 codes of rows (n, m) with one scale and zero-point a row, each (n,); a few rows at a time."""
+    codes = np.empty(values.shape, dtype=np.int8)
+    for first in range(0, len(values), ROWS_AT_ONCE):
+        rows = slice(first, first + ROWS_AT_ONCE)
+        codes[rows] = quantize(values[rows], scale[rows, None], zero_point[rows, None], scheme)
+    return codes
+
+
+def quantize_query(vector: NDArray[np.float32]) -> QuantizedQuery:
+    """A query vector (dimensions,) as symmetric codes within -2047..2047; a vector of zeros has scale 1.
+
+    The scale is float64, the same number that `rag_query_scale` computes in SQL.
+
+    >>> quantize_query(np.array([0.5, -0.25], dtype=np.float32)).codes.tolist()
+    [2047, -1024]
+    """
+    vector = finite_floats(vector, "query", ("dimension",))
+    scale = float(np.abs(vector).max()) / QUERY.hi or 1.0
+    return QuantizedQuery(quantize(vector, scale, 0, QUERY).astype(np.int16), scale)
+
+
+def quantize_channels(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A weight (out, in) as symmetric int8 codes of its shape, with one scale an output channel, float32 (out,).
+
+    Krishnamoorthi 2018, section 3.1.1: one scale a channel keeps a channel of small weights from being rounded away
+    beside one of large weights, and leaves the integer matrix product as it is, since a channel is one of its results.
+    """
+    weight = finite_floats(weight, "weights", ("channel", "input"))
+    scale, zero_point = choose_parameters(weight.min(axis=1), weight.max(axis=1), SYMMETRIC)
+    return quantize_rows(weight, scale, zero_point, SYMMETRIC), scale
+
+
+def quantize_tensor(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], np.float32]:
+    """A weight (out, in) as symmetric int8 codes of its shape, with one scale for all of it."""
+    weight = finite_floats(weight, "weights", ("channel", "input"))
+    scale, zero_point = choose_parameters(weight.min(initial=0), weight.max(initial=0), SYMMETRIC)
+    return quantize(weight, scale, zero_point, SYMMETRIC).astype(np.int8), np.float32(scale)
+
+
+def scores(query: QuantizedQuery, vectors: QuantizedVectors) -> NDArray[np.float64]:
+    """Inner products of a query with vectors, float64 (n,): what the SQL of the search computes, slow and obvious.
+
+    scale * (dot(query, codes) - zero_point * sum(query)) * query_scale, in that order: exact integers first, then two
+    float64 products.
+    """
+    if vectors.dimensions != len(query.codes):
+        raise InvalidVector(f"a query of {len(query.codes)} dimensions cannot be compared with {vectors.dimensions}")
+    query_codes = query.codes.astype(np.int64)
+    dot = vectors.codes.astype(np.int64) @ query_codes
+    corrected = dot - vectors.zero_point.astype(np.int64) * query_codes.sum()
+    return np.asarray(vectors.scale.astype(np.float64) * corrected * query.scale)
+
+
+def finite_floats(values: ArrayLike, name: str, axes: tuple[str, ...]) -> NDArray[np.float32]:
+    """`values` as float32 with the named axes; raises InvalidVector for other shapes and for what is not finite."""
+    with np.errstate(over="ignore"):  # what is beyond float32 becomes infinity, and is refused as such
+        floats = np.asarray(values, dtype=np.float32)
+    if floats.ndim != len(axes) or floats.shape[-1] == 0:
+        raise InvalidVector(
+            f"{name} of shape {floats.shape} cannot be quantized: expected {' by '.join(axes)}, not empty"
+        )
+    finite = np.isfinite(floats)
+    if not finite.all():
+        index = tuple(int(place) for place in np.argwhere(~finite)[0])
+        place = ", ".join(f"{axis} {number}" for axis, number in zip(axes, index, strict=True))
+        raise InvalidVector(f"{name} cannot be quantized: {place} is {floats[index]}, only finite numbers can be")
+    return floats

@@ -1,0 +1,52 @@
+"""Every error this project raises on purpose, each with the exit code its command ends with.
+
+A message is one sentence that names the value, the rule and the remedy; the command line prints it as it stands.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_NOTHING_FOUND = 3
+EXIT_SOME_FAILED = 4
+EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
+EXIT_INTERRUPTED = 130
+
+
+class RagError(Exception):
+    """Something the user can understand and mend."""
+
+    exit_code = EXIT_ERROR
+
+
+class UsageError(RagError):
+    """The command was called in a way it does not offer."""
+
+    exit_code = EXIT_USAGE
+
+
+class StoreBusy(RagError):
+    """Another process holds the embedded store."""
+
+    exit_code = EXIT_BUSY
+
+
+class StoreError(RagError):
+    """The database refused a statement or could not be reached."""
+
+
+class StoreMismatch(RagError):
+    """The store was written by another model, quantizer or schema than the one in use."""
+
+
+class InvalidVector(RagError, ValueError):
+    """A vector cannot be quantized, stored or searched with."""
+
+
+class ModelError(RagError):
+    """A model cannot be found, read or trusted."""
+
+
+class UnreadableDocument(RagError):
+    """One file cannot be turned into text; the run goes on without it."""

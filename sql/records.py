@@ -1,0 +1,185 @@
+"""The records that travel between the rooms: a chunk of a document, and vectors with their scale and zero-point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+
+from sql.errors import InvalidVector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+QUERY_LIMIT = 2047
+MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of one document: `document.text[start:end] == text`, offsets in code points.
+
+    `line` is the 1-based line of the user's file on which the chunk starts, `page` its 1-based page or 0 where the
+    format has none, `heading` the path of headings above it (`Guide > Install`) or "", `tokens` the number of the
+    encoder's tokens in `text` without the special ones.
+    """
+
+    index: int
+    text: str
+    start: int
+    end: int
+    line: int
+    page: int
+    heading: str
+    tokens: int
+
+    def __post_init__(self) -> None:
+        if not self.text or self.end - self.start != len(self.text):
+            raise ValueError(f"chunk {self.index} spans {self.start}..{self.end} but holds {len(self.text)} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedVectors:
+    """`n` vectors as int8 codes: `x ~ scale * (code - zero_point)`, one scale and zero-point a vector.
+
+    codes: int8, shape (n, dimensions); scale: float32, shape (n,), finite and positive; zero_point: int8, shape (n,).
+    Raises InvalidVector where a dtype, a shape or a scale is anything else: the database would wrap or store it.
+    """
+
+    codes: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    zero_point: NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 2 or self.codes.dtype != np.int8:
+            raise InvalidVector(f"codes must be int8 with two axes, not {self.codes.dtype} of shape {self.codes.shape}")
+        rows, dimensions = self.codes.shape
+        if not 1 <= dimensions <= MAX_DIMENSIONS:
+            raise InvalidVector(f"vectors of {dimensions} dimensions: only 1 to {MAX_DIMENSIONS} can be searched exactly")
+        if self.scale.shape != (rows,) or self.scale.dtype != np.float32:
+            raise InvalidVector(f"scale must be float32 of shape ({rows},), not {self.scale.dtype} {self.scale.shape}")
+        if self.zero_point.shape != (rows,) or self.zero_point.dtype != np.int8:
+            raise InvalidVector(
+                f"zero_point must be int8 of shape ({rows},), not {self.zero_point.dtype} {self.zero_point.shape}"
+            )
+        if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
+            raise InvalidVector("every scale must be finite and greater than 0")
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in one vector."""
+        return int(self.codes.shape[1])
+
+    def dequantize(self) -> NDArray[np.float32]:
+        """The vectors as float32, shape (n, dimensions)."""
+        steps = self.codes.astype(np.float32) - self.zero_point.astype(np.float32)[:, None]
+        return np.asarray(steps * self.scale[:, None], dtype=np.float32)
+
+    def norms(self) -> NDArray[np.float32]:
+        """Euclidean length of each dequantized vector, float32, shape (n,)."""
+        return np.asarray(np.linalg.norm(self.dequantize(), axis=1), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedQuery:
+    """A query vector for the exact integer search: `q ~ scale * codes`, codes int16 within -2047..2047.
+
+    Eleven bits and a sign are the most that keep `dotProduct(Array(Int16), Array(Int8))`, whose accumulator is Int32,
+    exact up to 8,192 dimensions.
+    """
+
+    codes: NDArray[np.int16]
+    scale: float
+
+    def __post_init__(self) -> None:
+        if self.codes.ndim != 1 or self.codes.dtype != np.int16:
+            raise InvalidVector(f"query codes must be int16 with one axis, not {self.codes.dtype} {self.codes.shape}")
+        if not 1 <= len(self.codes) <= MAX_DIMENSIONS or not (
+            # not np.abs: the magnitude of -32768 does not fit int16 and would pass as negative
+            -QUERY_LIMIT <= int(self.codes.min()) <= int(self.codes.max()) <= QUERY_LIMIT
+        ):
+            raise InvalidVector(f"a query holds 1 to {MAX_DIMENSIONS} codes within -{QUERY_LIMIT}..{QUERY_LIMIT}")
+        if not np.isfinite(self.scale) or self.scale <= 0:
+            raise InvalidVector(f"a query's scale must be finite and greater than 0, not {self.scale}")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """Everything about an encoder that decides whether two of its vectors may be compared."""
+
+    model: str
+    model_revision: str
+    model_sha256: str
+    tokenizer_sha256: str
+    weights: str
+    pooling: str
+    dimensions: int
+    max_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """One document as the manifest knows it.
+
+    `path` is absolute and is the document's identity, `source` the path as it was given; `extracted_text` is the text
+    that offsets count in where the format had to be converted, None where they count in the file itself.
+    """
+
+    path: str
+    source: str
+    title: str
+    format: str
+    encoding: str
+    content_sha256: str
+    content_bytes: int
+    chunker: str
+    extracted_text: str | None = None
+
+    @property
+    def document_id(self) -> UUID:
+        """BLAKE2b-128 of the path: the same file has the same id in every run."""
+        return UUID(bytes=blake2b(self.path.encode(), digest_size=16).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """A published document, with what tells whether its file has changed since."""
+
+    document_id: UUID
+    generation: int
+    path: str
+    source: str
+    title: str
+    format: str
+    content_sha256: str
+    content_bytes: int
+    chunker: str
+    chunk_count: int
+    row_hash_sum: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that was found, with its place in the user's file; a higher score is nearer.
+
+    `start` and `end` count code points of the decoded file (of the extracted text for converted formats); `line` is
+    1-based in the original; `page` is 0 where the format has none.
+    """
+
+    source: str
+    title: str
+    heading: str
+    start: int
+    end: int
+    line: int
+    page: int
+    text: str
+    document_id: UUID
+    chunk_index: int
+    score: float

@@ -1,0 +1,64 @@
+"""SQL is source code: statements live in .sql files, Python picks one by name and binds typed values to it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Value = int | float | str | UUID | list[int] | list[float] | list[str]
+
+PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement of `sql/queries/` with the values of its parameters."""
+
+    name: str
+    values: Mapping[str, Value] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wanted = {match[1] for match in PARAMETER.finditer(self.text)}
+        if wanted != set(self.values):
+            raise ValueError(f"{self.name}.sql takes the parameters {sorted(wanted)}, not {sorted(self.values)}")
+
+    @property
+    def text(self) -> str:
+        """The statement as it stands in its file, without the final newline."""
+        return read_statement(f"queries/{self.name}.sql")
+
+    def as_script(self) -> str:
+        """The statement after `SET param_...` lines: can be pasted into any ClickHouse client."""
+        settings = [f"SET param_{name} = '{escape_parameter(value)}';" for name, value in self.values.items()]
+        return "\n".join([*settings, f"{self.text};"])
+
+
+def escape_parameter(value: Value) -> str:
+    """A parameter's text form inside single quotes, as `SET param_x = '...'` reads it.
+
+    The value is parsed twice: as a string literal, then as an escaped (tab-separated) field; hence two escapings.
+    """
+    if isinstance(value, list):
+        return "[" + ",".join(str(item) if not isinstance(item, str) else repr(item) for item in value) + "]"
+    field_text = str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+    return field_text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+@cache
+def read_statement(name: str) -> str:
+    """The text of one .sql file below this folder."""
+    return files("sql").joinpath(name).read_text(encoding="utf-8").rstrip()
+
+
+@cache
+def schema_statements() -> tuple[str, ...]:
+    """Every statement that a new store needs, in the order in which it needs them."""
+    folder = files("sql").joinpath("schema")
+    return tuple(f"schema/{name}" for name in sorted(entry.name for entry in folder.iterdir()) if name.endswith(".sql"))

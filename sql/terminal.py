@@ -1,0 +1,203 @@
+"""What the three commands share: printing, progress, and turning an error into one sentence and an exit code.
+
+Data goes to stdout, everything else to stderr. Text of documents and file names is untrusted: control characters never
+reach the terminal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+
+from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, RagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+# C0 without tab and newline, DEL, C1, and the characters that reorder or hide text.
+UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+
+class Progress(Protocol):
+    """What a long run tells about itself while it works."""
+
+    def start(self, files: int, content_bytes: int) -> None:
+        """How much there is to do."""
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+        """How much more has been done."""
+
+
+class Silence:
+    """Progress that nobody watches."""
+
+    def start(self, files: int, content_bytes: int) -> None:
+        """Says nothing."""
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+        """Says nothing."""
+
+
+class Bar:
+    """A bar on stderr: files, chunks, rate and the time left, by the bytes of text that have been read."""
+
+    def __init__(self, live: Any) -> None:
+        self.live = live
+        self.task = live.add_task("", total=None, files=0, of=0, chunks=0)
+
+    def start(self, files: int, content_bytes: int) -> None:
+        """Sets the bar's length."""
+        self.live.update(self.task, total=max(content_bytes, 1), of=files)
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+        """Moves the bar."""
+        fields = self.live.tasks[self.task].fields
+        self.live.update(
+            self.task, advance=content_bytes, files=fields["files"] + files, chunks=fields["chunks"] + chunks
+        )
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Progress]:
+    """A progress bar where stderr is a terminal, silence elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield Silence()
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    class Rate(rich_progress.ProgressColumn):
+        def render(self, task: rich_progress.Task) -> str:
+            chunks, elapsed = task.fields["chunks"], task.elapsed or 0.0
+            return f"{chunks} chunks" + (f", {chunks / elapsed:.0f}/s" if chunks and elapsed > 0.5 else "")
+
+    with rich_progress.Progress(
+        rich_progress.BarColumn(bar_width=30),
+        rich_progress.TextColumn("{task.fields[files]}/{task.fields[of]} files"),
+        Rate(),
+        rich_progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as live:
+        yield Bar(live)
+
+
+def clean(text: str) -> str:
+    """Text that cannot move the cursor, retitle the window or forge a line: such characters are shown as escapes."""
+    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def one_line(text: str) -> str:
+    """Clean text on a single line, white space folded."""
+    return " ".join(clean(text).split())
+
+
+def out(text: str = "") -> None:
+    """A line of data on stdout."""
+    sys.stdout.write(clean(text) + "\n")
+
+
+def out_json(value: Any) -> None:
+    """One JSON document on stdout; control characters are escaped by JSON, others by \\u."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True, allow_nan=False) + "\n")
+
+
+def out_bytes(data: bytes) -> None:
+    """What the database printed, as it is: for `python -m sql`, whose user asked for it."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data if not data or data.endswith(b"\n") else data + b"\n")
+
+
+def note(text: str) -> None:
+    """A line for the person who watches, on stderr."""
+    sys.stderr.write(clean(text) + "\n")
+
+
+def is_terminal() -> bool:
+    """Whether stdout is a terminal, so that a table is more welcome than tab-separated values."""
+    return sys.stdout.isatty()
+
+
+def emphasis(text: str) -> str:
+    """Clean text in bold where stdout is a terminal that wants colour."""
+    plain = clean(text)
+    wanted = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return f"\x1b[1m{plain}\x1b[0m" if wanted else plain
+
+
+def out_emphasized(prefix: str, text: str) -> None:
+    """A line of data with one part in bold."""
+    sys.stdout.write(clean(prefix) + emphasis(text) + "\n")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """One sentence on stderr, exit code 2."""
+        note(f"{self.prog}: {message}; see `{self.prog} --help`")
+        raise SystemExit(EXIT_USAGE)
+
+
+def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
+    """The options every command that opens a store has."""
+    parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default %(default)s)")
+    add_debug_option(parser)
+
+
+def add_debug_option(parser: argparse.ArgumentParser) -> None:
+    """The option every command has."""
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def program_version() -> str:
+    """The installed version."""
+    try:
+        return version("int8-rag")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> int:
+    """Runs a command's main function; what it raises becomes one sentence on stderr and an exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = command(given)
+        sys.stdout.flush()
+        return code
+    except RagError as error:
+        return report(error, str(error), error.exit_code, given)
+    except KeyboardInterrupt:
+        note("interrupted")
+        leave_now(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except MemoryError as error:
+        return report(error, "there is not enough memory for this: give fewer or smaller files", EXIT_ERROR, given)
+    except OSError as error:
+        return report(error, f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_ERROR, given)
+
+
+def report(error: BaseException, sentence: str, code: int, arguments: Sequence[str]) -> int:
+    """One sentence on stderr; the whole traceback with --debug."""
+    if "--debug" in arguments:
+        import traceback
+
+        sys.stderr.write(clean("".join(traceback.format_exception(error))))
+    note(f"error: {one_line(sentence)}")
+    return code
+
+
+def leave_now(code: int) -> NoReturn:
+    """Ends the process without waiting for a statement that is still running in its thread."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
