@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 # Texts of one length share a batch, so a wide window wastes less; it is also the work a killed run repeats.
 CHUNKS_PER_WINDOW = 512
+# A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
+# store has one encoder for life, so the name need not say which.
+CHUNKER = chunker_name(DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS)
 
 
 @dataclass
@@ -65,7 +68,7 @@ class Summary:
     seconds: float = 0.0
 
 
-def make_plan(found: Walk, documents: Sequence[LiveDocument], chunker: str) -> Plan:
+def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything."""
     plan = Plan(skipped=list(found.skipped), failed=list(found.failed))
     known = {document.path: document for document in documents}
@@ -76,7 +79,7 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument], chunker: str) -> P
         document = known.get(path)
         if document is None:
             plan.new.append(file)
-        elif document.chunker == chunker and document.content_sha256 == content_sha256(file):
+        elif document.chunker == CHUNKER and document.content_sha256 == content_sha256(file):
             plan.unchanged.append(file)
         else:
             plan.changed.append(file)
@@ -104,7 +107,7 @@ def sync(
     """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any."""
     started = monotonic()
     watch = progress or Silence()
-    plan = make_plan(found, store.documents(), default_chunker(encoder))
+    plan = make_plan(found, store.documents())
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(
         files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed
@@ -116,7 +119,7 @@ def sync(
         except UnreadableDocument as error:
             plan.failed.append(Refusal(printable(file.source), str(error)))
         else:
-            pipeline.add(source_document(document, file, default_chunker(encoder)), split(document, encoder))
+            pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
         watch.advance(files=1, content_bytes=file.size)
     pipeline.finish()
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
@@ -185,21 +188,16 @@ def max_tokens(encoder: Encoder) -> int:
     return min(DEFAULT_MAX_TOKENS, encoder.tokenizer.max_text_tokens - prompt)
 
 
-def default_chunker(encoder: Encoder) -> str:
-    """The name of the chunker in use; a document that was cut by another one is cut anew."""
-    return chunker_name(max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
-
-
-def source_document(document: Document, file: FoundFile, chunker: str) -> SourceDocument:
-    """The manifest's view of a document that was read."""
+def source_document(document: Document, path: str) -> SourceDocument:
+    """The manifest's view of a document that was read; `path` is its identity."""
     return SourceDocument(
-        path=printable(file.path),
+        path=path,
         source=document.source,
         title=document.title,
         format=document.format,
         encoding=document.encoding,
         content_sha256=document.content_hash,
         content_bytes=document.content_bytes,
-        chunker=chunker,
+        chunker=CHUNKER,
         extracted_text=document.text if document.converted else None,
     )

@@ -1,6 +1,6 @@
 """Texts in, vectors out: tokenizes, batches texts of like length, runs a kernel, and puts the results in order.
 
-    encoder = load_encoder("sentence-transformers/all-MiniLM-L6-v2")
+    encoder = load_encoder(read_settings())
     encoder.encode(["How large is an int8 code?"]).shape        # (1, 384), float32, each of length 1
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from rag.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256, float_model
 from sql.errors import RagError
+from sql.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,7 +42,12 @@ class Encoder:
 
     config: EncoderConfig
     tokenizer: Tokenizer
-    kernel: Kernel
+    make_kernel: Callable[[], Kernel]
+
+    @cached_property
+    def kernel(self) -> Kernel:
+        """What computes; made on first use, so that a run which finds nothing to encode never imports torch."""
+        return self.make_kernel()
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -106,16 +113,32 @@ def pad(ids: Sequence[Sequence[int]], limit: int) -> tuple[NDArray[np.int64], ND
     return padded, lengths
 
 
-def load_encoder(settings: Settings, model: str | None = None, *, few_texts: bool = False) -> Encoder:
+def load_encoder(
+    settings: Settings,
+    model: str = DEFAULT_MODEL,
+    *,
+    few_texts: bool = False,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Encoder:
     """The int8 encoder of a model, from its checkpoint in the cache; made there first where it is missing.
 
     With `few_texts` the NumPy kernel is taken unless torch is loaded anyway: for one question it is done before torch
-    has been imported. Raises ModelError where no source has the model, or its files are not what they should be.
+    has been imported. `announce` hears of a conversion, which takes seconds. Raises ModelError where no source has the
+    model, or its files are not what they should be.
     """
-    folder = checkpoint_folder(settings, model or settings.model)
+    folder = checkpoint_folder(settings, model, announce=announce)
     checkpoint = read_checkpoint(folder)
     tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
-    return Encoder(checkpoint.config, tokenizer, choose_kernel(checkpoint, few_texts=few_texts))
+    return Encoder(checkpoint.config, tokenizer, partial(choose_kernel, checkpoint, few_texts=few_texts))
+
+
+def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
+    """The same model in float32, to measure against; needs its float weights again."""
+    from rag.kernel_float import FloatKernel
+
+    with float_model(encoder.config.model, offline=settings.offline) as weights:
+        kernel = FloatKernel(weights, encoder.config)
+    return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
 
 
 def choose_kernel(checkpoint: Checkpoint, *, few_texts: bool) -> Kernel:
@@ -129,7 +152,13 @@ def choose_kernel(checkpoint: Checkpoint, *, few_texts: bool) -> Kernel:
     return TorchKernel(checkpoint)
 
 
-def checkpoint_folder(settings: Settings, model: str, *, fetch: bool = False) -> Path:
+def checkpoint_folder(
+    settings: Settings,
+    model: str,
+    *,
+    fetch: bool = False,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Path:
     """The folder with the int8 checkpoint of a model; converted from float weights on first use."""
     given = Path(model).expanduser()
     if is_checkpoint(given):
@@ -139,6 +168,7 @@ def checkpoint_folder(settings: Settings, model: str, *, fetch: bool = False) ->
         from rag.convert import quantize_model
 
         with float_model(model, offline=settings.offline, fetch=fetch) as weights:
+            announce(f"quantizing {model} to int8 (once; kept in {folder})")
             checkpoint, tokenizer = quantize_model(weights)
         write_checkpoint(checkpoint, tokenizer, folder)
     return folder

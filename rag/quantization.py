@@ -10,7 +10,7 @@ stored as the zero-point and comes back as exactly 0.
 Sources: B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference", 2018, arXiv:1712.05877 (the definition, equation 1; the zero-point as a code, section 2.1);
 R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper", 2018,
-arXiv:1806.08342 (affine and symmetric quantizers, section 2; weights per channel, section 3).
+arXiv:1806.08342 (affine and symmetric quantizers; weights per channel).
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def quantize(values: ArrayLike, scale: ArrayLike, zero_point: ArrayLike, scheme:
     >>> quantize([-6, 0, 5], 6 / 128, 0, SYMMETRIC_FULL_RANGE).tolist()
     [-128, 0, 107]
     """
-    if not (np.asarray(scale) > 0).all():
-        raise InvalidVector(f"a scale must be greater than 0, not {np.min(scale)}")
+    if not ((np.asarray(scale) > 0) & np.isfinite(scale)).all():
+        raise InvalidVector(f"a scale must be finite and greater than 0, unlike one of {np.asarray(scale)}")
     with np.errstate(over="ignore"):  # an infinite number of steps saturates like any other too large one
         # float64: a float32 quotient could fall on the other side of a half
         codes = np.rint(np.divide(values, scale, dtype=np.float64)) + zero_point
@@ -169,7 +169,7 @@ def quantize_query(vector: NDArray[np.float32]) -> QuantizedQuery:
 def quantize_channels(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A weight (out, in) as symmetric int8 codes of its shape, with one scale an output channel, float32 (out,).
 
-    Krishnamoorthi 2018, section 3.1.1: one scale a channel keeps a channel of small weights from being rounded away
+    Krishnamoorthi 2018: one scale a channel keeps a channel of small weights from being rounded away
     beside one of large weights, and leaves the integer matrix product as it is, since a channel is one of its results.
     """
     weight = finite_floats(weight, "weights", ("channel", "input"))

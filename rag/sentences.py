@@ -33,31 +33,36 @@ _LINE_MARK = re.compile(
 )
 _BARE_FENCE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ \t]*(`{3,8}|~{3,8})[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
 
-_BEFORE_NAMES = frozenset(
+
+def _words(listed: str) -> frozenset[str]:
+    return frozenset(listed.split())
+
+
+_BEFORE_NAMES = _words(
     """dr mr mrs ms prof hr fr st mt gen col lt sgt capt maj rep sen gov pres rev hon messrs mme mlle dipl ing
     vs cf viz approx ca bzw resp evtl ggf inkl exkl zzgl vgl sog bspw insb einschl gem geb gest e.g i.e z.b d.h u.a
-    o.ä i.d.r z.t v.a u.u s.o s.u""".split()
+    o.ä i.d.r z.t v.a u.u s.o s.u"""
 )
-_BEFORE_NUMBERS = frozenset(
+_BEFORE_NUMBERS = _words(
     """no nos nr fig figs abb tab vol art sec ch chap eq eqs ref refs p pp s bd kap abs ziff anm max min str tel
-    jan feb mar mär apr jun jul aug sep sept oct okt nov dec dez""".split()
+    jan feb mar mär apr jun jul aug sep sept oct okt nov dec dez"""
 )
-_BEFORE_ANYTHING = frozenset("al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m".split())
+_BEFORE_ANYTHING = _words("al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m")
 _SPACED_ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:z\.\s?B|d\.\s?h|u\.\s?a|o\.\s?ä|v\.\s?a|z\.\s?T|z\.\s?Z|u\.\s?U|s\.\s?o|s\.\s?u|i\.\s?A|m\.\s?E"
     r"|i\.\s?d\.\s?R|i\.\s?e|e\.\s?g)$"
 )
-_AFTER_ORDINALS = frozenset(
+_AFTER_ORDINALS = _words(
     """januar jänner februar märz april mai juni juli august september oktober november dezember jahrhundert
-    jahrhunderts jahrtausend weltkrieg weltkriegs quartal kapitel auflage klasse platz tag jahr mal stock""".split()
+    jahrhunderts jahrtausend weltkrieg weltkriegs quartal kapitel auflage klasse platz tag jahr mal stock"""
 )
 # The words that so often begin a sentence that they end one after "U.S." or an initial.
-_STARTERS = frozenset(
+_STARTERS = _words(
     """the this that these those it its he she they we you in on at for from with as if when while but and however
     then there here what who why how an to by after before also because since our my his her their not yes so such
     all some many most each der die das den dem des ein eine einer es er sie wir ihr ich im am auf aus bei mit nach
     von zu zum zur für wenn als da dann doch aber und oder auch wie was wer warum diese dieser dieses nicht kein keine
-    man hier dort""".split()
+    man hier dort"""
 )
 
 
@@ -134,9 +139,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
         yield start, end, True
 
 
-def _line_kind(
-    text: str, start: int, end: int, mark: re.Match[str] | None, in_fence: bool, in_paragraph: bool
-) -> str:
+def _line_kind(text: str, start: int, end: int, mark: re.Match[str] | None, in_fence: bool, in_paragraph: bool) -> str:
     """What a line is: blank, unit (a sentence of its own), item, underline, fence, or text."""
     if start == end or text[start:end].isspace():
         return "blank"

@@ -3,7 +3,7 @@
 | variable | meaning | default |
 |---|---|---|
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
-| RAG_MODEL | the encoder: a hub id or a folder | sentence-transformers/all-MiniLM-L6-v2 |
+| RAG_MODEL | the encoder: a hub id or a folder | the one the store was built with, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
 """
 
@@ -22,7 +22,7 @@ class Settings:
     """What the environment says; options on the command line go before it."""
 
     store: str
-    model: str
+    model: str | None
     cache: Path
     offline: bool
 
@@ -33,7 +33,7 @@ def read_settings() -> Settings:
     user_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Settings(
         store=environment.get("RAG_DB", DEFAULT_STORE),
-        model=environment.get("RAG_MODEL", DEFAULT_MODEL),
+        model=environment.get("RAG_MODEL"),
         cache=Path(environment.get("RAG_CACHE") or user_cache / "int8-rag").expanduser(),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
     )

@@ -166,6 +166,10 @@ class Store:
         statement = search_statement(query, k, self.epoch() if epoch is None else epoch)
         return [read_hit(row) for row in self.client.query(statement)]
 
+    def search_statements(self, query: QuantizedQuery, k: int, epoch: int) -> list[Statement]:
+        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
+        return [Statement("epoch"), search_statement(query, k, epoch)]
+
     def search_documents(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[tuple[str, float]]:
         """Source and score of the k documents nearest to the query, each by its best chunk."""
         at = self.epoch() if epoch is None else epoch
@@ -177,6 +181,11 @@ class Store:
         at = self.epoch() if epoch is None else epoch
         rows = self.client.query(Statement("live_documents", {"epoch": at}))
         return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def chunk_texts(self) -> list[tuple[str, str]]:
+        """Source and text of every chunk that a reader sees now, in a fixed order."""
+        rows = self.client.query(Statement("chunk_texts", {"epoch": self.epoch()}))
+        return [(row["source"], row["text"]) for row in rows]
 
     def chunk_count(self) -> int:
         """Chunks that a reader sees now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from rag.quantization import (
 from sql.errors import InvalidVector
 from sql.records import MAX_DIMENSIONS, QuantizedQuery, QuantizedVectors
 
-settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.register_profile("unhurried", deadline=None, max_examples=50)  # a busy machine is no failure
 settings.load_profile("unhurried")
 
 SCHEMES = [ASYMMETRIC, SYMMETRIC, SYMMETRIC_FULL_RANGE, ASYMMETRIC_UNSIGNED]
@@ -267,9 +268,9 @@ def test_codes_wider_than_int16_cannot_be_made() -> None:
         Scheme(symmetric=False, lo=0, hi=40000)
 
 
-@pytest.mark.parametrize("scale", [0, -1, np.nan])
-def test_a_scale_that_is_not_above_zero_is_refused(scale: float) -> None:
-    with pytest.raises(InvalidVector, match="a scale must be greater than 0"):
+@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf])
+def test_a_scale_that_is_not_finite_and_above_zero_is_refused(scale: float) -> None:
+    with pytest.raises(InvalidVector, match="a scale must be finite and greater than 0"):
         quantize([1], scale, 0, SYMMETRIC)
 
 
@@ -350,6 +351,27 @@ def test_scores_are_exact_for_the_largest_codes_and_dimensions() -> None:
 def test_scores_of_vectors_with_other_dimensions_are_refused() -> None:
     with pytest.raises(InvalidVector, match="a query of 2 dimensions cannot be compared with 3"):
         scores(quantize_query(np.ones(2, dtype=np.float32)), quantize_vectors(np.ones((1, 3), dtype=np.float32)))
+
+
+def test_the_sizes_in_the_manual_are_those_of_the_arithmetic() -> None:
+    manual = (Path(__file__).parent.parent / "docs" / "quantization.md").read_text(encoding="utf-8")
+    vectors = quantize_vectors(np.ones((1, 384), dtype=np.float32))
+    parts = (vectors.codes, vectors.scale, vectors.zero_point, vectors.norms())
+    assert f"**{sum(part.nbytes for part in parts)}**" in manual
+    # distilbert-base-uncased: embedding rows, Linear weights, Linear biases, layer norms
+    wide, deep, layers = 768, 3072, 6
+    rows, channels = 30522 + 512, layers * (4 * wide + deep + wide)
+    linear, floats = layers * (4 * wide * wide + 2 * wide * deep), channels + (2 * layers + 1) * 2 * wide
+    scales = 4 * (channels + rows)
+    assert f"{rows * wide + linear + floats:,}" in manual
+    assert f"{scales:,} for scales" in manual
+    for size in (
+        4 * (rows * wide + linear + floats),
+        linear + 4 * (rows * wide + floats),
+        linear + rows * wide + 4 * floats + scales,
+        4 * rows * wide,
+    ):
+        assert f"{size / 1e6:.1f} MB" in manual
 
 
 def test_the_examples_in_the_docstrings_run() -> None:

@@ -1,0 +1,164 @@
+"""`python -m ingest PATH...`: makes the store match the files below the given paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sql.client import parse_location
+from sql.errors import EXIT_OK, EXIT_SOME_FAILED
+from sql.settings import DEFAULT_MODEL, read_settings
+from sql.terminal import Parser, add_common_options, note, out, out_json, program_version, progress_bar, run_command
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from ingest.sync import Plan, Summary
+    from ingest.walk import Refusal, Walk
+
+QUANTIZERS = ("asymmetric", "symmetric")
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Plans or carries out one synchronization."""
+    options = make_parser().parse_args(arguments)
+    from ingest.walk import walk
+
+    found = walk(options.paths)
+    if options.dry_run:
+        return show_plan(found, options)
+    summary = synchronize(found, options)
+    if options.json:
+        out_json(summary_record(summary))
+    else:
+        show_summary(summary, options.db)
+    return EXIT_SOME_FAILED if summary.failed else EXIT_OK
+
+
+def synchronize(found: Walk, options: Namespace) -> Summary:
+    """Opens the store, loads its encoder and brings both together."""
+    from ingest.sync import sync
+    from rag.encoder import load_encoder
+    from rag.quantization import ASYMMETRIC, SYMMETRIC
+    from sql.store import Store
+
+    settings = read_settings()
+    with Store.open(options.db, write=True) as store:
+        collection = store.collection()
+        model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
+        quantizer = options.quantizer or (collection.quantizer.split()[0] if collection else QUANTIZERS[0])
+        encoder = load_encoder(settings, model, announce=note)
+        store.prepare(encoder.identity, f"{quantizer} int8 per vector")
+        with progress_bar(quiet=options.json) as progress:
+            summary = sync(store, encoder, found, {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}[quantizer], progress)
+        if store.client.location.folder is not None:
+            # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
+            store.collect_garbage(grace_seconds=0)
+    return summary
+
+
+def show_plan(found: Walk, options: Namespace) -> int:
+    """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
+    from ingest.sync import make_plan
+
+    location = parse_location(options.db)
+    documents = []
+    if location.folder is None or (location.folder / "data").is_dir():
+        from sql.store import Store
+
+        with Store.open(location) as store:
+            documents = store.documents()
+    plan = make_plan(found, documents)
+    if options.json:
+        out_json(plan_record(plan))
+        return EXIT_SOME_FAILED if plan.failed else EXIT_OK
+    for word, names in (
+        ("add", [file.source for file in plan.new]),
+        ("replace", [file.source for file in plan.changed]),
+        ("delete", [document.source for document in plan.deleted]),
+        ("skip", [f"{refusal.path}: {refusal.reason}" for refusal in plan.skipped]),
+        ("fail", [f"{refusal.path}: {refusal.reason}" for refusal in plan.failed]),
+    ):
+        for name in names:
+            out(f"{word:8}{name}")
+    out(
+        f"would add {len(plan.new)}, replace {len(plan.changed)}, delete {len(plan.deleted)} and leave "
+        f"{len(plan.unchanged)} of {counted(len(found.files), 'file')} unchanged; nothing was changed"
+    )
+    return EXIT_SOME_FAILED if plan.failed else EXIT_OK
+
+
+def show_summary(summary: Summary, store: str) -> None:
+    """The run in a few lines; what went wrong on stderr, one line a file."""
+    for refusal in summary.skipped:
+        note(f"skipped {refusal.path}: {refusal.reason}")
+    for refusal in summary.failed:
+        note(f"failed {refusal.path}: {refusal.reason}")
+    rate = f" ({summary.chunks / summary.seconds:.0f} chunks/s)" if summary.chunks and summary.seconds else ""
+    out(
+        f"{counted(summary.files, 'file')}: {summary.indexed} indexed, {summary.unchanged} unchanged, "
+        f"{summary.deleted} deleted, {len(summary.skipped)} skipped, {len(summary.failed)} failed; "
+        f"{counted(summary.chunks, 'chunk')} in {summary.seconds:.1f} s{rate}, store {parse_location(store)}"
+    )
+
+
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """The run as JSON."""
+    return {
+        "files": summary.files,
+        "indexed": summary.indexed,
+        "unchanged": summary.unchanged,
+        "deleted": summary.deleted,
+        "skipped": [refusal_record(refusal) for refusal in summary.skipped],
+        "failed": [refusal_record(refusal) for refusal in summary.failed],
+        "chunks": summary.chunks,
+        "seconds": round(summary.seconds, 3),
+    }
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    return {
+        "add": [file.source for file in plan.new],
+        "replace": [file.source for file in plan.changed],
+        "delete": [document.source for document in plan.deleted],
+        "unchanged": [file.source for file in plan.unchanged],
+        "skipped": [refusal_record(refusal) for refusal in plan.skipped],
+        "failed": [refusal_record(refusal) for refusal in plan.failed],
+    }
+
+
+def refusal_record(refusal: Refusal) -> dict[str, str]:
+    """A path that was not ingested, and why."""
+    return {"path": refusal.path, "reason": refusal.reason}
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def make_parser() -> Parser:
+    """The command line."""
+    parser = Parser(
+        prog="python -m ingest",
+        description="Make the store match the files below PATH: embed new and changed ones, remove those that are gone.",
+        epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
+    parser.add_argument("--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)")
+    parser.add_argument("--quantizer", choices=QUANTIZERS, help="how vectors become int8, chosen once for a new store (default asymmetric)")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--version", action="version", version=program_version())
+    add_common_options(parser, read_settings().store)
+    return parser
+
+
+def main() -> int:
+    """Entry point."""
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,399 @@
+"""A document in, its chunks out: exact slices of its text, each within the encoder's token limit.
+
+The text is cut into units (a heading, a sentence, a line of code), which are counted in tokens and packed. A chunk ends
+by preference where a section ends, then a block, a sentence, a line, a word. Units stream through, so that memory is
+bounded by the text and the chunks, not by the tokens.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from itertools import accumulate, chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ingest.document import PATH_SEPARATOR
+from rag.sentences import line_spans, split_sentences, trimmed
+from sql.records import Chunk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ingest.document import Block, Document
+    from rag.tokenizer import Tokenizer
+
+CHUNKER = "structure-1"  # to be raised with every change of this file that moves a boundary
+DEFAULT_MAX_TOKENS = 200  # below the 254 that the default encoder reads, where an embedding still says one thing
+DEFAULT_OVERLAP_TOKENS = 30  # one sentence of usual length: what "it" and "this" at a chunk's start refer to
+MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
+MIN_TOKENS = 18  # one character can be this many tokens: U+FDFA stands for 18 letters in a tokenizer that uses NFKC
+
+_PIECE_CHARACTERS = 32_000  # tokenized at a time
+_MAX_KNOWN_WORDS = 100_000
+_LINE_KINDS = frozenset(("code", "table", "html", "front matter"))  # divided by lines and never repeated as overlap
+
+
+class _Break(IntEnum):
+    """What lies before a unit, best place for a chunk to end first."""
+
+    SECTION = 0
+    BLOCK = 1
+    SENTENCE = 2
+    LINE = 3
+    WORD = 4
+    HEADING = 5  # the unit belongs to the heading before it
+
+
+# How much emptier a chunk may get, as a share of the limit, to end at a better place.
+_PENALTIES = {
+    _Break.SECTION: 0.0,
+    _Break.BLOCK: 0.0,
+    _Break.SENTENCE: 0.2,
+    _Break.LINE: 0.3,
+    _Break.WORD: 0.5,
+    _Break.HEADING: 9.0,
+}
+
+
+class _Unit(NamedTuple):
+    """A span that is not divided further; `size` is its tokens, or more where it is long in characters."""
+
+    start: int
+    end: int
+    before: _Break
+    heading: str
+    is_heading: bool
+    is_sentence: bool
+    size: int = 0
+
+
+def chunker_name(max_tokens: int = DEFAULT_MAX_TOKENS, overlap_tokens: int = DEFAULT_OVERLAP_TOKENS) -> str:
+    """What decides where chunks begin and end; stored with a document, so that a change of it cuts it anew.
+
+    >>> chunker_name(200, 30)
+    'structure-1/200+30'
+    """
+    return f"{CHUNKER}/{max_tokens}+{overlap_tokens}"
+
+
+def split_document(
+    document: Document,
+    tokenizer: Tokenizer,
+    max_tokens: int = DEFAULT_MAX_TOKENS,
+    overlap_tokens: int = DEFAULT_OVERLAP_TOKENS,
+) -> list[Chunk]:
+    """The chunks of a document in order, each of at most `max_tokens` tokens as the tokenizer counts its text alone.
+
+    Every character of a block is in at least one chunk. Within a section that does not fit one chunk, the next begins
+    with up to `overlap_tokens` of whole sentences of the one before.
+    """
+    _check_limits(tokenizer, max_tokens, overlap_tokens)
+    units = _counted_units(document, tokenizer, max_tokens)
+    drafts = _packed(units, max_tokens, overlap_tokens)
+    return [
+        Chunk(
+            index=index,
+            text=document.text[start:end],
+            start=start,
+            end=end,
+            line=document.line_at(start),
+            page=document.page_at(start),
+            heading=heading,
+            tokens=tokens,
+        )
+        for index, (start, end, heading, tokens) in enumerate(_verified(document.text, drafts, tokenizer, max_tokens))
+    ]
+
+
+def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) -> None:
+    if not MIN_TOKENS <= max_tokens <= tokenizer.max_text_tokens:
+        raise ValueError(f"a chunk has {MIN_TOKENS} to {tokenizer.max_text_tokens} tokens, not {max_tokens}")
+    if not 0 <= overlap_tokens <= max_tokens // 2:
+        raise ValueError(f"chunks of {max_tokens} tokens overlap by 0 to {max_tokens // 2}, not {overlap_tokens}")
+
+
+# Units
+
+
+def _units(document: Document) -> Iterator[_Unit]:
+    """Headings, sentences and lines in order, not counted yet."""
+    after_heading, heading = False, None
+    for block in document.blocks:
+        is_heading = block.kind == "heading"
+        before = _Break.BLOCK
+        if after_heading:
+            before = _Break.HEADING
+        elif is_heading or block.heading != heading:
+            before = _Break.SECTION
+        for start, end, inner in _block_spans(document.text, block):
+            yield _Unit(start, end, before, block.heading, is_heading, block.kind not in _LINE_KINDS and not is_heading)
+            before = inner
+        after_heading, heading = is_heading, block.heading
+
+
+def _block_spans(text: str, block: Block) -> Iterator[tuple[int, int, _Break]]:
+    """The spans of a block's units, each with what lies between it and the next one."""
+    for start, end in _pieces(text, block.start, block.end):
+        if block.kind == "heading":
+            yield *trimmed(text, start, end), _Break.LINE
+        elif block.kind in _LINE_KINDS:
+            yield from _lines(text, start, end)
+        else:
+            for sentence_start, sentence_end in split_sentences(text[start:end]):
+                yield start + sentence_start, start + sentence_end, _Break.SENTENCE
+
+
+def _lines(text: str, start: int, end: int) -> Iterator[tuple[int, int, _Break]]:
+    """The lines that are not blank; a blank line after one is as good a place to end as a sentence."""
+    previous = None
+    for span in line_spans(text, start, end):
+        line_start, line_end = trimmed(text, *span)
+        if line_start < line_end:
+            if previous:
+                yield (*previous, _Break.LINE)
+            previous = line_start, line_end
+        elif previous:
+            yield (*previous, _Break.SENTENCE)
+            previous = None
+    if previous:
+        yield (*previous, _Break.LINE)
+
+
+def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The span in pieces of bounded length that end at a line or else at a space, if there is one."""
+    while end - start > _PIECE_CHARACTERS:
+        cut = _cut(text, start, start + _PIECE_CHARACTERS)
+        yield start, cut
+        start = cut
+    yield start, end
+
+
+def _cut(text: str, start: int, end: int) -> int:
+    """The best place to cut text[start:] by `end`: behind a line in the later half, else behind a word, else `end`."""
+    newline = max(text.rfind("\n", start, end), text.rfind("\r", start, end)) + 1
+    if newline > start + (end - start) // 2:
+        return newline
+    if text[end - 1].isspace() or text[end : end + 1].isspace():
+        return end
+    words = text[start:end].rsplit(None, 1)
+    return start + len(words[0]) if len(words) == 2 else end
+
+
+def _counted_units(document: Document, tokenizer: Tokenizer, max_tokens: int) -> Iterator[_Unit]:
+    """The units with their sizes; one that exceeds the limit is divided at lines, words or tokens."""
+    words = _WordCounts(tokenizer)
+    heading_size = 0  # of the headings right above
+    position = 0
+    for batch in _batches(_units(document)):
+        counts = words.token_counts([document.text[unit.start : unit.end] for unit in batch])
+        for unit, tokens in zip(batch, counts, strict=True):
+            if unit.before != _Break.HEADING or heading_size > max_tokens // 2:
+                heading_size = 0
+            room = max_tokens - heading_size  # so that a heading never stands without its text
+            spans = [(unit.start, unit.end, tokens)]
+            if tokens > room or unit.end - unit.start > MAX_CHARACTERS:
+                spans = _fitting_spans(document.text, unit.start, unit.end, tokenizer, room)
+            for number, (start, end, count) in enumerate(spans):
+                # The characters count too, with the white space before them, which a chunk contains.
+                size = max(count, -(-(end - position) * max_tokens // MAX_CHARACTERS))
+                part = unit._replace(start=start, end=end, size=min(size, max_tokens))
+                if number:
+                    part = part._replace(before=_Break.WORD)
+                yield part if len(spans) == 1 else part._replace(is_sentence=False)
+                position = end
+            heading_size = heading_size + tokens if unit.is_heading else 0
+
+
+def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
+    """The units in lists of a bounded number of characters, which the tokenizer can share out to all cores."""
+    batch: list[_Unit] = []
+    characters = 0
+    for unit in units:
+        batch.append(unit)
+        characters += unit.end - unit.start
+        if characters >= _PIECE_CHARACTERS or len(batch) >= 1000:
+            yield batch
+            batch, characters = [], 0
+    if batch:
+        yield batch
+
+
+class _WordCounts:
+    """The tokens of texts as the sum of their words', each word tokenized once.
+
+    Exact where the tokenizer divides at spaces first, as BERT's does, and close elsewhere; chunks are counted whole
+    later. Tokenizing takes nine tenths of the chunker's time, and to tokenize every unit as well would double it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._known: dict[str, int] = {}
+
+    def token_counts(self, texts: list[str]) -> list[int]:
+        words = [text.split() for text in texts]
+        new = list(set(chain.from_iterable(words)) - self._known.keys())
+        self._known.update(zip(new, _token_counts(new, self._tokenizer), strict=True))
+        counts = [sum(map(self._known.__getitem__, each)) for each in words]
+        if len(self._known) > _MAX_KNOWN_WORDS:
+            self._known.clear()
+        return counts
+
+
+def _token_counts(texts: list[str], tokenizer: Tokenizer) -> list[int]:
+    return [len(ids) - tokenizer.special_tokens for ids in tokenizer.encode(texts)] if texts else []
+
+
+def _fitting_spans(
+    text: str, start: int, end: int, tokenizer: Tokenizer, max_tokens: int
+) -> list[tuple[int, int, int]]:
+    """Start, end and tokens of parts of a long span, each within the limits as counted alone."""
+    fitting: list[tuple[int, int, int]] = []
+    pending = list(reversed(list(_token_cuts(text, start, end, tokenizer, max_tokens))))
+    while pending:
+        part_start, part_end = pending.pop()
+        tokens = tokenizer.count(text[part_start:part_end])
+        if tokens <= max_tokens or part_end - part_start == 1:
+            fitting.append((part_start, part_end, tokens))
+        else:
+            # Cut inside a word, its parts can count more tokens than they did together.
+            middle = _cut(text, part_start, (part_start + part_end + 1) // 2)
+            halves = (trimmed(text, middle, part_end), trimmed(text, part_start, middle))
+            pending.extend(half for half in halves if half[0] < half[1])
+    return fitting
+
+
+def _token_cuts(text: str, start: int, end: int, tokenizer: Tokenizer, max_tokens: int) -> Iterator[tuple[int, int]]:
+    """Parts of about `max_tokens` tokens, and at most MAX_CHARACTERS characters, of a long span."""
+    token_starts = tokenizer.spans(text[start:end])[:, 0] + start
+    while start < end:
+        beyond = int(np.searchsorted(token_starts, start)) + max_tokens
+        limit = int(token_starts[beyond]) if beyond < len(token_starts) else end
+        limit = min(max(limit, start + 1), start + MAX_CHARACTERS, end)  # tokens of one character share its start
+        cut = limit if limit == end else _cut(text, start, limit)
+        part = trimmed(text, start, cut)
+        if part[0] < part[1]:
+            yield part
+        start = cut
+
+
+# Packing
+
+
+def _packed(units: Iterator[_Unit], max_tokens: int, overlap_tokens: int) -> Iterator[tuple[int, int, str]]:
+    """Start, end and heading of the chunks that the units make."""
+    window: list[_Unit] = []  # from the overlap on, with enough units ahead to see whether the section ends
+    fresh = 0  # the first unit of the window that no chunk holds yet
+    while True:
+        ahead = sum(unit.size for unit in window[fresh:])
+        for unit in units:
+            window.append(unit)
+            ahead += unit.size
+            if ahead > 3 * max_tokens:
+                break
+        if fresh == len(window):
+            return
+        end = _chunk_end(window, fresh, max_tokens, overlap_tokens)
+        content = next((unit for unit in window[:end] if not unit.is_heading), window[end - 1])
+        yield window[0].start, window[end - 1].end, content.heading
+        overlap = _overlap(window, end, max_tokens, overlap_tokens)
+        del window[: end - overlap]
+        fresh = overlap
+
+
+def _chunk_end(window: list[_Unit], fresh: int, max_tokens: int, overlap_tokens: int) -> int:
+    """How many units of the window the next chunk holds, of which those before `fresh` are overlap."""
+    section_end = _section_end(window, fresh)
+    rest = sum(unit.size for unit in window[:section_end])
+    if rest > max_tokens:
+        return _best_end(window, fresh, rest, max_tokens, overlap_tokens)
+    if fresh == 0 and window[0].before == _Break.SECTION:
+        return _merged_end(window, section_end, rest, max_tokens)
+    return section_end
+
+
+def _section_end(window: list[_Unit], start: int) -> int:
+    """The index of the next section's first unit."""
+    following = range(start + 1, len(window))
+    return next((index for index in following if window[index].before == _Break.SECTION), len(window))
+
+
+def _merged_end(window: list[_Unit], end: int, size: int, max_tokens: int) -> int:
+    """Where a chunk of whole small sections ends: it takes in those that follow while they belong together and fit."""
+    tiny = max_tokens // 4
+    heading = next((unit.heading for unit in window[:end] if not unit.is_heading), window[0].heading)
+    while end < len(window):
+        next_end = _section_end(window, end)
+        section = window[end:next_end]
+        next_size = sum(unit.size for unit in section)
+        only_heading = all(unit.is_heading for unit in section)
+        belongs = only_heading or ((size < tiny or next_size < tiny) and _is_related(heading, section[0].heading))
+        if size + next_size > max_tokens or not belongs:
+            break
+        size += next_size
+        end = next_end
+    return end
+
+
+def _is_related(heading: str, following: str) -> bool:
+    """Whether a section is a sibling of the one before it or lies inside it."""
+    siblings = heading.rpartition(PATH_SEPARATOR)[0] == following.rpartition(PATH_SEPARATOR)[0]
+    return siblings or not heading or following.startswith(heading + PATH_SEPARATOR)
+
+
+def _best_end(window: list[_Unit], fresh: int, rest: int, max_tokens: int, overlap_tokens: int) -> int:
+    """Where to end a chunk in a section of which `rest` tokens, more than fit, lie ahead."""
+    goal, least = max_tokens, 0
+    if rest + overlap_tokens <= 2 * max_tokens:  # two more chunks: as long as each other, instead of a tiny last one
+        goal = (rest + overlap_tokens) // 2
+        least = rest + overlap_tokens - max_tokens
+    best, best_cost = fresh + 1, float("inf")
+    for end, size in enumerate(accumulate(unit.size for unit in window), start=1):
+        if end <= fresh:
+            continue
+        if size > max_tokens or end == len(window):
+            break
+        cost = abs(size - goal) / max_tokens + _PENALTIES[window[end].before] + (size < least)
+        if cost <= best_cost:
+            best, best_cost = end, cost
+    return best
+
+
+def _overlap(window: list[_Unit], end: int, max_tokens: int, overlap_tokens: int) -> int:
+    """How many of the chunk's last units, all whole sentences, the next chunk repeats."""
+    if end == len(window) or window[end].before == _Break.SECTION:
+        return 0
+    room = min(overlap_tokens, max_tokens - window[end].size)
+    count = 0
+    while count < end - 1:  # never the whole chunk
+        unit = window[end - count - 1]
+        room -= unit.size
+        if room < 0 or not unit.is_sentence:
+            break
+        count += 1
+    return count
+
+
+def _verified(
+    text: str, drafts: Iterable[tuple[int, int, str]], tokenizer: Tokenizer, max_tokens: int
+) -> Iterator[tuple[int, int, str, int]]:
+    """The drafts with their exact tokens; one that counts more as a whole than in units is divided again."""
+    batch: list[tuple[int, int, str]] = []
+    for draft in drafts:
+        batch.append(draft)
+        if len(batch) == 64:
+            yield from _counted_drafts(text, batch, tokenizer, max_tokens)
+            batch = []
+    yield from _counted_drafts(text, batch, tokenizer, max_tokens)
+
+
+def _counted_drafts(
+    text: str, drafts: list[tuple[int, int, str]], tokenizer: Tokenizer, max_tokens: int
+) -> Iterator[tuple[int, int, str, int]]:
+    counts = _token_counts([text[start:end] for start, end, _ in drafts], tokenizer)
+    for (start, end, heading), tokens in zip(drafts, counts, strict=True):
+        if tokens <= max_tokens:
+            yield start, end, heading, tokens
+            continue
+        for part_start, part_end, part_tokens in _fitting_spans(text, start, end, tokenizer, max_tokens):
+            yield part_start, part_end, heading, part_tokens

@@ -1,0 +1,57 @@
+"""An evaluation corpus in, a store that holds it out: each corpus line, title then text, is a document."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from ingest.blocks import text_blocks
+from ingest.document import Document
+from ingest.sync import CHUNKER, Pipeline, source_document, split
+from sql.terminal import Silence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rag.beir import CorpusDocument
+    from rag.encoder import Encoder
+    from rag.quantization import Scheme
+    from sql.store import Store
+    from sql.terminal import Progress
+
+
+def index_corpus(
+    store: Store,
+    encoder: Encoder,
+    folder: Path,
+    corpus: Iterable[CorpusDocument],
+    scheme: Scheme,
+    progress: Progress | None = None,
+) -> None:
+    """Puts the documents into the store, under their ids as sources; what is there unchanged is left alone."""
+    known = {document.path: (document.content_sha256, document.chunker) for document in store.documents()}
+    pipeline = Pipeline(store, encoder, scheme, progress or Silence())
+    for entry in corpus:
+        document = corpus_document(entry)
+        path = f"{folder.resolve()}#{entry.id}"
+        if known.get(path) != (document.content_hash, CHUNKER):
+            pipeline.add(source_document(document, path), split(document, encoder))
+    pipeline.finish()
+
+
+def corpus_document(entry: CorpusDocument) -> Document:
+    """A corpus line as the document a text file with the same words would be."""
+    text = f"{entry.title}\n\n{entry.text}" if entry.title else entry.text
+    content = text.encode("utf-8", "replace")
+    text = content.decode()
+    return Document(
+        source=entry.id,
+        format="text",
+        title=entry.title,
+        text=text,
+        blocks=tuple(text_blocks(text)),
+        encoding="utf-8",
+        content_hash=sha256(content).hexdigest(),
+        content_bytes=len(content),
+    )

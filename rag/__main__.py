@@ -1,0 +1,337 @@
+"""`python -m rag ask|search|eval|model`: questions to the store, and what the encoder is worth."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
+from sql.settings import DEFAULT_MODEL, read_settings
+from sql.terminal import (
+    Parser,
+    add_common_options,
+    add_debug_option,
+    note,
+    one_line,
+    out,
+    out_emphasized,
+    out_json,
+    program_version,
+    progress_bar,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.answer import Answer
+    from rag.encoder import Encoder
+    from sql.records import Hit
+    from sql.store import Store
+
+NO_ANSWER = "No answer found."
+DEFAULT_HITS = 5
+SNIPPET = 240  # characters of a hit shown on a terminal
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command that was named."""
+    options = make_parser().parse_args(arguments)
+    run: Callable[[Namespace], int] = options.run
+    return run(options)
+
+
+# ask and search
+
+
+def ask(options: Namespace) -> int:
+    """Answers a question with sentences of the documents, or says that nothing fits."""
+    from rag.answer import answer_question
+
+    with open_store(options) as store:
+        encoder = store_encoder(store, options)
+        vector, hits = find(store, encoder, options)
+        answer = answer_question(options.question, vector, hits, encoder)
+    if options.json:
+        out_json(answer_record(answer))
+    else:
+        show_answer(answer)
+    return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
+
+
+def search(options: Namespace) -> int:
+    """Lists the chunks nearest to a query."""
+    with open_store(options) as store:
+        _, hits = find(store, store_encoder(store, options), options)
+    if options.json:
+        out_json({"hits": [hit_record(hit) for hit in hits]})
+    else:
+        show_hits(hits)
+    return EXIT_OK if hits else EXIT_NOTHING_FOUND
+
+
+def open_store(options: Namespace) -> Store:
+    """The store named on the command line, for reading."""
+    if not options.question.strip():
+        raise UsageError("the question is empty: write it between quotes")
+    if options.k < 1:
+        raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
+    from sql.store import Store
+
+    return Store.open(options.db)
+
+
+def store_encoder(store: Store, options: Namespace) -> Encoder:
+    """The encoder the store was built with, or the one asked for if it is the same."""
+    from rag.encoder import load_encoder
+
+    settings = read_settings()
+    collection = store.collection()
+    model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
+    encoder = load_encoder(settings, model, few_texts=True, announce=note)
+    store.check_encoder(encoder.identity)
+    return encoder
+
+
+def find(store: Store, encoder: Encoder, options: Namespace) -> tuple[NDArray[np.float32], list[Hit]]:
+    """The question's vector and the chunks nearest to it; prints the SQL that found them where that was asked for."""
+    from rag.quantization import quantize_query
+
+    vector = encoder.encode_query(options.question)
+    query = quantize_query(vector)
+    epoch = store.epoch()
+    if options.show_sql:
+        show = note if options.json else out
+        for statement in store.search_statements(query, options.k, epoch):
+            show(statement.as_script())
+            show("")
+    return vector, store.search(query, options.k, epoch)
+
+
+def show_answer(answer: Answer) -> None:
+    """The sentences, each with its number, then where each one stands."""
+    if not answer.answered:
+        out(NO_ANSWER)
+        return
+    for number, citation in enumerate(answer.citations, start=1):
+        out(f"{one_line(citation.text)} [{number}]")
+    out()
+    for number, citation in enumerate(answer.citations, start=1):
+        heading = f"  {one_line(citation.heading)}" if citation.heading else ""
+        out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
+
+
+def show_hits(hits: Sequence[Hit]) -> None:
+    """A line of place and score for each hit, and the beginning of its text."""
+    if not hits:
+        out("Nothing found.")
+    for hit in hits:
+        heading = f"  {one_line(hit.heading)}" if hit.heading else ""
+        out_emphasized(f"{hit.score:6.3f}  ", f"{one_line(hit.source)}:{hit.line}{heading}")
+        text = one_line(hit.text)
+        out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
+
+
+def answer_record(answer: Answer) -> dict[str, Any]:
+    """An answer as JSON; offsets count code points, a line is 1-based, a page is null where the format has none."""
+    return {
+        "question": answer.question,
+        "answer": answer.text,
+        "citations": [
+            {
+                "source": citation.source,
+                "start": citation.start,
+                "end": citation.end,
+                "line": citation.line,
+                "page": citation.page or None,
+                "heading": citation.heading,
+                "text": citation.text,
+                "score": round(citation.score, 6),
+            }
+            for citation in answer.citations
+        ],
+        "answered": answer.answered,
+    }
+
+
+def hit_record(hit: Hit) -> dict[str, Any]:
+    """A hit as JSON."""
+    return {
+        "source": hit.source,
+        "start": hit.start,
+        "end": hit.end,
+        "line": hit.line,
+        "page": hit.page or None,
+        "title": hit.title,
+        "heading": hit.heading,
+        "text": hit.text,
+        "score": hit.score,
+        "document_id": str(hit.document_id),
+        "chunk_index": hit.chunk_index,
+    }
+
+
+# eval
+
+
+def evaluate(options: Namespace) -> int:
+    """Indexes a folder in BEIR layout and measures the search on its judged queries."""
+    if options.db is not None:
+        modes = evaluate_in(options.db, options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="int8-rag-eval-") as folder:
+            modes = evaluate_in(folder, options)
+    if options.json:
+        out_json(modes)
+    else:
+        show_evaluation(modes)
+    return EXIT_OK
+
+
+def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The measures of every mode, with a store at a given place."""
+    from ingest.corpus import index_corpus
+    from rag.beir import read_answers, read_corpus, read_judgements, read_queries
+    from rag.encoder import load_encoder, load_float_encoder
+    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
+    from rag.quantization import ASYMMETRIC
+    from sql.store import Store
+
+    folder, settings = Path(options.folder), read_settings()
+    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+    judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
+    answers = list(read_answers(folder))
+    with Store.open(location, write=True) as store, progress_bar(quiet=options.json) as progress:
+        collection = store.collection()
+        model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
+        encoder = load_encoder(settings, model, announce=note)
+        store.prepare(encoder.identity, collection.quantizer if collection else "asymmetric int8 per vector")
+        progress.start(len(corpus), sum(len(document.text) for document in corpus))
+        index_corpus(store, encoder, folder, corpus, ASYMMETRIC, progress)
+        modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels)}
+        if options.compare == "fp32":
+            modes["vector-fp32"] = evaluate_floats(
+                store, load_float_encoder(settings, encoder), queries, judgements.qrels
+            )
+        result: dict[str, Any] = {"modes": modes}
+        if answers:
+            result["answers"] = evaluate_answers(store, encoder, answers)
+    return result
+
+
+def show_evaluation(result: dict[str, Any]) -> None:
+    """The measures as a table, and how much of the float32 model int8 keeps."""
+    modes = result["modes"]
+    names = list(next(iter(modes.values())))
+    out(f"{'mode':14}" + "".join(f"{name:>12}" for name in names))
+    for mode, measures in modes.items():
+        out(f"{mode:14}" + "".join(f"{measures[name]:12.4f}" for name in names))
+    if "vector-fp32" in modes and all(modes["vector-fp32"].values()):
+        kept = {name: modes["vector"][name] / modes["vector-fp32"][name] for name in names}
+        out(f"{'kept by int8':14}" + "".join(f"{kept[name]:12.2%}" for name in names))
+    if answers := result.get("answers"):
+        out(
+            f"answers to {answers['questions']} questions: {answers['contains_answer']:.1%} hold a known answer, "
+            f"{answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
+        )
+
+
+# model
+
+
+def fetch_model(options: Namespace) -> int:
+    """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
+    from rag.encoder import checkpoint_folder
+
+    folder = checkpoint_folder(read_settings(), chosen_model(options), fetch=True, announce=note)
+    out(str(folder))
+    return EXIT_OK
+
+
+def show_model_path(options: Namespace) -> int:
+    """Prints the folder with the int8 checkpoint of a model: what has to be copied to a machine without a network."""
+    from rag.encoder import checkpoint_folder
+
+    out(str(checkpoint_folder(read_settings(), chosen_model(options), announce=note)))
+    return EXIT_OK
+
+
+def chosen_model(options: Namespace) -> str:
+    """The model named on the command line or in the environment, else the default one."""
+    return str(options.model or read_settings().model or DEFAULT_MODEL)
+
+
+# The command line
+
+
+def make_parser() -> Parser:
+    """The command line."""
+    parser = Parser(
+        prog="python -m rag",
+        description="Ask the documents in a store.",
+        epilog="exit codes: 0 ok, 1 error, 2 wrong usage, 3 nothing found, 75 store in use, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=program_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    store = read_settings().store
+    for name, run, text in (
+        ("ask", ask, "answer a question with cited sentences"),
+        ("search", search, "list the chunks nearest to a query"),
+    ):
+        one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        one.add_argument("question", help="in plain words, between quotes")
+        one.add_argument("-k", type=int, default=DEFAULT_HITS, metavar="N", help="chunks to find (default %(default)s)")
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        add_model_option(one)
+        add_common_options(one, store)
+        one.set_defaults(run=run)
+    add_evaluation(commands)
+    add_model_commands(commands)
+    return parser
+
+
+def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`eval DIR`."""
+    one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
+    one.add_argument("folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl")
+    one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
+    add_model_option(one)
+    add_debug_option(one)
+    one.set_defaults(run=evaluate)
+
+
+def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`model fetch` and `model path`."""
+    model = commands.add_parser("model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint.")
+    actions = model.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text in (
+        ("fetch", fetch_model, "download and quantize it, so that later runs need no network"),
+        ("path", show_model_path, "print its folder, which can be copied to another machine"),
+    ):
+        one = actions.add_parser(name, help=text, description=run.__doc__)
+        add_model_option(one)
+        add_debug_option(one)
+        one.set_defaults(run=run)
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """The option that names an encoder."""
+    parser.add_argument("--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)")
+
+
+def main() -> int:
+    """Entry point."""
+    return run_command(command)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,162 @@
+"""A question and the chunks found for it in, the sentences that answer it out, quoted exactly; or nothing.
+
+No language model: each sentence of the found chunks is scored by its meaning (the int8 encoder's cosine to the
+question), by the words it shares with the question, weighted by their rarity, and by how well its chunk was found.
+A question that no sentence comes close to gets no answer rather than a guess.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.encoder import Encoder
+    from sql.records import Hit
+
+DEFAULT_K = 5
+MAX_SENTENCES = 3
+# Weights and threshold were chosen on questions with known answers and on questions that the documents cannot answer
+# (benchmarks/answers.py; the figures are in docs/answers.md).
+WEIGHT_MEANING = 0.5
+WEIGHT_WORDS = 0.25
+WEIGHT_CHUNK = 0.25
+ANSWER_THRESHOLD = 0.33
+# A further sentence must come this close to the best one.
+FURTHER_SENTENCES = 0.85
+SHORTEST_SENTENCE = 3  # words; below it a line is a heading, a cell or a fragment
+MARKUP_ONLY = re.compile(r"^\s*(#{1,6}\s|```|~~~|[|\s:*_=-]+$|<[^>]*>$)")
+WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A sentence of the answer and its place: the file's text[start:end] is `text`; a page of 0 means it has none."""
+
+    source: str
+    start: int
+    end: int
+    line: int
+    page: int
+    heading: str
+    text: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found: the sentences in order of merit, or none."""
+
+    question: str
+    citations: tuple[Citation, ...]
+
+    @property
+    def answered(self) -> bool:
+        """Whether anything fits the question."""
+        return bool(self.citations)
+
+    @property
+    def text(self) -> str:
+        """The sentences with their numbers: `The first one. [1] The second one. [2]`; empty where nothing fits."""
+        return " ".join(
+            f"{' '.join(citation.text.split())} [{number}]" for number, citation in enumerate(self.citations, start=1)
+        )
+
+
+def answer_question(question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder) -> Answer:
+    """The answer that the found chunks hold, or an answer without citations.
+
+    `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it.
+    """
+    candidates = candidate_sentences(hits)
+    if not candidates:
+        return Answer(question, ())
+    vectors = encoder.encode_documents([fitting(candidate.text, encoder) for candidate in candidates])
+    scores = combined_scores(question, query, vectors, candidates)
+    order = sorted(range(len(candidates)), key=lambda row: (-scores[row], row))
+    best = scores[order[0]]
+    if best < ANSWER_THRESHOLD:
+        return Answer(question, ())
+    chosen = [row for row in order[:MAX_SENTENCES] if scores[row] >= FURTHER_SENTENCES * best]
+    return Answer(question, tuple(cite(candidates[row], float(scores[row])) for row in chosen))
+
+
+def candidate_sentences(hits: Sequence[Hit]) -> list[Citation]:
+    """Every sentence of the chunks that could answer something, once, with the score of its best chunk."""
+    found: dict[tuple[str, int, int], Citation] = {}
+    for hit in hits:
+        for start, end in split_sentences(hit.text):
+            text = hit.text[start:end]
+            place = (hit.source, hit.start + start, hit.start + end)
+            if place in found or len(WORD.findall(text)) < SHORTEST_SENTENCE or MARKUP_ONLY.match(text):
+                continue
+            line = hit.line + count_lines(hit.text[:start])
+            found[place] = Citation(*place, line, hit.page, hit.heading, text, hit.score)
+    return list(found.values())
+
+
+def count_lines(text: str) -> int:
+    """How many line ends a text holds."""
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def fitting(text: str, encoder: Encoder) -> str:
+    """The beginning of a sentence that the encoder can read; only its score depends on it, never the quotation."""
+    spans = encoder.tokenizer.spans(text)
+    room = encoder.tokenizer.max_text_tokens - encoder.tokenizer.count(encoder.config.document_prompt)
+    return text if len(spans) <= room else text[: spans[room - 1][1]]
+
+
+def combined_scores(
+    question: str, query: NDArray[np.float32], vectors: NDArray[np.float32], candidates: Sequence[Citation]
+) -> NDArray[np.float64]:
+    """The merit of each sentence; float64 (sentences,)."""
+    meaning = vectors.astype(np.float64) @ query.astype(np.float64)
+    chunk = np.array([candidate.score for candidate in candidates])
+    words = shared_words(question, [candidate.text for candidate in candidates])
+    return WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
+
+
+def shared_words(question: str, sentences: Sequence[str]) -> NDArray[np.float64]:
+    """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
+
+    Rarity is inverse document frequency over the sentences themselves (Sparck Jones 1972), so no list of stop words is
+    needed in any language: what nearly every sentence holds says little.
+    """
+    bags = [stems(sentence) for sentence in sentences]
+    frequency = Counter(stem for bag in bags for stem in bag)
+    wanted = {stem: math.log(1 + len(bags) / (1 + frequency[stem])) for stem in stems(question)}
+    total = sum(wanted.values())
+    if not total:
+        return np.zeros(len(bags))
+    return np.array([sum(weight for stem, weight in wanted.items() if stem in bag) / total for bag in bags])
+
+
+def stems(text: str) -> set[str]:
+    """The words of a text without their endings, crudely: the first six letters tell most words apart."""
+    return {word[:6] for word in WORD.findall(text.casefold())}
+
+
+def cite(candidate: Citation, score: float) -> Citation:
+    """A candidate with its final score."""
+    return Citation(
+        candidate.source,
+        candidate.start,
+        candidate.end,
+        candidate.line,
+        candidate.page,
+        candidate.heading,
+        candidate.text,
+        score,
+    )

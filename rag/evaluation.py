@@ -1,0 +1,97 @@
+"""How well a store answers a set of judged queries: rankings by SQL search in, nDCG, recall and MRR out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rag.answer import DEFAULT_K, answer_question
+from rag.metrics import evaluate
+from rag.quantization import quantize_query
+from sql.errors import RagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.beir import KnownAnswer, Query
+    from rag.encoder import Encoder
+    from sql.store import Store
+
+    Ranking = list[tuple[str, float]]
+
+DEPTH = 100  # documents a ranking holds; recall@100 needs no more
+
+
+def evaluate_vectors(
+    store: Store, encoder: Encoder, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]
+) -> dict[str, float]:
+    """The measures of int8 vector search in SQL; documents are scored by their best chunk."""
+    epoch = store.epoch()
+    rankings = {
+        query.id: store.search_documents(quantize_query(vector), DEPTH, epoch)
+        for query, vector in zip(queries, query_vectors(encoder, queries), strict=True)
+    }
+    return evaluate(rankings, qrels)
+
+
+def evaluate_floats(
+    store: Store,
+    encoder: Encoder,
+    queries: Sequence[Query],
+    qrels: Mapping[str, Mapping[str, int]],
+    progress: Callable[[int], None] = lambda count: None,
+) -> dict[str, float]:
+    """The measures of float32 vectors of a float32 model over the same chunks, compared exactly in memory."""
+    rows = store.chunk_texts()
+    if not rows:
+        raise RagError("the store holds no chunks: there is nothing to search")
+    vectors = encoder.encode_documents([text for _, text in rows], progress)
+    names, owners = np.unique([source for source, _ in rows], return_inverse=True)
+    rankings = {
+        query.id: best_documents(vectors @ vector, names, owners)
+        for query, vector in zip(queries, query_vectors(encoder, queries), strict=True)
+    }
+    return evaluate(rankings, qrels)
+
+
+def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners: NDArray[np.int64]) -> Ranking:
+    """The documents of the best chunks, each once, with their scores."""
+    best = np.full(len(names), -np.inf, dtype=np.float32)
+    np.maximum.at(best, owners, scores)
+    order = np.argsort(-best, kind="stable")[:DEPTH]
+    return [(str(names[row]), float(best[row])) for row in order]
+
+
+def query_vectors(encoder: Encoder, queries: Sequence[Query]) -> NDArray[np.float32]:
+    """The vectors of all queries, float32 (queries, dimensions)."""
+    prompt = encoder.config.query_prompt
+    return encoder.encode([prompt + query.text for query in queries])
+
+
+def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnswer]) -> dict[str, Any]:
+    """How often the extractive answer holds a known one, cites its document, or abstains; parts of all questions."""
+    epoch = store.epoch()
+    found = cited = abstained = 0
+    for known in answers:
+        vector = encoder.encode_query(known.question)
+        hits = store.search(quantize_query(vector), DEFAULT_K, epoch)
+        answer = answer_question(known.question, vector, hits, encoder)
+        text = folded(answer.text)
+        abstained += not answer.answered
+        found += any(folded(expected) in text for expected in known.answers)
+        cited += any(citation.source == known.document_id for citation in answer.citations)
+    total = max(len(answers), 1)
+    return {
+        "questions": len(answers),
+        "contains_answer": found / total,
+        "cites_document": cited / total,
+        "abstained": abstained / total,
+    }
+
+
+def folded(text: str) -> str:
+    """Text without differences of case and white space."""
+    return " ".join(text.casefold().split())

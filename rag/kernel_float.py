@@ -1,0 +1,47 @@
+"""The float32 model, run by transformers: what the int8 kernels are measured against. One of the doors to transformers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from rag.convert import distilbert_weights
+from rag.kernel_torch import pool
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.checkpoint import EncoderConfig
+    from rag.weights import FloatModel
+
+
+def distilbert_model(model: FloatModel) -> Any:
+    """A `transformers.DistilBertModel` with the float weights of a DistilBERT or, converted exactly, of a BERT."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    tensors, config = distilbert_weights(model)
+    module = DistilBertModel(DistilBertConfig(**{key: value for key, value in config.items() if key != "layer_norm_eps"}))
+    for norm in (part for part in module.modules() if isinstance(part, torch.nn.LayerNorm)):
+        norm.eps = config["layer_norm_eps"]
+    state = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name in module.state_dict()}
+    module.load_state_dict(state)
+    return module.eval()
+
+
+class FloatKernel:
+    """Runs the float model with the same batches, pooling and normalization as the int8 kernels."""
+
+    name = "transformers float32"
+
+    def __init__(self, model: FloatModel, config: EncoderConfig) -> None:
+        self.config = config
+        self.module = distilbert_model(model)
+
+    @torch.inference_mode()
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions)."""
+        present = torch.arange(ids.shape[1]) < torch.from_numpy(lengths).unsqueeze(1)
+        hidden = self.module(input_ids=torch.from_numpy(ids), attention_mask=present.long()).last_hidden_state
+        return pool(hidden, present, self.config.pooling).numpy()  # type: ignore[no-any-return]
