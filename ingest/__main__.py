@@ -50,7 +50,9 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         encoder = load_encoder(settings, model, announce=note)
         store.prepare(encoder.identity, f"{quantizer} int8 per vector")
         with progress_bar(quiet=options.json) as progress:
-            summary = sync(store, encoder, found, {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}[quantizer], progress)
+            summary = sync(
+                store, encoder, found, {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}[quantizer], progress
+            )
         if store.client.location.folder is not None:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
@@ -146,8 +148,14 @@ def make_parser() -> Parser:
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
-    parser.add_argument("--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)")
-    parser.add_argument("--quantizer", choices=QUANTIZERS, help="how vectors become int8, chosen once for a new store (default asymmetric)")
+    parser.add_argument(
+        "--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)"
+    )
+    parser.add_argument(
+        "--quantizer",
+        choices=QUANTIZERS,
+        help="how vectors become int8, chosen once for a new store (default asymmetric)",
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--version", action="version", version=program_version())

@@ -66,6 +66,7 @@ def _is_too_large(text: str) -> bool:
 
 _FRONT_MATTER = re.compile(r"---[ \t]*(?:\r\n|\r|\n)")
 _FRONT_MATTER_LINES = 1000
+_MAX_HEADING_SOURCE = 300  # characters; a longer "heading" is a paragraph that a line of dashes happens to follow
 _FRONT_TITLE = re.compile(r"title[ \t]*:[ \t]+([\"']?)([^\s\"'|>&*!\[{%@`][^\r\n]*)")
 _TOKEN_KINDS = {
     "heading_open": "heading",
@@ -138,7 +139,9 @@ def _parsed_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> li
             continue
         blocks.extend(_uncovered_blocks(text, lines, done, first, path.path))
         done = last
-        if kind == "heading":
+        if kind == "heading" and len(tokens[position + 1].content) > _MAX_HEADING_SOURCE:
+            kind = "paragraph"
+        elif kind == "heading":
             heading = plain_heading(tokens[position + 1].content)
             titles.append((int(token.tag[1]), heading))
             path.enter(int(token.tag[1]), heading)
@@ -273,7 +276,7 @@ _NAME = r"([A-Za-z_$][\w$]{0,79})"
 _MODIFIERS = (
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|sealed|virtual|override|async|open|"
     r"data|inline|suspend|partial|unsafe|extern|pub|pub\(crate\)|const|declare|case|implicit|fileprivate|mutating)"
-    r"[ ]+)*+"
+    r"[ ]+)*"  # not possessive: `const` is also how an arrow function begins
 )
 _TYPES = r"(?:class|interface|enum|record|struct|trait|object|protocol|extension|namespace|module|union|type)"
 _FUNCTIONS = r"(?:function\*?|func|fun|fn|def|sub|impl|mod|macro_rules!)"
@@ -323,8 +326,8 @@ def _code_blocks(text: str, definition: re.Pattern[str]) -> Iterator[Block]:
     leads_in = True  # only comments and decorators so far: the definition below them names the block
     after_blank = True
     for line_start, line_end in line_spans(text, _text_start(text)):
-        first, _ = trimmed(text, line_start, line_end)
-        if first == line_end:
+        first, last = trimmed(text, line_start, line_end)
+        if first == last:
             after_blank = True
             continue
         indent = first - line_start
@@ -341,6 +344,6 @@ def _code_blocks(text: str, definition: re.Pattern[str]) -> Iterator[Block]:
         if begins or (leads_in and match):
             heading = path.path
         leads_in = leads_in and not match and text.startswith(_LEADS_IN, first)
-        end, after_blank = trimmed(text, line_start, line_end)[1], False
+        end, after_blank = last, False
     if start >= 0:
         yield Block(start, end, "code", heading)

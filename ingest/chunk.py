@@ -51,7 +51,7 @@ _PENALTIES = {
     _Break.BLOCK: 0.0,
     _Break.SENTENCE: 0.2,
     _Break.LINE: 0.3,
-    _Break.WORD: 0.5,
+    _Break.WORD: 0.8,  # a sentence is cut only where the chunk would be left nearly empty
     _Break.HEADING: 9.0,
 }
 
@@ -66,6 +66,15 @@ class _Unit(NamedTuple):
     is_heading: bool
     is_sentence: bool
     size: int = 0
+
+
+class _Span(NamedTuple):
+    """What becomes a chunk."""
+
+    start: int
+    end: int
+    heading: str
+    tokens: int
 
 
 def chunker_name(max_tokens: int = DEFAULT_MAX_TOKENS, overlap_tokens: int = DEFAULT_OVERLAP_TOKENS) -> str:
@@ -91,6 +100,7 @@ def split_document(
     _check_limits(tokenizer, max_tokens, overlap_tokens)
     units = _counted_units(document, tokenizer, max_tokens)
     drafts = _packed(units, max_tokens, overlap_tokens)
+    spans = _without_contained(_verified(document.text, drafts, tokenizer, max_tokens))
     return [
         Chunk(
             index=index,
@@ -102,15 +112,15 @@ def split_document(
             heading=heading,
             tokens=tokens,
         )
-        for index, (start, end, heading, tokens) in enumerate(_verified(document.text, drafts, tokenizer, max_tokens))
+        for index, (start, end, heading, tokens) in enumerate(spans)
     ]
 
 
 def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) -> None:
     if not MIN_TOKENS <= max_tokens <= tokenizer.max_text_tokens:
         raise ValueError(f"a chunk has {MIN_TOKENS} to {tokenizer.max_text_tokens} tokens, not {max_tokens}")
-    if not 0 <= overlap_tokens <= max_tokens // 2:
-        raise ValueError(f"chunks of {max_tokens} tokens overlap by 0 to {max_tokens // 2}, not {overlap_tokens}")
+    if not 0 <= overlap_tokens < max_tokens:
+        raise ValueError(f"chunks of {max_tokens} tokens overlap by 0 to {max_tokens - 1}, not {overlap_tokens}")
 
 
 # Units
@@ -181,28 +191,27 @@ def _cut(text: str, start: int, end: int) -> int:
 
 
 def _counted_units(document: Document, tokenizer: Tokenizer, max_tokens: int) -> Iterator[_Unit]:
-    """The units with their sizes; one that exceeds the limit is divided at lines, words or tokens."""
+    """The units with their sizes; a long one is divided, so that a heading is never left without text for its size."""
     words = _WordCounts(tokenizer)
-    heading_size = 0  # of the headings right above
     position = 0
     for batch in _batches(_units(document)):
         counts = words.token_counts([document.text[unit.start : unit.end] for unit in batch])
         for unit, tokens in zip(batch, counts, strict=True):
-            if unit.before != _Break.HEADING or heading_size > max_tokens // 2:
-                heading_size = 0
-            room = max_tokens - heading_size  # so that a heading never stands without its text
-            spans = [(unit.start, unit.end, tokens)]
-            if tokens > room or unit.end - unit.start > MAX_CHARACTERS:
-                spans = _fitting_spans(document.text, unit.start, unit.end, tokenizer, room)
-            for number, (start, end, count) in enumerate(spans):
+            parts = [unit._replace(size=tokens)]
+            if tokens > max_tokens // 2 or unit.end - unit.start > MAX_CHARACTERS // 2:
+                parts = _parts(document.text, unit, tokenizer, max_tokens // 4)
+            for part in parts:
                 # The characters count too, with the white space before them, which a chunk contains.
-                size = max(count, -(-(end - position) * max_tokens // MAX_CHARACTERS))
-                part = unit._replace(start=start, end=end, size=min(size, max_tokens))
-                if number:
-                    part = part._replace(before=_Break.WORD)
-                yield part if len(spans) == 1 else part._replace(is_sentence=False)
-                position = end
-            heading_size = heading_size + tokens if unit.is_heading else 0
+                size = max(part.size, -(-(part.end - position) * max_tokens // MAX_CHARACTERS))
+                yield part._replace(size=min(size, max_tokens))
+                position = part.end
+
+
+def _parts(text: str, unit: _Unit, tokenizer: Tokenizer, max_tokens: int) -> list[_Unit]:
+    """A unit that fills most of a chunk in parts that can be packed, cut at lines or else at words."""
+    spans = _fitting_spans(text, unit.start, unit.end, tokenizer, max_tokens)
+    parts = [unit._replace(start=start, end=end, size=tokens, is_sentence=False) for start, end, tokens in spans]
+    return [parts[0], *(part._replace(before=_Break.WORD) for part in parts[1:])]
 
 
 def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
@@ -343,17 +352,18 @@ def _is_related(heading: str, following: str) -> bool:
 
 def _best_end(window: list[_Unit], fresh: int, rest: int, max_tokens: int, overlap_tokens: int) -> int:
     """Where to end a chunk in a section of which `rest` tokens, more than fit, lie ahead."""
-    goal, least = max_tokens, 0
+    goal, least, scale = max_tokens, 0, max_tokens
     if rest + overlap_tokens <= 2 * max_tokens:  # two more chunks: as long as each other, instead of a tiny last one
         goal = (rest + overlap_tokens) // 2
         least = rest + overlap_tokens - max_tokens
+        scale = 2 * max_tokens  # it matters less by how much they differ
     best, best_cost = fresh + 1, float("inf")
     for end, size in enumerate(accumulate(unit.size for unit in window), start=1):
         if end <= fresh:
             continue
         if size > max_tokens or end == len(window):
             break
-        cost = abs(size - goal) / max_tokens + _PENALTIES[window[end].before] + (size < least)
+        cost = abs(size - goal) / scale + _PENALTIES[window[end].before] + (size < least)
         if cost <= best_cost:
             best, best_cost = end, cost
     return best
@@ -376,7 +386,7 @@ def _overlap(window: list[_Unit], end: int, max_tokens: int, overlap_tokens: int
 
 def _verified(
     text: str, drafts: Iterable[tuple[int, int, str]], tokenizer: Tokenizer, max_tokens: int
-) -> Iterator[tuple[int, int, str, int]]:
+) -> Iterator[_Span]:
     """The drafts with their exact tokens; one that counts more as a whole than in units is divided again."""
     batch: list[tuple[int, int, str]] = []
     for draft in drafts:
@@ -389,11 +399,24 @@ def _verified(
 
 def _counted_drafts(
     text: str, drafts: list[tuple[int, int, str]], tokenizer: Tokenizer, max_tokens: int
-) -> Iterator[tuple[int, int, str, int]]:
+) -> Iterator[_Span]:
     counts = _token_counts([text[start:end] for start, end, _ in drafts], tokenizer)
     for (start, end, heading), tokens in zip(drafts, counts, strict=True):
         if tokens <= max_tokens:
-            yield start, end, heading, tokens
+            yield _Span(start, end, heading, tokens)
             continue
         for part_start, part_end, part_tokens in _fitting_spans(text, start, end, tokenizer, max_tokens):
-            yield part_start, part_end, heading, part_tokens
+            yield _Span(part_start, part_end, heading, part_tokens)
+
+
+def _without_contained(spans: Iterable[_Span]) -> list[_Span]:
+    """The spans that no other contains: where one was divided again, the overlap can hold all of its last part."""
+    forward: list[_Span] = []
+    for span in spans:
+        if not forward or span.end > forward[-1].end:
+            forward.append(span)
+    kept: list[_Span] = []
+    for span in reversed(forward):
+        if not kept or span.start < kept[-1].start:
+            kept.append(span)
+    return kept[::-1]

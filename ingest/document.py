@@ -14,6 +14,7 @@ from rag.sentences import LINE_END
 BYTE_ORDER_MARK = "\ufeff"
 PATH_SEPARATOR = " > "
 MAX_HEADING_CHARACTERS = 120  # of one heading in a path: a runaway heading must not outweigh its text
+_MAX_HEADINGS = 8  # in a path: code can be indented thousands of times
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _EMPHASIS = re.compile(r"[*`]+|\s\{#[^{}]*\}\s*$")
@@ -95,7 +96,7 @@ class HeadingPath:
     @property
     def path(self) -> str:
         """The titles joined with ` > `."""
-        return PATH_SEPARATOR.join(title for _, title in self._open if title)
+        return PATH_SEPARATOR.join([title for _, title in self._open if title][:_MAX_HEADINGS])
 
 
 def plain_heading(markup: str) -> str:

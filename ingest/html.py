@@ -58,6 +58,7 @@ class _Event(NamedTuple):
     name: str
     is_end: bool
     content: str  # the attributes of a tag, or the text
+    raw: str = ""  # the element, such as script, of which the text is the whole content
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,12 @@ def _events(markup: str) -> Iterator[_Event]:
             yield _Event(position, name, bool(tag[1]), tag[3])
             position = tag.end()
             if name in _RAW_END and not tag[1] and not tag[3].endswith("/") and name not in endless:
-                end = _raw_end(markup, position, name)
-                if end == position:
+                content_end = _raw_end(markup, position, name)
+                if content_end is None:
                     endless.add(name)
-                yield _Event(position, "", False, markup[position:end])
-                position = end
+                else:
+                    yield _Event(position, "", False, markup[position:content_end], raw=name)
+                    position = content_end
         elif markup.startswith(("<!", "<?", "</"), position):
             position = _after(markup, ">", position)
         elif markup[position + 1 : position + 2].isascii() and markup[position + 1 : position + 2].isalpha():
@@ -117,12 +119,12 @@ def _after(markup: str, mark: str, start: int) -> int:
     return found + len(mark) if found >= 0 else len(markup)
 
 
-def _raw_end(markup: str, start: int, name: str) -> int:
-    """Where the content of an element whose `<` begin no tags ends."""
+def _raw_end(markup: str, start: int, name: str) -> int | None:
+    """Where the content of an element in which `<` begins no tag ends; None if its start tag is to be ignored."""
     end = _RAW_END[name].search(markup, start)
     if end:
         return end.start()
-    return start if name in _RAW_TEXT_NAMES else len(markup)  # a title that never ends must not swallow the page
+    return None if name in _RAW_TEXT_NAMES else len(markup)  # a title that never ends must not swallow the page
 
 
 class _PageReader:
@@ -140,7 +142,6 @@ class _PageReader:
         self.line, self.counted = 1, 0  # the line of the position `counted`
         self.block_line = 0  # where the block's text begins, 0 before it does
         self.heading_level = self.list_depth = self.quote_depth = 0
-        self.in_raw = ""  # the element whose content, one text, comes next
         self.in_pre = self.in_row = False
         self.cells = 0  # of the row that is being read
         self.marker = ""  # of the list item that is being read
@@ -159,11 +160,10 @@ class _PageReader:
         return Page(title, "".join(self.texts), tuple(self.blocks), tuple(self.line_marks))
 
     def _read_text(self, event: _Event) -> None:
-        raw, self.in_raw = self.in_raw, ""
-        if self.skipped or raw in _RAW_CODE_NAMES:
+        if self.skipped or event.raw in _RAW_CODE_NAMES:
             return
         text = _unescaped(event.content)
-        if raw == "title":
+        if event.raw == "title":
             self.title = self.title or plain_heading(text)
             return
         self._add(text, event.position)
@@ -171,7 +171,7 @@ class _PageReader:
     def _add(self, text: str, position: int) -> None:
         """Append text to the block that is being read."""
         if not self.block_line and text and not text.isspace():
-            lead = len(text) - len(text.lstrip()) if not self.in_pre else 0
+            lead = len(text) - len(text.lstrip())
             self.line += self.markup.count("\n", self.counted, position)
             self.counted = position
             self.block_line = self.line + text.count("\n", 0, lead)
@@ -188,12 +188,9 @@ class _PageReader:
             self.skipped = ""
         if name in _VOID_NAMES:
             self._read_void(event)
-        elif attributes.endswith("/") and (name in _SKIPPED_NAMES or name in _RAW_END):
-            return
         elif name in _SKIPPED_NAMES or _is_hidden(attributes):
-            self.skipped, self.skip_depth = name, 1
-        elif name in _RAW_END:
-            self.in_raw = name
+            if not attributes.endswith("/"):  # XHTML's <svg/> holds nothing
+                self.skipped, self.skip_depth = name, 1
         elif name in _BLOCK_NAMES:
             self._begin_block(name)
 
@@ -206,7 +203,9 @@ class _PageReader:
             self._add(f" {_attributes(event.content).get('alt', '')} ", event.position)
 
     def _begin_block(self, name: str) -> None:
-        if self.in_pre or (self.in_row and name in _INSIDE_CELL):
+        if self.in_pre:
+            return
+        if self.in_row and name in _INSIDE_CELL:
             self.pieces.append(" ")
             return
         if name in _CELL_NAMES and self.in_row:
@@ -315,7 +314,9 @@ def _collapsed(text: str) -> str:
 
 def _verbatim(text: str) -> str:
     """Preformatted text without the empty lines around it."""
-    return text.replace(_LINE_BREAK, "\n").rstrip().lstrip("\n")
+    text = text.replace(_LINE_BREAK, "\n").rstrip()
+    first = len(text) - len(text.lstrip())
+    return text[text.rfind("\n", 0, first) + 1 :]
 
 
 def _attributes(markup: str) -> dict[str, str]:

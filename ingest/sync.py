@@ -83,9 +83,7 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
             plan.unchanged.append(file)
         else:
             plan.changed.append(file)
-    plan.deleted = [
-        document for document in documents if document.path not in present and found.covers(document.path)
-    ]
+    plan.deleted = [document for document in documents if document.path not in present and found.covers(document.path)]
     return plan
 
 
@@ -101,23 +99,21 @@ def content_sha256(file: FoundFile) -> str:
     return total.hexdigest()
 
 
-def sync(
-    store: Store, encoder: Encoder, found: Walk, scheme: Scheme, progress: Progress | None = None
-) -> Summary:
+def sync(store: Store, encoder: Encoder, found: Walk, scheme: Scheme, progress: Progress | None = None) -> Summary:
     """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any."""
     started = monotonic()
     watch = progress or Silence()
     plan = make_plan(found, store.documents())
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
-    summary = Summary(
-        files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed
-    )
+    summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     pipeline = Pipeline(store, encoder, scheme, watch)
     for file in plan.to_index:
         try:
             document = read_document(file.path, printable(file.source))
         except UnreadableDocument as error:
-            plan.failed.append(Refusal(printable(file.source), str(error)))
+            source = printable(file.source)
+            # The message begins with the name, which stands beside it already wherever refusals are shown.
+            plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
         else:
             pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
         watch.advance(files=1, content_bytes=file.size)

@@ -76,9 +76,20 @@ def walk(paths: Sequence[str]) -> Walk:
             take_file(found, real, name, status)
         else:
             walk_folder(found, real, name, entries)
-    seen: set[Path] = set()
-    found.files = [file for file in found.files if not (file.path in seen or seen.add(file.path))]  # type: ignore[func-returns-value]
+    found.files = each_once(found)
     return found
+
+
+def each_once(found: Walk) -> list[FoundFile]:
+    """The files without repetitions. Two names that read the same once escaped would be one document: one is refused."""
+    files: dict[str, FoundFile] = {}
+    for file in found.files:
+        first = files.setdefault(printable(file.path), file)
+        if first.path != file.path:
+            found.failed.append(
+                Refusal(printable(file.source), "another file's name reads the same: rename one of them")
+            )
+    return list(files.values())
 
 
 def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) -> None:
@@ -90,7 +101,9 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) ->
         for entry, path, status in entries_of(found, folder, name, entries):
             source = os.path.join(name, entry) if name != "." else entry  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
-                found.skipped.append(Refusal(printable(source), "a symbolic link: its target is read only where it is given"))
+                found.skipped.append(
+                    Refusal(printable(source), "a symbolic link: its target is read only where it is given")
+                )
             elif stat.S_ISDIR(status.st_mode):
                 if not (entry.startswith(".") or entry in IGNORED_FOLDERS):
                     folders.append((path, source))

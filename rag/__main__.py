@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from sql.terminal import (
 )
 
 if TYPE_CHECKING:
+    import argparse
     from argparse import Namespace
     from collections.abc import Callable, Sequence
 
@@ -300,7 +300,9 @@ def make_parser() -> Parser:
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     """`eval DIR`."""
     one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
-    one.add_argument("folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl")
+    one.add_argument(
+        "folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
+    )
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
@@ -311,21 +313,23 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     """`model fetch` and `model path`."""
-    model = commands.add_parser("model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint.")
+    model = commands.add_parser(
+        "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
+    )
     actions = model.add_subparsers(metavar="ACTION", required=True)
     for name, run, text in (
         ("fetch", fetch_model, "download and quantize it, so that later runs need no network"),
         ("path", show_model_path, "print its folder, which can be copied to another machine"),
     ):
         one = actions.add_parser(name, help=text, description=run.__doc__)
-        add_model_option(one)
+        add_model_option(one, DEFAULT_MODEL)
         add_debug_option(one)
         one.set_defaults(run=run)
 
 
-def add_model_option(parser: argparse.ArgumentParser) -> None:
+def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
     """The option that names an encoder."""
-    parser.add_argument("--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)")
+    parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
 
 
 def main() -> int:

@@ -29,10 +29,10 @@ DEFAULT_K = 5
 MAX_SENTENCES = 3
 # Weights and threshold were chosen on questions with known answers and on questions that the documents cannot answer
 # (benchmarks/answers.py; the figures are in docs/answers.md).
-WEIGHT_MEANING = 0.5
-WEIGHT_WORDS = 0.25
-WEIGHT_CHUNK = 0.25
-ANSWER_THRESHOLD = 0.33
+WEIGHT_MEANING = 0.4
+WEIGHT_WORDS = 0.3
+WEIGHT_CHUNK = 0.3
+ANSWER_THRESHOLD = 0.36
 # A further sentence must come this close to the best one.
 FURTHER_SENTENCES = 0.85
 SHORTEST_SENTENCE = 3  # words; below it a line is a heading, a cell or a fragment

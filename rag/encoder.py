@@ -1,7 +1,7 @@
 """Texts in, vectors out: tokenizes, batches texts of like length, runs a kernel, and puts the results in order.
 
-    encoder = load_encoder(read_settings())
-    encoder.encode(["How large is an int8 code?"]).shape        # (1, 384), float32, each of length 1
+encoder = load_encoder(read_settings())
+encoder.encode(["How large is an int8 code?"]).shape        # (1, 384), float32, each of length 1
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ class Encoder:
         """The vector of a question, float32 (dimensions,)."""
         return self.encode([self.config.query_prompt + question])[0]
 
-    def encode(
-        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
-    ) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).
 
         Raises RagError for a text of more tokens than the encoder reads: none is ever cut.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.answer import DEFAULT_K, answer_question
+from rag.encoder import Encoder
 from rag.metrics import evaluate
 from rag.quantization import quantize_query
 from sql.errors import RagError
@@ -17,10 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.beir import KnownAnswer, Query
-    from rag.encoder import Encoder
     from sql.store import Store
-
-    Ranking = list[tuple[str, float]]
 
 DEPTH = 100  # documents a ranking holds; recall@100 needs no more
 
@@ -31,7 +30,7 @@ def evaluate_vectors(
     """The measures of int8 vector search in SQL; documents are scored by their best chunk."""
     epoch = store.epoch()
     rankings = {
-        query.id: store.search_documents(quantize_query(vector), DEPTH, epoch)
+        query.id: [source for source, _ in store.search_documents(quantize_query(vector), DEPTH, epoch)]
         for query, vector in zip(queries, query_vectors(encoder, queries), strict=True)
     }
     return evaluate(rankings, qrels)
@@ -57,12 +56,12 @@ def evaluate_floats(
     return evaluate(rankings, qrels)
 
 
-def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners: NDArray[np.int64]) -> Ranking:
-    """The documents of the best chunks, each once, with their scores."""
+def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners: NDArray[np.int64]) -> list[str]:
+    """The documents of the best chunks, each once, best first."""
     best = np.full(len(names), -np.inf, dtype=np.float32)
     np.maximum.at(best, owners, scores)
     order = np.argsort(-best, kind="stable")[:DEPTH]
-    return [(str(names[row]), float(best[row])) for row in order]
+    return [str(names[row]) for row in order]
 
 
 def query_vectors(encoder: Encoder, queries: Sequence[Query]) -> NDArray[np.float32]:
@@ -71,9 +70,26 @@ def query_vectors(encoder: Encoder, queries: Sequence[Query]) -> NDArray[np.floa
     return encoder.encode([prompt + query.text for query in queries])
 
 
+@dataclass(frozen=True)
+class RememberingEncoder(Encoder):
+    """An encoder that computes each passage once: the questions of a set meet the same sentences again and again."""
+
+    known: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def encode_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """Vectors of passages, float32 (texts, dimensions)."""
+        new = list(dict.fromkeys(text for text in texts if text not in self.known))
+        if new:
+            self.known.update(zip(new, super().encode_documents(new, progress), strict=True))
+        return np.stack([self.known[text] for text in texts])
+
+
 def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnswer]) -> dict[str, Any]:
     """How often the extractive answer holds a known one, cites its document, or abstains; parts of all questions."""
-    epoch = store.epoch()
+    epoch, kernel = store.epoch(), encoder.kernel
+    encoder = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
     found = cited = abstained = 0
     for known in answers:
         vector = encoder.encode_query(known.question)

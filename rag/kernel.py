@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from rag.checkpoint import Checkpoint
 
-GELU_MINIMUM = 0.169971  # GELU(-0.751791) = -0.1699712, the least value of x * Phi(x)
+GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
 CODE_OFFSET = 128  # signed codes -127..127 travel as unsigned ones, which every CPU's int8 instructions take
 SMALLEST_RANGE = 1e-12  # of a row of zeros: any scale will do, but not 0
 

@@ -22,7 +22,9 @@ def distilbert_model(model: FloatModel) -> Any:
     from transformers import DistilBertConfig, DistilBertModel
 
     tensors, config = distilbert_weights(model)
-    module = DistilBertModel(DistilBertConfig(**{key: value for key, value in config.items() if key != "layer_norm_eps"}))
+    module = DistilBertModel(
+        DistilBertConfig(**{key: value for key, value in config.items() if key != "layer_norm_eps"})
+    )
     for norm in (part for part in module.modules() if isinstance(part, torch.nn.LayerNorm)):
         norm.eps = config["layer_norm_eps"]
     state = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name in module.state_dict()}

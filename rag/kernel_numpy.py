@@ -104,13 +104,24 @@ def attend(query: Floats, key: Floats, value: Floats, present: NDArray[np.bool_]
 
 def gelu(values: Floats) -> Floats:
     """x * Phi(x), with erf by Abramowitz and Stegun 7.1.26 (largest error 1.5e-7), for NumPy has none."""
-    scaled = np.abs(values) * np.float32(np.sqrt(0.5))
-    t = 1 / (1 + np.float32(0.3275911) * scaled)
-    polynomial = np.zeros_like(t)
-    for coefficient in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592):
-        polynomial = polynomial * t + np.float32(coefficient)
-    erf = np.copysign(1 - polynomial * t * np.exp(-scaled * scaled), values)
-    return np.asarray(values * np.float32(0.5) * (1 + erf), dtype=np.float32)
+    scaled = np.abs(values)
+    scaled *= np.float32(np.sqrt(0.5))
+    t = scaled * np.float32(0.3275911)
+    t += 1
+    np.reciprocal(t, out=t)
+    polynomial = t * np.float32(1.061405429)  # in place from here on: fresh memory costs more than arithmetic
+    for coefficient in (-1.453152027, 1.421413741, -0.284496736, 0.254829592):
+        polynomial += np.float32(coefficient)
+        polynomial *= t
+    np.square(scaled, out=scaled)
+    np.negative(scaled, out=scaled)
+    polynomial *= np.exp(scaled, out=scaled)
+    np.subtract(1, polynomial, out=polynomial)  # erf of the magnitude
+    np.copysign(polynomial, values, out=polynomial)
+    polynomial += 1
+    polynomial *= values
+    polynomial *= np.float32(0.5)
+    return polynomial
 
 
 def pool(hidden: Floats, present: NDArray[np.bool_], pooling: str) -> Floats:

@@ -68,7 +68,11 @@ class TorchKernel:
         words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1)).view(texts, tokens, wide)
         hidden = self.embedding_norm(words.add_(self.positions[:tokens])).view(-1, wide)
         present = torch.arange(tokens) < torch.from_numpy(lengths).unsqueeze(1)
-        mask = None if bool(present.all()) else torch.zeros(texts, 1, 1, tokens).masked_fill_(~present[:, None, None], -torch.inf)
+        mask = (
+            None
+            if bool(present.all())
+            else torch.zeros(texts, 1, 1, tokens).masked_fill_(~present[:, None, None], -torch.inf)
+        )
         for layer in self.layers:
             qkv = linear(layer["qkv"], layer["qkv_bias"], *quantize_rows(hidden))
             query, key, value = qkv.view(texts, tokens, 3, heads, wide // heads).permute(2, 0, 3, 1, 4)

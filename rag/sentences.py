@@ -21,6 +21,7 @@ _STOP = re.compile(
 )
 _OPENERS = re.compile(r"[\s\"'“„‚‘«»‹(\[{*_`¿¡]*")
 _LETTERS = re.compile(r"[^\W\d_]{1,20}")
+_MAX_TITLE = 200  # characters; what is longer is a paragraph that a line of dashes happens to follow
 _LOOK_BACK = 24  # characters; no abbreviation is longer
 
 _LINE_MARK = re.compile(
@@ -125,7 +126,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
             end = line_end
             continue
         if kind == "underline" and start >= 0:
-            yield start, line_end, False
+            yield start, line_end, line_end - start > _MAX_TITLE
             start = -1
             continue
         if start >= 0:

@@ -65,6 +65,12 @@ def parse_location(text: str) -> Location:
     if scheme == "chdb":
         return Location(text, Path(unquote(rest)))
     if scheme in SERVER_SCHEMES:
+        try:
+            server_arguments(text)
+        except ValueError as error:
+            raise UsageError(
+                f"--db {scheme}://... cannot be read ({error}): write {scheme}://user:password@host:port/database"
+            ) from error
         return Location(text, None, text)
     known = ", ".join(f"{name}://" for name in ("chdb", *SERVER_SCHEMES))
     raise UsageError(f"--db {scheme}://... is not known: give a folder or one of {known}")
@@ -95,6 +101,7 @@ class EngineRegistry:
                     f"close it before opening {folder}"
                 )
             if self.engine is None:
+                refuse_foreign_folder(folder)
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 engine = Engine(folder, acquire_lock(folder / "lock"))
                 # Payloads of inserts that were killed; ours alone, because we hold the lock.
@@ -111,6 +118,13 @@ class EngineRegistry:
             if engine.clients == 0 and self.engine is engine:
                 release_lock(engine.lock)
                 self.engine = None
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raises StoreError for a folder with other things in it: an engine would be started there and its `tmp` emptied."""
+    visible = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
+    if visible and "lock" not in visible:
+        raise StoreError(f"{folder} is not a store, it holds {visible[0]}: give --db a new or an empty folder")
 
 
 ENGINES = EngineRegistry()
@@ -166,7 +180,7 @@ class Client:
             with self._private_temporary_folder():
                 handle.insert(table, data, column_names=names, column_oriented=True)
 
-        self._run(f"insert into {table}", insert)
+        self._run(f"storing {table}", insert)
 
     def text(self, sql: str, output_format: str | None) -> bytes:
         """Whatever the user's own SQL prints, in a format of the engine's."""

@@ -48,7 +48,11 @@ def release_lock(descriptor: int) -> None:
 def this_process() -> dict[str, str | int]:
     """What another process should be told about this one."""
     command = " ".join(["python", *sys.orig_argv[1:]])
-    return {"pid": os.getpid(), "command": command[:500], "since": datetime.now().astimezone().isoformat("T", "seconds")}
+    return {
+        "pid": os.getpid(),
+        "command": command[:500],
+        "since": datetime.now().astimezone().isoformat("T", "seconds"),
+    }
 
 
 def describe_holder(path: Path, holder: bytes) -> str:

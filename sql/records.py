@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 QUERY_LIMIT = 2047
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
 
 
@@ -58,7 +59,9 @@ class QuantizedVectors:
             raise InvalidVector(f"codes must be int8 with two axes, not {self.codes.dtype} of shape {self.codes.shape}")
         rows, dimensions = self.codes.shape
         if not 1 <= dimensions <= MAX_DIMENSIONS:
-            raise InvalidVector(f"vectors of {dimensions} dimensions: only 1 to {MAX_DIMENSIONS} can be searched exactly")
+            raise InvalidVector(
+                f"vectors of {dimensions} dimensions: only 1 to {MAX_DIMENSIONS} can be searched exactly"
+            )
         if self.scale.shape != (rows,) or self.scale.dtype != np.float32:
             raise InvalidVector(f"scale must be float32 of shape ({rows},), not {self.scale.dtype} {self.scale.shape}")
         if self.zero_point.shape != (rows,) or self.zero_point.dtype != np.int8:
@@ -76,14 +79,27 @@ class QuantizedVectors:
         """Numbers in one vector."""
         return int(self.codes.shape[1])
 
+    def steps(self) -> NDArray[np.int32]:
+        """Codes without their zero-point, int32 (n, dimensions), within -255..255: int8 could not hold them."""
+        return self.codes.astype(np.int32) - self.zero_point.astype(np.int32)[:, None]
+
     def dequantize(self) -> NDArray[np.float32]:
         """The vectors as float32, shape (n, dimensions)."""
-        steps = self.codes.astype(np.float32) - self.zero_point.astype(np.float32)[:, None]
-        return np.asarray(steps * self.scale[:, None], dtype=np.float32)
+        # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
+        values = self.steps() * self.scale.astype(np.float64)[:, None]
+        return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
     def norms(self) -> NDArray[np.float32]:
-        """Euclidean length of each dequantized vector, float32, shape (n,)."""
-        return np.asarray(np.linalg.norm(self.dequantize(), axis=1), dtype=np.float32)
+        """Euclidean length of each vector, float32, shape (n,); InvalidVector where float32 cannot hold it."""
+        steps = self.steps()
+        squares = np.einsum("ij,ij->i", steps, steps)  # exact: 8,192 * 255 * 255 < 2**31
+        norms = np.sqrt(squares) * self.scale.astype(np.float64)
+        if len(norms) and norms.max() > FLOAT32_MAX:
+            row = int(norms.argmax())
+            raise InvalidVector(
+                f"vector {row} has the length {norms[row]:.3g}, which float32 cannot hold: scale it down"
+            )
+        return norms.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 | variable | meaning | default |
 |---|---|---|
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
-| RAG_MODEL | the encoder: a hub id or a folder | the one the store was built with, at first sentence-transformers/all-MiniLM-L6-v2 |
+| RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
+| HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
 from __future__ import annotations

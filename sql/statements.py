@@ -43,12 +43,17 @@ class Statement:
 def escape_parameter(value: Value) -> str:
     """A parameter's text form inside single quotes, as `SET param_x = '...'` reads it.
 
-    The value is parsed twice: as a string literal, then as an escaped (tab-separated) field; hence two escapings.
+    It is parsed twice: as a string literal, and what that holds as a tab-separated field, or as an array of literals.
     """
     if isinstance(value, list):
-        return "[" + ",".join(str(item) if not isinstance(item, str) else repr(item) for item in value) + "]"
-    field_text = str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-    return field_text.replace("\\", "\\\\").replace("'", "\\'")
+        items = [f"'{escape_literal(item)}'" if isinstance(item, str) else str(item) for item in value]
+        return escape_literal(f"[{','.join(items)}]")
+    return escape_literal(str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n"))
+
+
+def escape_literal(text: str) -> str:
+    """What stands between the quotes of a string literal."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 @cache

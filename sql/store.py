@@ -145,7 +145,9 @@ class Store:
         if collection is None or (collection.encoder == encoder and quantizer in {None, collection.quantizer}):
             return
         stored = collection.encoder
-        if (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
+        if stored == encoder:
+            remedy = f"use `--quantizer {collection.quantizer.split()[0]}`"
+        elif (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
             remedy = f"ask with `--model {stored.model}`"
         else:
             remedy = f"use the same version of {stored.model}"
@@ -223,10 +225,17 @@ class Store:
         removed = list(deleted)
         if not drafts and not removed:
             return self.epoch()
+        names = [draft.document_id for draft in drafts] + [document.document_id for document in removed]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                "a document can be published or deleted only once in one epoch: readers could not tell which"
+            )
         self._insert_texts(drafts)
         self._verify(drafts)
         epoch = self.epoch() + 1
-        rows = [manifest_row(draft, epoch) for draft in drafts] + [deletion_row(document, epoch) for document in removed]
+        rows = [manifest_row(draft, epoch) for draft in drafts] + [
+            deletion_row(document, epoch) for document in removed
+        ]
         # One insert of one block is one part: all of these rows appear at the same time.
         self.client.insert("manifest", {name: [row[name] for row in rows] for name in rows[0]})
         self._drafts.difference_update(draft.generation for draft in drafts)
@@ -281,8 +290,8 @@ class Store:
             sent_text = (0, 0) if extracted is None else (1, text_hash(extracted))
             if arrived != sent or texts.get(draft.generation, (0, 0)) != sent_text:
                 raise StoreError(
-                    f"{draft.document.source}: {arrived[0]} of {draft.chunk_count} chunks arrived whole in "
-                    f"{self.client.location}; nothing was published, run the command again"
+                    f"{draft.document.source}: what arrived in {self.client.location} ({arrived[0]} chunks) is not what "
+                    f"was sent ({draft.chunk_count} chunks); nothing was published, run the command again"
                 )
 
 
@@ -399,4 +408,6 @@ def deletion_row(document: LiveDocument, epoch: int) -> dict[str, Any]:
 def describe(encoder: EncoderIdentity, quantizer: str) -> str:
     """An encoder in a few words, for messages."""
     digest = encoder.model_sha256[:8]
-    return f"encoder {encoder.model} ({encoder.dimensions} dimensions, {encoder.weights}, weights {digest}, {quantizer})"
+    return (
+        f"encoder {encoder.model} ({encoder.dimensions} dimensions, {encoder.weights}, weights {digest}, {quantizer})"
+    )

@@ -147,7 +147,8 @@ class Parser(argparse.ArgumentParser):
 
 def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
     """The options every command that opens a store has."""
-    parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default %(default)s)")
+    # The default itself is not shown: RAG_DB may hold a password.
+    parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag)")
     add_debug_option(parser)
 
 

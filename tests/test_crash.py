@@ -1,0 +1,104 @@
+"""`kill -9` at random moments of writing: nothing acknowledged is lost, and nobody ever sees half a document."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crash_worker import FLEETING, whole_versions
+from sql.store import Store
+from support import PROJECT
+
+WORKER = Path(__file__).parent / "crash_worker.py"
+
+
+@dataclass
+class Witness:
+    """What the workers said before they were killed."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    deleting_at: int = 0
+    gone_at: int = 0
+    acknowledged: int = 0
+    reads: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    def hear(self, line: str) -> None:
+        """Takes down one line of a worker."""
+        word, _, rest = line.strip().partition(" ")
+        if word == "reads":
+            self.reads += int(rest)
+        elif word == "VIOLATION":
+            self.violations.append(rest)
+        elif word == "deleting":
+            self.deleting_at = int(rest)
+        elif word == "gone":
+            self.gone_at = int(rest)
+        elif word == "ack":
+            version, _, names = rest.partition(" ")
+            self.acknowledged += 1
+            self.versions |= dict.fromkeys(names.split(","), int(version))
+
+
+def run_until_killed(store: Path, seed: int, seconds: float, witness: Witness) -> str:
+    """Starts a worker, kills it `seconds` after its first acknowledgement; returns what it said on stderr."""
+    process = subprocess.Popen(
+        [sys.executable, str(WORKER), str(store), str(seed)],
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    timer = threading.Timer(seconds, process.kill)
+    try:
+        for line in process.stdout:
+            witness.hear(line)
+            if line.startswith("ack") and timer.ident is None:
+                timer.start()
+    finally:
+        timer.cancel()
+        process.kill()
+    _, errors = process.communicate()
+    return errors
+
+
+def check_store(folder: Path, witness: Witness) -> None:
+    """Opens the store as the next run would, and compares it with what was acknowledged."""
+    with Store.open(str(folder), write=True) as store:
+        assert store.damaged_documents() == []
+        versions = whole_versions(store.chunk_texts())
+        live = {document.generation for document in store.documents()}
+        stored = store.client.text("SELECT DISTINCT generation FROM chunks", "TSV").split()
+    for name, version in witness.versions.items():
+        if name == FLEETING and name not in versions:
+            assert witness.deleting_at > version, f"{name}: version {version} was acknowledged and is gone"
+        else:
+            assert versions[name] >= version, f"{name}: version {version} was acknowledged and {versions[name]} is there"
+    if FLEETING in versions and witness.gone_at > witness.versions[FLEETING]:
+        assert versions[FLEETING] > witness.gone_at
+    assert {int(generation) for generation in stored} <= live  # what the kill left behind has been swept
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_no_acknowledged_document_is_lost_half_or_mixed_when_the_writer_is_killed(
+    tmp_path: Path, kills: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    witness, choose = Witness(), random.Random(kills)
+    for kill in range(kills):
+        errors = run_until_killed(tmp_path / "store", kill, choose.uniform(0.2, 1.5), witness)
+        assert witness.violations == []
+        assert errors == ""
+        check_store(tmp_path / "store", witness)
+    with capsys.disabled():
+        print(
+            f"\n{kills} kills: {witness.acknowledged} acknowledgements and {witness.reads} whole-corpus reads checked"
+        )
+    assert witness.acknowledged > kills
+    assert witness.reads > 0
