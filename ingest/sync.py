@@ -142,12 +142,12 @@ class Pipeline:
         """Queues a whole document."""
         draft = self.store.begin(document)
         for chunk in chunks:
-            self._window.append((draft, chunk))
             if len(self._window) == CHUNKS_PER_WINDOW:
                 self._flush()
+            self._window.append((draft, chunk))
         self._complete.append(draft)
-        # Many empty files must not pile up until there is a chunk.
-        if len(self._complete) >= CHUNKS_PER_WINDOW:
+        # Only now is a document that fills the window complete; and many empty files must not pile up.
+        if max(len(self._window), len(self._complete)) >= CHUNKS_PER_WINDOW:
             self._flush()
 
     def finish(self) -> None:
@@ -157,7 +157,7 @@ class Pipeline:
     def _flush(self) -> None:
         """Encodes the window, stores its rows, and publishes the documents that are complete."""
         if self._window:
-            texts = [embedded_text(draft.document, chunk) for draft, chunk in self._window]
+            texts = [chunk.text for _, chunk in self._window]
             vectors = quantize_vectors(
                 self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count)), self.scheme
             )
@@ -166,11 +166,6 @@ class Pipeline:
         self.store.publish(self._complete)
         self.published += len(self._complete)
         self._window, self._complete = [], []
-
-
-def embedded_text(document: SourceDocument, chunk: Chunk) -> str:
-    """What the encoder reads of a chunk: its own text."""
-    return chunk.text
 
 
 def split(document: Document, encoder: Encoder) -> list[Chunk]:
@@ -189,7 +184,7 @@ def source_document(document: Document, path: str) -> SourceDocument:
     return SourceDocument(
         path=path,
         source=document.source,
-        title=document.title,
+        title=printable(document.title),  # the name of a file may be its title, and need not be UTF-8
         format=document.format,
         encoding=document.encoding,
         content_sha256=document.content_hash,

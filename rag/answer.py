@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,17 +79,24 @@ def answer_question(question: str, query: NDArray[np.float32], hits: Sequence[Hi
 
     `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it.
     """
+    ranked = rank_sentences(question, query, hits, encoder)
+    if not ranked or ranked[0].score < ANSWER_THRESHOLD:
+        return Answer(question, ())
+    least = FURTHER_SENTENCES * ranked[0].score
+    return Answer(question, tuple(citation for citation in ranked[:MAX_SENTENCES] if citation.score >= least))
+
+
+def rank_sentences(
+    question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder
+) -> list[Citation]:
+    """Every sentence of the chunks with its final score, best first; of equal ones the one found earlier."""
     candidates = candidate_sentences(hits)
     if not candidates:
-        return Answer(question, ())
+        return []
     vectors = encoder.encode_documents([fitting(candidate.text, encoder) for candidate in candidates])
     scores = combined_scores(question, query, vectors, candidates)
-    order = sorted(range(len(candidates)), key=lambda row: (-scores[row], row))
-    best = scores[order[0]]
-    if best < ANSWER_THRESHOLD:
-        return Answer(question, ())
-    chosen = [row for row in order[:MAX_SENTENCES] if scores[row] >= FURTHER_SENTENCES * best]
-    return Answer(question, tuple(cite(candidates[row], float(scores[row])) for row in chosen))
+    ranked = [replace(candidate, score=float(score)) for candidate, score in zip(candidates, scores, strict=True)]
+    return sorted(ranked, key=lambda citation: -citation.score)
 
 
 def candidate_sentences(hits: Sequence[Hit]) -> list[Citation]:
@@ -144,19 +151,7 @@ def shared_words(question: str, sentences: Sequence[str]) -> NDArray[np.float64]
 
 
 def stems(text: str) -> set[str]:
-    """The words of a text without their endings, crudely: the first six letters tell most words apart."""
-    return {word[:6] for word in WORD.findall(text.casefold())}
-
-
-def cite(candidate: Citation, score: float) -> Citation:
-    """A candidate with its final score."""
-    return Citation(
-        candidate.source,
-        candidate.start,
-        candidate.end,
-        candidate.line,
-        candidate.page,
-        candidate.heading,
-        candidate.text,
-        score,
-    )
+    """The words of a text without their endings, crudely: six letters tell most words apart, and of those after the
+    third, trailing e, n and s are dropped, which are the plurals and cases of English and German.
+    """
+    return {word[:3] + word[3:6].rstrip("ens") for word in WORD.findall(text.casefold())}

@@ -7,13 +7,12 @@ every tensor, so that a truncated, foreign or changed file is refused.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -68,7 +67,7 @@ class Checkpoint:
     """An encoder's config and tensors by name: `*.codes` int8 (out, in) with `*.scale` float32 (out,), else float32."""
 
     config: EncoderConfig
-    tensors: dict[str, NDArray[np.generic]]
+    tensors: dict[str, NDArray[Any]]
 
     def __post_init__(self) -> None:
         for name, shape in expected_shapes(self.config).items():
@@ -130,7 +129,7 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
             draft.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)
-            os.replace(draft, folder)
+            draft.replace(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     except OSError as error:
@@ -184,7 +183,7 @@ def read_header(path: Path) -> dict[str, str]:
     return {str(name): str(value) for name, value in metadata.items()}
 
 
-def digest(tensors: dict[str, NDArray[np.generic]]) -> str:
+def digest(tensors: dict[str, NDArray[Any]]) -> str:
     """SHA-256 over all tensors: names, shapes and bytes, ordered by name."""
     total = sha256()
     for name in sorted(tensors):

@@ -166,9 +166,9 @@ def pooling_mode(model: FloatModel) -> str:
     return POOLING_MODES[modes[0]]
 
 
-def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[np.generic]]:
+def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
     """DistilBERT's float tensors as the tensors of a checkpoint."""
-    quantized: dict[str, NDArray[np.generic]] = {}
+    quantized: dict[str, NDArray[Any]] = {}
 
     def take(name: str) -> NDArray[np.float32]:
         if name not in tensors:

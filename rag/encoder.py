@@ -62,7 +62,8 @@ class Encoder:
 
     def encode_query(self, question: str) -> NDArray[np.float32]:
         """The vector of a question, float32 (dimensions,)."""
-        return self.encode([self.config.query_prompt + question])[0]
+        vector: NDArray[np.float32] = self.encode([self.config.query_prompt + question])[0]
+        return vector
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).

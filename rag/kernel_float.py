@@ -41,9 +41,10 @@ class FloatKernel:
         self.config = config
         self.module = distilbert_model(model)
 
-    @torch.inference_mode()
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Pooled vectors, float32 (texts, dimensions)."""
         present = torch.arange(ids.shape[1]) < torch.from_numpy(lengths).unsqueeze(1)
-        hidden = self.module(input_ids=torch.from_numpy(ids), attention_mask=present.long()).last_hidden_state
-        return pool(hidden, present, self.config.pooling).numpy()  # type: ignore[no-any-return]
+        with torch.inference_mode():
+            hidden = self.module(input_ids=torch.from_numpy(ids), attention_mask=present.long()).last_hidden_state
+            vectors: NDArray[np.float32] = pool(hidden, present, self.config.pooling).numpy()
+        return vectors

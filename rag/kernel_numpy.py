@@ -72,7 +72,7 @@ class NumpyKernel:
         return total
 
 
-def integer_product(activations: Floats, weights: NDArray[np.generic]) -> Floats:
+def integer_product(activations: Floats, weights: NDArray[np.int8]) -> Floats:
     """Codes (rows, in) times int8 codes (out, in), summed exactly block by block; float32 (rows, out)."""
     total = np.zeros((len(activations), len(weights)), dtype=np.float32)
     for first in range(0, weights.shape[1], BLOCK):

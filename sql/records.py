@@ -87,7 +87,7 @@ class QuantizedVectors:
         """The vectors as float32, shape (n, dimensions)."""
         # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
         values = self.steps() * self.scale.astype(np.float64)[:, None]
-        return np.clip(values, -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
+        return np.asarray(np.clip(values, -FLOAT32_MAX, FLOAT32_MAX), dtype=np.float32)
 
     def norms(self) -> NDArray[np.float32]:
         """Euclidean length of each vector, float32, shape (n,); InvalidVector where float32 cannot hold it."""
@@ -99,7 +99,7 @@ class QuantizedVectors:
             raise InvalidVector(
                 f"vector {row} has the length {norms[row]:.3g}, which float32 cannot hold: scale it down"
             )
-        return norms.astype(np.float32)
+        return np.asarray(norms, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)

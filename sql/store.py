@@ -242,10 +242,6 @@ class Store:
         self._begun_at = epoch + 1
         return epoch
 
-    def abandon(self, draft: Draft) -> None:
-        """Forgets a draft; its rows become garbage."""
-        self._drafts.discard(draft.generation)
-
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:
         """Deletes generations that have been invisible for `grace_seconds` of this process; returns how many."""
         now = time.monotonic()

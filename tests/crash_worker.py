@@ -1,8 +1,9 @@
 """A process to be killed: `python crash_worker.py STORE SEED` edits documents for ever while threads read all of them.
 
-Every chunk says which document, version and part it is, so that a reader can tell a whole document from a half or a mixed
-one. After each publication a line `ack VERSION NAMES` goes to stdout, around a deletion `deleting VERSION` and `gone
-VERSION`, and `reads N` for what readers have checked. A reader that sees something wrong prints `VIOLATION ...`, and the process ends with 1.
+Every chunk says which document, version and part it is, so that a reader can tell a whole document from a half or a
+mixed one. On stdout: `ack VERSION NAMES` after each publication, around a deletion `deleting VERSION` and
+`gone VERSION`, and `reads N` for what the readers have checked. A reader that sees something wrong prints
+`VIOLATION ...`, and the process ends with 1.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.store import Store
 from support import draft_document, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from sql.store import Store
 
 STEADY = [f"steady {number}" for number in range(6)]  # always there once published
 FLEETING = "fleeting"  # deleted and brought back

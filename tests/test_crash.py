@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-
 from crash_worker import FLEETING, whole_versions
-from sql.store import Store
 from support import PROJECT
+
+from sql.store import Store
 
 WORKER = Path(__file__).parent / "crash_worker.py"
 
@@ -80,7 +80,9 @@ def check_store(folder: Path, witness: Witness) -> None:
         if name == FLEETING and name not in versions:
             assert witness.deleting_at > version, f"{name}: version {version} was acknowledged and is gone"
         else:
-            assert versions[name] >= version, f"{name}: version {version} was acknowledged and {versions[name]} is there"
+            assert versions[name] >= version, (
+                f"{name}: version {version} was acknowledged and {versions[name]} is there"
+            )
     if FLEETING in versions and witness.gone_at > witness.versions[FLEETING]:
         assert versions[FLEETING] > witness.gone_at
     assert {int(generation) for generation in stored} <= live  # what the kill left behind has been swept

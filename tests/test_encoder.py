@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +20,8 @@ from sql.errors import RagError
 from sql.settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rag.tokenizer import Tokenizer
 
 TEXTS = [

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from support import PROJECT, open_store, publish_document, run_python, visible_texts
 
 from sql.errors import EXIT_BUSY, StoreBusy
 from sql.lock import acquire_lock, describe_holder, release_lock
 from sql.store import Store
-from support import PROJECT, open_store, publish_document, run_python, visible_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

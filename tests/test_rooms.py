@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from support import PROJECT, run_python
 
 if TYPE_CHECKING:
@@ -111,7 +110,12 @@ def test_no_module_imports_from_a_room_above_its_own() -> None:
 
 def test_nothing_in_the_rooms_imports_the_tests() -> None:
     test_modules = {path.stem for path in Path(__file__).parent.glob("*.py")} | {"tests"}
-    found = [f"{name} imports {module}" for name, tree in MODULES.items() for module in imports(tree) if module in test_modules]
+    found = [
+        f"{name} imports {module}"
+        for name, tree in MODULES.items()
+        for module in imports(tree)
+        if module in test_modules
+    ]
     assert found == []
 
 
@@ -125,7 +129,8 @@ def test_the_environment_is_read_in_the_settings_only() -> None:
     users = {
         name
         for name, tree in MODULES.items()
-        if {"os.environ", "os.getenv", "os.environb"} & set(attributes(tree)) or {"os.environ", "os.getenv"} & set(imports(tree))
+        if {"os.environ", "os.getenv", "os.environb"} & set(attributes(tree))
+        or {"os.environ", "os.getenv"} & set(imports(tree))
     }
     assert users == ENVIRONMENT
     asked = set(strings(MODULES["sql/terminal.py"])) & {"NO_COLOR", "TERM", "RAG_DB", "RAG_MODEL", "HOME"}
@@ -136,7 +141,9 @@ def test_only_the_terminal_and_the_commands_print_and_exit() -> None:
     for name, tree in MODULES.items():
         if name == "sql/terminal.py" or name.endswith("__main__.py"):
             continue
-        calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        calls = {
+            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        }
         assert not calls & {"print", "input", "exit", "quit", "SystemExit"}, name
         assert not set(attributes(tree)) & {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit", "os._exit"}, name
 
@@ -146,7 +153,9 @@ def test_no_python_file_holds_sql() -> None:
     assert found == ALLOWED_SQL
 
 
-@pytest.mark.parametrize("text", ["SELECT 1", "\n  INSERT INTO t", "select a\nfrom t", "delete from t where", "Create Table t"])
+@pytest.mark.parametrize(
+    "text", ["SELECT 1", "\n  INSERT INTO t", "select a\nfrom t", "delete from t where", "Create Table t"]
+)
 def test_the_search_for_sql_would_find_it(text: str) -> None:
     assert SQL_TEXT.match(f"{text} ")
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support import DIMENSIONS, draft_document, open_store, publish_document, source_document, vectors_of
 
 from rag.quantization import dequantize, quantize_query, scores
 from sql.errors import RagError, StoreError
 from sql.records import MAX_DIMENSIONS, Chunk, QuantizedQuery, QuantizedVectors
 from sql.statements import Statement, escape_parameter
 from sql.store import Passages, Store
-from support import DIMENSIONS, draft_document, open_store, publish_document, source_document, vectors_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,19 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
 import pytest
-
-from rag.quantization import quantize_query
-from sql.client import parse_location
-from sql.errors import InvalidVector, StoreError, StoreMismatch, UsageError
-from sql.records import Chunk, QuantizedVectors
-from sql.statements import Statement
-from sql.store import ROWS_PER_INSERT, Draft, Passages, Store, chunk_columns
 from support import (
     DIMENSIONS,
     QUANTIZER,
@@ -31,8 +23,16 @@ from support import (
     visible_texts,
 )
 
+from rag.quantization import quantize_query
+from sql.client import parse_location
+from sql.errors import InvalidVector, StoreError, StoreMismatch, UsageError
+from sql.records import Chunk, QuantizedVectors
+from sql.statements import Statement
+from sql.store import ROWS_PER_INSERT, Draft, Passages, Store, chunk_columns
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 QUERY = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
 
@@ -344,13 +344,6 @@ def test_drafts_in_flight_are_never_garbage(store: Store) -> None:
     assert store.collect_garbage(grace_seconds=0) == 0
     store.publish([draft])
     assert visible_texts(store) == {"a.txt": ["one"]}
-
-
-def test_an_abandoned_draft_is_garbage(store: Store) -> None:
-    draft = draft_document(store, "a.txt", ["one"])
-    store.abandon(draft)
-    assert store.collect_garbage(grace_seconds=0) == 1
-    assert row_count(store, "chunks") == 0
 
 
 def test_drafts_of_a_run_that_ended_are_swept_when_the_next_writer_opens_the_store(tmp_path: Path) -> None:

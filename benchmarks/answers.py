@@ -1,0 +1,86 @@
+"""Where the threshold of an answer should be: questions with known answers against questions of other documents.
+
+    python benchmarks/answers.py DIR OTHER_DIR [OTHER_DIR ...] [--questions 300]
+
+DIR is a folder in BEIR layout with answers.jsonl; the queries of the other folders are asked of DIR's documents, which
+cannot answer them. For each threshold: the part of DIR's own questions that get an answer and of those whose first
+sentence, or any sentence, holds a known answer, and the part of the foreign questions that get one all the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ingest.corpus import index_corpus
+from rag.answer import ANSWER_THRESHOLD, DEFAULT_K, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from rag.beir import read_answers, read_corpus, read_queries
+from rag.encoder import Encoder, load_encoder
+from rag.evaluation import RememberingEncoder, folded
+from rag.quantization import ASYMMETRIC, quantize_query
+from sql.settings import read_settings
+from sql.store import Store
+
+if TYPE_CHECKING:
+    from sql.records import Hit
+
+Item = TypeVar("Item")
+THRESHOLDS = (0.25, 0.30, 0.33, 0.36, 0.39, 0.42, 0.45)
+
+
+def main() -> None:
+    """Prints a line for each threshold."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("others", type=Path, nargs="+")
+    parser.add_argument("--questions", type=int, default=300, help="drawn from each folder (default %(default)s)")
+    options = parser.parse_args()
+    draw = random.Random(0)
+    encoder = load_encoder(read_settings())
+    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
+    with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
+        store.prepare(encoder.identity, "asymmetric int8 per vector")
+        index_corpus(store, encoder, options.folder, read_corpus(options.folder), ASYMMETRIC)
+        known = sample(list(read_answers(options.folder)), options.questions, draw)
+        own = []
+        for answer in known:
+            ranked = rank(store, remembering, answer.question)
+            least = FURTHER_SENTENCES * ranked[0][0]
+            right = [any(folded(one) in text for one in answer.answers) for score, text in ranked if score >= least]
+            own.append((ranked[0][0], right[0], any(right)))
+        foreign = {
+            folder.name: [
+                (rank(store, remembering, query.text) or [(0.0, "")])[0][0]
+                for query in sample(list(read_queries(folder)), options.questions, draw)
+            ]
+            for folder in options.others
+        }
+    print(f"{len(own)} questions of {options.folder.name}; the threshold in use is {ANSWER_THRESHOLD}")
+    print("threshold  answered  first right  any right  " + "  ".join(f"answered of {name}" for name in foreign))
+    for threshold in THRESHOLDS:
+        answered = [one for one in own if one[0] >= threshold]
+        first, anywhere = (sum(one[place] for one in answered) / max(len(answered), 1) for place in (1, 2))
+        line = f"{threshold:9.2f}{len(answered) / len(own):10.1%}{first:13.1%}{anywhere:11.1%}"
+        for name, scores in foreign.items():
+            line += f"{sum(score >= threshold for score in scores) / len(scores):{14 + len(name)}.1%}"
+        print(line)
+
+
+def sample(items: list[Item], count: int, draw: random.Random) -> list[Item]:
+    """Some items, the same on every run."""
+    return draw.sample(items, min(count, len(items)))
+
+
+def rank(store: Store, encoder: Encoder, question: str) -> list[tuple[float, str]]:
+    """Score and text of the sentences an answer may take, best first."""
+    vector = encoder.encode_query(question)
+    hits: list[Hit] = store.search(quantize_query(vector), DEFAULT_K)
+    ranked = rank_sentences(question, vector, hits, encoder)[:MAX_SENTENCES]
+    return [(citation.score, folded(citation.text)) for citation in ranked]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""What reaches the terminal: no control characters, one sentence an error, the promised exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sql.errors import RagError, StoreBusy, UsageError
+from sql.terminal import clean, one_line, out_json, run_command
+
+PAYLOADS = [
+    "\x1b]0;owned\x07", "\x1b[2J\x1b[H", "\x1b]8;;http://x\x1b\\link", "\x1b]52;c;aGk=\x07", "\x9b31m", "a\bb", "a\rb",
+    "\u202eevil", "\u2066x\u2069", "\x00", "\x7f", "\u2028line", "\ufeff", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_control_character_is_printed(payload: str) -> None:
+    shown = clean(payload)
+    assert all(character in "\n\t" or character.isprintable() for character in shown)
+
+
+@given(st.text())
+def test_clean_text_is_printable_or_tab_or_newline_or_space(text: str) -> None:
+    for character in clean(text):
+        assert character in "\n\t" or ord(character) >= 0x20
+        assert not 0x7F <= ord(character) <= 0x9F
+
+
+def test_one_line_folds_lines_so_that_no_line_can_be_forged() -> None:
+    assert one_line("file.md\nerror: all is lost") == "file.md error: all is lost"
+
+
+def test_json_escapes_what_a_terminal_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    out_json({"text": "".join(PAYLOADS)})
+    printed = capsys.readouterr().out
+    assert printed.isascii()
+    assert all(character == "\n" or 0x20 <= ord(character) < 0x7F for character in printed)
+    assert json.loads(printed)["text"] == "".join(PAYLOADS)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (RagError("k is 0: it must be\nat least 1"), 1, "error: k is 0: it must be at least 1\n"),
+        (UsageError("no"), 2, "error: no\n"),
+        (StoreBusy("in use"), 75, "error: in use\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, "error: /x: Permission denied\n"),
+        (MemoryError(), 1, "error: there is not enough memory for this: give fewer or smaller files\n"),
+    ],
+)
+def test_an_error_is_one_sentence_and_a_code(
+    capsys: pytest.CaptureFixture[str], error: Exception, code: int, sentence: str
+) -> None:
+    def command(arguments: object) -> int:
+        raise error
+
+    assert run_command(command, []) == code
+    assert capsys.readouterr() == ("", sentence)
+
+
+def test_debug_shows_the_traceback_too(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: object) -> int:
+        raise RagError("no")
+
+    assert run_command(command, ["--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", ["rag", "ingest", "sql"])
+@pytest.mark.parametrize("arguments", [[], ["--nonsense"]])
+def test_wrong_usage_is_exit_code_2_and_one_line(module: str, arguments: list[str]) -> None:
+    finished = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=False)
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    assert len(finished.stderr.splitlines()) == 1
+    assert f"python -m {module}" in finished.stderr
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = "from sql.terminal import out, run_command\nrun_command(lambda a: [out('x' * 99) for _ in range(9999)] and 0, [])"
+    reading, writing = os.pipe()
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    os.read(reading, 10)
+    os.close(reading)
+    _, complaint = process.communicate()
+    assert (process.returncode, complaint) == (0, "")
