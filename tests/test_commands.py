@@ -230,10 +230,13 @@ def test_ctrl_c_ends_a_long_statement_at_once_with_130(desk: Desk) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(4)
-    assert process.poll() is None, process.communicate()
-    process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=30)
+    try:
+        time.sleep(4)
+        assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert complaint == "interrupted\n"
     assert desk.run("sql", "SELECT 1 AS one").stdout == "one\n1\n"
