@@ -1,6 +1,6 @@
 """Cold `python -m rag ask`: wall time of the whole command, and where it goes.
 
-    python -m benchmarks.ask [--db .rag] [--runs 5] [--question "..."]
+    python benchmarks/ask.py [--db .rag] [--runs 5] [--question "..."]
 
 Each run is a new process with the files in the page cache. The stages are measured inside such a process, in the order
 in which the command passes them; `with torch` is the same question answered by the torch kernel, import included.

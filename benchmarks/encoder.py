@@ -1,6 +1,6 @@
 """The int8 encoder against float32 and against torch's `quantize_dynamic`, in one run: speed, sizes and drift.
 
-    python -m benchmarks.encoder [--corpus corpus.jsonl] [--texts 200] [--rounds 3]
+    python benchmarks/encoder.py [--corpus corpus.jsonl] [--texts 200] [--rounds 3]
 
 Without --corpus the texts are passages of docs/. Every round runs all competitors in turn, and the fastest round of
 each counts, so that a busy moment of the machine hits all alike.

@@ -62,7 +62,7 @@ def read_document(path: Path, source: str) -> Document:
     format_name = format_of(path)
     if format_name is None:
         raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
-    data = _file_bytes(path, source)
+    data = file_bytes(path, source)
     if format_name == "html":
         return _html_document(path, source, data)
     text, encoding = decode_text(data, source)
@@ -115,7 +115,7 @@ def _declared_charset(data: bytes) -> str:
     return (match[1] or match[2]).decode("ascii", "replace") if match else ""
 
 
-def _file_bytes(path: Path, source: str) -> bytes:
+def file_bytes(path: Path, source: str) -> bytes:
     """All bytes of a regular file of at most MAX_FILE_BYTES."""
     try:
         _check_readable(path.stat(), source)  # before opening: to open a device can already do something
@@ -128,7 +128,7 @@ def _file_bytes(path: Path, source: str) -> bytes:
 
 def _read_all(path: Path, source: str) -> bytes:
     # O_NONBLOCK: a FIFO put in the file's place since the check must not keep us waiting for a writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         _check_readable(os.fstat(descriptor), source)
         parts, total = [], 0

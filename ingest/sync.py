@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
-from ingest.read import read_document
+from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
 from rag.quantization import quantize_vectors
 from sql.errors import UnreadableDocument
@@ -90,13 +90,9 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
 def content_sha256(file: FoundFile) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
     try:
-        with file.path.open("rb") as stream:
-            total = sha256()
-            while block := stream.read(1 << 20):
-                total.update(block)
-    except OSError:
+        return sha256(file_bytes(file.path, printable(file.source))).hexdigest()
+    except UnreadableDocument:
         return ""
-    return total.hexdigest()
 
 
 def sync(store: Store, encoder: Encoder, found: Walk, scheme: Scheme, progress: Progress | None = None) -> Summary:

@@ -90,7 +90,7 @@ def rank_sentences(
     question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder
 ) -> list[Citation]:
     """Every sentence of the chunks with its final score, best first; of equal ones the one found earlier."""
-    candidates = candidate_sentences(hits)
+    candidates = candidate_sentences(question, hits)
     if not candidates:
         return []
     vectors = encoder.encode_documents([fitting(candidate.text, encoder) for candidate in candidates])
@@ -99,18 +99,29 @@ def rank_sentences(
     return sorted(ranked, key=lambda citation: -citation.score)
 
 
-def candidate_sentences(hits: Sequence[Hit]) -> list[Citation]:
-    """Every sentence of the chunks that could answer something, once, with the score of its best chunk."""
+def candidate_sentences(question: str, hits: Sequence[Hit]) -> list[Citation]:
+    """Every sentence of the chunks that could answer the question, once, with the score of its best chunk."""
     found: dict[tuple[str, int, int], Citation] = {}
     for hit in hits:
         for start, end in split_sentences(hit.text):
             text = hit.text[start:end]
             place = (hit.source, hit.start + start, hit.start + end)
-            if place in found or len(WORD.findall(text)) < SHORTEST_SENTENCE or MARKUP_ONLY.match(text):
+            if place in found or not says_something(text) or asks(text, question):
                 continue
             line = hit.line + count_lines(hit.text[:start])
             found[place] = Citation(*place, line, hit.page, hit.heading, text, hit.score)
     return list(found.values())
+
+
+def says_something(text: str) -> bool:
+    """Whether a line is more than a heading, a rule, a cell or a fragment."""
+    return len(WORD.findall(text)) >= SHORTEST_SENTENCE and not MARKUP_ONLY.match(text)
+
+
+def asks(text: str, question: str) -> bool:
+    """Whether a sentence is a question itself, or holds the very one that was asked: nearest of all, and no answer."""
+    repeated = " ".join(WORD.findall(question.casefold()))
+    return text.rstrip("\"'*_`)]» ").endswith("?") or (bool(repeated) and repeated in " ".join(WORD.findall(text.casefold())))
 
 
 def count_lines(text: str) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "int8-rag encoder 1"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
-WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel"
+WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel, smoothed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,11 @@ class EncoderConfig:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """An encoder's config and tensors by name: `*.codes` int8 (out, in) with `*.scale` float32 (out,), else float32."""
+    """An encoder's config and tensors by name.
+
+    `*.codes` are int8 (out, in) with `*.scale` float32 (out,); biases, layer norms and `*.residual`, the factors by which
+    a smoothed layer norm's output is multiplied where it is added to what follows, are float32.
+    """
 
     config: EncoderConfig
     tensors: dict[str, NDArray[Any]]
@@ -95,6 +99,7 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         "embeddings.position.scale": (config.positions,),
         "embeddings.norm.weight": (wide,),
         "embeddings.norm.bias": (wide,),
+        "embeddings.norm.residual": (wide,),
     }
     linears = {"qkv": (3 * wide, wide), "attention": (wide, wide), "up": (deep, wide), "down": (wide, deep)}
     for layer in range(config.layers):
@@ -105,6 +110,7 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         for norm in ("attention_norm", "output_norm"):
             shapes[f"layer.{layer}.{norm}.weight"] = (wide,)
             shapes[f"layer.{layer}.{norm}.bias"] = (wide,)
+            shapes[f"layer.{layer}.{norm}.residual"] = (wide,)
     return shapes
 
 
@@ -126,6 +132,7 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
         try:
             save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
             (draft / TOKENIZER_FILE).write_bytes(tokenizer)
+            (draft / WEIGHTS_FILE).chmod(0o644)  # a cache may be shared; what is in it is no secret
             draft.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)

@@ -15,6 +15,7 @@ import numpy as np
 
 from rag.checkpoint import Checkpoint, EncoderConfig
 from rag.quantization import quantize_channels
+from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256
 from sql.errors import InvalidVector, ModelError
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     FloatTensors = dict[str, NDArray[np.float32]]
 
 DEFAULT_MAX_TOKENS = 256
+CALIBRATION_TEXTS, CALIBRATION_TOKENS = 16, 128
 BERT_TO_DISTILBERT = [
     (r"^embeddings\.LayerNorm\.", "embeddings.LayerNorm."),
     (r"^embeddings\.(word|position)_embeddings\.", r"embeddings.\1_embeddings."),
@@ -48,12 +50,15 @@ def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
     """The int8 checkpoint of a float model, and its tokenizer.json.
 
     Linear weights become int8 per output channel, embedding rows int8 per row, both symmetric; biases and layer norms
-    stay float32. Raises ModelError for another architecture, missing or non-finite weights.
+    stay float32. Before that the outputs of the layer norms are smoothed. Raises ModelError for another architecture,
+    missing or non-finite weights.
     """
     tensors, config = distilbert_weights(model)
     tokenizer = read_tokenizer(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
-    return Checkpoint(encoder, quantize_tensors(tensors, encoder)), tokenizer
+    check_tensors(tensors, encoder)
+    smoothed, residuals = smooth_layer_norms(tensors, layer_norm_ranges(model, encoder, tokenizer))
+    return Checkpoint(encoder, quantize_tensors(smoothed, encoder) | residuals), tokenizer
 
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
@@ -166,16 +171,85 @@ def pooling_mode(model: FloatModel) -> str:
     return POOLING_MODES[modes[0]]
 
 
-def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
-    """DistilBERT's float tensors as the tensors of a checkpoint."""
-    quantized: dict[str, NDArray[Any]] = {}
-
-    def take(name: str) -> NDArray[np.float32]:
+def check_tensors(tensors: FloatTensors, config: EncoderConfig) -> None:
+    """Raises ModelError where a weight of the architecture is missing or not finite."""
+    norms = [name for _, name, _, _ in layer_norms(config.layers)]
+    linears = [name for _, _, users, receiver in layer_norms(config.layers) for name in (*users, receiver) if name]
+    parts = [f"{name}.{part}" for name in (*norms, *linears) for part in ("weight", "bias")]
+    for name in [f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position")] + parts:
         if name not in tensors:
             raise ModelError(f"{config.model} lacks the weights {name}: the file is not a whole encoder")
         if not np.isfinite(tensors[name]).all():
             raise ModelError(f"{config.model}: the weights {name} hold numbers that are not finite")
-        return tensors[name]
+
+
+def layer_norms(layers: int) -> list[tuple[str, str, tuple[str, ...], str]]:
+    """Every layer norm: its name in a checkpoint, its name in DistilBERT, the linears that read its output, and the one
+    whose output is added to it; the last has neither.
+    """
+    norms = []
+    for layer in range(layers):
+        of = f"transformer.layer.{layer}"
+        attention = tuple(f"{of}.attention.{part}_lin" for part in "qkv")
+        above = ("embeddings.norm", "embeddings.LayerNorm") if layer == 0 else output_norm(layer - 1)
+        norms.append((*above, attention, f"{of}.attention.out_lin"))
+        norms.append((f"layer.{layer}.attention_norm", f"{of}.sa_layer_norm", (f"{of}.ffn.lin1",), f"{of}.ffn.lin2"))
+    return [*norms, (*output_norm(layers - 1), (), "")]
+
+
+def output_norm(layer: int) -> tuple[str, str]:
+    """The names of the layer norm at the end of a layer."""
+    return f"layer.{layer}.output_norm", f"transformer.layer.{layer}.output_layer_norm"
+
+
+def smooth_layer_norms(
+    tensors: FloatTensors, ranges: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+) -> tuple[FloatTensors, FloatTensors]:
+    """The same encoder with layer norms whose channels have like ranges around zero, and what to add them with.
+
+    A few channels of every layer norm are many times larger than the rest and would take most of the 8 bits of a token.
+    With the middle m and half the width of each channel's range known, the norm gives (x - m) / s instead of x, the
+    linears that read it have their columns multiplied by s and W m added to their biases, and the residual becomes
+    `* s`, its m added to the bias of the other summand: the same outputs at no cost, in float. s is the square root of
+    the channel's width over the median one, as in SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, with alpha = 0.5).
+    """
+    smoothed, residuals = dict(tensors), {}
+    layers = (len(ranges) - 1) // 2
+    for (name, norm, users, receiver), (low, high) in zip(layer_norms(layers), ranges, strict=True):
+        middle, factor = np.zeros_like(low), np.ones_like(low)
+        if receiver:  # the last norm is the encoder's output and stays as it is
+            middle, width = (low + high) / 2, (high - low) / 2
+            factor = np.sqrt(np.maximum(width / (np.median(width) or 1), 1e-3)).astype(np.float32)
+            smoothed[f"{norm}.weight"] = smoothed[f"{norm}.weight"] / factor
+            smoothed[f"{norm}.bias"] = (smoothed[f"{norm}.bias"] - middle) / factor
+            for user in users:
+                smoothed[f"{user}.bias"] = smoothed[f"{user}.bias"] + smoothed[f"{user}.weight"] @ middle
+                smoothed[f"{user}.weight"] = smoothed[f"{user}.weight"] * factor
+            smoothed[f"{receiver}.bias"] = smoothed[f"{receiver}.bias"] + middle
+        residuals[f"{name}.residual"] = factor
+    return smoothed, residuals
+
+
+def layer_norm_ranges(
+    model: FloatModel, config: EncoderConfig, tokenizer: bytes
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Smallest and largest output of each channel of each layer norm, over texts of random tokens.
+
+    Which channels are large is a property of the model and not of the text: random tokens between the special ones show
+    it nearly as well as real text (docs/models.md), and nobody has to have any.
+    """
+    from rag.kernel_float import observe_layer_norms
+
+    start, *_, end = Tokenizer.from_bytes(tokenizer, config.max_tokens).encode([""])[0] or [0, 0]
+    length = min(CALIBRATION_TOKENS, config.max_tokens)
+    ids = np.random.default_rng(0).integers(0, config.vocabulary, (CALIBRATION_TEXTS, length), dtype=np.int64)
+    ids[:, 0], ids[:, -1] = start, end
+    return observe_layer_norms(model, ids)
+
+
+def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
+    """DistilBERT's float tensors as the tensors of a checkpoint."""
+    quantized: dict[str, NDArray[Any]] = {}
 
     def store(name: str, weight: NDArray[np.float32]) -> None:
         try:
@@ -184,9 +258,9 @@ def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, 
             raise ModelError(f"{config.model}: the weights of {name} cannot be quantized: {error}") from error
 
     for kind in ("word", "position"):
-        store(f"embeddings.{kind}", take(f"embeddings.{kind}_embeddings.weight"))
+        store(f"embeddings.{kind}", tensors[f"embeddings.{kind}_embeddings.weight"])
     for part in ("weight", "bias"):
-        quantized[f"embeddings.norm.{part}"] = take(f"embeddings.LayerNorm.{part}")
+        quantized[f"embeddings.norm.{part}"] = tensors[f"embeddings.LayerNorm.{part}"]
     for layer in range(config.layers):
         source, target = f"transformer.layer.{layer}", f"layer.{layer}"
         linears = {
@@ -196,11 +270,11 @@ def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, 
             "down": ["ffn.lin2"],
         }
         for name, parts in linears.items():
-            store(f"{target}.{name}", np.concatenate([take(f"{source}.{part}.weight") for part in parts]))
-            quantized[f"{target}.{name}.bias"] = np.concatenate([take(f"{source}.{part}.bias") for part in parts])
+            store(f"{target}.{name}", np.concatenate([tensors[f"{source}.{part}.weight"] for part in parts]))
+            quantized[f"{target}.{name}.bias"] = np.concatenate([tensors[f"{source}.{part}.bias"] for part in parts])
         for name, part in {"attention_norm": "sa_layer_norm", "output_norm": "output_layer_norm"}.items():
-            quantized[f"{target}.{name}.weight"] = take(f"{source}.{part}.weight")
-            quantized[f"{target}.{name}.bias"] = take(f"{source}.{part}.bias")
+            quantized[f"{target}.{name}.weight"] = tensors[f"{source}.{part}.weight"]
+            quantized[f"{target}.{name}.bias"] = tensors[f"{source}.{part}.bias"]
     return {name: np.ascontiguousarray(tensor) for name, tensor in quantized.items()}
 
 

@@ -32,6 +32,22 @@ def distilbert_model(model: FloatModel) -> Any:
     return module.eval()
 
 
+def observe_layer_norms(
+    model: FloatModel, ids: NDArray[np.int64]
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Smallest and largest output of each channel of each layer norm, in the order in which data passes them."""
+    module, ranges = distilbert_model(model), []
+
+    def observe(norm: torch.nn.Module, inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:
+        ranges.append(tuple(bound.numpy() for bound in torch.aminmax(outputs.flatten(0, 1), dim=0)))
+
+    for norm in (part for part in module.modules() if isinstance(part, torch.nn.LayerNorm)):
+        norm.register_forward_hook(observe)
+    with torch.inference_mode():
+        module(input_ids=torch.from_numpy(ids))
+    return ranges
+
+
 class FloatKernel:
     """Runs the float model with the same batches, pooling and normalization as the int8 kernels."""
 

@@ -40,17 +40,21 @@ class NumpyKernel:
         embedded += self._rows("embeddings.position", np.arange(tokens))
         hidden = self._norm("embeddings.norm", embedded.reshape(-1, wide))
         present = np.arange(tokens) < lengths[:, None]
+        before = "embeddings.norm"
         for layer in range(self.config.layers):
             name = f"layer.{layer}"
             qkv = self._linear(f"{name}.qkv", *quantize_rows(hidden))
             query, key, value = qkv.reshape(texts, tokens, 3, heads, wide // heads).transpose(2, 0, 3, 1, 4)
             rows = attend(query, key, value, present).transpose(0, 2, 1, 3).reshape(-1, wide)
-            hidden = self._norm(
-                f"{name}.attention_norm", self._linear(f"{name}.attention", *quantize_rows(rows)) + hidden
-            )
+            hidden *= self.tensors[f"{before}.residual"]
+            hidden += self._linear(f"{name}.attention", *quantize_rows(rows))
+            hidden = self._norm(f"{name}.attention_norm", hidden)
             raised = gelu(self._linear(f"{name}.up", *quantize_rows(hidden)))
             lowered = self._linear(f"{name}.down", *quantize_shifted_rows(raised), bias=self.down_bias[layer])
-            hidden = self._norm(f"{name}.output_norm", lowered + hidden)
+            hidden *= self.tensors[f"{name}.attention_norm.residual"]
+            hidden += lowered
+            hidden = self._norm(f"{name}.output_norm", hidden)
+            before = f"{name}.output_norm"
         return pool(hidden.reshape(texts, tokens, wide), present, self.config.pooling)
 
     def _rows(self, name: str, ids: NDArray[np.int64]) -> Floats:

@@ -34,23 +34,27 @@ class TorchKernel:
         config = checkpoint.config
         self.config = config
         tensors = checkpoint.tensors
-        make_product = PRODUCTS[choose_product() if product == "auto" else product]
-        self.name = f"torch int8 ({choose_product() if product == 'auto' else product})"
+        chosen = choose_product() if product == "auto" else product
+        make_product = PRODUCTS[chosen]
+        self.name = f"torch int8 ({chosen})"
         self.word_codes = torch.as_tensor(tensors["embeddings.word.codes"])
         self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
         positions = tensors["embeddings.position.codes"].astype("float32")
         self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
         self.embedding_norm = self._norm(checkpoint, "embeddings.norm")
+        self.embedding_residual = torch.as_tensor(tensors["embeddings.norm.residual"])
         self.layers = []
         for index in range(config.layers):
             layer: dict[str, Any] = {}
             for name in ("qkv", "attention", "up", "down"):
                 full = f"layer.{index}.{name}"
-                layer[name] = make_product(torch.as_tensor(tensors[f"{full}.codes"]), torch.as_tensor(tensors[f"{full}.scale"]))
+                codes, scale = (torch.as_tensor(tensors[f"{full}.{part}"]) for part in ("codes", "scale"))
+                layer[name] = make_product(codes, scale)
                 bias = shifted_bias(checkpoint, full) if name == "down" else tensors[f"{full}.bias"]
                 layer[f"{name}_bias"] = torch.as_tensor(bias)
-            layer["attention_norm"] = self._norm(checkpoint, f"layer.{index}.attention_norm")
-            layer["output_norm"] = self._norm(checkpoint, f"layer.{index}.output_norm")
+            for name in ("attention_norm", "output_norm"):
+                layer[name] = self._norm(checkpoint, f"layer.{index}.{name}")
+                layer[f"{name}_residual"] = torch.as_tensor(tensors[f"layer.{index}.{name}.residual"])
             self.layers.append(layer)
 
     def _norm(self, checkpoint: Checkpoint, name: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -76,18 +80,21 @@ class TorchKernel:
             if bool(present.all())
             else torch.zeros(texts, 1, 1, tokens).masked_fill_(~present[:, None, None], -torch.inf)
         )
+        residual = self.embedding_residual
         for layer in self.layers:
             qkv = linear(layer["qkv"], layer["qkv_bias"], *quantize_rows(hidden))
             query, key, value = qkv.view(texts, tokens, 3, heads, wide // heads).permute(2, 0, 3, 1, 4)
             attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             rows = attended.transpose(1, 2).reshape(-1, wide)
             hidden = layer["attention_norm"](
-                linear(layer["attention"], layer["attention_bias"], *quantize_rows(rows)).add_(hidden)
+                linear(layer["attention"], layer["attention_bias"], *quantize_rows(rows)).addcmul_(hidden, residual)
             )
+            residual = layer["attention_norm_residual"]
             raised = F.gelu(linear(layer["up"], layer["up_bias"], *quantize_rows(hidden)))
             hidden = layer["output_norm"](
-                linear(layer["down"], layer["down_bias"], *quantize_shifted_rows(raised)).add_(hidden)
+                linear(layer["down"], layer["down_bias"], *quantize_shifted_rows(raised)).addcmul_(hidden, residual)
             )
+            residual = layer["output_norm_residual"]
         return pool(hidden.view(texts, tokens, wide), present, self.config.pooling)
 
 

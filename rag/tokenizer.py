@@ -30,12 +30,20 @@ class Tokenizer:
     @classmethod
     def from_file(cls, path: Path, max_tokens: int) -> Tokenizer:
         """The tokenizer of `tokenizer.json`; ModelError where the file is missing or is not one."""
+        try:
+            return cls.from_bytes(path.read_bytes(), max_tokens)
+        except (OSError, ModelError) as error:
+            raise ModelError(f"{path} is not a tokenizer.json that can be used: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes, max_tokens: int) -> Tokenizer:
+        """The tokenizer in the content of a `tokenizer.json`; ModelError where it is none."""
         from tokenizers import Tokenizer as LibraryTokenizer
 
         try:
-            library = LibraryTokenizer.from_file(str(path))
+            library = LibraryTokenizer.from_buffer(content)
         except Exception as error:  # the library raises bare Exception
-            raise ModelError(f"{path} is not a tokenizer.json that the tokenizers library can read: {error}") from error
+            raise ModelError(f"the tokenizers library cannot read it: {error}") from error
         library.no_truncation()
         library.no_padding()
         return cls(library, max_tokens)

@@ -69,7 +69,9 @@ def parse_location(text: str) -> Location:
             server_arguments(text)
         except ValueError as error:
             raise UsageError(
-                f"--db {scheme}://... cannot be read ({error}): write {scheme}://user:password@host:port/database"
+                # not the parser's own words: they may hold a part of the password
+                f"--db {scheme}://... cannot be read: write {scheme}://user:password@host:port/database, "
+                "with percent-encoding for special characters in the password"
             ) from error
         return Location(text, None, text)
     known = ", ".join(f"{name}://" for name in ("chdb", *SERVER_SCHEMES))

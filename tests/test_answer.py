@@ -83,13 +83,19 @@ def test_nothing_found_is_no_answer(encoder: Encoder) -> None:
 
 def test_overlapping_chunks_offer_a_sentence_once() -> None:
     second = TEXT.index("Tickets")
-    found = candidate_sentences([hit(TEXT, score=0.9), hit(TEXT[second:], start=second, line=4, score=0.4)])
+    found = candidate_sentences("?", [hit(TEXT, score=0.9), hit(TEXT[second:], start=second, line=4, score=0.4)])
     assert len(found) == len({(one.start, one.end) for one in found}) == 4
     assert {one.score for one in found} == {0.9}
 
 
+def test_a_question_is_never_the_answer(encoder: Encoder) -> None:
+    text = "When does the museum open?\nrun `ask "When does the museum open?"`\nThe museum opens at nine."
+    answer = ask("When does the museum open?", [hit(text)], encoder)
+    assert [citation.text for citation in answer.citations] == ["The museum opens at nine."]
+
+
 def test_headings_and_rules_are_no_candidates() -> None:
-    found = candidate_sentences([hit("# How to open the door\n\n---\n\n| a | b |\n|---|---|\n\nTurn the round handle.")])
+    found = candidate_sentences("?", [hit("# How to open the door\n\n---\n\n| a | b |\n|---|---|\n\nTurn the round handle.")])
     assert [one.text for one in found] == ["Turn the round handle."]
 
 

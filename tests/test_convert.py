@@ -21,7 +21,7 @@ from rag.checkpoint import (
     read_header,
     write_checkpoint,
 )
-from rag.convert import distilbert_weights, quantize_model
+from rag.convert import distilbert_weights, layer_norms, quantize_model, quantize_tensors, smooth_layer_norms
 from rag.kernel_float import distilbert_model
 from rag.weights import FloatModel, float_model, unpack_wheel
 from sql.errors import ModelError
@@ -73,7 +73,8 @@ def test_a_bert_with_a_head_is_converted_like_the_bare_one(tmp_path: Path, token
 def test_every_weight_is_within_half_a_step_of_its_float(tmp_path: Path, tokenizer: Tokenizer, save: Any) -> None:
     save(tmp_path, tokenizer)
     tensors, _ = distilbert_weights(given(tmp_path))
-    checkpoint, _ = quantize_model(given(tmp_path))
+    config = quantize_model(given(tmp_path))[0].config
+    quantized = quantize_tensors(tensors, config)
     for name, parts in {
         "embeddings.word": ["embeddings.word_embeddings"],
         "embeddings.position": ["embeddings.position_embeddings"],
@@ -81,9 +82,36 @@ def test_every_weight_is_within_half_a_step_of_its_float(tmp_path: Path, tokeniz
         "layer.2.down": ["transformer.layer.2.ffn.lin2"],
     }.items():
         floats = np.concatenate([tensors[f"{part}.weight"] for part in parts])
-        codes, scale = checkpoint.tensors[f"{name}.codes"], checkpoint.tensors[f"{name}.scale"]
+        codes, scale = quantized[f"{name}.codes"], quantized[f"{name}.scale"]
         restored = codes.astype(np.float32) * scale[:, None]
         assert (np.abs(restored - floats) <= scale[:, None] * 0.501).all()
+
+
+def test_smoothing_changes_no_output_but_makes_the_channels_alike(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_distilbert(tmp_path, tokenizer)
+    tensors, config = distilbert_weights(given(tmp_path))
+    random = np.random.default_rng(0)
+    wide = config["dim"]
+    ranges = []
+    for _ in range(2 * config["n_layers"] + 1):
+        width, middle = random.lognormal(0, 2, wide).astype(np.float32), random.normal(0, 3, wide).astype(np.float32)
+        ranges.append((middle - width, middle + width))
+    smoothed, residuals = smooth_layer_norms(tensors, ranges)
+    normalized = random.normal(size=(20, wide)).astype(np.float32)
+    for (name, norm, users, receiver), (low, high) in zip(layer_norms(config["n_layers"]), ranges, strict=True):
+        before = normalized * tensors[f"{norm}.weight"] + tensors[f"{norm}.bias"]
+        after = normalized * smoothed[f"{norm}.weight"] + smoothed[f"{norm}.bias"]
+        factor = residuals[f"{name}.residual"]
+        middle = smoothed[f"{receiver}.bias"] - tensors[f"{receiver}.bias"] if receiver else 0
+        assert after * factor + middle == pytest.approx(before, abs=1e-4)
+        for user in users:
+            expected = before @ tensors[f"{user}.weight"].T + tensors[f"{user}.bias"]
+            assert after @ smoothed[f"{user}.weight"].T + smoothed[f"{user}.bias"] == pytest.approx(expected, abs=1e-3)
+        if receiver:
+            widths = (high - low) / factor
+            assert widths.max() / np.median(widths) < 1.1 * np.sqrt((high - low).max() / np.median(high - low))
+        else:
+            assert (factor == 1).all()
 
 
 def test_a_checkpoint_is_read_as_it_was_written_and_holds_no_large_float_tensor(

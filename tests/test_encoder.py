@@ -80,7 +80,7 @@ def test_the_numpy_kernel_is_as_close_to_float32_as_the_torch_one(
     plain = Encoder(encoder.config, encoder.tokenizer, lambda: NumpyKernel(checkpoint))
     for vectors in (encoder.encode(texts), plain.encode(texts)):
         cosine = (vectors * floats).sum(axis=1)
-        assert cosine.mean() > 0.996
+        assert cosine.mean() > 0.998
         assert cosine.min() > 0.985
 
 

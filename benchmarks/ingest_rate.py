@@ -1,6 +1,6 @@
 """Ingest: chunks a second, and bytes a vector on disk against float32 in the same engine.
 
-    python -m benchmarks.ingest [FOLDER ...]          (default: docs/, repeated until there are 500 chunks)
+    python benchmarks/ingest_rate.py [FOLDER ...]          (default: docs/, repeated until there are 500 chunks)
 
 The rate counts reading, chunking, encoding, quantizing and the fsynced inserts, with the model loaded and warm. The
 bytes are those of merged parts, column by column; the float32 table holds the same vectors dequantized.
