@@ -86,9 +86,7 @@ def answer_question(question: str, query: NDArray[np.float32], hits: Sequence[Hi
     return Answer(question, tuple(citation for citation in ranked[:MAX_SENTENCES] if citation.score >= least))
 
 
-def rank_sentences(
-    question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder
-) -> list[Citation]:
+def rank_sentences(question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder) -> list[Citation]:
     """Every sentence of the chunks with its final score, best first; of equal ones the one found earlier."""
     candidates = candidate_sentences(question, hits)
     if not candidates:
@@ -121,7 +119,9 @@ def says_something(text: str) -> bool:
 def asks(text: str, question: str) -> bool:
     """Whether a sentence is a question itself, or holds the very one that was asked: nearest of all, and no answer."""
     repeated = " ".join(WORD.findall(question.casefold()))
-    return text.rstrip("\"'*_`)]» ").endswith("?") or (bool(repeated) and repeated in " ".join(WORD.findall(text.casefold())))
+    return text.rstrip("\"'*_`)]» ").endswith("?") or (
+        bool(repeated) and repeated in " ".join(WORD.findall(text.casefold()))
+    )
 
 
 def count_lines(text: str) -> int:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FORMAT = "int8-rag encoder 1"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
-WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel, smoothed"
+WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel, calibrated 8-bit activations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,9 @@ class EncoderConfig:
 class Checkpoint:
     """An encoder's config and tensors by name.
 
-    `*.codes` are int8 (out, in) with `*.scale` float32 (out,); biases, layer norms and `*.residual`, the factors by which
-    a smoothed layer norm's output is multiplied where it is added to what follows, are float32.
+    `*.codes` are int8 (out, in) with `*.scale` float32 (out,). The rest is float32: biases, layer norms, `*.residual`, the
+    factors by which a smoothed layer norm's output is multiplied where it is added to what follows, and `*.input_scale`,
+    the step of the 8-bit codes that a linear reads.
     """
 
     config: EncoderConfig
@@ -107,6 +108,8 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"layer.{layer}.{name}.codes"] = shape
             shapes[f"layer.{layer}.{name}.scale"] = shape[:1]
             shapes[f"layer.{layer}.{name}.bias"] = shape[:1]
+            if name != "down":
+                shapes[f"layer.{layer}.{name}.input_scale"] = (1,)
         for norm in ("attention_norm", "output_norm"):
             shapes[f"layer.{layer}.{norm}.weight"] = (wide,)
             shapes[f"layer.{layer}.{norm}.bias"] = (wide,)

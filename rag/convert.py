@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_TOKENS = 256
 CALIBRATION_TEXTS, CALIBRATION_TOKENS = 16, 128
+RANGE_MARGIN = 1.0  # of an 8-bit range over what was observed
 BERT_TO_DISTILBERT = [
     (r"^embeddings\.LayerNorm\.", "embeddings.LayerNorm."),
     (r"^embeddings\.(word|position)_embeddings\.", r"embeddings.\1_embeddings."),
@@ -46,6 +48,16 @@ SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
 POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
+@dataclass(frozen=True, slots=True)
+class ActivationRanges:
+    """What was observed while a float model ran: smallest and largest value of each channel of each layer norm, in the
+    order in which data passes them, and the largest magnitude that each layer's attention gave.
+    """
+
+    norms: list[tuple[NDArray[np.float32], NDArray[np.float32]]]
+    attention: list[float]
+
+
 def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
     """The int8 checkpoint of a float model, and its tokenizer.json.
 
@@ -57,8 +69,11 @@ def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
     tokenizer = read_tokenizer(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     check_tensors(tensors, encoder)
-    smoothed, residuals = smooth_layer_norms(tensors, layer_norm_ranges(model, encoder, tokenizer))
-    return Checkpoint(encoder, quantize_tensors(smoothed, encoder) | residuals), tokenizer
+    ranges = activation_ranges(model, encoder, tokenizer)
+    smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
+    quantized = quantize_tensors(smoothed, encoder)
+    quantized |= {f"{name}.residual": factor for name, factor in factors.items()}
+    return Checkpoint(encoder, quantized | input_scales(ranges, factors)), tokenizer
 
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
@@ -213,12 +228,13 @@ def smooth_layer_norms(
     `* s`, its m added to the bias of the other summand: the same outputs at no cost, in float. s is the square root of
     the channel's width over the median one, as in SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, with alpha = 0.5).
     """
-    smoothed, residuals = dict(tensors), {}
+    smoothed, factors = dict(tensors), {}
     layers = (len(ranges) - 1) // 2
     for (name, norm, users, receiver), (low, high) in zip(layer_norms(layers), ranges, strict=True):
         middle, factor = np.zeros_like(low), np.ones_like(low)
         if receiver:  # the last norm is the encoder's output and stays as it is
-            middle, width = (low + high) / 2, (high - low) / 2
+            middle = np.asarray((low + high) / 2, dtype=np.float32)
+            width = (high - low) / 2
             factor = np.sqrt(np.maximum(width / (np.median(width) or 1), 1e-3)).astype(np.float32)
             smoothed[f"{norm}.weight"] = smoothed[f"{norm}.weight"] / factor
             smoothed[f"{norm}.bias"] = (smoothed[f"{norm}.bias"] - middle) / factor
@@ -226,25 +242,45 @@ def smooth_layer_norms(
                 smoothed[f"{user}.bias"] = smoothed[f"{user}.bias"] + smoothed[f"{user}.weight"] @ middle
                 smoothed[f"{user}.weight"] = smoothed[f"{user}.weight"] * factor
             smoothed[f"{receiver}.bias"] = smoothed[f"{receiver}.bias"] + middle
-        residuals[f"{name}.residual"] = factor
-    return smoothed, residuals
+        factors[name] = factor
+    return smoothed, factors
 
 
-def layer_norm_ranges(
-    model: FloatModel, config: EncoderConfig, tokenizer: bytes
-) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Smallest and largest output of each channel of each layer norm, over texts of random tokens.
+def input_scales(ranges: ActivationRanges, factors: FloatTensors) -> FloatTensors:
+    """The step of the 8-bit codes that each linear reads: static, from the observed ranges, symmetric around zero.
 
-    Which channels are large is a property of the model and not of the text: random tokens between the special ones show
-    it nearly as well as real text (docs/models.md), and nobody has to have any.
+    The second linear of the feed-forward has none: what GELU lets through varies so much from token to token that its
+    codes get their scale while the encoder runs.
     """
-    from rag.kernel_float import observe_layer_norms
+    layers = len(ranges.attention)
+    scales = {}
+    for (name, _, _, _), (low, high), user in zip(
+        layer_norms(layers),
+        ranges.norms,
+        [f"layer.{n}.{part}" for n in range(layers) for part in ("qkv", "up")],
+        strict=False,
+    ):
+        scales[user] = float(((high - low) / 2 / factors[name]).max())
+    scales |= {f"layer.{layer}.attention": float(limit) for layer, limit in enumerate(ranges.attention)}
+    return {
+        f"{name}.input_scale": np.array([max(RANGE_MARGIN * limit, 1e-12) / 127], dtype=np.float32)
+        for name, limit in scales.items()
+    }
+
+
+def activation_ranges(model: FloatModel, config: EncoderConfig, tokenizer: bytes) -> ActivationRanges:
+    """What the layer norms and the attention of a float model give for texts of random tokens.
+
+    Which channels are large is a property of the model and not of the text: random tokens between the special ones
+    show it, and reach further than real text does, so that hardly anything saturates; nobody has to have any data.
+    """
+    from rag.kernel_float import observe_activations
 
     start, *_, end = Tokenizer.from_bytes(tokenizer, config.max_tokens).encode([""])[0] or [0, 0]
     length = min(CALIBRATION_TOKENS, config.max_tokens)
     ids = np.random.default_rng(0).integers(0, config.vocabulary, (CALIBRATION_TEXTS, length), dtype=np.int64)
     ids[:, 0], ids[:, -1] = start, end
-    return observe_layer_norms(model, ids)
+    return observe_activations(model, ids)
 
 
 def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:

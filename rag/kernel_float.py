@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rag.convert import distilbert_weights
+from rag.convert import ActivationRanges, distilbert_weights
 from rag.kernel_torch import pool
 
 if TYPE_CHECKING:
@@ -32,20 +32,27 @@ def distilbert_model(model: FloatModel) -> Any:
     return module.eval()
 
 
-def observe_layer_norms(
-    model: FloatModel, ids: NDArray[np.int64]
-) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-    """Smallest and largest output of each channel of each layer norm, in the order in which data passes them."""
-    module, ranges = distilbert_model(model), []
+def observe_activations(model: FloatModel, ids: NDArray[np.int64]) -> ActivationRanges:
+    """The ranges of a float model's activations over texts of token ids (texts, tokens)."""
+    module = distilbert_model(model)
+    norms: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
+    attention: list[float] = []
 
-    def observe(norm: torch.nn.Module, inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:
-        ranges.append(tuple(bound.numpy() for bound in torch.aminmax(outputs.flatten(0, 1), dim=0)))
+    def observe_norm(_norm: torch.nn.Module, _inputs: tuple[torch.Tensor], outputs: torch.Tensor) -> None:
+        low, high = torch.aminmax(outputs.flatten(0, 1), dim=0)
+        norms.append((low.numpy(), high.numpy()))
 
-    for norm in (part for part in module.modules() if isinstance(part, torch.nn.LayerNorm)):
-        norm.register_forward_hook(observe)
+    def observe_attention(_linear: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        attention.append(float(inputs[0].abs().max()))
+
+    for name, part in module.named_modules():
+        if isinstance(part, torch.nn.LayerNorm):
+            part.register_forward_hook(observe_norm)
+        elif name.endswith("attention.out_lin"):
+            part.register_forward_pre_hook(observe_attention)
     with torch.inference_mode():
         module(input_ids=torch.from_numpy(ids))
-    return ranges
+    return ActivationRanges(norms, attention)
 
 
 class FloatKernel:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.kernel import CODE_OFFSET, GELU_MINIMUM, SMALLEST_RANGE, shifted_bias
+from rag.kernel import GELU_MINIMUM, ROUNDING, ZERO_POINT, fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.checkpoint import Checkpoint
+    from rag.kernel import FoldedLinear, FoldedNorm
 
     Floats = NDArray[np.float32]
 
@@ -30,31 +31,30 @@ class NumpyKernel:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.config = checkpoint.config
         self.tensors = checkpoint.tensors
-        self.down_bias = [shifted_bias(checkpoint, f"layer.{layer}.down") for layer in range(self.config.layers)]
+        self.folded = fold(checkpoint)
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
         """Pooled vectors, float32 (texts, dimensions)."""
         texts, tokens = ids.shape
-        wide, heads = self.config.dimensions, self.config.heads
+        wide, heads, eps = self.config.dimensions, self.config.heads, self.config.layer_norm_eps
         embedded = self._rows("embeddings.word", ids.ravel()).reshape(texts, tokens, wide)
         embedded += self._rows("embeddings.position", np.arange(tokens))
-        hidden = self._norm("embeddings.norm", embedded.reshape(-1, wide))
+        norm = self.folded.embedding_norm
+        hidden = normalize(embedded.reshape(-1, wide), norm, eps)
         present = np.arange(tokens) < lengths[:, None]
-        before = "embeddings.norm"
-        for layer in range(self.config.layers):
-            name = f"layer.{layer}"
-            qkv = self._linear(f"{name}.qkv", *quantize_rows(hidden))
-            query, key, value = qkv.reshape(texts, tokens, 3, heads, wide // heads).transpose(2, 0, 3, 1, 4)
+        for layer in self.folded.layers:
+            qkv = apply(layer.qkv, cut(hidden)).reshape(texts, tokens, 3, heads, wide // heads)
+            query, key, value = qkv.transpose(2, 0, 3, 1, 4)
             rows = attend(query, key, value, present).transpose(0, 2, 1, 3).reshape(-1, wide)
-            hidden *= self.tensors[f"{before}.residual"]
-            hidden += self._linear(f"{name}.attention", *quantize_rows(rows))
-            hidden = self._norm(f"{name}.attention_norm", hidden)
-            raised = gelu(self._linear(f"{name}.up", *quantize_rows(hidden)))
-            lowered = self._linear(f"{name}.down", *quantize_shifted_rows(raised), bias=self.down_bias[layer])
-            hidden *= self.tensors[f"{name}.attention_norm.residual"]
-            hidden += lowered
-            hidden = self._norm(f"{name}.output_norm", hidden)
-            before = f"{name}.output_norm"
+            hidden *= norm.residual
+            hidden += apply(layer.attention, cut(rows))
+            hidden = normalize(hidden, layer.attention_norm, eps)
+            codes, scale = quantize_activated(gelu(apply(layer.up, cut(hidden))))
+            hidden *= layer.attention_norm.residual
+            hidden += integer_product(codes, layer.down.codes) * layer.down.scale * scale
+            hidden += layer.down.bias
+            norm = layer.output_norm
+            hidden = normalize(hidden, norm, eps)
         return pool(hidden.reshape(texts, tokens, wide), present, self.config.pooling)
 
     def _rows(self, name: str, ids: NDArray[np.int64]) -> Floats:
@@ -62,18 +62,31 @@ class NumpyKernel:
         rows *= self.tensors[f"{name}.scale"][ids][:, None]
         return rows
 
-    def _norm(self, name: str, values: Floats) -> Floats:
-        centred = values - values.mean(axis=1, keepdims=True)
-        variance = np.square(centred).mean(axis=1, keepdims=True)
-        centred /= np.sqrt(variance + np.float32(self.config.layer_norm_eps))
-        return np.asarray(centred * self.tensors[f"{name}.weight"] + self.tensors[f"{name}.bias"], dtype=np.float32)
 
-    def _linear(self, name: str, codes: Floats, scale: Floats, bias: Floats | None = None) -> Floats:
-        total = integer_product(codes, self.tensors[f"{name}.codes"])
-        total *= self.tensors[f"{name}.scale"]
-        total *= scale
-        total += self.tensors[f"{name}.bias"] if bias is None else bias
-        return total
+def normalize(values: Floats, norm: FoldedNorm, eps: float) -> Floats:
+    """A layer norm that gives codes before they are cut; float32 (rows, dimensions)."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    variance = np.square(centred).mean(axis=1, keepdims=True)
+    centred /= np.sqrt(variance + np.float32(eps))
+    centred *= norm.weight
+    centred += norm.bias
+    return np.asarray(centred, dtype=np.float32)
+
+
+def cut(values: Floats) -> Floats:
+    """Codes of values that are in their units and centred at 128.5, less the zero-point: whole numbers -128..127."""
+    codes = np.clip(values, 0, 255)
+    np.floor(codes, out=codes)
+    codes -= ZERO_POINT
+    return codes
+
+
+def apply(linear: FoldedLinear, codes: Floats) -> Floats:
+    """A linear layer on codes without their zero-point."""
+    total = integer_product(codes, linear.codes)
+    total *= linear.scale * np.float32(linear.input_scale)
+    total += linear.bias
+    return total
 
 
 def integer_product(activations: Floats, weights: NDArray[np.int8]) -> Floats:
@@ -85,17 +98,13 @@ def integer_product(activations: Floats, weights: NDArray[np.int8]) -> Floats:
     return total
 
 
-def quantize_rows(values: Floats) -> tuple[Floats, Floats]:
-    """Symmetric codes -127..127 of each row, as whole float32 numbers, and the rows' scales (rows, 1)."""
-    scale = np.maximum(np.abs(values).max(axis=1, keepdims=True), np.float32(SMALLEST_RANGE)) / np.float32(127)
-    return np.clip(np.rint(values / scale), -CODE_OFFSET, CODE_OFFSET - 1), scale
-
-
-def quantize_shifted_rows(values: Floats) -> tuple[Floats, Floats]:
-    """Codes 0..255 of each row of GELU's results plus GELU_MINIMUM, and the rows' scales."""
-    shifted = np.maximum(values + np.float32(GELU_MINIMUM), 0)
-    scale = np.maximum(shifted.max(axis=1, keepdims=True), np.float32(SMALLEST_RANGE)) / np.float32(255)
-    return np.clip(np.rint(shifted / scale), 0, 255), scale
+def quantize_activated(values: Floats) -> tuple[Floats, Floats]:
+    """Codes 0..255 of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
+    largest = values.max(axis=1, keepdims=True) + np.float32(GELU_MINIMUM)
+    values += np.float32(GELU_MINIMUM)
+    values *= np.float32(255) / largest
+    values += np.float32(ROUNDING)
+    return np.floor(values, out=values), largest / np.float32(255)
 
 
 def attend(query: Floats, key: Floats, value: Floats, present: NDArray[np.bool_]) -> Floats:

@@ -91,7 +91,11 @@ def choose_parameters(
     if not ((low >= -FLOAT32_MAX) & (low <= high) & (high <= FLOAT32_MAX)).all():  # NaN compares as False: refused too
         raise InvalidVector("a range to quantize must be finite, its maximum not below its minimum, and within float32")
     low, high = np.minimum(low, 0), np.maximum(high, 0)
-    step = np.maximum(-low, high) / max(-scheme.lo, scheme.hi) if scheme.symmetric else (high - low) / (scheme.hi - scheme.lo)
+    step = (
+        np.maximum(-low, high) / max(-scheme.lo, scheme.hi)
+        if scheme.symmetric
+        else (high - low) / (scheme.hi - scheme.lo)
+    )
     # A smaller step than the least normal float32 could round to 0, or be flushed to 0 by a CPU or a database.
     scale = np.where(step == 0, 1.0, np.maximum(step, LEAST_SCALE)).astype(np.float32)
     if scheme.symmetric:

@@ -68,7 +68,13 @@ def test_every_quotation_is_the_texts_own_at_its_offsets(encoder: Encoder) -> No
 
 @pytest.mark.parametrize(
     "question",
-    ["Who discovered penicillin?", "How do I configure a Kubernetes ingress?", "asdf qwer zxcv", "???", "Was kostet ein Flug nach Lima?"],
+    [
+        "Who discovered penicillin?",
+        "How do I configure a Kubernetes ingress?",
+        "asdf qwer zxcv",
+        "???",
+        "Was kostet ein Flug nach Lima?",
+    ],
 )
 def test_a_question_that_the_documents_cannot_answer_gets_none(encoder: Encoder, question: str) -> None:
     answer = ask(question, [hit(TEXT)], encoder)
@@ -89,13 +95,15 @@ def test_overlapping_chunks_offer_a_sentence_once() -> None:
 
 
 def test_a_question_is_never_the_answer(encoder: Encoder) -> None:
-    text = "When does the museum open?\nrun `ask "When does the museum open?"`\nThe museum opens at nine."
+    text = "When does the museum open?\n\n```\nask 'When does the museum open?'\n```\n\nThe museum opens at nine."
     answer = ask("When does the museum open?", [hit(text)], encoder)
     assert [citation.text for citation in answer.citations] == ["The museum opens at nine."]
 
 
 def test_headings_and_rules_are_no_candidates() -> None:
-    found = candidate_sentences("?", [hit("# How to open the door\n\n---\n\n| a | b |\n|---|---|\n\nTurn the round handle.")])
+    found = candidate_sentences(
+        "?", [hit("# How to open the door\n\n---\n\n| a | b |\n|---|---|\n\nTurn the round handle.")]
+    )
     assert [one.text for one in found] == ["Turn the round handle."]
 
 

@@ -188,7 +188,9 @@ def test_the_model_can_be_copied_to_a_machine_without_sources(desk: Desk, tmp_pa
 
 def test_control_characters_of_a_document_never_reach_the_terminal(desk: Desk, tmp_path: Path, cache: Path) -> None:
     evil = Desk(tmp_path, cache)
-    (tmp_path / "docs" / "evil\x1b[31m.md").write_text("The secret of the \x1b]0;owned\x07 lighthouse is \x9b31m a hidden lamp.")
+    (tmp_path / "docs" / "evil\x1b[31m.md").write_text(
+        "The secret of the \x1b]0;owned\x07 lighthouse is \x9b31m a hidden lamp."
+    )
     assert evil.run("ingest", "docs").returncode == 0
     for arguments in (["ask", "What is the secret of the lighthouse?"], ["search", "lighthouse", "-k", "1"]):
         printed = evil.run("rag", *arguments).stdout
@@ -197,7 +199,11 @@ def test_control_characters_of_a_document_never_reach_the_terminal(desk: Desk, t
 
 
 def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, tmp_path: Path) -> None:
-    corpus = {"d1": "Bees make honey from nectar.", "d2": "Trains run on steel rails.", "d3": "Bread is baked from flour."}
+    corpus = {
+        "d1": "Bees make honey from nectar.",
+        "d2": "Trains run on steel rails.",
+        "d3": "Bread is baked from flour.",
+    }
     queries = {"q1": "What do bees make?", "q2": "What do trains run on?", "q3": "What is bread made of?"}
     answers = {"q1": ("honey", "d1"), "q2": ("steel rails", "d2"), "q3": ("flour", "d3")}
 

@@ -96,12 +96,12 @@ def test_smoothing_changes_no_output_but_makes_the_channels_alike(tmp_path: Path
     for _ in range(2 * config["n_layers"] + 1):
         width, middle = random.lognormal(0, 2, wide).astype(np.float32), random.normal(0, 3, wide).astype(np.float32)
         ranges.append((middle - width, middle + width))
-    smoothed, residuals = smooth_layer_norms(tensors, ranges)
+    smoothed, factors = smooth_layer_norms(tensors, ranges)
     normalized = random.normal(size=(20, wide)).astype(np.float32)
     for (name, norm, users, receiver), (low, high) in zip(layer_norms(config["n_layers"]), ranges, strict=True):
         before = normalized * tensors[f"{norm}.weight"] + tensors[f"{norm}.bias"]
         after = normalized * smoothed[f"{norm}.weight"] + smoothed[f"{norm}.bias"]
-        factor = residuals[f"{name}.residual"]
+        factor = factors[name]
         middle = smoothed[f"{receiver}.bias"] - tensors[f"{receiver}.bias"] if receiver else 0
         assert after * factor + middle == pytest.approx(before, abs=1e-4)
         for user in users:
@@ -123,7 +123,7 @@ def test_a_checkpoint_is_read_as_it_was_written_and_holds_no_large_float_tensor(
     read = read_checkpoint(tmp_path / "int8")
     assert read.config == checkpoint.config
     assert all(np.array_equal(read.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
-    widest = max(tensor.size for name, tensor in read.tensors.items() if tensor.dtype == np.float32)
+    widest = max(tensor.size for tensor in read.tensors.values() if tensor.dtype == np.float32)
     assert widest <= 300  # one number a row or channel, never a matrix
 
 
