@@ -54,12 +54,14 @@ def main() -> None:
 def show_bytes(store: Store) -> None:
     """Bytes a vector of our columns, and of an Array(Float32) with the same vectors, merged into one part each.
 
-    Small parts keep all columns in one file, of which the engine tells no sizes: both tables are told to make wide ones.
+    Copies of a chunk count once, or they would compress each other away. Small parts keep all columns in one file, of which the engine tells no sizes: both tables are told to make wide ones.
     """
     handle = store.client._handle()
     wide = "ENGINE = MergeTree ORDER BY tuple() SETTINGS min_bytes_for_wide_part = 0, index_granularity = 256"
-    handle.command(f"CREATE TABLE codes {wide} AS SELECT {', '.join(VECTOR_COLUMNS)} FROM chunks")
-    handle.command(f"CREATE TABLE floats {wide} AS SELECT rag_dequantize(codes, scale, zero_point) AS vector FROM chunks")
+    handle.command(f"CREATE TABLE codes {wide} AS SELECT {', '.join(VECTOR_COLUMNS)} FROM chunks LIMIT 1 BY text")
+    handle.command(
+        f"CREATE TABLE floats {wide} AS SELECT rag_dequantize(codes, scale, zero_point) AS vector FROM chunks LIMIT 1 BY text"
+    )
     found = {}
     for table in ("codes", "floats"):
         handle.command(f"OPTIMIZE TABLE {table} FINAL")
