@@ -62,18 +62,23 @@ def float_model(name: str, *, offline: bool = False, fetch: bool = False) -> Ite
         )
         if model is None:
             raise ModelError(missing_model(name, tried))
-        if not model.weights.is_file():
-            raise ModelError(
-                f"{model.folder} holds no model.safetensors: int8-rag reads safetensors only, pickled weights could "
-                "run code; save the model with transformers' save_pretrained and give its folder"
-            )
-        expected = KNOWN_SHA256.get(model.name)
-        if expected and file_sha256(model.weights) != expected:
-            raise ModelError(
-                f"{model.weights} is not the published file of {model.name}: its SHA-256 differs from {expected}; "
-                "delete it and fetch it again with `python -m rag model fetch`"
-            )
+        check_weights(model)
         yield model
+
+
+def check_weights(model: FloatModel) -> None:
+    """Raises ModelError where the weights are no safetensors, or not the file that is known under the model's name."""
+    if not model.weights.is_file():
+        raise ModelError(
+            f"{model.folder} holds no model.safetensors: int8-rag reads safetensors only, pickled weights could "
+            "run code; save the model with transformers' save_pretrained and give its folder"
+        )
+    expected = KNOWN_SHA256.get(model.name)
+    if expected and file_sha256(model.weights) != expected:
+        raise ModelError(
+            f"{model.weights} is not the published file of {model.name}: its SHA-256 differs from {expected}; "
+            "delete it and fetch it again with `python -m rag model fetch`"
+        )
 
 
 def from_folder(name: str) -> FloatModel | None:
