@@ -54,7 +54,8 @@ def main() -> None:
 def show_bytes(store: Store) -> None:
     """Bytes a vector of our columns, and of an Array(Float32) with the same vectors, merged into one part each.
 
-    Copies of a chunk count once, or they would compress each other away. Small parts keep all columns in one file, of which the engine tells no sizes: both tables are told to make wide ones.
+    Copies of a chunk count once, or they would compress each other away. Small parts keep all columns in one file, of
+    which the engine tells no sizes: both tables are told to make wide ones.
     """
     handle = store.client._handle()
     wide = "ENGINE = MergeTree ORDER BY tuple() SETTINGS min_bytes_for_wide_part = 0, index_granularity = 256"
