@@ -16,15 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.corpus import index_corpus
-from rag.answer import ANSWER_THRESHOLD, DEFAULT_K, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from ingest.sync import prepare_store
+from rag.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
 from rag.beir import read_answers, read_corpus, read_queries
-from rag.encoder import Encoder, load_encoder
 from rag.evaluation import RememberingEncoder, folded
-from rag.quantization import ASYMMETRIC, quantize_query
-from sql.settings import read_settings
+from rag.quantization import quantize_query
+from sql.settings import DEFAULT_K, read_settings
 from sql.store import Store
 
 if TYPE_CHECKING:
+    from rag.encoder import Encoder
     from sql.records import Hit
 
 Item = TypeVar("Item")
@@ -39,11 +40,10 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=300, help="drawn from each folder (default %(default)s)")
     options = parser.parse_args()
     draw = random.Random(0)
-    encoder = load_encoder(read_settings())
-    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
-        store.prepare(encoder.identity, "asymmetric int8 per vector")
-        index_corpus(store, encoder, options.folder, read_corpus(options.folder), ASYMMETRIC)
+        encoder, scheme = prepare_store(store, read_settings())
+        remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
+        index_corpus(store, encoder, options.folder, read_corpus(options.folder), scheme)
         known = sample(list(read_answers(options.folder)), options.questions, draw)
         own = []
         for answer in known:

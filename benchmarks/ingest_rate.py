@@ -14,10 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from ingest.sync import sync
+from ingest.sync import prepare_store, sync
 from ingest.walk import walk
-from rag.encoder import load_encoder
-from rag.quantization import ASYMMETRIC
 from sql.settings import read_settings
 from sql.store import Store
 
@@ -35,16 +33,15 @@ def main() -> None:
     parser.add_argument("folders", nargs="*", default=["docs"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch, Store.open(f"{scratch}/store", write=True) as store:
-        encoder = load_encoder(read_settings())
+        encoder, scheme = prepare_store(store, read_settings())
         encoder.encode_documents(["warm up"] * 64)
-        store.prepare(encoder.identity, "asymmetric int8 per vector")
         chunks, seconds, copies = 0, 0.0, 0
         while chunks < LEAST_CHUNKS:
             folder = Path(scratch) / f"copy-{copies}"
             for given in options.folders:
                 shutil.copytree(given, folder / Path(given).name)
             started = time.perf_counter()
-            chunks += sync(store, encoder, walk([str(folder)]), ASYMMETRIC).chunks
+            chunks += sync(store, encoder, walk([str(folder)]), scheme).chunks
             seconds += time.perf_counter() - started
             copies += 1
         print(f"{chunks} chunks in {seconds:.1f} s: {chunks / seconds:.0f} chunks/s ({encoder.kernel.name})")

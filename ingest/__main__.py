@@ -6,8 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from sql.client import parse_location
 from sql.errors import EXIT_OK, EXIT_SOME_FAILED
-from sql.settings import DEFAULT_MODEL, read_settings
-from sql.terminal import Parser, add_common_options, note, out, out_json, program_version, progress_bar, run_command
+from sql.settings import QUANTIZERS, read_settings
+from sql.terminal import (
+    Parser,
+    add_common_options,
+    add_model_option,
+    note,
+    out,
+    out_json,
+    program_version,
+    progress_bar,
+    run_command,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -15,8 +25,6 @@ if TYPE_CHECKING:
 
     from ingest.sync import Plan, Summary
     from ingest.walk import Refusal, Walk
-
-QUANTIZERS = ("asymmetric", "symmetric")
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -37,22 +45,13 @@ def command(arguments: Sequence[str]) -> int:
 
 def synchronize(found: Walk, options: Namespace) -> Summary:
     """Opens the store, loads its encoder and brings both together."""
-    from ingest.sync import sync
-    from rag.encoder import load_encoder
-    from rag.quantization import ASYMMETRIC, SYMMETRIC
+    from ingest.sync import prepare_store, sync
     from sql.store import Store
 
-    settings = read_settings()
     with Store.open(options.db, write=True) as store:
-        collection = store.collection()
-        model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
-        quantizer = options.quantizer or (collection.quantizer.split()[0] if collection else QUANTIZERS[0])
-        encoder = load_encoder(settings, model, announce=note)
-        store.prepare(encoder.identity, f"{quantizer} int8 per vector")
+        encoder, scheme = prepare_store(store, read_settings(), options.model, options.quantizer, announce=note)
         with progress_bar(quiet=options.json) as progress:
-            summary = sync(
-                store, encoder, found, {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}[quantizer], progress
-            )
+            summary = sync(store, encoder, found, scheme, progress)
         if store.client.location.folder is not None:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
@@ -65,7 +64,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
 
     location = parse_location(options.db)
     documents = []
-    if location.folder is None or (location.folder / "data").is_dir():
+    if location.may_hold_store:
         from sql.store import Store
 
         with Store.open(location) as store:
@@ -148,9 +147,7 @@ def make_parser() -> Parser:
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
-    parser.add_argument(
-        "--model", metavar="M", help="encoder: a hub id or a folder (RAG_MODEL; default: the store's own)"
-    )
+    add_model_option(parser)
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,

@@ -1,7 +1,7 @@
 """A folder in, a store that matches it out: new and changed files are embedded, unchanged ones left, gone ones removed.
 
 Files are read and chunked one by one; their chunks are encoded and stored in windows that reach across files; a document
-is published as soon as its last chunk has arrived. A run that is killed loses at most its last window of work.
+is published as soon as its last chunk has arrived. A run that is killed loses the documents that were not complete.
 """
 
 from __future__ import annotations
@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
-from rag.quantization import quantize_vectors
+from rag.encoder import choose_model, load_encoder
+from rag.quantization import VECTOR_SCHEMES, quantize_vectors
 from sql.errors import UnreadableDocument
 from sql.records import SourceDocument
+from sql.settings import QUANTIZERS
 from sql.store import Draft, Passages
 from sql.terminal import Silence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ingest.read import Document
     from rag.encoder import Encoder
     from rag.quantization import Scheme
     from sql.records import Chunk, LiveDocument
+    from sql.settings import Settings
     from sql.store import Store
     from sql.terminal import Progress
 
@@ -66,6 +69,25 @@ class Summary:
     deleted: int = 0
     chunks: int = 0
     seconds: float = 0.0
+
+
+def prepare_store(
+    store: Store,
+    settings: Settings,
+    model: str | None = None,
+    quantizer: str | None = None,
+    *,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Encoder, Scheme]:
+    """The encoder and the scheme to write a store with: its own, or for a new one, which is made, those asked for.
+
+    Raises StoreMismatch where others are asked for than an old store was made with.
+    """
+    collection = store.collection()
+    kind = quantizer or (collection.scheme if collection else QUANTIZERS[0])
+    encoder = load_encoder(settings, choose_model(settings, model, collection), announce=announce)
+    store.prepare(encoder.identity, f"{kind} int8 per vector")
+    return encoder, VECTOR_SCHEMES[kind]
 
 
 def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
@@ -171,8 +193,7 @@ def split(document: Document, encoder: Encoder) -> list[Chunk]:
 
 def max_tokens(encoder: Encoder) -> int:
     """Tokens of text in a chunk: our default, or less where the encoder or its prompt leaves less."""
-    prompt = encoder.tokenizer.count(encoder.config.document_prompt) if encoder.config.document_prompt else 0
-    return min(DEFAULT_MAX_TOKENS, encoder.tokenizer.max_text_tokens - prompt)
+    return min(DEFAULT_MAX_TOKENS, encoder.max_document_tokens)
 
 
 def source_document(document: Document, path: str) -> SourceDocument:

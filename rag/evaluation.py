@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.answer import DEFAULT_K, answer_question
+from rag.answer import answer_question
 from rag.encoder import Encoder
 from rag.metrics import evaluate
 from rag.quantization import quantize_query
 from sql.errors import RagError
+from sql.settings import DEFAULT_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ def evaluate_vectors(
     epoch = store.epoch()
     rankings = {
         query.id: [source for source, _ in store.search_documents(quantize_query(vector), DEPTH, epoch)]
-        for query, vector in zip(queries, query_vectors(encoder, queries), strict=True)
+        for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
     }
     return evaluate(rankings, qrels)
 
@@ -41,17 +42,16 @@ def evaluate_floats(
     encoder: Encoder,
     queries: Sequence[Query],
     qrels: Mapping[str, Mapping[str, int]],
-    progress: Callable[[int], None] = lambda count: None,
 ) -> dict[str, float]:
     """The measures of float32 vectors of a float32 model over the same chunks, compared exactly in memory."""
     rows = store.chunk_texts()
     if not rows:
         raise RagError("the store holds no chunks: there is nothing to search")
-    vectors = encoder.encode_documents([text for _, text in rows], progress)
+    vectors = encoder.encode_documents([text for _, text in rows])
     names, owners = np.unique([source for source, _ in rows], return_inverse=True)
     rankings = {
         query.id: best_documents(vectors @ vector, names, owners)
-        for query, vector in zip(queries, query_vectors(encoder, queries), strict=True)
+        for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
     }
     return evaluate(rankings, qrels)
 
@@ -62,12 +62,6 @@ def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners:
     np.maximum.at(best, owners, scores)
     order = np.argsort(-best, kind="stable")[:DEPTH]
     return [str(names[row]) for row in order]
-
-
-def query_vectors(encoder: Encoder, queries: Sequence[Query]) -> NDArray[np.float32]:
-    """The vectors of all queries, float32 (queries, dimensions)."""
-    prompt = encoder.config.query_prompt
-    return encoder.encode([prompt + query.text for query in queries])
 
 
 @dataclass(frozen=True)

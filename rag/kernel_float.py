@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 def distilbert_model(model: FloatModel) -> Any:
     """A `transformers.DistilBertModel` with the float weights of a DistilBERT or, converted exactly, of a BERT."""
+    return distilbert_module(*distilbert_weights(model))
+
+
+def distilbert_module(tensors: dict[str, NDArray[np.float32]], config: dict[str, Any]) -> Any:
+    """The same of tensors and a config that have been read."""
     from transformers import DistilBertConfig, DistilBertModel
 
-    tensors, config = distilbert_weights(model)
     module = DistilBertModel(
         DistilBertConfig(**{key: value for key, value in config.items() if key != "layer_norm_eps"})
     )
@@ -32,9 +36,8 @@ def distilbert_model(model: FloatModel) -> Any:
     return module.eval()
 
 
-def observe_activations(model: FloatModel, ids: NDArray[np.int64]) -> ActivationRanges:
-    """The ranges of a float model's activations over texts of token ids (texts, tokens)."""
-    module = distilbert_model(model)
+def observe_activations(module: Any, ids: NDArray[np.int64]) -> ActivationRanges:
+    """The ranges of a DistilBertModel's activations over texts of token ids (texts, tokens)."""
     norms: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     attention: list[float] = []
 

@@ -71,6 +71,7 @@ ASYMMETRIC = Scheme(symmetric=False)
 SYMMETRIC = Scheme(symmetric=True, lo=-127)  # restricted: +x and -x have codes of equal size, nothing saturates
 SYMMETRIC_FULL_RANGE = Scheme(symmetric=True)
 ASYMMETRIC_UNSIGNED = Scheme(symmetric=False, lo=0, hi=255)
+VECTOR_SCHEMES = {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}  # those a store can be made with
 QUERY = Scheme(symmetric=True, lo=-QUERY_LIMIT, hi=QUERY_LIMIT)
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from sql.client import parse_location
-from sql.errors import EXIT_OK, StoreError, UsageError
+from sql.errors import EXIT_OK, UsageError
 from sql.settings import read_settings
 from sql.terminal import Parser, add_common_options, is_terminal, out_bytes, program_version, run_command
 
@@ -27,8 +27,7 @@ def command(arguments: Sequence[str]) -> int:
     if not statement.strip():
         raise UsageError("there is no statement to run: give one, or `-` to read it from stdin")
     location = parse_location(options.db)
-    if location.folder is not None and not (location.folder / "data").is_dir():
-        raise StoreError(f"there is no store at {location}: make one with `python -m ingest FOLDER --db {location}`")
+    location.require_store()
     from sql.client import Client
 
     client = Client(location, read_only=not options.write)

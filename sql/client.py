@@ -49,6 +49,16 @@ class Location:
     folder: Path | None
     server: str = ""
 
+    @property
+    def may_hold_store(self) -> bool:
+        """Whether there is anything to open: a folder with an engine's data, or a server, which has to be asked."""
+        return self.folder is None or (self.folder / "data").is_dir()
+
+    def require_store(self) -> None:
+        """Raises StoreError where a reader would find nothing."""
+        if not self.may_hold_store:
+            raise StoreError(f"there is no store at {self}: make one with `python -m ingest FOLDER --db {self}`")
+
     def __str__(self) -> str:
         """The location without its password."""
         if self.folder is not None:

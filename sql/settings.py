@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_STORE = ".rag"
+DEFAULT_K = 5  # chunks that a question looks for
+QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 

@@ -43,6 +43,11 @@ class Collection:
     quantizer: str
     schema_version: int
 
+    @property
+    def scheme(self) -> str:
+        """The first word of the quantizer: `asymmetric` or `symmetric`."""
+        return self.quantizer.split()[0]
+
 
 @dataclass(slots=True)
 class Draft:
@@ -75,6 +80,7 @@ class Store:
     _dead_since: dict[int, float] = field(default_factory=dict)
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
+    _collection: Collection | None = None
 
     @classmethod
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
@@ -84,8 +90,8 @@ class Store:
         was written by a newer version.
         """
         place = location if isinstance(location, Location) else parse_location(location)
-        if not write and place.folder is not None and not (place.folder / "data").is_dir():
-            raise StoreError(f"there is no store at {place}: make one with `python -m ingest FOLDER --db {place}`")
+        if not write:
+            place.require_store()
         store = cls(Client(place, read_only=not write))
         try:
             collection = store.collection()
@@ -117,7 +123,12 @@ class Store:
     # What the store was made with
 
     def collection(self) -> Collection | None:
-        """What the vectors were made with; None for a store without tables."""
+        """What the vectors were made with, which never changes; None for a store without tables."""
+        if self._collection is None:
+            self._collection = self._read_collection()
+        return self._collection
+
+    def _read_collection(self) -> Collection | None:
         names = {row["name"] for row in self.client.query(Statement("table_names"))}
         if not {"collection", "manifest", "chunks", "texts"} <= names:
             return None
@@ -146,7 +157,7 @@ class Store:
             return
         stored = collection.encoder
         if stored == encoder:
-            remedy = f"use `--quantizer {collection.quantizer.split()[0]}`"
+            remedy = f"use `--quantizer {collection.scheme}`"
         elif (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
             remedy = f"ask with `--model {stored.model}`"
         else:
@@ -215,7 +226,8 @@ class Store:
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
-            self.client.insert("chunks", chunk_columns(passages, range(first, len(passages.chunks))[:ROWS_PER_INSERT]))
+            rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
+            self.client.insert("chunks", chunk_columns(passages, rows))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
         """Makes drafts the current versions of their documents and deletes others, all at once; returns the epoch.
@@ -263,7 +275,7 @@ class Store:
                 "texts",
                 {
                     "generation": [draft.generation for draft in converted],
-                    "document_id": [draft.document.document_id for draft in converted],
+                    "document_id": [draft.document_id for draft in converted],
                     "source": [draft.document.source for draft in converted],
                     "text": texts,
                     "row_hash": [text_hash(text) for text in texts],

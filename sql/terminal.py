@@ -152,6 +152,11 @@ def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
     add_debug_option(parser)
 
 
+def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
+    """The option that names an encoder."""
+    parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
+
+
 def add_debug_option(parser: argparse.ArgumentParser) -> None:
     """The option every command has."""
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -198,7 +198,11 @@ def test_control_characters_of_a_document_never_reach_the_terminal(desk: Desk, t
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", printed)
 
 
-def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, tmp_path: Path) -> None:
+@pytest.fixture
+def evaluation(tmp_path: Path) -> Path:
+    """A folder in BEIR layout whose three questions are easy."""
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
     corpus = {
         "d1": "Bees make honey from nectar.",
         "d2": "Trains run on steel rails.",
@@ -210,19 +214,34 @@ def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, tmp_path
     def lines(rows: list[dict[str, object]]) -> str:
         return "".join(json.dumps(row) + "\n" for row in rows)
 
-    (tmp_path / "corpus.jsonl").write_text(lines([{"_id": n, "title": "", "text": t} for n, t in corpus.items()]))
-    (tmp_path / "queries.jsonl").write_text(lines([{"_id": n, "text": t} for n, t in queries.items()]))
-    (tmp_path / "answers.jsonl").write_text(
+    (folder / "corpus.jsonl").write_text(lines([{"_id": n, "title": "", "text": t} for n, t in corpus.items()]))
+    (folder / "queries.jsonl").write_text(lines([{"_id": n, "text": t} for n, t in queries.items()]))
+    (folder / "answers.jsonl").write_text(
         lines([{"_id": n, "question": queries[n], "answers": [a], "doc_id": d} for n, (a, d) in answers.items()])
     )
-    (tmp_path / "qrels").mkdir()
-    (tmp_path / "qrels" / "test.tsv").write_text(
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "test.tsv").write_text(
         "query-id\tcorpus-id\tscore\n" + "".join(f"{n}\t{d}\t1\n" for n, (_, d) in answers.items())
     )
-    result = desk.json("rag", "eval", str(tmp_path), "--compare", "fp32")
+    return folder
+
+
+def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluation: Path) -> None:
+    result = desk.json("rag", "eval", str(evaluation), "--compare", "fp32")
     perfect = {"ndcg@10": 1.0, "recall@10": 1.0, "recall@100": 1.0, "mrr@10": 1.0}
     assert result["modes"] == {"vector": perfect, "vector-fp32": perfect}
     assert result["answers"] == {"questions": 3, "contains_answer": 1.0, "cites_document": 1.0, "abstained": 0.0}
+
+
+def test_an_evaluation_in_a_symmetric_store_writes_symmetric_vectors(
+    cache: Path, evaluation: Path, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path / "desk", cache)
+    save_distilbert(tmp_path / "model", tokenizer)
+    desk.json("ingest", "docs", "--model", str(tmp_path / "model"), "--quantizer", "symmetric")
+    assert desk.json("rag", "eval", str(evaluation), "--db", ".rag")["modes"]
+    written = "SELECT groupUniqArray(zero_point), countIf(source IN ('d1', 'd2', 'd3')) FROM chunks FORMAT TSV"
+    assert desk.run("sql", written).stdout == "[0]\t3\n"
 
 
 def test_ctrl_c_ends_a_long_statement_at_once_with_130(desk: Desk) -> None:

@@ -258,7 +258,7 @@ def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
     }
     assert f"best score is below {answer.ANSWER_THRESHOLD}," in text
     assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
-    assert f"The {answer.DEFAULT_K} chunks nearest" in text
+    assert f"The {settings.DEFAULT_K} chunks nearest" in text
     assert f"fewer than {answer.SHORTEST_SENTENCE} words" in text
 
 
