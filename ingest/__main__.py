@@ -10,6 +10,7 @@ from sql.settings import QUANTIZERS, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
+    add_compute_option,
     add_model_option,
     note,
     out,
@@ -49,7 +50,9 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from sql.store import Store
 
     with Store.open(options.db, write=True) as store:
-        encoder, scheme = prepare_store(store, read_settings(), options.model, options.quantizer, announce=note)
+        encoder, scheme = prepare_store(
+            store, read_settings(options.compute), options.model, options.quantizer, announce=note
+        )
         with progress_bar(quiet=options.json) as progress:
             summary = sync(store, encoder, found, scheme, progress)
         if store.client.location.folder is not None:
@@ -148,6 +151,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
     add_model_option(parser)
+    add_compute_option(parser)
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,

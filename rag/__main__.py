@@ -11,6 +11,7 @@ from sql.settings import DEFAULT_K, DEFAULT_MODEL, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
+    add_compute_option,
     add_debug_option,
     add_model_option,
     note,
@@ -91,7 +92,7 @@ def store_encoder(store: Store, options: Namespace) -> Encoder:
     """The encoder the store was built with, or the one asked for if it is the same."""
     from rag.encoder import choose_model, load_encoder
 
-    settings = read_settings()
+    settings = read_settings(options.compute)
     model = choose_model(settings, options.model, store.collection())
     encoder = load_encoder(settings, model, few_texts=True, announce=note)
     store.check_encoder(encoder.identity)
@@ -202,7 +203,7 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
     from sql.store import Store
 
-    folder, settings = Path(options.folder), read_settings()
+    folder, settings = Path(options.folder), read_settings(options.compute)
     corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
     judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
     answers = list(read_answers(folder))
@@ -236,6 +237,24 @@ def show_evaluation(result: dict[str, Any]) -> None:
             f"answers to {answers['questions']} questions: {answers['contains_answer']:.1%} hold a known answer, "
             f"{answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
         )
+
+
+# doctor
+
+
+def diagnose(options: Namespace) -> int:
+    """Tells which arithmetic the encoder uses on this CPU and why, and whether model and store are at hand."""
+    from rag.doctor import examine
+
+    settings = read_settings(options.compute)
+    findings = examine(settings, options.model, options.db, fresh=options.fresh)
+    if options.json:
+        out_json(findings)
+    else:
+        width = max(len(name) for name in findings)
+        for name, value in findings.items():
+            out(f"{name.replace('_', ' '):{width}}  {value}")
+    return EXIT_OK
 
 
 # model
@@ -283,9 +302,11 @@ def make_parser() -> Parser:
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         add_model_option(one)
+        add_compute_option(one)
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_evaluation(commands)
+    add_doctor(commands)
     add_model_commands(commands)
     return parser
 
@@ -300,8 +321,20 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
     add_model_option(one)
+    add_compute_option(one)
     add_debug_option(one)
     one.set_defaults(run=evaluate)
+
+
+def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`doctor`."""
+    one = commands.add_parser("doctor", help="which arithmetic runs here and why", description=diagnose.__doc__)
+    one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of reading what is cached")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_model_option(one)
+    add_compute_option(one)
+    add_common_options(one, read_settings().store)
+    one.set_defaults(run=diagnose)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -5,6 +5,7 @@
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
 | RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
+| RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
@@ -17,6 +18,8 @@ from pathlib import Path
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
+COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic; the first is the default
+INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -28,15 +31,22 @@ class Settings:
     model: str | None
     cache: Path
     offline: bool
+    compute: str = COMPUTE_MODES[0]
 
 
-def read_settings() -> Settings:
-    """The settings of this process; an empty variable counts as unset."""
+def read_settings(compute: str | None = None) -> Settings:
+    """The settings of this process, with what a command line says of them; an empty variable counts as unset."""
     environment = {name: value for name, value in os.environ.items() if value}
     user_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Settings(
         store=environment.get("RAG_DB", DEFAULT_STORE),
         model=environment.get("RAG_MODEL"),
         cache=Path(environment.get("RAG_CACHE") or user_cache / "int8-rag").expanduser(),
+        compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
     )
+
+
+def instruction_caps() -> list[str]:
+    """What keeps the libraries in torch from using all instructions of the CPU; set by nobody but for measuring."""
+    return [os.environ.get(name, "") for name in INSTRUCTION_CAPS]
