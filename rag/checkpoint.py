@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +21,8 @@ from sql.errors import ModelError
 from sql.records import EncoderIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 FORMAT = "int8-rag encoder 1"
@@ -129,23 +132,37 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
         "config": json.dumps(asdict(checkpoint.config)),
         "tensors_sha256": digest(checkpoint.tensors),
     }
+    with replaced_folder(folder) as draft:
+        save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
+        (draft / TOKENIZER_FILE).write_bytes(tokenizer)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into, which takes the place of `folder` at the end, and is gone if anything fails.
+
+    Raises ModelError where it cannot be written.
+    """
+    from safetensors import SafetensorError
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         try:
-            save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
-            (draft / TOKENIZER_FILE).write_bytes(tokenizer)
-            (draft / WEIGHTS_FILE).chmod(0o644)  # a cache may be shared; what is in it is no secret
+            yield draft
+            for file in draft.glob("*.safetensors"):
+                file.chmod(0o644)  # a cache may be shared; what is in it is no secret
             draft.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)
             draft.replace(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the library's own error where the disk is full
         if not (folder / WEIGHTS_FILE).exists():  # another process may have written the same checkpoint meanwhile
+            reason = getattr(error, "strerror", None) or error
             raise ModelError(
-                f"the int8 model cannot be written to {folder}: {error.strerror}; set RAG_CACHE to a folder that can"
+                f"the int8 model cannot be written to {folder}: {reason}; set RAG_CACHE to a folder that can"
             ) from error
 
 

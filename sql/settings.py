@@ -5,17 +5,20 @@
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
 | RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
+| RAG_LLM | the language model for answers: `hf:FOLDER_OR_ID` or `openai:MODEL@URL` | none: answers quote |
+| RAG_LLM_KEY | the key that a served language model wants | none |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
+DEFAULT_MAX_TOKENS = 512  # of an answer that a language model writes
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
@@ -28,6 +31,8 @@ class Settings:
     model: str | None
     cache: Path
     offline: bool
+    llm: str | None = None
+    llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
 
 
 def read_settings() -> Settings:
@@ -39,4 +44,6 @@ def read_settings() -> Settings:
         model=environment.get("RAG_MODEL"),
         cache=Path(environment.get("RAG_CACHE") or user_cache / "int8-rag").expanduser(),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
+        llm=environment.get("RAG_LLM"),
+        llm_key=environment.get("RAG_LLM_KEY"),
     )
