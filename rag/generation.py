@@ -56,13 +56,14 @@ MARK = re.compile(rf"[\[【]\s?({NUMBERS}(?:\s?[,;]\s?{NUMBERS}){{0,20}})\s?(?:�
 STOP_BEFORE_MARKS = re.compile(r"(?<=[.!?…。！？])[ \t]{1,4}(?=\[\d{1,4}\])")
 
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
-IMAGE_OR_LINK = re.compile(r"(!?)\[([^\[\]]{0,500})\]\(\s*<?([^()<>]{0,4000})>?[^()]{0,500}\)")
+IMAGE_OR_LINK = re.compile(r"(!?)\[([^\[\]]{0,500})\]\(((?:[^()]|\([^()]{0,200}\)){0,1000})\)")
+BEGUN_LINK = re.compile(r"\]\((\s{0,20}<?([^\s()<>]{0,2000}))")  # whatever the pattern above is too short for
 REFERENCE = re.compile(r"^[ \t]{0,8}\[[^\[\]\n]{1,200}\]:[ \t]*\n?[ \t]*(\S+).*$", re.MULTILINE)
-TAG = re.compile(r"</?[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000}>")
+TAG = re.compile(r"</?(?![a-zA-Z+.-]{1,30}://)[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000}>")
 ADDRESS = re.compile(
     r"(?:\b[a-zA-Z][a-zA-Z0-9+.-]{1,30}://|\b(?:javascript|data|mailto|vbscript):|\bwww\.)[^\s<>\"'`()\[\]{}|\\^]{1,4000}"
 )
-REMOVED = "(link removed)"
+REMOVED = "[link removed]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,38 +226,37 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
     known = {trimmed(match[0]) for passage in passages for match in ADDRESS.finditer(passage)}
     removed = 0
 
-    def replace_link(match: re.Match[str]) -> str:
+    def unless_known(address: str, whole: str, otherwise: str) -> str:
         nonlocal removed
-        picture, label, address = match.groups()
-        if trimmed(address.strip()) in known:
-            return match[0]
+        if trimmed(address.strip("<> \t\n")) in known:
+            return whole
         removed += 1
-        return f"[{label}]" if not picture and label.strip().isdigit() else label
+        return otherwise
 
-    def replace_address(match: re.Match[str]) -> str:
-        nonlocal removed
-        if trimmed(match[0]) in known:
-            return match[0]
-        removed += 1
-        return REMOVED
+    def without_link(match: re.Match[str]) -> str:
+        picture, label, inside = match.groups()
+        text = f"[{label}]" if not picture and label.strip().isdigit() else label  # a citation that was made a link
+        return unless_known((inside.split() or [""])[0], match[0], text)
 
-    def replace_reference(match: re.Match[str]) -> str:
-        nonlocal removed
-        if trimmed(match[1].strip("<>")) in known:
-            return match[0]
-        removed += 1
-        return ""
+    def without_address(match: re.Match[str]) -> str:
+        return unless_known(match[0], match[0], REMOVED)
 
-    def replace_tag(_match: re.Match[str]) -> str:
-        nonlocal removed
-        removed += 1
-        return ""
+    def without_reference(match: re.Match[str]) -> str:
+        return unless_known(match[1], match[0], "")
+
+    def without_tag(_match: re.Match[str]) -> str:
+        return unless_known("", "", "")
+
+    def without_begun_link(match: re.Match[str]) -> str:
+        return unless_known(match[2], match[0], f"] ({match[1]}")
 
     before = None
     while before != text:  # what is taken out may bring the halves of another link together
         before = text
-        text = REFERENCE.sub(replace_reference, IMAGE_OR_LINK.sub(replace_link, text))
-        text = ADDRESS.sub(replace_address, TAG.sub(replace_tag, text))
+        while (shorter := IMAGE_OR_LINK.sub(without_link, text)) != text:  # an image may be the text of a link
+            text = shorter
+        text = BEGUN_LINK.sub(without_begun_link, TAG.sub(without_tag, REFERENCE.sub(without_reference, text)))
+        text = ADDRESS.sub(without_address, text)
     return text.strip(), removed
 
 

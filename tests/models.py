@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -112,7 +113,7 @@ def llama(**changes: Any) -> LlamaForCausalLM:
         "max_position_embeddings": 8192,
         "bos_token_id": None,
         "eos_token_id": 259,
-        "initializer_range": 0.2,
+        "initializer_range": 0.1,
     }
     torch.manual_seed(0)
     return LlamaForCausalLM(LlamaConfig(**(sizes | changes))).eval()
@@ -128,7 +129,7 @@ def gpt2(**changes: Any) -> GPT2LMHeadModel:
         "n_positions": 4096,
         "bos_token_id": 259,
         "eos_token_id": 259,
-        "initializer_range": 0.2,
+        "initializer_range": 0.1,
     }
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config(**(sizes | changes))).eval()
@@ -148,7 +149,9 @@ def save_language_model(
     return folder
 
 
-def save_reciting_model(folder: Path, words: Sequence[str], template: str | None = CHAT_TEMPLATE, **options: Any) -> Path:
+def save_reciting_model(
+    folder: Path, words: Sequence[str], template: str | None = CHAT_TEMPLATE, **options: Any
+) -> Path:
     """A Llama that, asked whatever, recites some words and ends: what follows a token depends on that token alone.
 
     Its one layer adds nothing, so a position's hidden state is its token's embedding, and the head's row of each word is
@@ -162,6 +165,6 @@ def save_reciting_model(folder: Path, words: Sequence[str], template: str | None
     with torch.no_grad():
         for silent in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, model.lm_head.weight):
             silent.zero_()
-        for before, after in zip(script, script[1:], strict=False):
+        for before, after in pairwise(script):
             model.lm_head.weight[after] = model.model.embed_tokens.weight[before]
     return save_language_model(model, folder, tokenizer, **options)

@@ -91,7 +91,9 @@ def test_an_int8_linear_multiplies_its_own_codes_exactly() -> None:
 
 
 def test_a_tokens_codes_are_those_of_the_one_definition() -> None:
-    rows = torch.randn(40, 96, generator=torch.Generator().manual_seed(0)) * torch.logspace(-4, 4, 40).unsqueeze(1) + 0.3
+    rows = (
+        torch.randn(40, 96, generator=torch.Generator().manual_seed(0)) * torch.logspace(-4, 4, 40).unsqueeze(1) + 0.3
+    )
     codes, scale, zero_point = quantize_tokens(rows)
     floats = rows.numpy()
     expected_scale, expected_zero = choose_parameters(floats.min(1), floats.max(1), ASYMMETRIC_UNSIGNED)
@@ -137,11 +139,11 @@ def test_int8_logits_are_close_to_float_ones(tmp_path: Path, name: str) -> None:
     cosine = torch.nn.functional.cosine_similarity(plain, quantized, dim=1)
     spread = float(plain.std())
     agreement = float((plain.argmax(1) == quantized.argmax(1)).float().mean())
-    assert float(cosine.mean()) > 0.995
-    assert float(cosine.min()) > 0.98
-    assert float((plain - quantized).abs().max()) < 0.5 * spread
-    assert float((plain - quantized).abs().mean()) < 0.06 * spread
-    assert agreement > 0.85  # random logits lie closer together than those of a trained model
+    assert float(cosine.mean()) > 0.999
+    assert float(cosine.min()) > 0.997
+    assert float((plain - quantized).abs().max()) < 0.3 * spread
+    assert float((plain - quantized).abs().mean()) < 0.04 * spread
+    assert agreement > 0.9  # random logits lie closer together than those of a trained model
 
 
 @pytest.mark.parametrize("name", MODELS)
