@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
+LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 SNIPPET = 240  # characters of a hit shown on a terminal
 
 
@@ -108,13 +109,24 @@ def search(options: Namespace) -> int:
 
 def open_store(options: Namespace) -> Store:
     """The store named on the command line, for reading."""
-    if not options.question.strip():
-        raise UsageError("the question is empty: write it between quotes")
+    check_question(options.question)
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
     from sql.store import Store
 
     return Store.open(options.db)
+
+
+def check_question(question: str) -> None:
+    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
+    if not question.strip():
+        raise UsageError("the question is empty: write it between quotes")
+    if len(question) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
+        )
+    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
+        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
 
 
 def store_encoder(store: Store, options: Namespace) -> Encoder:
