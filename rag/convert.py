@@ -118,6 +118,11 @@ def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
                 break
     positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
     if positions in renamed and types in tensors:
+        if not len(tensors[types]) or tensors[types].shape[1:] != renamed[positions].shape[1:]:
+            raise ModelError(
+                f"the weights {types} have the shape {tensors[types].shape} and {positions} {renamed[positions].shape}: "
+                "they do not belong together"
+            )
         renamed[positions] = renamed[positions] + tensors[types][0]
     return renamed
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from rag.language_model import language_model_checkpoint, load_language_model, one_reason
+from rag.language_model import language_model_checkpoint, load_language_model, one_reason, read_tokenizer
 from sql.errors import ModelError
 
 if TYPE_CHECKING:
@@ -31,14 +31,9 @@ class LocalModel:
         """The model of a folder or a hub id; quantized on first use, which `announce` hears of."""
         self.name = name
         folder = language_model_checkpoint(settings, name, announce)
-        self.tokenizer = read_tokenizer(folder)
         self.module = load_language_model(folder)
         rows = self.module.get_input_embeddings().num_embeddings
-        if len(self.tokenizer) > rows:
-            raise ModelError(
-                f"the tokenizer of {name} has {len(self.tokenizer)} tokens and the model rows for {rows}: "
-                "they do not belong together"
-            )
+        self.tokenizer = read_tokenizer(folder, rows)
         special = {*self.tokenizer.all_special_tokens, *added_controls(self.tokenizer)}
         self.controls = tuple(sorted(token for token in special if len(token.strip()) >= SHORTEST_CONTROL))
         self.context = context_length(self.module.config)
@@ -91,16 +86,6 @@ def chat_text(tokenizer: Any, prompt: Prompt) -> str:
         except Exception as error:  # whatever a template raises
             problem = error
     raise ModelError(f"the model's chat template fails: {one_reason(problem or ValueError())}") from problem
-
-
-def read_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a model's folder; ModelError where there is none that transformers can read by itself."""
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except Exception as error:  # transformers raises many kinds
-        raise ModelError(f"{folder} holds no tokenizer that transformers can read: {one_reason(error)}") from error
 
 
 def added_controls(tokenizer: Any) -> set[str]:

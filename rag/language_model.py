@@ -87,6 +87,7 @@ def quantize_language_model(source: Path, folder: Path) -> None:
     with the config, are missing or are not finite.
     """
     module = empty_model(source)
+    read_tokenizer(source, module.get_input_embeddings().num_embeddings)  # before anything is written
     small = small_files(source)
     with replaced_folder(folder) as draft:
         for path in small:
@@ -317,6 +318,26 @@ def read_config(folder: Path) -> None:
         raise ModelError(f"{path} is no JSON object")
     if config.get("quantization_config"):
         raise ModelError(f"{path} says that the weights are quantized already: give the float model")
+
+
+def read_tokenizer(folder: Path, rows: int) -> Any:
+    """The tokenizer of a model's folder, for a model with so many rows of embeddings.
+
+    Raises ModelError where there is none that transformers can read by itself, or one with tokens beyond the rows.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # transformers raises many kinds
+        raise ModelError(f"{folder} holds no tokenizer that transformers can read: {one_reason(error)}") from error
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if not 0 <= highest < rows:
+        raise ModelError(
+            f"{folder}: the tokenizer's tokens go up to {highest}, and the model has rows for 0 to {rows - 1}: "
+            "they do not belong together"
+        )
+    return tokenizer
 
 
 def one_reason(error: BaseException) -> str:
