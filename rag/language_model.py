@@ -289,15 +289,13 @@ def empty_model(folder: Path) -> Any:
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         for name, limit in LIMITS.items():
-            size = getattr(config, name, 1)
-            if not isinstance(size, int) or not 1 <= size <= limit:
+            size = getattr(config, name, None)  # None and lists are for the architecture to judge
+            if isinstance(size, int) and not 1 <= size <= limit:
                 raise ModelError(
                     f"{folder / 'config.json'}: {name} is {size!r}, it has to be a number from 1 to {limit:,}"
                 )
         with parameters_without_memory():
-            return transformers.AutoModelForCausalLM.from_config(
-                config, trust_remote_code=False, dtype=torch.float32, attn_implementation="sdpa"
-            )
+            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False, dtype=torch.float32)
     except ModelError:
         raise
     except Exception as error:  # a config can be wrong in as many ways as there are architectures
