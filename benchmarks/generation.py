@@ -63,15 +63,14 @@ def main() -> None:
     print(f"the int8 checkpoint is read in {loading:.1f} s; {torch.get_num_threads()} threads")
     print(f"{'':10}{'on disk':>10}{'prompt':>10}{'then':>14}")
     prompts: dict[str, list[float]] = {"float": [], "int8": []}
-    singles: dict[str, list[float]] = {"float": [], "int8": []}
+    wholes: dict[str, list[float]] = {"float": [], "int8": []}
     for _ in range(options.rounds):
         for kind, model in (("float", plain), ("int8", quantized)):
-            first = seconds(lambda model=model: generate(model, ids, 1))
-            whole = seconds(lambda model=model: generate(model, ids, 1 + options.tokens))
-            prompts[kind].append(first)
-            singles[kind].append((whole - first) / options.tokens)
+            prompts[kind].append(seconds(lambda model=model: generate(model, ids, 1)))
+            wholes[kind].append(seconds(lambda model=model: generate(model, ids, 1 + options.tokens)))
     for kind in ("float", "int8"):
-        print(f"{kind:10}{size[kind]:7.0f} MB{min(prompts[kind]):8.2f} s{1 / min(singles[kind]):10.1f} t/s")
+        rate = options.tokens / (min(wholes[kind]) - min(prompts[kind]))
+        print(f"{kind:10}{size[kind]:7.0f} MB{min(prompts[kind]):8.2f} s{rate:10.1f} t/s")
     with torch.inference_mode():
         logits = [model(input_ids=ids[:, :256]).logits[0] for model in (plain, quantized)]
     cosine = torch.nn.functional.cosine_similarity(*logits, dim=1)
