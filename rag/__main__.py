@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MODEL, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
@@ -34,10 +34,12 @@ if TYPE_CHECKING:
 
     from rag.answer import Answer
     from rag.encoder import Encoder
+    from rag.generation import GeneratedAnswer
     from sql.records import Hit
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
+LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 SNIPPET = 240  # characters of a hit shown on a terminal
 
 
@@ -52,17 +54,46 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def ask(options: Namespace) -> int:
-    """Answers a question with sentences of the documents, or says that nothing fits."""
+    """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
     from rag.answer import answer_question
 
+    spec = language_model_spec(options)
     with open_store(options) as store:
         encoder = store_encoder(store, options)
         vector, hits = find(store, encoder, options)
         answer = answer_question(options.question, vector, hits, encoder)
+    if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
+        return generate(options, spec, hits)
     if options.json:
         out_json(answer_record(answer))
     else:
         show_answer(answer)
+    return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
+
+
+def language_model_spec(options: Namespace) -> str | None:
+    """The language model that was asked for, checked as far as that goes without loading it; None for quotations."""
+    spec: str | None = options.llm or read_settings().llm
+    if options.max_tokens < 1:
+        raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
+    if spec is None or spec == "none":
+        return None
+    from rag.generation import check_spec
+
+    check_spec(spec)
+    return spec
+
+
+def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
+    """Shows what a language model makes of the chunks that were found."""
+    from rag.generation import generate_answer, load_language_model
+
+    model = load_language_model(read_settings(), spec, announce=note)
+    answer = generate_answer(model, options.question, hits, options.max_tokens, announce=note)
+    if options.json:
+        out_json(answer_record(answer) | {"checked": checked_record(answer)})
+    else:
+        show_generated(answer)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -79,13 +110,24 @@ def search(options: Namespace) -> int:
 
 def open_store(options: Namespace) -> Store:
     """The store named on the command line, for reading."""
-    if not options.question.strip():
-        raise UsageError("the question is empty: write it between quotes")
+    check_question(options.question)
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
     from sql.store import Store
 
     return Store.open(options.db)
+
+
+def check_question(question: str) -> None:
+    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
+    if not question.strip():
+        raise UsageError("the question is empty: write it between quotes")
+    if len(question) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
+        )
+    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
+        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
 
 
 def store_encoder(store: Store, options: Namespace) -> Encoder:
@@ -127,6 +169,22 @@ def show_answer(answer: Answer) -> None:
         out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
 
 
+def show_generated(answer: GeneratedAnswer) -> None:
+    """What a language model wrote, where its passages stand, and which sentences those do not bear out."""
+    if not answer.answered:
+        out(NO_ANSWER)
+        return
+    out(answer.text)
+    out()
+    for number, citation in enumerate(answer.citations, start=1):
+        heading = f"  {one_line(citation.heading)}" if citation.heading else ""
+        out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
+    for sentence in answer.sentences:
+        if not sentence.supported:
+            reason = "its passages do not hold its words" if sentence.citations else "it cites no passage"
+            note(f"not supported: {one_line(sentence.text)} ({reason})")
+
+
 def show_hits(hits: Sequence[Hit]) -> None:
     """A line of place and score for each hit, and the beginning of its text."""
     if not hits:
@@ -138,7 +196,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 
 
-def answer_record(answer: Answer) -> dict[str, Any]:
+def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
     """An answer as JSON; offsets count code points, a line is 1-based, a page is null where the format has none."""
     return {
         "question": answer.question,
@@ -157,6 +215,20 @@ def answer_record(answer: Answer) -> dict[str, Any]:
             for citation in answer.citations
         ],
         "answered": answer.answered,
+    }
+
+
+def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
+    """What was found out about a generated answer, as JSON."""
+    return {
+        "model": answer.model,
+        "passages": answer.passages,
+        "sentences": [
+            {"text": sentence.text, "citations": list(sentence.citations), "supported": sentence.supported}
+            for sentence in answer.sentences
+        ],
+        "dropped_citations": answer.dropped_citations,
+        "removed_links": answer.removed_links,
     }
 
 
@@ -301,6 +373,8 @@ def make_parser() -> Parser:
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        if run is ask:
+            add_language_model_options(one)
         add_model_option(one)
         add_compute_option(one)
         add_common_options(one, store)
@@ -309,6 +383,23 @@ def make_parser() -> Parser:
     add_doctor(commands)
     add_model_commands(commands)
     return parser
+
+
+def add_language_model_options(parser: Parser) -> None:
+    """The options of an answer that a language model writes."""
+    # The default itself is not shown: nothing of a URL is anybody else's business.
+    parser.add_argument(
+        "--llm",
+        metavar="SPEC",
+        help="let a language model write the answer: hf:FOLDER_OR_ID, openai:MODEL@URL or none (RAG_LLM; default: none)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=DEFAULT_MAX_TOKENS,
+        metavar="N",
+        help="longest answer of a language model (default %(default)s)",
+    )
 
 
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:

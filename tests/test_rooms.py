@@ -23,11 +23,16 @@ DOORS = {
     "clickhouse_connect": {"sql/client.py"},
     "chdb": {"sql/client.py"},
     "fcntl": {"sql/lock.py"},
-    "torch": {"rag/attention_torch.py", "rag/kernel_torch.py", "rag/kernel_float.py", "rag/probe.py"},
-    "transformers": {"rag/kernel_float.py", "rag/convert.py"},
+    "torch": {
+        *("rag/attention_torch.py", "rag/kernel_torch.py", "rag/kernel_float.py", "rag/probe.py"),
+        *("rag/int8_modules.py", "rag/language_model.py", "rag/generation_torch.py"),
+    },
+    "transformers": {"rag/kernel_float.py", "rag/convert.py", "rag/language_model.py", "rag/generation_torch.py"},
     "tokenizers": {"rag/tokenizer.py"},
-    "safetensors": {"rag/checkpoint.py", "rag/convert.py"},
+    "safetensors": {"rag/checkpoint.py", "rag/convert.py", "rag/language_model.py"},
     "huggingface_hub": {"rag/weights.py"},
+    "httpx2": {"rag/generation_served.py"},
+    "http.client": set(),
     "rich": {"sql/terminal.py"},
     "markdown_it": {"ingest/blocks.py"},
     "charset_normalizer": {"ingest/decode.py"},
@@ -207,6 +212,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'huggingface_hub'}\n"
+        "heavy.add('httpx2')\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     finished = run_python("-c", program)
