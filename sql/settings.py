@@ -16,7 +16,9 @@ from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
-QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
+QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
+GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
+RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
