@@ -3,8 +3,11 @@
 CREATE VIEW IF NOT EXISTS nearest_chunks AS
 WITH
     (SELECT max(manifest.calibration) FROM manifest WHERE manifest.epoch <= {epoch:UInt64}) AS used,
-    (SELECT any(calibrations.scale) FROM calibrations WHERE calibrations.version = used) AS scales,
-    (SELECT any(calibrations.zero_point) FROM calibrations WHERE calibrations.version = used) AS zero_points,
+    (SELECT any(calibrations.scale) FROM calibrations WHERE calibrations.version = used) AS found_scales,
+    (SELECT any(calibrations.zero_point) FROM calibrations WHERE calibrations.version = used) AS found_zero_points,
+    -- While it plans a query, the engine takes the result of a subquery as empty.
+    arrayResize(found_scales, length({query:Array(Float32)}), 1) AS scales,
+    arrayResize(found_zero_points, length({query:Array(Float32)}), 0) AS zero_points,
     arrayMap((q, s) -> toFloat64(q) * toFloat64(s), rag_query_codes({query:Array(Float32)}), scales) AS folded,
     rag_query_codes(folded) AS query_codes,
     rag_query_scale({query:Array(Float32)}) * rag_query_scale(folded) AS query_scale,
