@@ -1,4 +1,4 @@
-"""`python -m rag ask|search|eval|model`: questions to the store, and what the encoder is worth."""
+"""`python -m rag ask|search|eval|report|model`: questions to the store, and what int8 costs."""
 
 from __future__ import annotations
 
@@ -329,6 +329,84 @@ def diagnose(options: Namespace) -> int:
     return EXIT_OK
 
 
+# report
+
+
+def report(options: Namespace) -> int:
+    """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors."""
+    if options.sample < 1:
+        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
+    if options.eval is None:
+        losses = report_in(options.db or read_settings().store, options)
+    elif options.db is not None:
+        losses = report_in(options.db, options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="int8-rag-report-") as folder:
+            losses = report_in(folder, options)
+    if options.json:
+        out_json(losses)
+    else:
+        show_losses(losses)
+    return EXIT_OK
+
+
+def report_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The losses of the store at a place, which is filled first where an evaluation set is given."""
+    from ingest.corpus import index_corpus
+    from ingest.sync import prepare_store
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.encoder import choose_model, load_encoder, load_float_encoder
+    from rag.report import Judged, report_losses
+    from sql.store import Store
+
+    settings, judged = read_settings(), None
+    with Store.open(location, write=options.eval is not None) as store:
+        if options.eval is None:
+            encoder = load_encoder(settings, choose_model(settings, options.model, store.collection()), announce=note)
+            store.check_encoder(encoder.identity)
+        else:
+            folder = Path(options.eval)
+            corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+            known = {document.id for document in corpus}
+            judged = Judged(queries, read_judgements(folder, {query.id for query in queries}, known).qrels)
+            encoder, scheme = prepare_store(store, settings, options.model, announce=note)
+            with progress_bar(quiet=options.json) as progress:
+                progress.start(len(corpus), sum(len(document.text) for document in corpus))
+                index_corpus(store, encoder, folder, corpus, scheme, progress, keep_floats=1)
+        return report_losses(store, encoder, lambda: load_float_encoder(settings, encoder), judged, options.sample)
+
+
+def show_losses(losses: dict[str, Any]) -> None:
+    """What each step keeps, as a table whose lines multiply to the last."""
+    model, vectors, search = losses["model"], losses["vectors"], losses["search"]
+    out(f"{'':16}{'kept of ' + losses['measure']:>18}   how far it is from float32")
+    if model["not_measured"]:
+        out(f"{'int8 model':16}{'not measured':>18}   {one_line(model['not_measured'])}")
+    else:
+        out(f"{'int8 model':16}{share(model['kept']):>18}   cosine {cosines(model)}")
+    out(
+        f"{'int8 vectors':16}{share(vectors['kept']):>18}   cosine {cosines(vectors)}; error {vectors['error_mean']:.2%} of "
+        f"the length, at most {vectors['error_largest']:.2%}; {vectors['saturated_share']:.3%} of the numbers saturated"
+    )
+    recall = next(value for name, value in search.items() if name.startswith("recall"))
+    out(f"{'search':16}{share(search['kept']):>18}   finds {recall:.2%} of what the exact search finds")
+    out(f"{'all together':16}{share(losses['kept']):>18}")
+    out(
+        f"{losses['questions']} questions to {losses['sampled']} of {losses['chunks']} chunks, {vectors['quantizer']}; "
+        f"a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
+    )
+
+
+def share(kept: float | None) -> str:
+    """A part as a percentage."""
+    return "of nothing" if kept is None else f"{kept:.2%}"
+
+
+def cosines(losses: dict[str, Any]) -> str:
+    """Mean and least cosine to the float32 vectors."""
+    return f"{losses['cosine_mean']:.5f} (least {losses['cosine_least']:.5f})"
+
+
 # model
 
 
@@ -381,6 +459,7 @@ def make_parser() -> Parser:
         one.set_defaults(run=run)
     add_evaluation(commands)
     add_doctor(commands)
+    add_report(commands)
     add_model_commands(commands)
     return parser
 
@@ -426,6 +505,22 @@ def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     add_compute_option(one)
     add_common_options(one, read_settings().store)
     one.set_defaults(run=diagnose)
+
+
+def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`report`."""
+    one = commands.add_parser("report", help="what int8 and the search cost, apart", description=report.__doc__)
+    one.add_argument(
+        "--eval", metavar="DIR", help="measure nDCG@10 on this folder in BEIR layout, which is indexed first"
+    )
+    one.add_argument("--sample", type=int, default=500, metavar="N", help="chunks to compare (default %(default)s)")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument(
+        "--db", metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag, with --eval a temporary one)"
+    )
+    add_model_option(one)
+    add_debug_option(one)
+    one.set_defaults(run=report)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -20,8 +20,10 @@ from pathlib import Path
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 DEFAULT_MAX_TOKENS = 512  # of an answer that a language model writes
-QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
-COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic; the first is the default
+QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
+GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
+RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
+COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
 INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
