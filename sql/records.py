@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,9 +10,14 @@ from uuid import UUID
 import numpy as np
 
 from sql.errors import InvalidVector
+from sql.metadata import NO_METADATA, freeze_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from sql.metadata import MetadataValue
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -79,6 +84,11 @@ class QuantizedVectors:
         """Numbers in one vector."""
         return int(self.codes.shape[1])
 
+    def rows(self, rows: range) -> QuantizedVectors:
+        """Some of the vectors, one behind the other, without a copy."""
+        part = slice(rows.start, rows.stop)
+        return QuantizedVectors(self.codes[part], self.scale[part], self.zero_point[part])
+
     def steps(self) -> NDArray[np.int32]:
         """Codes without their zero-point, int32 (n, dimensions), within -255..255: int8 could not hold them."""
         return self.codes.astype(np.int32) - self.zero_point.astype(np.int32)[:, None]
@@ -144,7 +154,9 @@ class SourceDocument:
     """One document as the manifest knows it.
 
     `path` is absolute and is the document's identity, `source` the path as it was given; `extracted_text` is the text
-    that offsets count in where the format had to be converted, None where they count in the file itself.
+    that offsets count in where the format had to be converted, None where they count in the file itself. `metadata` is
+    what searches can be filtered by: names with text, numbers, truth values, None or lists of them; it is copied and
+    cannot be changed. Raises InvalidMetadata where it holds anything else.
     """
 
     path: str
@@ -156,6 +168,10 @@ class SourceDocument:
     content_bytes: int
     chunker: str
     extracted_text: str | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", freeze_metadata(self.metadata))
 
     @property
     def document_id(self) -> UUID:
@@ -185,7 +201,8 @@ class Hit:
     """A chunk that was found, with its place in the user's file; a higher score is nearer.
 
     `start` and `end` count code points of the decoded file (of the extracted text for converted formats); `line` is
-    1-based in the original; `page` is 0 where the format has none.
+    1-based in the original; `page` is 0 where the format has none. `metadata` is that of its document. `cell` and
+    `generation` with `chunk_index` are its key in the table, under which `Store.hit_vectors` finds its vector.
     """
 
     source: str
@@ -199,3 +216,6 @@ class Hit:
     document_id: UUID
     chunk_index: int
     score: float
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+    cell: int = 0
+    generation: int = 0

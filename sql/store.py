@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import RagError, StoreError, StoreMismatch
+from sql.metadata import metadata_json, read_metadata
 from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
+from sql.signs import sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from sql.records import Chunk, QuantizedQuery, QuantizedVectors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
@@ -87,7 +89,7 @@ class Store:
         """Opens the store at a folder or DSN. Only a writer makes a new one.
 
         Raises StoreError where there is none to read, StoreBusy where another process has it, StoreMismatch where it
-        was written by a newer version.
+        was written by a newer or an older version.
         """
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
@@ -97,11 +99,8 @@ class Store:
             collection = store.collection()
             if collection is None and not write:
                 raise StoreError(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
-            if collection is not None and collection.schema_version > SCHEMA_VERSION:
-                raise StoreMismatch(
-                    f"the store {place} has schema version {collection.schema_version} and this program knows "
-                    f"{SCHEMA_VERSION}: install a newer int8-rag"
-                )
+            if collection is not None:
+                check_schema_version(place, collection.schema_version)
             if write and collection is not None and store.client.first_in_process:
                 # Under the lock of an embedded store nobody can still be reading what a killed run left behind.
                 store.collect_garbage(grace_seconds=0)
@@ -145,7 +144,7 @@ class Store:
             self.check_encoder(encoder, quantizer)
             return
         for name in schema_statements():
-            self.client.create(name, {"dimensions": encoder.dimensions})
+            self.client.create(name, {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)})
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
         row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer}
         self.client.insert("collection", {name: [value] for name, value in row.items()})
@@ -303,6 +302,20 @@ class Store:
                 )
 
 
+def check_schema_version(location: Location, version: int) -> None:
+    """Raises StoreMismatch for tables of another version than this program's."""
+    if version > SCHEMA_VERSION:
+        raise StoreMismatch(
+            f"the store {location} has schema version {version} and this program knows {SCHEMA_VERSION}: "
+            "install a newer int8-rag"
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreMismatch(
+            f"the store {location} has schema version {version}, of an older int8-rag, and this program needs "
+            f"{SCHEMA_VERSION}: ingest the documents into a new store with another --db"
+        )
+
+
 def query_values(query: QuantizedQuery, k: int, epoch: int) -> dict[str, Any]:
     """The values every search statement binds."""
     if k < 1:
@@ -324,17 +337,21 @@ def search_statement(query: QuantizedQuery, k: int, epoch: int) -> Statement:
 def read_hit(row: Row) -> Hit:
     """A hit from a row of a search."""
     values = {name: row[name] for name in Hit.__slots__ if name in row}
-    return Hit(start=row["char_start"], end=row["char_end"], **values)
+    values |= {"start": row["char_start"], "end": row["char_end"], "metadata": read_metadata(row["metadata"])}
+    return Hit(**values)
 
 
 def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
-    vectors, norms = passages.vectors, passages.vectors.norms()
+    vectors = passages.vectors.rows(rows)
+    norms, signs = vectors.norms(), vector_signs(vectors)
     columns: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        draft, chunk = passages.chunks[row]
-        row_hash = chunk_hash(chunk, vectors, row)
+    for row, number in enumerate(rows):
+        draft, chunk = passages.chunks[number]
+        metadata = metadata_json(draft.document.metadata)
+        row_hash = chunk_hash(chunk, vectors, row, metadata)
         values = {
+            "cell": 0,
             "generation": draft.generation,
             "chunk_index": chunk.index,
             "document_id": draft.document_id,
@@ -347,10 +364,12 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
             "page": chunk.page,
             "tokens": chunk.tokens,
             "text": chunk.text,
+            "metadata": metadata,
             "codes": vectors.codes[row].tolist(),
             "scale": float(vectors.scale[row]),
             "zero_point": int(vectors.zero_point[row]),
             "norm": float(norms[row]),
+            "signs": signs[row].tobytes(),
             "row_hash": row_hash,
         }
         for name, value in values.items():
@@ -360,11 +379,12 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
     return columns
 
 
-def chunk_hash(chunk: Chunk, vectors: QuantizedVectors, row: int) -> int:
-    """BLAKE2b-64 of one row: its place, its text and its vector."""
+def chunk_hash(chunk: Chunk, vectors: QuantizedVectors, row: int, metadata: str) -> int:
+    """BLAKE2b-64 of one row: its place, its vector, its text and its metadata; not where it lies in the table."""
     place = struct.pack("<QQQQQ", chunk.index, chunk.start, chunk.end, chunk.line, chunk.page)
     vector = struct.pack("<fb", vectors.scale[row], vectors.zero_point[row]) + vectors.codes[row].tobytes()
-    return int.from_bytes(blake2b(place + vector + chunk.text.encode(), digest_size=8).digest(), "little")
+    words = chunk.text.encode() + b"\0" + metadata.encode()
+    return int.from_bytes(blake2b(place + vector + words, digest_size=8).digest(), "little")
 
 
 def text_hash(text: str) -> int:

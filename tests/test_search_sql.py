@@ -32,6 +32,7 @@ def anything_goes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store that takes vectors of any dimension, so that many dimensions need one store only."""
     with open_store(tmp_path_factory.mktemp("store")) as store:
         store.client.text("ALTER TABLE chunks DROP CONSTRAINT dimensions", None)
+        store.client.text("ALTER TABLE chunks MODIFY COLUMN signs String", None)
         yield store
 
 

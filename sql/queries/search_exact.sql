@@ -9,7 +9,10 @@ SELECT
     line,
     page,
     text,
+    metadata,
     document_id,
+    cell,
+    generation,
     chunk_index,
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
 FROM chunks
