@@ -10,6 +10,7 @@ from sql.settings import QUANTIZERS, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
+    add_language_option,
     add_model_option,
     note,
     out,
@@ -51,7 +52,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     with Store.open(options.db, write=True) as store:
         encoder, scheme = prepare_store(store, read_settings(), options.model, options.quantizer, announce=note)
         with progress_bar(quiet=options.json) as progress:
-            summary = sync(store, encoder, found, scheme, progress)
+            summary = sync(store, encoder, found, scheme, progress, options.language)
         if store.client.location.folder is not None:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
@@ -153,6 +154,7 @@ def make_parser() -> Parser:
         choices=QUANTIZERS,
         help="how vectors become int8, chosen once for a new store (default asymmetric)",
     )
+    add_language_option(parser, "the documents that are indexed now")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--version", action="version", version=program_version())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
+from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
 from rag.encoder import choose_model, load_encoder
 from rag.quantization import VECTOR_SCHEMES, quantize_vectors
 from sql.errors import UnreadableDocument
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ingest.read import Document
     from rag.encoder import Encoder
     from rag.quantization import Scheme
-    from sql.records import Chunk, LiveDocument
+    from sql.records import Chunk, ChunkWords, LiveDocument
     from sql.settings import Settings
     from sql.store import Store
     from sql.terminal import Progress
@@ -86,7 +87,7 @@ def prepare_store(
     collection = store.collection()
     kind = quantizer or (collection.scheme if collection else QUANTIZERS[0])
     encoder = load_encoder(settings, choose_model(settings, model, collection), announce=announce)
-    store.prepare(encoder.identity, f"{kind} int8 per vector")
+    store.prepare(encoder.identity, f"{kind} int8 per vector", ANALYSER)
     return encoder, VECTOR_SCHEMES[kind]
 
 
@@ -117,14 +118,24 @@ def content_sha256(file: FoundFile) -> str:
         return ""
 
 
-def sync(store: Store, encoder: Encoder, found: Walk, scheme: Scheme, progress: Progress | None = None) -> Summary:
-    """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any."""
+def sync(
+    store: Store,
+    encoder: Encoder,
+    found: Walk,
+    scheme: Scheme,
+    progress: Progress | None = None,
+    language: str = "auto",
+) -> Summary:
+    """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any.
+
+    `language` is that of the documents, for their words: see rag.analyser.choose_language.
+    """
     started = monotonic()
     watch = progress or Silence()
     plan = make_plan(found, store.documents())
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
-    pipeline = Pipeline(store, encoder, scheme, watch)
+    pipeline = Pipeline(store, encoder, scheme, watch, language)
     for file in plan.to_index:
         try:
             document = read_document(file.path, printable(file.source))
@@ -151,18 +162,22 @@ class Pipeline:
     encoder: Encoder
     scheme: Scheme
     progress: Progress
+    language: str = "auto"
     published: int = 0
     chunks: int = 0
     _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
+    _words: list[ChunkWords] = field(default_factory=list)
     _complete: list[Draft] = field(default_factory=list)
 
     def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
         """Queues a whole document."""
         draft = self.store.begin(document)
+        language = choose_language(beginning(chunks), self.language)
         for chunk in chunks:
             if len(self._window) == CHUNKS_PER_WINDOW:
                 self._flush()
             self._window.append((draft, chunk))
+            self._words.append(chunk_words(chunk.text, language))
         self._complete.append(draft)
         # Only now is a document that fills the window complete; and many empty files must not pile up.
         if max(len(self._window), len(self._complete)) >= CHUNKS_PER_WINDOW:
@@ -179,11 +194,22 @@ class Pipeline:
             vectors = quantize_vectors(
                 self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count)), self.scheme
             )
-            self.store.insert(Passages(self._window, vectors))
+            self.store.insert(Passages(self._window, vectors, self._words))
             self.chunks += len(self._window)
         self.store.publish(self._complete)
         self.published += len(self._complete)
-        self._window, self._complete = [], []
+        self._window, self._words, self._complete = [], [], []
+
+
+def beginning(chunks: Sequence[Chunk]) -> str:
+    """As much of a document's text as tells its language."""
+    texts, length = [], 0
+    for chunk in chunks:
+        texts.append(chunk.text)
+        length += len(chunk.text)
+        if length >= SAMPLE:
+            break
+    return "\n".join(texts)
 
 
 def split(document: Document, encoder: Encoder) -> list[Chunk]:

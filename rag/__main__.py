@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MODEL, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MODEL, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
     add_debug_option,
+    add_language_option,
     add_model_option,
     note,
     one_line,
@@ -56,7 +57,8 @@ def ask(options: Namespace) -> int:
 
     with open_store(options) as store:
         encoder = store_encoder(store, options)
-        vector, hits = find(store, encoder, options)
+        vector = encoder.encode_query(options.question)
+        hits = find(store, encoder, options, vector)
         answer = answer_question(options.question, vector, hits, encoder)
     if options.json:
         out_json(answer_record(answer))
@@ -66,9 +68,11 @@ def ask(options: Namespace) -> int:
 
 
 def search(options: Namespace) -> int:
-    """Lists the chunks nearest to a query."""
+    """Lists the chunks that fit a query best."""
     with open_store(options) as store:
-        _, hits = find(store, store_encoder(store, options), options)
+        # Words need no encoder, and loading one takes longer than the search.
+        encoder = None if options.mode == "bm25" and options.model is None else store_encoder(store, options)
+        hits = find(store, encoder, options)
     if options.json:
         out_json({"hits": [hit_record(hit) for hit in hits]})
     else:
@@ -98,19 +102,23 @@ def store_encoder(store: Store, options: Namespace) -> Encoder:
     return encoder
 
 
-def find(store: Store, encoder: Encoder, options: Namespace) -> tuple[NDArray[np.float32], list[Hit]]:
-    """The question's vector and the chunks nearest to it; prints the SQL that found them where that was asked for."""
-    from rag.quantization import quantize_query
+def find(
+    store: Store, encoder: Encoder | None, options: Namespace, vector: NDArray[np.float32] | None = None
+) -> list[Hit]:
+    """The chunks that fit a question best; prints the SQL that found them where that was asked for."""
+    from rag.retriever import Retriever
 
-    vector = encoder.encode_query(options.question)
-    query = quantize_query(vector)
-    epoch = store.epoch()
-    if options.show_sql:
-        show = note if options.json else out
-        for statement in store.search_statements(query, options.k, epoch):
-            show(statement.as_script())
-            show("")
-    return vector, store.search(query, options.k, epoch)
+    retriever = Retriever(store, encoder, options.language)
+    if not options.show_sql:
+        return retriever.retrieve(options.question, options.k, mode=options.mode, vector=vector)
+    show = note if options.json else out
+    return retriever.retrieve(
+        options.question,
+        options.k,
+        mode=options.mode,
+        vector=vector,
+        show=lambda statement: show(f"{statement.as_script()}\n"),
+    )
 
 
 def show_answer(answer: Answer) -> None:
@@ -171,6 +179,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "heading": hit.heading,
         "text": hit.text,
         "score": hit.score,
+        "vector_score": hit.vector_score,
+        "bm25_score": hit.bm25_score,
         "document_id": str(hit.document_id),
         "chunk_index": hit.chunk_index,
     }
@@ -199,7 +209,7 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     from ingest.sync import prepare_store
     from rag.beir import read_answers, read_corpus, read_judgements, read_queries
     from rag.encoder import load_float_encoder
-    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
+    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings()
@@ -210,7 +220,7 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
         encoder, scheme = prepare_store(store, settings, options.model, announce=note)
         progress.start(len(corpus), sum(len(document.text) for document in corpus))
         index_corpus(store, encoder, folder, corpus, scheme, progress)
-        modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels)}
+        modes = evaluate_modes(store, encoder, queries, judgements.qrels)
         if options.compare == "fp32":
             modes["vector-fp32"] = evaluate_floats(
                 store, load_float_encoder(settings, encoder), queries, judgements.qrels
@@ -275,11 +285,18 @@ def make_parser() -> Parser:
     store = read_settings().store
     for name, run, text in (
         ("ask", ask, "answer a question with cited sentences"),
-        ("search", search, "list the chunks nearest to a query"),
+        ("search", search, "list the chunks that fit a query best"),
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         one.add_argument("question", help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
+        one.add_argument(
+            "--mode",
+            choices=SEARCH_MODES,
+            default=SEARCH_MODES[0],
+            help="compare by meaning (vector), by words (bm25), or by both (default %(default)s)",
+        )
+        add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         add_model_option(one)

@@ -17,6 +17,9 @@ from pathlib import Path
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
+SEARCH_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
+# Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
+LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pt", "sv", "da", "no", "fi", "ru", "el", "ar", "hi", "none")
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 

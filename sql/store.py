@@ -18,20 +18,23 @@ from typing import TYPE_CHECKING, Any, Self
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import RagError, StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
-from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
+from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument, TextStatistics
 from sql.signs import sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
+from sql.words import length_columns, place_values, posting_columns, word_values, words_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from sql.records import Chunk, QuantizedQuery, QuantizedVectors
+    from sql.records import Chunk, ChunkWords, QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.words import WordScores
 
 SCHEMA_VERSION = 2
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
+WORD_ROWS_PER_INSERT = 4_000  # chunks; each has some 50 postings
 GENERATIONS_PER_DELETE = 1_000
 RANDOM_BITS = 20
 MASK_64 = 2**64 - 1
@@ -44,6 +47,7 @@ class Collection:
     encoder: EncoderIdentity
     quantizer: str
     schema_version: int
+    analyser: str = ""
 
     @property
     def scheme(self) -> str:
@@ -60,18 +64,27 @@ class Draft:
     generation: int
     chunk_count: int = 0
     row_hash_sum: int = 0
+    words_count: int = 0  # chunks with words
+    posting_count: int = 0
+    words_checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Chunks, each with the draft it belongs to, and their vectors, row by row."""
+    """Chunks, each with the draft it belongs to, their vectors, and their words, row by row.
+
+    Without words the chunks are found by their vectors alone.
+    """
 
     chunks: Sequence[tuple[Draft, Chunk]]
     vectors: QuantizedVectors
+    words: Sequence[ChunkWords] = ()
 
     def __post_init__(self) -> None:
         if len(self.chunks) != len(self.vectors):
             raise ValueError(f"{len(self.chunks)} chunks came with {len(self.vectors)} vectors")
+        if self.words and len(self.words) != len(self.chunks):
+            raise ValueError(f"{len(self.chunks)} chunks came with the words of {len(self.words)}")
 
 
 @dataclass
@@ -129,24 +142,26 @@ class Store:
 
     def _read_collection(self) -> Collection | None:
         names = {row["name"] for row in self.client.query(Statement("table_names"))}
-        if not {"collection", "manifest", "chunks", "texts"} <= names:
+        if not {"collection", "manifest", "chunks", "texts", "lengths", "postings"} <= names:
             return None
         rows = self.client.query(Statement("collection"))
         if not rows:
             return None
         row = rows[0]
         encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__})
-        return Collection(encoder, row["quantizer"], row["schema_version"])
+        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]))
 
-    def prepare(self, encoder: EncoderIdentity, quantizer: str) -> None:
-        """Makes the tables of a new store, or checks that an old one was made with this encoder and quantizer."""
+    def prepare(self, encoder: EncoderIdentity, quantizer: str, analyser: str = "") -> None:
+        """Makes the tables of a new store, or checks that an old one was made with the same things."""
         if self.collection() is not None:
             self.check_encoder(encoder, quantizer)
+            if analyser:
+                self.check_analyser(analyser)
             return
         for name in schema_statements():
             self.client.create(name, {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)})
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
-        row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer}
+        row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer, "analyser": analyser}
         self.client.insert("collection", {name: [value] for name, value in row.items()})
 
     def check_encoder(self, encoder: EncoderIdentity, quantizer: str | None = None) -> None:
@@ -166,6 +181,16 @@ class Store:
             f"{describe(encoder, quantizer or collection.quantizer)} is in use: {remedy}, "
             "or ingest the documents into a new store with another --db"
         )
+
+    def check_analyser(self, analyser: str) -> None:
+        """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store."""
+        collection = self.collection()
+        if collection is not None and collection.analyser != analyser:
+            kept = f"was written with the analyser {collection.analyser!r}" if collection.analyser else "has no words"
+            raise StoreMismatch(
+                f"the store {self.client.location} {kept}, and now {analyser!r} is in use: search with --mode vector, "
+                "or ingest the documents into a new store with another --db"
+            )
 
     # Reading
 
@@ -188,6 +213,36 @@ class Store:
         rows = self.client.query(Statement("search_documents", query_values(query, k, at)))
         return [(row["source"], row["score"]) for row in rows]
 
+    def text_statistics(self, epoch: int) -> TextStatistics:
+        """What BM25 has to know of all chunks at an epoch."""
+        rows = self.client.query(Statement("text_statistics", {"epoch": epoch}))
+        return TextStatistics(
+            chunk_count=sum(row["chunk_count"] for row in rows),
+            term_count=sum(row["term_count"] for row in rows),
+            languages=tuple(str(row["language"]) for row in rows),
+        )
+
+    def term_frequencies(self, terms: Iterable[str], epoch: int) -> dict[str, int]:
+        """How many chunks at an epoch hold each of the terms; terms that none holds are left out."""
+        rows = self.client.query(Statement("term_frequencies", {"terms": sorted(set(terms)), "epoch": epoch}))
+        return {row["term"]: row["chunk_count"] for row in rows}
+
+    def rank_by_words(self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit] = ()) -> WordScores:
+        """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
+        rows = self.client.query(bm25_statement(query, k, epoch, near))
+        return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
+
+    def word_hits(self, scores: WordScores, k: int) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known."""
+        return [read_hit(row) for row in self.client.query(word_hits_statement(scores, k))]
+
+    def hybrid_hits(
+        self, scores: WordScores, query: QuantizedQuery, k: int, *, vector_share: float, most: float
+    ) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known by both scores together."""
+        statement = hybrid_hits_statement(scores, query, k, vector_share=vector_share, most=most)
+        return [read_hit(row) for row in self.client.query(statement)]
+
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
         at = self.epoch() if epoch is None else epoch
@@ -205,8 +260,10 @@ class Store:
 
     def damaged_documents(self) -> list[str]:
         """Paths of documents whose chunks are not what the manifest promises; empty for a sound store."""
-        rows = self.client.query(Statement("damaged_documents", {"epoch": self.epoch()}))
-        return [row["path"] for row in rows]
+        values = {"epoch": self.epoch()}
+        rows = self.client.query(Statement("damaged_documents", values))
+        rows += self.client.query(Statement("damaged_words", values))
+        return sorted({row["path"] for row in rows})
 
     # Writing
 
@@ -224,6 +281,7 @@ class Store:
 
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
+        self._insert_words(passages)
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
             self.client.insert("chunks", chunk_columns(passages, rows))
@@ -243,6 +301,7 @@ class Store:
             )
         self._insert_texts(drafts)
         self._verify(drafts)
+        self._verify_words(drafts)
         epoch = self.epoch() + 1
         rows = [manifest_row(draft, epoch) for draft in drafts] + [
             deletion_row(document, epoch) for document in removed
@@ -262,9 +321,27 @@ class Store:
         due = sorted(generation for generation, since in self._dead_since.items() if now - since >= grace_seconds)
         for first in range(0, len(due), GENERATIONS_PER_DELETE):
             batch = {"generations": due[first : first + GENERATIONS_PER_DELETE]}
+            self.client.execute(Statement("delete_postings", batch))
+            self.client.execute(Statement("delete_lengths", batch))
             self.client.execute(Statement("delete_chunks", batch))
             self.client.execute(Statement("delete_texts", batch))
         return len(due)
+
+    def _insert_words(self, passages: Passages) -> None:
+        """Stores the words of chunks: lengths before postings, so that every generation with postings can be found."""
+        rows = [
+            (draft.generation, chunk.index, words)
+            for (draft, chunk), words in zip(passages.chunks, passages.words, strict=False)
+        ]
+        for first in range(0, len(rows), WORD_ROWS_PER_INSERT):
+            some = rows[first : first + WORD_ROWS_PER_INSERT]
+            self.client.insert("lengths", length_columns(some))
+            if postings := posting_columns(some):
+                self.client.insert("postings", postings)
+        for (draft, chunk), words in zip(passages.chunks, passages.words, strict=False):
+            draft.words_count += 1
+            draft.posting_count += len(words.terms)
+            draft.words_checksum = (draft.words_checksum + words_checksum(words, chunk.index)) & MASK_64
 
     def _insert_texts(self, drafts: Sequence[Draft]) -> None:
         converted = [draft for draft in drafts if draft.document.extracted_text is not None]
@@ -301,6 +378,26 @@ class Store:
                     f"was sent ({draft.chunk_count} chunks); nothing was published, run the command again"
                 )
 
+    def _verify_words(self, drafts: Sequence[Draft]) -> None:
+        """Counts back what has arrived of their words."""
+        generations = {"generations": [draft.generation for draft in drafts if draft.words_count]}
+        if not generations["generations"]:
+            return
+        lengths = {row["generation"]: row for row in self.client.query(Statement("count_lengths", generations))}
+        postings = {row["generation"]: row for row in self.client.query(Statement("count_postings", generations))}
+        nothing = {"chunk_count": 0, "posting_count": 0, "checksum_sum": 0}
+        for draft in drafts:
+            promised, stored = (found.get(draft.generation, nothing) for found in (lengths, postings))
+            sent = (draft.words_count, draft.posting_count, draft.words_checksum)
+            if sent != tuple(promised[name] for name in nothing) or sent[1:] != (
+                stored["posting_count"],
+                stored["checksum_sum"],
+            ):
+                raise StoreError(
+                    f"{draft.document.source}: of its {draft.posting_count} words {stored['posting_count']} arrived in "
+                    f"{self.client.location}; nothing was published, run the command again"
+                )
+
 
 def check_schema_version(location: Location, version: int) -> None:
     """Raises StoreMismatch for tables of another version than this program's."""
@@ -317,21 +414,50 @@ def check_schema_version(location: Location, version: int) -> None:
 
 
 def query_values(query: QuantizedQuery, k: int, epoch: int) -> dict[str, Any]:
-    """The values every search statement binds."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
+    """The values every search statement by vectors binds."""
+    return vector_values(query) | {"epoch": epoch, "k": checked_k(k)}
+
+
+def vector_values(query: QuantizedQuery) -> dict[str, Any]:
+    """A query vector as every statement binds it."""
     return {
         "query": [int(code) for code in query.codes],
         "query_sum": int(query.codes.sum(dtype="int64")),
         "query_scale": float(query.scale),
-        "epoch": epoch,
-        "k": min(k, 2**31),
     }
+
+
+def checked_k(k: int) -> int:
+    """How many hits were asked for; RagError below 1."""
+    if k < 1:
+        raise RagError(f"k is {k}: it must be at least 1")
+    return min(k, 2**31)
 
 
 def search_statement(query: QuantizedQuery, k: int, epoch: int) -> Statement:
     """The exact search, ready to run or to be shown."""
     return Statement("search_exact", query_values(query, k, epoch))
+
+
+def bm25_statement(query: WordQuery, k: int, epoch: int, near: Sequence[Hit] = ()) -> Statement:
+    """The search by words, ready to run or to be shown."""
+    values: dict[str, Any] = word_values(query) | {"epoch": epoch, "k": checked_k(k)}
+    values["near_generations"] = [hit.generation for hit in near]
+    values["near_indexes"] = [hit.chunk_index for hit in near]
+    return Statement("search_bm25", values)
+
+
+def word_hits_statement(scores: WordScores, k: int) -> Statement:
+    """The chunks that a search by words has found."""
+    return Statement("bm25_hits", place_values(scores) | {"k": checked_k(k)})
+
+
+def hybrid_hits_statement(
+    scores: WordScores, query: QuantizedQuery, k: int, *, vector_share: float, most: float
+) -> Statement:
+    """The chunks that either search has found, by both scores."""
+    values = vector_values(query) | place_values(scores)
+    return Statement("hybrid_hits", values | {"k": checked_k(k), "vector_share": vector_share, "most": most})
 
 
 def read_hit(row: Row) -> Hit:

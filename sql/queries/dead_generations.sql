@@ -1,6 +1,6 @@
 -- Generations that hold rows and that no reader at this epoch or later can see.
 SELECT DISTINCT generation
-FROM (SELECT generation FROM chunks UNION ALL SELECT generation FROM texts)
+FROM (SELECT generation FROM chunks UNION ALL SELECT generation FROM texts UNION ALL SELECT generation FROM lengths)
 WHERE generation NOT IN
 (
     SELECT argMax(manifest.generation, manifest.epoch)
