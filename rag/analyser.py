@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ANALYSER = "words 1, snowball 3"
 LONGEST_TERM = 64  # characters; what is longer is data and not a word
 SHORTEST_PART = 4  # letters of a part of a compound; 3 and 5 find less in XQuAD German
+LONGEST_COMPOUND = 40  # letters; the possible parts grow with the square
 SAMPLE = 20_000  # characters that tell a document's language
 LEAST_STOP_WORDS = 0.08  # of all words; below it the language is not one of ours, or it is no prose
 
@@ -322,9 +323,21 @@ def compounds_are_written_together(language: str) -> bool:
 
 
 def possible_parts(term: str, language: str) -> set[str]:
-    """Every term that could be a part of this one; which of them are words, the vocabulary has to say."""
-    cuts = range(SHORTEST_PART, len(term) - SHORTEST_PART + 1)
-    return {part for cut in cuts for part in (*beginnings(term[:cut], language), *endings(term[cut:], language))}
+    """Every term that could be a part of this one, or of its end; which are words, the vocabulary has to say."""
+    parts: set[str] = set()
+    rests = [term] if len(term) <= LONGEST_COMPOUND else []
+    while rests:
+        rest = rests.pop()
+        for cut in cuts(rest):
+            new = set(endings(rest[cut:], language)) - parts
+            rests += new
+            parts |= new | set(beginnings(rest[:cut], language))
+    return parts
+
+
+def cuts(term: str) -> range:
+    """The places at which a term may be divided."""
+    return range(SHORTEST_PART, len(term) - SHORTEST_PART + 1)
 
 
 def beginnings(text: str, language: str) -> list[str]:
@@ -344,7 +357,7 @@ def compound_parts(term: str, vocabulary: Collection[str], language: str) -> lis
     The most even cut wins, and its second part may be cut again: `staat|sekretär`, `welt|krieg|end`.
     """
     best: tuple[int, list[str], str] | None = None
-    for cut in range(SHORTEST_PART, len(term) - SHORTEST_PART + 1):
+    for cut in cuts(term):
         lefts = [part for part in beginnings(term[:cut], language) if part in vocabulary]
         rights = [part for part in endings(term[cut:], language) if part in vocabulary]
         evenness = min(cut, len(term) - cut)

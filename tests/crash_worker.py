@@ -84,7 +84,7 @@ def edit_for_ever(store: Store, seed: int) -> None:
         live = {document.source: document for document in store.documents()}
         names = choose.sample([*STEADY, FLEETING], choose.randint(1, 4))
         deleted = [live[FLEETING]] if FLEETING in live and FLEETING not in names and choose.random() < 0.5 else []
-        drafts = [draft_document(store, name, version_texts(name, version)) for name in names]
+        drafts = [draft_document(store, name, version_texts(name, version), language="") for name in names]
         if deleted:
             say(f"deleting {version}")
         store.publish(drafts, deleted)
@@ -100,7 +100,7 @@ def main() -> None:
     store = open_store(folder)
     if not store.documents():
         version = store.epoch() + 1
-        store.publish([draft_document(store, name, version_texts(name, version)) for name in STEADY])
+        store.publish([draft_document(store, name, version_texts(name, version), language="") for name in STEADY])
         say(f"ack {version} {','.join(STEADY)}")
     for _ in range(READERS):
         threading.Thread(target=read_for_ever, args=(store,), daemon=True).start()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.analyser import chunk_words
 from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
 from rag.encoder import Encoder
 from rag.quantization import quantize_vectors
@@ -85,11 +86,15 @@ def vectors_of(texts: Sequence[str], dimensions: int = DIMENSIONS) -> QuantizedV
     return quantize_vectors(np.array(rows, dtype=np.float32).reshape(-1, dimensions))
 
 
-def draft_document(store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS) -> Draft:
-    """A version of a document whose chunks are in the store and are not published yet."""
+def draft_document(
+    store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS, language: str | None = None
+) -> Draft:
+    """A version of a document whose chunks are in the store and are not published yet; with words for a language."""
     draft = store.begin(source_document(path, content="".join(texts)))
+    words = [] if language is None else [chunk_words(text, language) for text in texts]
     if texts:
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors_of(texts, dimensions)))
+        chunks = [(draft, chunk) for chunk in chunks_of(texts)]
+        store.insert(Passages(chunks, vectors_of(texts, dimensions), words))
     return draft
 
 
