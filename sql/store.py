@@ -15,18 +15,23 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from sql.client import Client, Location, Row, parse_location
-from sql.errors import RagError, StoreError, StoreMismatch
+from sql.errors import StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
-from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
+from sql.records import EncoderIdentity, Hit, LiveDocument, QuantizedVectors, SourceDocument
+from sql.search import Searcher, documents_statement, make_request
 from sql.signs import sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
-    from sql.records import Chunk, QuantizedQuery, QuantizedVectors
+    from sql.filters import Filter
+    from sql.records import Chunk, QuantizedQuery
+    from sql.search import SearchOptions, Step
 
 SCHEMA_VERSION = 2
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
@@ -58,6 +63,7 @@ class Draft:
     document: SourceDocument
     document_id: UUID
     generation: int
+    metadata: str
     chunk_count: int = 0
     row_hash_sum: int = 0
 
@@ -83,6 +89,9 @@ class Store:
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
     _collection: Collection | None = None
+
+    def __post_init__(self) -> None:
+        self._searcher = Searcher(self.client)
 
     @classmethod
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
@@ -173,20 +182,66 @@ class Store:
         """The highest published epoch, 0 for an empty store. Reads at it see one moment, whatever is written since."""
         return int(self.client.query(Statement("epoch"))[0]["epoch"])
 
-    def search(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[Hit]:
-        """The k chunks nearest to the query at an epoch (the latest by default), best first."""
-        statement = search_statement(query, k, self.epoch() if epoch is None else epoch)
-        return [read_hit(row) for row in self.client.query(statement)]
+    def search(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
+        """The k chunks nearest to the query at an epoch (the latest by default), best first; exactly k if k are there.
 
-    def search_statements(self, query: QuantizedQuery, k: int, epoch: int) -> list[Statement]:
-        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
-        return [Statement("epoch"), search_statement(query, k, epoch)]
-
-    def search_documents(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[tuple[str, float]]:
-        """Source and score of the k documents nearest to the query, each by its best chunk."""
+        `filter` says which chunks may be found (see `sql/filters.py`), `per_document` how many of one document, `how`
+        overrides the choice of the search, and `watch` is told of every statement that is run.
+        """
         at = self.epoch() if epoch is None else epoch
-        rows = self.client.query(Statement("search_documents", query_values(query, k, at)))
+        request = make_request(query, k, at, filter, per_document, how)
+        return [read_hit(row) for row in self._searcher.search(request, watch)]
+
+    def search_statements(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+    ) -> list[Statement]:
+        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
+        request = make_request(query, k, epoch, filter, per_document, how)
+        return [Statement("epoch"), self._searcher.first_statement(request)]
+
+    def search_documents(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+    ) -> list[tuple[str, float]]:
+        """Source and score of the k documents nearest to the query, each by its best chunk; always exact."""
+        at = self.epoch() if epoch is None else epoch
+        rows = self.client.query(documents_statement(make_request(query, k, at, filter)))
         return [(row["source"], row["score"]) for row in rows]
+
+    def hit_vectors(self, hits: Sequence[Hit]) -> QuantizedVectors:
+        """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
+        if not hits:
+            raise ValueError("there are no hits whose vectors could be read")
+        keys = [(hit.cell, hit.generation, hit.chunk_index) for hit in hits]
+        names = ("cells", "generations", "indexes")
+        values = {name: sorted(set(column)) for name, column in zip(names, zip(*keys, strict=True), strict=True)}
+        rows = self.client.query(Statement("hit_vectors", values))
+        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
+        missing = next((hit.source for hit, key in zip(hits, keys, strict=True) if key not in found), None)
+        if missing is not None:
+            raise StoreError(f"{missing} was replaced and its old chunks are gone: search again")
+        return read_vectors([found[key] for key in keys])
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
@@ -220,7 +275,7 @@ class Store:
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
-        return Draft(document, document.document_id, generation)
+        return Draft(document, document.document_id, generation, metadata_json(document.metadata))
 
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
@@ -316,22 +371,13 @@ def check_schema_version(location: Location, version: int) -> None:
         )
 
 
-def query_values(query: QuantizedQuery, k: int, epoch: int) -> dict[str, Any]:
-    """The values every search statement binds."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
-    return {
-        "query": [int(code) for code in query.codes],
-        "query_sum": int(query.codes.sum(dtype="int64")),
-        "query_scale": float(query.scale),
-        "epoch": epoch,
-        "k": min(k, 2**31),
-    }
-
-
-def search_statement(query: QuantizedQuery, k: int, epoch: int) -> Statement:
-    """The exact search, ready to run or to be shown."""
-    return Statement("search_exact", query_values(query, k, epoch))
+def read_vectors(rows: Sequence[Row]) -> QuantizedVectors:
+    """Vectors from the codes, scale and zero_point of rows."""
+    return QuantizedVectors(
+        np.array([row["codes"] for row in rows], dtype=np.int8),
+        np.array([row["scale"] for row in rows], dtype=np.float32),
+        np.array([row["zero_point"] for row in rows], dtype=np.int8),
+    )
 
 
 def read_hit(row: Row) -> Hit:
@@ -348,8 +394,7 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
     columns: dict[str, list[Any]] = defaultdict(list)
     for row, number in enumerate(rows):
         draft, chunk = passages.chunks[number]
-        metadata = metadata_json(draft.document.metadata)
-        row_hash = chunk_hash(chunk, vectors, row, metadata)
+        row_hash = chunk_hash(chunk, vectors, row, draft.metadata)
         values = {
             "cell": 0,
             "generation": draft.generation,
@@ -364,7 +409,7 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
             "page": chunk.page,
             "tokens": chunk.tokens,
             "text": chunk.text,
-            "metadata": metadata,
+            "metadata": draft.metadata,
             "codes": vectors.codes[row].tolist(),
             "scale": float(vectors.scale[row]),
             "zero_point": int(vectors.zero_point[row]),
