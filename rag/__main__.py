@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MODEL, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MODEL, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rag.answer import Answer
     from rag.encoder import Encoder
     from sql.records import Hit
+    from sql.search import Step
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
@@ -66,9 +67,14 @@ def ask(options: Namespace) -> int:
 
 
 def search(options: Namespace) -> int:
-    """Lists the chunks nearest to a query."""
+    """Lists the chunks nearest to a query, explains how they were found, or verifies how well that is done."""
+    if options.verify:
+        return verify(options)
     with open_store(options) as store:
-        _, hits = find(store, store_encoder(store, options), options)
+        encoder = store_encoder(store, options)
+        if options.explain:
+            return explain(store, encoder, options)
+        _, hits = find(store, encoder, options)
     if options.json:
         out_json({"hits": [hit_record(hit) for hit in hits]})
     else:
@@ -76,9 +82,87 @@ def search(options: Namespace) -> int:
     return EXIT_OK if hits else EXIT_NOTHING_FOUND
 
 
+def explain(store: Store, encoder: Encoder, options: Namespace) -> int:
+    """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
+    from rag.inspection import explain_search
+    from rag.quantization import quantize_query
+
+    query, arguments = quantize_query(encoder.encode_query(options.question)), search_arguments(options)
+    found = explain_search(store, query, lambda watch: store.search(query, options.k, watch=watch, **arguments))
+    if options.json:
+        out_json(
+            {
+                "hits": [
+                    hit_record(hit) | {"hamming": distance}
+                    for hit, distance in zip(found.hits, found.distances, strict=True)
+                ],
+                "sign_bits": found.bits,
+                "steps": [step_record(step) for step in found.steps],
+            }
+        )
+        return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
+    for number, step in enumerate(found.steps, start=1):
+        out(f"{number}. {step.stage}: {step.statement.name}.sql, {1000 * step.seconds:.1f} ms, {step.rows} rows")
+    out()
+    out(f"   int8  signs of {found.bits}")
+    for hit, distance in zip(found.hits, found.distances, strict=True):
+        out_emphasized(f"{hit.score:7.3f} {distance:6}  ", f"{one_line(hit.source)}:{hit.line}")
+    for number, step in enumerate(found.steps, start=1):
+        out()
+        out(f"-- {number}. {step.stage}")
+        out(step.statement.as_script())
+    return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
+
+
+def verify(options: Namespace) -> int:
+    """Compares the search with the exact one, with stored vectors as queries."""
+    from dataclasses import asdict
+
+    from rag.inspection import verify_search
+    from sql.store import Store
+
+    how = search_arguments(options)["how"]
+    with Store.open(options.db) as store:
+        result = verify_search(store, max(options.k, 1), how)
+    if options.json:
+        out_json(asdict(result))
+    else:
+        out(f"{result.mode}: recall@{result.k} {result.recall:.4f} against exact, {result.worst:.2f} at worst")
+        out(
+            f"{result.queries} stored vectors as queries: {result.milliseconds:.1f} ms, "
+            f"exact {result.exact_milliseconds:.1f} ms (medians)"
+        )
+    return EXIT_OK
+
+
+def step_record(step: Step) -> dict[str, Any]:
+    """A statement that was run, as JSON."""
+    return {
+        "stage": step.stage,
+        "statement": step.statement.name,
+        "milliseconds": round(1000 * step.seconds, 3),
+        "rows": step.rows,
+        "sql": step.statement.as_script(),
+    }
+
+
+def search_arguments(options: Namespace) -> dict[str, Any]:
+    """What the options say about the search: the filter, the cap for one document, and the way."""
+    from sql.filters import parse_filter
+    from sql.search import SearchOptions
+
+    if options.per_document is not None and options.per_document < 1:
+        raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
+    return {
+        "filter": parse_filter(options.filter or []),
+        "per_document": options.per_document,
+        "how": SearchOptions(options.search, options.candidates, options.probes),
+    }
+
+
 def open_store(options: Namespace) -> Store:
     """The store named on the command line, for reading."""
-    if not options.question.strip():
+    if not (options.question or "").strip():
         raise UsageError("the question is empty: write it between quotes")
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
@@ -104,13 +188,13 @@ def find(store: Store, encoder: Encoder, options: Namespace) -> tuple[NDArray[np
 
     vector = encoder.encode_query(options.question)
     query = quantize_query(vector)
-    epoch = store.epoch()
+    epoch, arguments = store.epoch(), search_arguments(options)
     if options.show_sql:
         show = note if options.json else out
-        for statement in store.search_statements(query, options.k, epoch):
+        for statement in store.search_statements(query, options.k, epoch, **arguments):
             show(statement.as_script())
             show("")
-    return vector, store.search(query, options.k, epoch)
+    return vector, store.search(query, options.k, epoch, **arguments)
 
 
 def show_answer(answer: Answer) -> None:
@@ -200,6 +284,7 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     from rag.beir import read_answers, read_corpus, read_judgements, read_queries
     from rag.encoder import load_float_encoder
     from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
+    from sql.search import SearchOptions
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings()
@@ -210,7 +295,8 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
         encoder, scheme = prepare_store(store, settings, options.model, announce=note)
         progress.start(len(corpus), sum(len(document.text) for document in corpus))
         index_corpus(store, encoder, folder, corpus, scheme, progress)
-        modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels)}
+        how = SearchOptions(options.search, options.candidates, options.probes)
+        modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels, how)}
         if options.compare == "fp32":
             modes["vector-fp32"] = evaluate_floats(
                 store, load_float_encoder(settings, encoder), queries, judgements.qrels
@@ -278,16 +364,32 @@ def make_parser() -> Parser:
         ("search", search, "list the chunks nearest to a query"),
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        one.add_argument("question", help="in plain words, between quotes")
+        nargs = "?" if name == "search" else None  # --verify needs none
+        one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        if name == "search":
+            one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
+            one.add_argument("--verify", action="store_true", help="measure the recall against exact search")
+        one.add_argument(
+            "--filter", action="append", metavar="F", help="only chunks with name=value, name>=3, name~path/*, or JSON"
+        )
+        one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
+        add_search_options(one)
         add_model_option(one)
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_evaluation(commands)
     add_model_commands(commands)
     return parser
+
+
+def add_search_options(one: Parser) -> None:
+    """How chunks are searched."""
+    one.add_argument("--search", choices=SEARCH_MODES, default=SEARCH_MODES[0], help="how (default %(default)s)")
+    one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
+    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
 
 
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
@@ -299,6 +401,7 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
+    add_search_options(one)
     add_model_option(one)
     add_debug_option(one)
     one.set_defaults(run=evaluate)

@@ -20,21 +20,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.beir import KnownAnswer, Query
+    from sql.records import QuantizedQuery
+    from sql.search import SearchOptions
     from sql.store import Store
 
 DEPTH = 100  # documents a ranking holds; recall@100 needs no more
 
 
 def evaluate_vectors(
-    store: Store, encoder: Encoder, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]
+    store: Store,
+    encoder: Encoder,
+    queries: Sequence[Query],
+    qrels: Mapping[str, Mapping[str, int]],
+    how: SearchOptions | None = None,
 ) -> dict[str, float]:
-    """The measures of int8 vector search in SQL; documents are scored by their best chunk."""
+    """The measures of int8 vector search in SQL, exact unless `how` says else; documents count by their best chunk."""
     epoch = store.epoch()
     rankings = {
-        query.id: [source for source, _ in store.search_documents(quantize_query(vector), DEPTH, epoch)]
+        query.id: nearest_documents(store, quantize_query(vector), epoch, how)
         for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
     }
     return evaluate(rankings, qrels)
+
+
+def nearest_documents(store: Store, query: QuantizedQuery, epoch: int, how: SearchOptions | None) -> list[str]:
+    """The sources of the documents nearest to a query, best first."""
+    if how is None or how.mode in {"auto", "exact"}:
+        return [source for source, _ in store.search_documents(query, DEPTH, epoch)]
+    return [hit.source for hit in store.search(query, DEPTH, epoch, per_document=1, how=how)]
 
 
 def evaluate_floats(

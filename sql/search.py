@@ -1,22 +1,26 @@
 """A query in, the chunks nearest to it out: which statement finds them, what it binds, and what to do if it finds few.
 
-Two ways, each one statement of plain SQL:
+Three ways, each one statement of plain SQL:
 
 - *exact* scores every visible chunk by int8 arithmetic;
 - *two-stage* compares the signs of every chunk first, which are a quarter of the codes' bytes, and scores only the
-  candidates whose signs differ least.
+  candidates whose signs differ least;
+- *cells* scores the chunks of the cells nearest to the query, and leaves the rest of the table unread.
 
-Left alone, a small table is searched exactly and a large one in two stages. A filter decides before anything is ranked;
-where few chunks pass it, those are searched exactly. Whatever the way, k chunks come back if k are there.
+Left alone, a small table is searched exactly, a larger one in two stages, and one that has cells by them. A filter
+decides before anything is ranked; where few chunks pass it, those are searched exactly. Whatever the way, k chunks come
+back if k are there.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from sql.errors import RagError, UsageError
+from sql.cells import CELLS_FROM
+from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
 from sql.settings import SEARCH_MODES
 from sql.signs import query_signs
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
+PROBES = 64  # cells that a search reads
+LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many candidates where the first ones left fewer than k results
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
@@ -39,19 +45,22 @@ NO_LIMIT = 2**31
 
 @dataclass(frozen=True, slots=True)
 class SearchOptions:
-    """How to search. `mode` is auto, exact or two-stage; `candidates` are rescored by two-stage.
+    """How to search. `mode` is auto, exact, two-stage or cells; two-stage rescores `candidates`, cells reads `probes`.
 
-    Raises UsageError for a mode there is not and for less than 1 candidate.
+    Raises UsageError for a mode there is not, and for less than 1 candidate or probe.
     """
 
     mode: str = "auto"
     candidates: int | None = None
+    probes: int | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in SEARCH_MODES:
             raise UsageError(f"the search mode {self.mode!r:.80} is none: choose one of {', '.join(SEARCH_MODES)}")
         if self.candidates is not None and self.candidates < 1:
             raise UsageError(f"{self.candidates} candidates: at least 1 is needed")
+        if self.probes is not None and self.probes < 1:
+            raise UsageError(f"{self.probes} probes: at least 1 cell has to be searched")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Searcher:
 
     client: Client
     _hidden: dict[int, list[int]] = field(default_factory=dict)
+    _tables: dict[int, Row] = field(default_factory=dict)
 
     def search(self, request: Request, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
@@ -98,23 +108,55 @@ class Searcher:
 
     def attempts(self, request: Request, run: Runner) -> Iterator[Statement]:
         """Statements to try until one returns k rows; the last one is exact, so what it leaves out is not there."""
-        mode = request.options.mode
+        mode, share = request.options.mode, 1.0
         if mode == "auto":
-            mode = self.choose_mode(request, run)
-        if mode == "two-stage":
+            mode, share = self.choose_mode(request, run)
+        if mode != "exact":
             hidden = self.hidden_generations(request.epoch, run)
             if hidden is not None:
                 candidates = request.options.candidates or max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
-                yield two_stage_statement(request, candidates, hidden)
-                yield two_stage_statement(request, WIDER * candidates, hidden)
+                probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
+                for factor in (1, WIDER):
+                    if mode == "cells":
+                        yield self.cells_statement(request, factor * probes, factor * candidates, hidden, run)
+                    else:
+                        yield two_stage_statement(request, factor * candidates, hidden)
         yield exact_statement(request)
 
-    def choose_mode(self, request: Request, run: Runner) -> str:
-        """Exact where few chunks are left to search, two-stage else."""
-        rows = run("rows", Statement("row_count"))[0]["row_count"]
+    def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
+        """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
+        table = self._tables.get(request.epoch)
+        if table is None:
+            (table,) = run("table", Statement("cell_range"))
+            self._tables = {request.epoch: table}
+        rows = matches = table["row_count"]
         if rows > EXACT_UP_TO and request.condition is not None:
-            rows = run("matches", Statement("count_matches", {}, request.condition))[0]["match_count"]
-        return "exact" if rows <= EXACT_UP_TO else "two-stage"
+            matches = run("matches", Statement("count_matches", {}, request.condition))[0]["match_count"]
+        if matches <= EXACT_UP_TO:
+            return "exact", 1.0
+        has_cells = table["last_cell"] and table["assigned"] >= LEAST_ASSIGNED * rows
+        return ("cells" if has_cells else "two-stage"), matches / rows
+
+    def cells_statement(
+        self, request: Request, probes: int, candidates: int, hidden: list[int], run: Runner
+    ) -> Statement:
+        """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
+        values = query_values(request)
+        cells = run("cells", Statement("nearest_cells", {"query": values["query"], "probes": min(probes, NO_LIMIT)}))
+        if not cells:
+            raise StoreError(
+                f"the store {self.client.location} has no cells: ingest makes them from {CELLS_FROM} chunks on, "
+                "search with `--search two-stage`"
+            )
+        values |= {
+            "cells": [row["cell"] for row in cells],
+            "first_cell": cells[0]["first_cell"],
+            "last_cell": cells[0]["last_cell"],
+            "candidates": min(candidates, NO_LIMIT),
+            "dead": hidden,
+            "per_document": request.per_document or NO_LIMIT,
+        }
+        return Statement("search_cells", values, request.condition)
 
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
@@ -122,10 +164,11 @@ class Searcher:
         A list that is older than the rows of a draft does not name it: such rows may become candidates, and are
         dropped when the statement decides what is published.
         """
-        if epoch not in self._hidden:
+        hidden = self._hidden.get(epoch)
+        if hidden is None:
             rows = run("hidden", Statement("hidden_generations", {"epoch": epoch, "limit": MAX_HIDDEN + 1}))
-            self._hidden = {epoch: [row["generation"] for row in rows]}
-        hidden = self._hidden[epoch]
+            hidden = [row["generation"] for row in rows]
+            self._hidden = {epoch: hidden}
         return hidden if len(hidden) <= MAX_HIDDEN else None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
-SEARCH_MODES = ("auto", "exact", "two-stage")  # how chunks are searched; the first is the default
+SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 

@@ -15,22 +15,22 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
-from sql.records import EncoderIdentity, Hit, LiveDocument, QuantizedVectors, SourceDocument
+from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
 from sql.search import Searcher, documents_statement, make_request
-from sql.signs import sign_bytes, vector_signs
+from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
+from sql.tend import read_cells, read_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
+    from sql.cells import Cells
     from sql.filters import Filter
-    from sql.records import Chunk, QuantizedQuery
+    from sql.records import Chunk, QuantizedQuery, QuantizedVectors
     from sql.search import SearchOptions, Step
 
 SCHEMA_VERSION = 2
@@ -89,6 +89,7 @@ class Store:
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
     _collection: Collection | None = None
+    _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
 
     def __post_init__(self) -> None:
         self._searcher = Searcher(self.client)
@@ -233,15 +234,27 @@ class Store:
         """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
         if not hits:
             raise ValueError("there are no hits whose vectors could be read")
-        keys = [(hit.cell, hit.generation, hit.chunk_index) for hit in hits]
-        names = ("cells", "generations", "indexes")
-        values = {name: sorted(set(column)) for name, column in zip(names, zip(*keys, strict=True), strict=True)}
-        rows = self.client.query(Statement("hit_vectors", values))
+        return read_vectors(self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))))
+
+    def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
+        """In how many sign bits hits differ from a query, in their order."""
+        signs = query_signs(query)
+        values = hit_keys(hits) | {"query_signs": signs.hex(), "sign_bytes": len(signs)}
+        return [row["distance"] for row in self._rows_of_hits(hits, Statement("hit_distances", values))]
+
+    def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
+        rows = self.client.query(statement) if hits else []
         found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
-        missing = next((hit.source for hit, key in zip(hits, keys, strict=True) if key not in found), None)
-        if missing is not None:
-            raise StoreError(f"{missing} was replaced and its old chunks are gone: search again")
-        return read_vectors([found[key] for key in keys])
+        try:
+            return [found[(hit.cell, hit.generation, hit.chunk_index)] for hit in hits]
+        except KeyError as error:
+            raise StoreError("a document was replaced and its old chunks are gone: search again") from error
+
+    def sample_vectors(self, rows: int, epoch: int | None = None) -> QuantizedVectors:
+        """Vectors of some visible chunks, the same ones for the same content."""
+        values = {"epoch": self.epoch() if epoch is None else epoch, "rows": rows}
+        found = self.client.query(Statement("sample_vectors", values))
+        return read_vectors(found)
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
@@ -267,6 +280,10 @@ class Store:
 
     def begin(self, document: SourceDocument) -> Draft:
         """A fresh, invisible generation for a document."""
+        return Draft(document, document.document_id, self.new_generation(), metadata_json(document.metadata))
+
+    def new_generation(self) -> int:
+        """The number of a fresh generation, which is not garbage until `forget_drafts`."""
         # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
         # share a generation, and one can see from its number when it was begun.
         if self._begun_at is None:
@@ -275,13 +292,28 @@ class Store:
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
-        return Draft(document, document.document_id, generation, metadata_json(document.metadata))
+        return generation
+
+    def forget_drafts(self, generations: Iterable[int]) -> None:
+        """Drafts that have been published; what is begun from now on gets a higher number."""
+        self._drafts.difference_update(generations)
+        self._begun_at = None
+
+    def cells(self) -> Cells | None:
+        """The newest version of the cells, which new chunks are put into; None while there are none."""
+        if not self._cells:
+            self._cells = [read_cells(self.client.query(Statement("cells")))]
+        return self._cells[0]
+
+    def forget_cells(self) -> None:
+        """Looks for a newer version of the cells before the next insert."""
+        self._cells = []
 
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
-            self.client.insert("chunks", chunk_columns(passages, rows))
+            self.client.insert("chunks", chunk_columns(passages, rows, self.cells()))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
         """Makes drafts the current versions of their documents and deletes others, all at once; returns the epoch.
@@ -371,13 +403,13 @@ def check_schema_version(location: Location, version: int) -> None:
         )
 
 
-def read_vectors(rows: Sequence[Row]) -> QuantizedVectors:
-    """Vectors from the codes, scale and zero_point of rows."""
-    return QuantizedVectors(
-        np.array([row["codes"] for row in rows], dtype=np.int8),
-        np.array([row["scale"] for row in rows], dtype=np.float32),
-        np.array([row["zero_point"] for row in rows], dtype=np.int8),
-    )
+def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
+    """The keys of hits, column by column."""
+    return {
+        "cells": sorted({hit.cell for hit in hits}),
+        "generations": sorted({hit.generation for hit in hits}),
+        "indexes": sorted({hit.chunk_index for hit in hits}),
+    }
 
 
 def read_hit(row: Row) -> Hit:
@@ -387,16 +419,17 @@ def read_hit(row: Row) -> Hit:
     return Hit(**values)
 
 
-def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
+def chunk_columns(passages: Passages, rows: range, cells: Cells | None) -> dict[str, list[Any]]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
     vectors = passages.vectors.rows(rows)
     norms, signs = vectors.norms(), vector_signs(vectors)
+    numbers = [0] * len(rows) if cells is None else cells.numbers(vectors.dequantize()).tolist()
     columns: dict[str, list[Any]] = defaultdict(list)
     for row, number in enumerate(rows):
         draft, chunk = passages.chunks[number]
         row_hash = chunk_hash(chunk, vectors, row, draft.metadata)
         values = {
-            "cell": 0,
+            "cell": numbers[row],
             "generation": draft.generation,
             "chunk_index": chunk.index,
             "document_id": draft.document_id,
