@@ -21,6 +21,7 @@ from sql.errors import UnreadableDocument
 from sql.records import SourceDocument
 from sql.settings import QUANTIZERS
 from sql.store import Draft, Passages
+from sql.tend import tend_cells
 from sql.terminal import Silence
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ def sync(
     pipeline.finish()
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
     store.publish([], plan.deleted)
+    tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.beir import KnownAnswer, Query
+    from sql.records import QuantizedQuery
+    from sql.search import SearchOptions
     from sql.store import Store
 
 DEPTH = 100  # documents a ranking holds; recall@100 needs no more
@@ -28,26 +30,41 @@ CHUNKS = 200  # of a search by words, from which the documents are taken: long o
 
 
 def evaluate_modes(
-    store: Store, encoder: Encoder, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]
+    store: Store,
+    encoder: Encoder,
+    queries: Sequence[Query],
+    qrels: Mapping[str, Mapping[str, int]],
+    how: SearchOptions | None = None,
 ) -> dict[str, dict[str, float]]:
-    """The measures of every search mode in SQL; documents are scored by their best chunk."""
+    """The measures of every search mode in SQL; documents count by their best chunk. `how` is about the vectors."""
     retriever, epoch = Retriever(store, encoder), store.epoch()
     rankings: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
     for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True):
         for mode, found in rankings.items():
-            found[query.id] = rank_documents(retriever, query.text, vector, mode, epoch)
+            found[query.id] = rank_documents(retriever, query.text, vector, mode, epoch, how)
     return {mode: evaluate(found, qrels) for mode, found in rankings.items()}
 
 
 def rank_documents(
-    retriever: Retriever, question: str, vector: NDArray[np.float32], mode: str, epoch: int
+    retriever: Retriever,
+    question: str,
+    vector: NDArray[np.float32],
+    mode: str,
+    epoch: int,
+    how: SearchOptions | None = None,
 ) -> list[str]:
     """The sources of the best chunks, each once, best first."""
     if mode == "vector":
-        found = retriever.store.search_documents(quantize_query(vector), DEPTH, epoch)
-        return [source for source, _ in found]
-    hits = retriever.retrieve(question, CHUNKS, mode=mode, vector=vector, epoch=epoch)
+        return nearest_documents(retriever.store, quantize_query(vector), epoch, how)
+    hits = retriever.retrieve(question, CHUNKS, mode=mode, vector=vector, epoch=epoch, how=how)
     return list(dict.fromkeys(hit.source for hit in hits))[:DEPTH]
+
+
+def nearest_documents(store: Store, query: QuantizedQuery, epoch: int, how: SearchOptions | None) -> list[str]:
+    """The sources of the documents nearest to a query, best first."""
+    if how is None or how.mode in {"auto", "exact"}:
+        return [source for source, _ in store.search_documents(query, DEPTH, epoch)]
+    return [hit.source for hit in store.search(query, DEPTH, epoch, per_document=1, how=how)]
 
 
 def evaluate_floats(

@@ -25,9 +25,7 @@ from rag.analyser import (
 from rag.quantization import quantize_query
 from sql.errors import UsageError
 from sql.records import TextStatistics, WordQuery
-from sql.settings import SEARCH_MODES
-from sql.statements import Statement
-from sql.store import bm25_statement, hybrid_hits_statement, word_hits_statement
+from sql.settings import RETRIEVAL_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,14 +35,17 @@ if TYPE_CHECKING:
 
     from rag.encoder import Encoder
     from rag.tokenizer import Tokenizer
+    from sql.filters import Filter
     from sql.records import Hit, QuantizedQuery
+    from sql.search import SearchOptions, Step
     from sql.store import Store
 
-    Show = Callable[[Statement], None]
+    Watch = Callable[[Step], None]
 
 # Looked at by each of the two searches before their scores are put together; of a cosine and a BM25 score that both lie
 # below rank 100 nothing in the first ten is made: 50, 100 and 1,000 give the same nDCG@10 on every set.
 CANDIDATES = 100
+DEPTH_WITH_CAP = 1_000
 # The part of the cosine in a hybrid score for an encoder that knows every word of the question as one piece. It falls
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
@@ -58,6 +59,19 @@ class Reranker(Protocol):
 
     def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         """One score a text; a higher one fits the question better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for: see Retriever.retrieve."""
+
+    question: str
+    k: int
+    epoch: int
+    filter: Filter | None
+    per_document: int | None
+    how: SearchOptions | None
+    watch: Watch
 
 
 @dataclass
@@ -79,30 +93,34 @@ class Retriever:
         question: str,
         k: int,
         *,
-        mode: str = SEARCH_MODES[0],
+        mode: str = RETRIEVAL_MODES[0],
         vector: NDArray[np.float32] | None = None,
         epoch: int | None = None,
-        show: Show = lambda statement: None,
+        filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+        watch: Watch = lambda step: None,
     ) -> list[Hit]:
-        """The k best chunks for a question, best first, all of one moment; `show` hears of every statement.
+        """The k best chunks for a question, best first, all of one moment; `watch` hears of every statement.
 
+        `filter` says which chunks may be found, `per_document` how many of one document, and `how` is about the search
+        by vectors: see Store.search.
         `vector` is the question's, float32 (dimensions,), where it has been computed already. Raises UsageError for an
         unknown mode or one that needs the encoder that is missing, StoreMismatch for words of another analyser.
         """
-        if mode not in SEARCH_MODES:
-            raise UsageError(f"the search mode {mode!r} is not known: it must be one of {', '.join(SEARCH_MODES)}")
+        if mode not in RETRIEVAL_MODES:
+            raise UsageError(f"the search mode {mode!r} is not known: it must be one of {', '.join(RETRIEVAL_MODES)}")
         at = self.store.epoch() if epoch is None else epoch
-        show(Statement("epoch"))
-        wanted = k if self.rerank is None else max(k, CANDIDATES)
         query = self._query(question, vector)
+        ask = Ask(question, k if self.rerank is None else max(k, CANDIDATES), at, filter, per_document, how, watch)
         if mode == "bm25":
-            hits = self._by_words(question, query, wanted, at, show)
+            hits = self._by_words(ask, query)
         elif query is None:
             raise UsageError(f"the search mode {mode!r} needs an encoder: give one, or search with the mode 'bm25'")
         elif mode == "vector":
-            hits = self._by_meaning(query, wanted, at, show)
+            hits = self._by_meaning(ask, query, ask.k)
         else:
-            hits = self._by_both(question, query, wanted, at, show)
+            hits = self._by_both(ask, query)
         return hits if self.rerank is None else reranked(self.rerank, question, hits)[:k]
 
     def vector_share(self, question: str) -> float:
@@ -115,44 +133,54 @@ class Retriever:
             vector = self.encoder.encode_query(question)
         return None if vector is None else quantize_query(vector)
 
-    def _by_meaning(self, query: QuantizedQuery, k: int, epoch: int, show: Show) -> list[Hit]:
-        for statement in self.store.search_statements(query, k, epoch)[1:]:
-            show(statement)
-        return [replace(hit, vector_score=hit.score) for hit in self.store.search(query, k, epoch)]
+    def _by_meaning(self, ask: Ask, query: QuantizedQuery, k: int) -> list[Hit]:
+        found = self.store.search(
+            query, k, ask.epoch, filter=ask.filter, per_document=ask.per_document, how=ask.how, watch=ask.watch
+        )
+        return [replace(hit, vector_score=hit.score) for hit in found]
 
-    def _by_words(self, question: str, query: QuantizedQuery | None, k: int, epoch: int, show: Show) -> list[Hit]:
+    def _by_words(self, ask: Ask, query: QuantizedQuery | None) -> list[Hit]:
         """Hits in the order of BM25; with their cosines where the question has a vector."""
-        words = self.word_query(question, epoch)
+        words = self.word_query(ask.question, ask.epoch, ask.watch)
         if words is None:
             return []
-        show(bm25_statement(words, k, epoch))
-        scores = self.store.rank_by_words(words, k, epoch)
+        # Where one document may fill the first ranks and only some of its chunks are wanted, others must follow.
+        depth = ask.k if ask.per_document is None else max(DEPTH_WITH_CAP, ask.k)
+        scores = self.store.rank_by_words(words, depth, ask.epoch, filter=ask.filter, watch=ask.watch)
         if not scores:
             return []
         if query is None:
-            show(word_hits_statement(scores, k))
-            return self.store.word_hits(scores, k)
-        show(hybrid_hits_statement(scores, query, k, vector_share=0.0, most=1.0))
-        return self.store.hybrid_hits(scores, query, k, vector_share=0.0, most=1.0)
+            return self.store.word_hits(scores, ask.k, per_document=ask.per_document, watch=ask.watch)
+        return self.store.hybrid_hits(
+            scores, query, ask.k, vector_share=0.0, most=1.0, per_document=ask.per_document, watch=ask.watch
+        )
 
-    def _by_both(self, question: str, query: QuantizedQuery, k: int, epoch: int, show: Show) -> list[Hit]:
+    def _by_both(self, ask: Ask, query: QuantizedQuery) -> list[Hit]:
         """The candidates of both searches in the order of the weighted mean of their scores."""
-        candidates = max(CANDIDATES, k)
-        near = self._by_meaning(query, candidates, epoch, show)
-        words = self.word_query(question, epoch)
+        candidates = max(CANDIDATES, ask.k)
+        near = self._by_meaning(ask, query, candidates)
+        words = self.word_query(ask.question, ask.epoch, ask.watch)
         if words is None:
-            return near[:k]
-        limit = len(near) + candidates
-        show(bm25_statement(words, limit, epoch, near))
+            return near[: ask.k]
         scores = dict.fromkeys(((hit.generation, hit.chunk_index) for hit in near), 0.0)
-        scores |= self.store.rank_by_words(words, limit, epoch, near)
-        share = self.vector_share(question)
-        show(hybrid_hits_statement(scores, query, k, vector_share=share, most=words.most))
-        return self.store.hybrid_hits(scores, query, k, vector_share=share, most=words.most)
+        scores |= self.store.rank_by_words(
+            words, len(near) + candidates, ask.epoch, near, filter=ask.filter, watch=ask.watch
+        )
+        if not scores:
+            return []
+        return self.store.hybrid_hits(
+            scores,
+            query,
+            ask.k,
+            vector_share=self.vector_share(ask.question),
+            most=words.most,
+            per_document=ask.per_document,
+            watch=ask.watch,
+        )
 
     # Words
 
-    def word_query(self, question: str, epoch: int) -> WordQuery | None:
+    def word_query(self, question: str, epoch: int, watch: Watch = lambda step: None) -> WordQuery | None:
         """What a question asks of the word index, with the rarity that its words have at an epoch.
 
         None where no chunk holds any of its words.
@@ -171,7 +199,7 @@ class Retriever:
         parts = set()
         if compounds_are_written_together(language):
             parts = {part for term in asked for part in possible_parts(term, language)}
-        frequencies = self.store.term_frequencies(asked.keys() | parts, epoch)
+        frequencies = self.store.term_frequencies(asked.keys() | parts, epoch, watch=watch)
         return weigh_words(asked, frequencies, statistics, language) if frequencies else None
 
     def question_language(self, question: str, statistics: TextStatistics) -> str:

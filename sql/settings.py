@@ -16,8 +16,9 @@ from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
+SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
-SEARCH_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
+RETRIEVAL_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
 # Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
 LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pt", "sv", "da", "no", "fi", "ru", "el", "ar", "hi", "none")
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

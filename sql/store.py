@@ -16,18 +16,30 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 from sql.client import Client, Location, Row, parse_location
-from sql.errors import RagError, StoreError, StoreMismatch
+from sql.errors import StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
 from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument, TextStatistics
-from sql.signs import sign_bytes, vector_signs
+from sql.search import Runner, Searcher, documents_statement, make_request
+from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
-from sql.words import length_columns, place_values, posting_columns, word_values, words_checksum
+from sql.tend import read_cells, read_vectors
+from sql.words import (
+    bm25_statement,
+    hybrid_hits_statement,
+    length_columns,
+    posting_columns,
+    word_hits_statement,
+    words_checksum,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
+    from sql.cells import Cells
+    from sql.filters import Filter
     from sql.records import Chunk, ChunkWords, QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.search import SearchOptions, Step
     from sql.words import WordScores
 
 SCHEMA_VERSION = 2
@@ -62,6 +74,7 @@ class Draft:
     document: SourceDocument
     document_id: UUID
     generation: int
+    metadata: str
     chunk_count: int = 0
     row_hash_sum: int = 0
     words_count: int = 0  # chunks with words
@@ -96,6 +109,10 @@ class Store:
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
     _collection: Collection | None = None
+    _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
+
+    def __post_init__(self) -> None:
+        self._searcher = Searcher(self.client)
 
     @classmethod
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
@@ -198,19 +215,51 @@ class Store:
         """The highest published epoch, 0 for an empty store. Reads at it see one moment, whatever is written since."""
         return int(self.client.query(Statement("epoch"))[0]["epoch"])
 
-    def search(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[Hit]:
-        """The k chunks nearest to the query at an epoch (the latest by default), best first."""
-        statement = search_statement(query, k, self.epoch() if epoch is None else epoch)
-        return [read_hit(row) for row in self.client.query(statement)]
+    def search(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
+        """The k chunks nearest to the query at an epoch (the latest by default), best first; exactly k if k are there.
 
-    def search_statements(self, query: QuantizedQuery, k: int, epoch: int) -> list[Statement]:
-        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
-        return [Statement("epoch"), search_statement(query, k, epoch)]
-
-    def search_documents(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[tuple[str, float]]:
-        """Source and score of the k documents nearest to the query, each by its best chunk."""
+        `filter` says which chunks may be found (see `sql/filters.py`), `per_document` how many of one document, `how`
+        overrides the choice of the search, and `watch` is told of every statement that is run.
+        """
         at = self.epoch() if epoch is None else epoch
-        rows = self.client.query(Statement("search_documents", query_values(query, k, at)))
+        request = make_request(query, k, at, filter, per_document, how)
+        return [read_hit(row) for row in self._searcher.search(request, watch)]
+
+    def search_statements(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+    ) -> list[Statement]:
+        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
+        request = make_request(query, k, epoch, filter, per_document, how)
+        return [Statement("epoch"), self._searcher.first_statement(request)]
+
+    def search_documents(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+    ) -> list[tuple[str, float]]:
+        """Source and score of the k documents nearest to the query, each by its best chunk; always exact."""
+        at = self.epoch() if epoch is None else epoch
+        rows = self.client.query(documents_statement(make_request(query, k, at, filter)))
         return [(row["source"], row["score"]) for row in rows]
 
     def text_statistics(self, epoch: int) -> TextStatistics:
@@ -222,26 +271,81 @@ class Store:
             languages=tuple(str(row["language"]) for row in rows),
         )
 
-    def term_frequencies(self, terms: Iterable[str], epoch: int) -> dict[str, int]:
+    def term_frequencies(
+        self, terms: Iterable[str], epoch: int, *, watch: Callable[[Step], None] = lambda step: None
+    ) -> dict[str, int]:
         """How many chunks at an epoch hold each of the terms; terms that none holds are left out."""
-        rows = self.client.query(Statement("term_frequencies", {"terms": sorted(set(terms)), "epoch": epoch}))
+        statement = Statement("term_frequencies", {"terms": sorted(set(terms)), "epoch": epoch})
+        rows = Runner(self.client, watch)("rarity", statement)
         return {row["term"]: row["chunk_count"] for row in rows}
 
-    def rank_by_words(self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit] = ()) -> WordScores:
+    def rank_by_words(
+        self,
+        query: WordQuery,
+        k: int,
+        epoch: int,
+        near: Sequence[Hit] = (),
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> WordScores:
         """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
-        rows = self.client.query(bm25_statement(query, k, epoch, near))
+        rows = Runner(self.client, watch)("words", bm25_statement(query, k, epoch, near, filter))
         return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
 
-    def word_hits(self, scores: WordScores, k: int) -> list[Hit]:
+    def word_hits(
+        self,
+        scores: WordScores,
+        k: int,
+        *,
+        per_document: int | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
         """The k best of chunks whose BM25 scores are known."""
-        return [read_hit(row) for row in self.client.query(word_hits_statement(scores, k))]
+        return [
+            read_hit(row) for row in Runner(self.client, watch)("hits", word_hits_statement(scores, k, per_document))
+        ]
 
     def hybrid_hits(
-        self, scores: WordScores, query: QuantizedQuery, k: int, *, vector_share: float, most: float
+        self,
+        scores: WordScores,
+        query: QuantizedQuery,
+        k: int,
+        *,
+        vector_share: float,
+        most: float,
+        per_document: int | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
     ) -> list[Hit]:
         """The k best of chunks whose BM25 scores are known by both scores together."""
-        statement = hybrid_hits_statement(scores, query, k, vector_share=vector_share, most=most)
-        return [read_hit(row) for row in self.client.query(statement)]
+        statement = hybrid_hits_statement(scores, query, k, per_document, vector_share=vector_share, most=most)
+        return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
+
+    def hit_vectors(self, hits: Sequence[Hit]) -> QuantizedVectors:
+        """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
+        if not hits:
+            raise ValueError("there are no hits whose vectors could be read")
+        return read_vectors(self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))))
+
+    def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
+        """In how many sign bits hits differ from a query, in their order."""
+        signs = query_signs(query)
+        values = hit_keys(hits) | {"query_signs": signs.hex(), "sign_bytes": len(signs)}
+        return [row["distance"] for row in self._rows_of_hits(hits, Statement("hit_distances", values))]
+
+    def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
+        rows = self.client.query(statement) if hits else []
+        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
+        try:
+            return [found[(hit.cell, hit.generation, hit.chunk_index)] for hit in hits]
+        except KeyError as error:
+            raise StoreError("a document was replaced and its old chunks are gone: search again") from error
+
+    def sample_vectors(self, rows: int, epoch: int | None = None) -> QuantizedVectors:
+        """Vectors of some visible chunks, the same ones for the same content."""
+        values = {"epoch": self.epoch() if epoch is None else epoch, "rows": rows}
+        found = self.client.query(Statement("sample_vectors", values))
+        return read_vectors(found)
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
@@ -269,6 +373,10 @@ class Store:
 
     def begin(self, document: SourceDocument) -> Draft:
         """A fresh, invisible generation for a document."""
+        return Draft(document, document.document_id, self.new_generation(), metadata_json(document.metadata))
+
+    def new_generation(self) -> int:
+        """The number of a fresh generation, which is not garbage until `forget_drafts`."""
         # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
         # share a generation, and one can see from its number when it was begun.
         if self._begun_at is None:
@@ -277,14 +385,29 @@ class Store:
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
-        return Draft(document, document.document_id, generation)
+        return generation
+
+    def forget_drafts(self, generations: Iterable[int]) -> None:
+        """Drafts that have been published; what is begun from now on gets a higher number."""
+        self._drafts.difference_update(generations)
+        self._begun_at = None
+
+    def cells(self) -> Cells | None:
+        """The newest version of the cells, which new chunks are put into; None while there are none."""
+        if not self._cells:
+            self._cells = [read_cells(self.client.query(Statement("cells")))]
+        return self._cells[0]
+
+    def forget_cells(self) -> None:
+        """Looks for a newer version of the cells before the next insert."""
+        self._cells = []
 
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
         self._insert_words(passages)
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
-            self.client.insert("chunks", chunk_columns(passages, rows))
+            self.client.insert("chunks", chunk_columns(passages, rows, self.cells()))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
         """Makes drafts the current versions of their documents and deletes others, all at once; returns the epoch.
@@ -413,51 +536,13 @@ def check_schema_version(location: Location, version: int) -> None:
         )
 
 
-def query_values(query: QuantizedQuery, k: int, epoch: int) -> dict[str, Any]:
-    """The values every search statement by vectors binds."""
-    return vector_values(query) | {"epoch": epoch, "k": checked_k(k)}
-
-
-def vector_values(query: QuantizedQuery) -> dict[str, Any]:
-    """A query vector as every statement binds it."""
+def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
+    """The keys of hits, column by column."""
     return {
-        "query": [int(code) for code in query.codes],
-        "query_sum": int(query.codes.sum(dtype="int64")),
-        "query_scale": float(query.scale),
+        "cells": sorted({hit.cell for hit in hits}),
+        "generations": sorted({hit.generation for hit in hits}),
+        "indexes": sorted({hit.chunk_index for hit in hits}),
     }
-
-
-def checked_k(k: int) -> int:
-    """How many hits were asked for; RagError below 1."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
-    return min(k, 2**31)
-
-
-def search_statement(query: QuantizedQuery, k: int, epoch: int) -> Statement:
-    """The exact search, ready to run or to be shown."""
-    return Statement("search_exact", query_values(query, k, epoch))
-
-
-def bm25_statement(query: WordQuery, k: int, epoch: int, near: Sequence[Hit] = ()) -> Statement:
-    """The search by words, ready to run or to be shown."""
-    values: dict[str, Any] = word_values(query) | {"epoch": epoch, "k": checked_k(k)}
-    values["near_generations"] = [hit.generation for hit in near]
-    values["near_indexes"] = [hit.chunk_index for hit in near]
-    return Statement("search_bm25", values)
-
-
-def word_hits_statement(scores: WordScores, k: int) -> Statement:
-    """The chunks that a search by words has found."""
-    return Statement("bm25_hits", place_values(scores) | {"k": checked_k(k)})
-
-
-def hybrid_hits_statement(
-    scores: WordScores, query: QuantizedQuery, k: int, *, vector_share: float, most: float
-) -> Statement:
-    """The chunks that either search has found, by both scores."""
-    values = vector_values(query) | place_values(scores)
-    return Statement("hybrid_hits", values | {"k": checked_k(k), "vector_share": vector_share, "most": most})
 
 
 def read_hit(row: Row) -> Hit:
@@ -467,17 +552,17 @@ def read_hit(row: Row) -> Hit:
     return Hit(**values)
 
 
-def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
+def chunk_columns(passages: Passages, rows: range, cells: Cells | None) -> dict[str, list[Any]]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
     vectors = passages.vectors.rows(rows)
     norms, signs = vectors.norms(), vector_signs(vectors)
+    numbers = [0] * len(rows) if cells is None else cells.numbers(vectors.dequantize()).tolist()
     columns: dict[str, list[Any]] = defaultdict(list)
     for row, number in enumerate(rows):
         draft, chunk = passages.chunks[number]
-        metadata = metadata_json(draft.document.metadata)
-        row_hash = chunk_hash(chunk, vectors, row, metadata)
+        row_hash = chunk_hash(chunk, vectors, row, draft.metadata)
         values = {
-            "cell": 0,
+            "cell": numbers[row],
             "generation": draft.generation,
             "chunk_index": chunk.index,
             "document_id": draft.document_id,
@@ -490,7 +575,7 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
             "page": chunk.page,
             "tokens": chunk.tokens,
             "text": chunk.text,
-            "metadata": metadata,
+            "metadata": draft.metadata,
             "codes": vectors.codes[row].tolist(),
             "scale": float(vectors.scale[row]),
             "zero_point": int(vectors.zero_point[row]),

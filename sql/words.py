@@ -6,10 +6,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from sql.errors import RagError
+from sql.filters import compile_filter
+from sql.statements import Statement
 
-    from sql.records import ChunkWords, WordQuery
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from sql.filters import Filter
+    from sql.records import ChunkWords, Hit, QuantizedQuery, WordQuery
 
     WordScores = Mapping[tuple[int, int], float]  # generation and index of a chunk: its BM25 score
 
@@ -17,6 +22,7 @@ if TYPE_CHECKING:
 # defaults; within 0.9..1.5 and 0.4..0.75 nDCG@10 moved by less than 0.015 on the sets of docs/hybrid.md.
 K1 = 1.2
 B = 0.75
+NO_LIMIT = 2**31
 MASK_64 = 2**64 - 1
 
 
@@ -53,21 +59,69 @@ def posting_columns(rows: Iterable[tuple[int, int, ChunkWords]]) -> dict[str, li
     return dict(columns) if columns["term"] else {}
 
 
-def word_values(query: WordQuery) -> dict[str, Any]:
-    """The values that a search by words binds."""
-    return {
+def bm25_statement(
+    query: WordQuery,
+    k: int,
+    epoch: int,
+    near: Sequence[Hit] = (),
+    filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+) -> Statement:
+    """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
+    values: dict[str, Any] = {
         "terms": list(query.terms),
         "weights": list(query.weights),
         "average_length": query.average_length,
         "k1": K1,
         "b": B,
+        "epoch": epoch,
+        "k": checked_k(k),
+        "near_generations": [hit.generation for hit in near],
+        "near_indexes": [hit.chunk_index for hit in near],
     }
+    if not filter:
+        return Statement("search_bm25", values)
+    return Statement("search_bm25_filtered", values, compile_filter(filter))
 
 
-def place_values(scores: WordScores) -> dict[str, Any]:
+def word_hits_statement(scores: WordScores, k: int, per_document: int | None = None) -> Statement:
+    """The chunks that a search by words has found."""
+    return Statement("bm25_hits", place_values(scores, k, per_document))
+
+
+def hybrid_hits_statement(
+    scores: WordScores,
+    query: QuantizedQuery,
+    k: int,
+    per_document: int | None = None,
+    *,
+    vector_share: float,
+    most: float,
+) -> Statement:
+    """The chunks that either search has found, by both scores."""
+    values = place_values(scores, k, per_document)
+    values |= {
+        "query": query.codes.tolist(),
+        "query_sum": int(query.codes.sum(dtype="int64")),
+        "query_scale": float(query.scale),
+        "vector_share": vector_share,
+        "most": most,
+    }
+    return Statement("hybrid_hits", values)
+
+
+def place_values(scores: WordScores, k: int, per_document: int | None) -> dict[str, Any]:
     """Places and scores of chunks, as the statements that fetch them bind them."""
     return {
         "generations": [generation for generation, _ in scores],
         "indexes": [chunk_index for _, chunk_index in scores],
         "scores": list(scores.values()),
+        "per_document": per_document or NO_LIMIT,
+        "k": checked_k(k),
     }
+
+
+def checked_k(k: int) -> int:
+    """How many hits were asked for; RagError below 1."""
+    if k < 1:
+        raise RagError(f"k is {k}: it must be at least 1")
+    return min(k, NO_LIMIT)

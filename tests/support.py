@@ -17,15 +17,17 @@ from rag.analyser import chunk_words
 from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
 from rag.encoder import Encoder
 from rag.quantization import quantize_vectors
+from sql.metadata import NO_METADATA
 from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
 from sql.store import Draft, Passages, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from rag.tokenizer import Tokenizer
+    from sql.metadata import MetadataValue
 
 PROJECT = Path(__file__).parent.parent
 QUANTIZER = "asymmetric int8 per vector"
@@ -56,7 +58,12 @@ def open_store(folder: Path, dimensions: int = DIMENSIONS) -> Store:
     return store
 
 
-def source_document(path: str, extracted_text: str | None = None, content: str = "") -> SourceDocument:
+def source_document(
+    path: str,
+    extracted_text: str | None = None,
+    content: str = "",
+    metadata: Mapping[str, MetadataValue] = NO_METADATA,
+) -> SourceDocument:
     """A document of the manifest; only its path matters, and its extracted text if it has one."""
     return SourceDocument(
         path=f"/{path}",
@@ -68,6 +75,7 @@ def source_document(path: str, extracted_text: str | None = None, content: str =
         content_bytes=len(content),
         chunker="by hand",
         extracted_text=extracted_text,
+        metadata=metadata,
     )
 
 

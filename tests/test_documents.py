@@ -287,7 +287,7 @@ def sql_results(
     """What every SQL block of docs/table.md returns, run in order on a store of docs/, and the columns of its tables."""
     assert transcript  # whose first command has made the store
     blocks = {str(block): block.text for block in fenced_blocks(TABLE_PAGE) if block.language == "sql"}
-    blocks |= {name: f"DESCRIBE TABLE {name}" for name in ("chunks", "manifest", "texts", "collection")}
+    blocks |= {name: f"DESCRIBE TABLE {name}" for name in ("chunks", "manifest", "texts", "cells", "collection")}
     vector = next(block.text for block in fenced_blocks(TABLE_PAGE) if block.language == "python")
 
     def run(*arguments: str) -> str:
@@ -322,7 +322,7 @@ def test_the_search_of_the_table_page_finds_the_page_about_its_question(sql_resu
     assert "docs/quantization.md" in {row[0] for row in sql_results[str(search)]["data"]}
 
 
-@pytest.mark.parametrize("table", ["chunks", "manifest", "texts", "collection"])
+@pytest.mark.parametrize("table", ["chunks", "manifest", "texts", "cells", "collection"])
 def test_the_table_page_lists_the_columns_of_the_tables(table: str, sql_results: dict[str, dict[str, Any]]) -> None:
     described = [(row[0], row[1]) for row in sql_results[table]["data"]]
     documented = [

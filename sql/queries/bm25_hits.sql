@@ -23,4 +23,5 @@ WHERE (generation, chunk_index) IN
     FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
 )
 ORDER BY score DESC, document_id, chunk_index
+LIMIT {per_document:UInt32} BY document_id
 LIMIT {k:UInt32}

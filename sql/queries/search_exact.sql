@@ -23,6 +23,6 @@ WHERE generation IN
     WHERE manifest.epoch <= {epoch:UInt64}
     GROUP BY document_id
     HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
-)
+) /* filter */
 ORDER BY score DESC, document_id, chunk_index
 LIMIT {k:UInt32}
