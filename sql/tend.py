@@ -142,8 +142,9 @@ def check_copies(client: Client, move: Move) -> None:
 
 def check_copied_words(client: Client, move: Move) -> None:
     """Counts back the copies of their words: rows and checksums have to be those of the old generations."""
-    for name in ("count_lengths", "count_postings"):
-        found = client.query(Statement(name, {"generations": [*move.old, *move.new]}))
+    generations = {"generations": [*move.old, *move.new]}
+    for statement in (Statement("count_lengths", generations), Statement("count_postings", generations)):
+        found = client.query(statement)
         counts = {row.pop("generation"): row for row in found}
         for row, old, new in zip(move.rows, move.old, move.new, strict=True):
             if counts.get(old) != counts.get(new):

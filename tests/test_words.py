@@ -19,6 +19,7 @@ from sql.errors import StoreError, StoreMismatch, UsageError
 from sql.records import Chunk, ChunkWords, TextStatistics, WordQuery
 from sql.statements import Statement
 from sql.store import Passages, Store
+from sql.tend import tend_cells
 from sql.words import K1, B, words_checksum
 
 if TYPE_CHECKING:
@@ -351,3 +352,38 @@ def test_a_reranker_orders_more_candidates_than_are_asked_for(full: Shelf) -> No
     lengths = Counter({text: len(text) for texts in TEXTS.values() for text in texts})
     assert [(hit.text, hit.score) for hit in hits] == lengths.most_common(2)
     assert rerank.seen == [5]
+
+
+# Filters, caps and cells
+
+
+def test_a_filter_holds_for_words_and_for_both_and_leaves_the_rarity_as_it_is(full: Shelf) -> None:
+    unfiltered = {place: hit for hit in full.retriever.retrieve("hot kiln", 9) for place in places([hit])}
+    for mode in ("bm25", "hybrid"):
+        hits = full.retriever.retrieve("hot kiln", 9, mode=mode, filter={"source": "kiln"})
+        assert sorted(places(hits)) == [("kiln", 0), ("kiln", 1)]
+        assert [hit.bm25_score for hit in hits] == [unfiltered[place].bm25_score for place in places(hits)]
+    assert full.retriever.retrieve("hot kiln", 9, filter={"source": "nowhere"}) == []
+    assert places(full.retriever.retrieve("oven", 9, mode="bm25", filter={"path": {"$glob": "/br*"}})) == [
+        ("bread", 0),
+        ("bread", 1),
+    ]
+
+
+@pytest.mark.parametrize("mode", ["bm25", "hybrid"])
+def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, mode: str) -> None:
+    hits = full.retriever.retrieve("hot kiln", 9, mode=mode)
+    best = list({hit.source: hit for hit in reversed(hits)}.values())
+    capped = full.retriever.retrieve("hot kiln", 9, mode=mode, per_document=1)
+    assert sorted(places(capped)) == sorted(places(best))
+    assert [hit.score for hit in capped] == sorted((hit.score for hit in best), reverse=True)
+
+
+def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:
+    before = full.retriever.retrieve("hot kiln", 9)
+    assert tend_cells(full.store, least=1) == len(TEXTS)
+    after = full.retriever.retrieve("hot kiln", 9)
+    assert [(hit.text, hit.bm25_score) for hit in after] == [(hit.text, hit.bm25_score) for hit in before]
+    full.store.collect_garbage(grace_seconds=0)
+    assert full.retriever.retrieve("hot kiln", 9) == after
+    assert full.store.damaged_documents() == []
