@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, RagError
-from sql.settings import COMPUTE_MODES
+from sql.settings import COMPUTE_MODES, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -151,6 +151,13 @@ def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
     # The default itself is not shown: RAG_DB may hold a password.
     parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag)")
     add_debug_option(parser)
+
+
+def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--language`, for a command that looks at words."""
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"
+    )
 
 
 def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:

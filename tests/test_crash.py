@@ -75,7 +75,11 @@ def check_store(folder: Path, witness: Witness) -> None:
         assert store.damaged_documents() == []
         versions = whole_versions(store.chunk_texts())
         live = {document.generation for document in store.documents()}
-        stored = store.client.text("SELECT DISTINCT generation FROM chunks", "TSV").split()
+        stored = store.client.text(
+            "SELECT generation FROM chunks UNION DISTINCT SELECT generation FROM lengths "
+            "UNION DISTINCT SELECT generation FROM postings",
+            "TSV",
+        ).split()
     for name, version in witness.versions.items():
         if name == FLEETING and name not in versions:
             assert witness.deleting_at > version, f"{name}: version {version} was acknowledged and is gone"

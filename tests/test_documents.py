@@ -25,7 +25,17 @@ README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 TRANSCRIPT_PAGES = [README, PROJECT / "docs" / "models.md", PROJECT / "docs" / "commands.md"]  # run in this order
 TABLE_PAGE = PROJECT / "docs" / "table.md"
-TABLES = ("chunks", "manifest", "texts", "collection", "calibrations", "float_references")
+TABLES = (
+    "chunks",
+    "manifest",
+    "texts",
+    "lengths",
+    "postings",
+    "cells",
+    "collection",
+    "calibrations",
+    "float_references",
+)
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
 DOCUMENTED_CACHE = "/home/ada/.cache/int8-rag"

@@ -41,6 +41,7 @@ DOORS = {
     "http.client": set(),
     "rich": {"sql/terminal.py"},
     "markdown_it": {"ingest/blocks.py"},
+    "snowballstemmer": {"rag/analyser.py"},
     "charset_normalizer": {"ingest/decode.py"},
     "pickle": set(),
     "marshal": set(),
@@ -204,6 +205,10 @@ def test_every_select_of_several_rows_has_an_order() -> None:
             "count_generations",
             "count_texts",
             "report_vectors",
+            "cell_range",
+            "count_matches",
+            "count_lengths",
+            "count_postings",
         }
         assert "ORDER BY" in text or "DELETE" in text or one_row_or_a_set, path.stem
 
