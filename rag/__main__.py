@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MODEL, RETRIEVAL_MODES, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
@@ -415,7 +415,7 @@ def make_parser() -> Parser:
 
 def add_search_options(one: Parser) -> None:
     """How chunks are searched."""
-    one.add_argument("--search", choices=RETRIEVAL_MODES, default=RETRIEVAL_MODES[0], help="how (default %(default)s)")
+    one.add_argument("--search", choices=SEARCH_MODES, default=SEARCH_MODES[0], help="how (default %(default)s)")
     one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
     one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
 
