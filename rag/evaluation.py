@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,7 +56,10 @@ def rank_documents(
     """The sources of the best chunks, each once, best first."""
     if mode == "vector":
         return nearest_documents(retriever.store, quantize_query(vector), epoch, how)
-    hits = retriever.retrieve(question, CHUNKS, mode=mode, vector=vector, epoch=epoch, how=how)
+    # Only the sources count here: without the vector, BM25 leaves the stored ones unread.
+    known = None if mode == "bm25" else vector
+    finder = replace(retriever, encoder=None) if mode == "bm25" else retriever
+    hits = finder.retrieve(question, CHUNKS, mode=mode, vector=known, epoch=epoch, how=how)
     return list(dict.fromkeys(hit.source for hit in hits))[:DEPTH]
 
 

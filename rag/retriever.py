@@ -87,6 +87,7 @@ class Retriever:
     language: str = "auto"
     rerank: Reranker | None = None
     _statistics: dict[int, TextStatistics] = field(default_factory=dict)
+    _last_words: tuple[str, int, WordQuery | None] | None = None
 
     def retrieve(
         self,
@@ -189,6 +190,16 @@ class Retriever:
         A question's language is its own where the store holds it, else the most common one of the store: names and
         single words show no language.
         """
+        last = self._last_words
+        if last is not None and last[:2] == (question, epoch):
+            return last[2]
+        words = self._weighed(question, epoch, watch)
+        # One is enough: the modes of an evaluation ask the same question one after the other. One assignment, so that
+        # threads may share a retriever.
+        self._last_words = question, epoch, words
+        return words
+
+    def _weighed(self, question: str, epoch: int, watch: Watch) -> WordQuery | None:
         self.store.check_analyser(ANALYSER)
         statistics = self.statistics(epoch)
         if not statistics.languages:
@@ -210,9 +221,11 @@ class Retriever:
 
     def statistics(self, epoch: int) -> TextStatistics:
         """The statistics of an epoch, which never change: read once."""
-        if epoch not in self._statistics:
-            self._statistics = {epoch: self.store.text_statistics(epoch)}
-        return self._statistics[epoch]
+        found = self._statistics.get(epoch)
+        if found is None:
+            found = self.store.text_statistics(epoch)
+            self._statistics = {epoch: found}
+        return found
 
 
 def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:
