@@ -254,6 +254,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "title": hit.title,
         "heading": hit.heading,
         "text": hit.text,
+        "metadata": dict(hit.metadata),
         "score": hit.score,
         "document_id": str(hit.document_id),
         "chunk_index": hit.chunk_index,
