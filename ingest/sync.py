@@ -12,6 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.front_matter import document_metadata
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
 from rag.encoder import choose_model, load_encoder
@@ -210,4 +211,5 @@ def source_document(document: Document, path: str) -> SourceDocument:
         content_bytes=document.content_bytes,
         chunker=CHUNKER,
         extracted_text=document.text if document.converted else None,
+        metadata=document_metadata(document),
     )
