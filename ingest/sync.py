@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.front_matter import document_metadata
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
 from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
@@ -336,4 +337,5 @@ def source_document(document: Document, path: str) -> SourceDocument:
         content_bytes=document.content_bytes,
         chunker=CHUNKER,
         extracted_text=document.text if document.converted else None,
+        metadata=document_metadata(document),
     )

@@ -346,6 +346,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "title": hit.title,
         "heading": hit.heading,
         "text": hit.text,
+        "metadata": dict(hit.metadata),
         "score": hit.score,
         "vector_score": hit.vector_score,
         "bm25_score": hit.bm25_score,

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+GENERATION_RANDOM_BITS = 20
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
+
+
+def first_generation(epoch: int) -> int:
+    """The lowest number of a generation that is begun when this epoch is the latest; all begun before have lower ones."""
+    return (epoch + 1) << GENERATION_RANDOM_BITS
 
 
 @dataclass(frozen=True, slots=True)

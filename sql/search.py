@@ -23,6 +23,7 @@ from sql.calibration import fold_query
 from sql.cells import CELLS_FROM
 from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
+from sql.records import first_generation
 from sql.settings import SEARCH_MODES
 from sql.signs import query_signs
 from sql.statements import Statement
@@ -163,6 +164,7 @@ class Searcher:
             "last_cell": cells[0]["last_cell"],
             "candidates": min(candidates, NO_LIMIT),
             "dead": hidden,
+            "begun_later": first_generation(request.epoch),
             "per_document": request.per_document or NO_LIMIT,
         }
         return Statement("search_cells", values, request.condition)
@@ -170,8 +172,9 @@ class Searcher:
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
-        A list that is older than the rows of a draft does not name it: such rows may become candidates, and are
-        dropped when the statement decides what is published.
+        Generations begun at this epoch or later have higher numbers and need no naming. A draft begun before it whose
+        rows came after the list is not named: such rows may become candidates, and are dropped when the statement
+        decides what is published.
         """
         hidden = self._hidden.get(epoch)
         if hidden is None:
@@ -230,6 +233,7 @@ def two_stage_statement(request: Request, candidates: int, hidden: list[int]) ->
         "sign_bytes": len(signs),
         "candidates": min(candidates, NO_LIMIT),
         "dead": hidden,
+        "begun_later": first_generation(request.epoch),
         "per_document": request.per_document or NO_LIMIT,
     }
     return Statement("search_two_stage", values, request.condition)

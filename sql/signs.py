@@ -64,7 +64,7 @@ def rotate(values: NDArray[np.float32]) -> NDArray[np.float32]:
     and B. Chazelle, "The fast Johnson-Lindenstrauss transform", 2009). Sums and differences in a fixed order come out
     alike on every machine, which a product with a drawn matrix would not.
     """
-    columns = np.ascontiguousarray(values.T)
+    columns = np.array(values.T, order="C")  # a copy, which a transposed row need not be
     size = 2 ** (len(columns).bit_length() - 1)
     for flips in flip_patterns(len(columns)):
         columns *= flips[:, None]

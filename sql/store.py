@@ -19,7 +19,15 @@ from sql.calibration import PER_DIMENSION, Calibration, Quantizer
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
-from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument, TextStatistics
+from sql.records import (
+    GENERATION_RANDOM_BITS,
+    EncoderIdentity,
+    Hit,
+    LiveDocument,
+    SourceDocument,
+    TextStatistics,
+    first_generation,
+)
 from sql.search import Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
@@ -49,7 +57,6 @@ GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
 WORD_ROWS_PER_INSERT = 4_000  # chunks; each has some 50 postings
 GENERATIONS_PER_DELETE = 1_000
-RANDOM_BITS = 20
 MASK_64 = 2**64 - 1
 
 
@@ -440,8 +447,8 @@ class Store:
         # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
         # share a generation, and one can see from its number when it was begun.
         if self._begun_at is None:
-            self._begun_at = self.epoch() + 1
-        generation = self._begun_at << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
+            self._begun_at = self.epoch()
+        generation = first_generation(self._begun_at) | secrets.randbits(GENERATION_RANDOM_BITS)
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
@@ -494,7 +501,7 @@ class Store:
         # One insert of one block is one part: all of these rows appear at the same time.
         self.client.insert("manifest", {name: [row[name] for row in rows] for name in rows[0]})
         self._drafts.difference_update(draft.generation for draft in drafts)
-        self._begun_at = epoch + 1
+        self._begun_at = epoch
         return epoch
 
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:

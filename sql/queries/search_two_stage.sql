@@ -33,7 +33,7 @@ WHERE (cell, generation, chunk_index) IN
             zero_point,
             bitHammingDistance(signs, toFixedString(unhex({query_signs:String}), {sign_bytes:UInt16})) AS distance
         FROM chunks
-        WHERE generation NOT IN {dead:Array(UInt64)} /* filter */
+        WHERE generation < {begun_later:UInt64} AND generation NOT IN {dead:Array(UInt64)} /* filter */
         ORDER BY distance
         LIMIT {candidates:UInt32}
     )
