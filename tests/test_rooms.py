@@ -27,6 +27,7 @@ DOORS = {
     "transformers": {"rag/kernel_float.py", "rag/convert.py"},
     "tokenizers": {"rag/tokenizer.py"},
     "safetensors": {"rag/checkpoint.py", "rag/convert.py"},
+    "matplotlib": {"rag/model_plot.py"},
     "huggingface_hub": {"rag/weights.py"},
     "rich": {"sql/terminal.py"},
     "markdown_it": {"ingest/blocks.py"},
