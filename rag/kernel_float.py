@@ -93,7 +93,7 @@ def float_bytes_on_disk(module: Any) -> int:
 
 def threads() -> int:
     """How many threads torch computes with."""
-    return torch.get_num_threads()
+    return int(torch.get_num_threads())
 
 
 def quantize_linears(module: Any) -> Any:

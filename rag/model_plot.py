@@ -47,7 +47,7 @@ def write_plot(report: ModelReport, path: Path) -> None:
         places[1],
         "memory while encoding, MB",
         rows,
-        [mega(row.memory and row.memory.encoding) for row in rows],
+        [mega(row.memory.encoding if row.memory else None) for row in rows],
         "{:.0f}",
     )
     draw_bars(places[2], "tokens a second, passages", rows, [row.tokens_per_second for row in rows], "{:,.0f}")
@@ -99,12 +99,12 @@ def draw_cosines(place: Any, rows: Sequence[Figures]) -> None:
 def draw_kept(place: Any, rows: Sequence[Figures]) -> None:
     """The share of float32's nDCG@10 that each form keeps, a group of bars for each set."""
     place.set_title("nDCG@10 kept, % of float32", fontsize=11, loc="left")
-    sets = list((rows[0].kept or {}) if rows else {})
-    if not sets:
+    rows = [row for row in rows if row.kept]
+    if not rows:
         place.text(0.5, 0.5, "no judged queries were given\n(--eval DIR)", ha="center", va="center", fontsize=10)
         place.set_axis_off()
         return
-    thick = 0.8 / len(rows)
+    sets, thick = list(rows[0].kept or {}), 0.8 / len(rows)
     shares = [[100 * (row.kept or {})[name] for name in sets] for row in rows]
     for number, (values, colour) in enumerate(zip(shares, colours(rows), strict=True)):
         middles = [group + (number - (len(rows) - 1) / 2) * thick for group in range(len(sets))]

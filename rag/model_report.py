@@ -43,12 +43,16 @@ ARCHITECTURE = "distilbert-base-uncased"
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to hold and run a model: how it is loaded, and how many bytes its weights are on disk."""
+    """One way to hold and run a model: how it is loaded, and how many bytes its weights are on disk.
+
+    One that is not for `documents` runs questions only, and only they are measured.
+    """
 
     name: str
     meaning: str
     load: Callable[[Settings, str], Encoder]
-    disk_bytes: Callable[[Settings, Encoder], int]
+    disk_bytes: Callable[[Settings, str, Encoder], int]
+    documents: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def forms() -> tuple[Form, ...]:
         Form("float32", "the float model, run by transformers", load_float, float_bytes),
         Form("quantize_dynamic", "the literature's recipe: torch, Linear layers only", load_dynamic, dynamic_bytes),
         Form("int8", "ours, with torch", load_torch, checkpoint_bytes),
-        Form("int8 numpy", "ours without torch, for one question", load_numpy, checkpoint_bytes),
+        Form("int8 numpy", "ours without torch, for one question", load_numpy, checkpoint_bytes, documents=False),
     )
 
 
@@ -139,23 +143,23 @@ def load_numpy(settings: Settings, model: str) -> Encoder:
     return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
 
 
-def float_bytes(settings: Settings, encoder: Encoder) -> int:
+def float_bytes(settings: Settings, _model: str, encoder: Encoder) -> int:
     """Bytes of the published float weights."""
     with float_model(encoder.config.model, offline=settings.offline) as weights:
         return weights.weights.stat().st_size
 
 
-def dynamic_bytes(_settings: Settings, encoder: Encoder) -> int:
+def dynamic_bytes(_settings: Settings, _model: str, encoder: Encoder) -> int:
     """Bytes of a model after `quantize_dynamic`, saved by torch."""
-    from rag.kernel_float import DynamicKernel, saved_bytes
+    from rag.kernel_float import saved_bytes
 
-    assert isinstance(encoder.kernel, DynamicKernel)
-    return saved_bytes(encoder.kernel.module)
+    kernel: Any = encoder.kernel
+    return saved_bytes(kernel.module)
 
 
-def checkpoint_bytes(settings: Settings, encoder: Encoder) -> int:
+def checkpoint_bytes(settings: Settings, model: str, _encoder: Encoder) -> int:
     """Bytes of the int8 checkpoint's weights."""
-    return (checkpoint_folder(settings, encoder.config.model) / WEIGHTS_FILE).stat().st_size
+    return (checkpoint_folder(settings, model) / WEIGHTS_FILE).stat().st_size
 
 
 # The report
@@ -207,7 +211,7 @@ def load_forms(settings: Settings, model: str) -> tuple[dict[str, Encoder], list
         row = Figures(form.name, form.meaning)
         try:
             encoders[form.name] = form.load(settings, model)
-            row = replace(row, disk_bytes=form.disk_bytes(settings, encoders[form.name]))
+            row = replace(row, disk_bytes=form.disk_bytes(settings, model, encoders[form.name]))
         except ModelError as error:
             if not encoders:
                 raise
@@ -230,19 +234,29 @@ def add_speed(
     """The rows with tokens a second, and the seconds of one short query."""
     passages, query = (dict.fromkeys(encoders, float("inf")) for _ in range(2))
     for encoder in encoders.values():  # what is made on first use is made
-        encoder.encode_documents(texts[:4])
+        encoder.encode_documents(texts[:2])
         encoder.encode_query(QUESTION)
     for _ in range(ROUNDS):
         for name, encoder in encoders.items():
-            passages[name] = min(passages[name], seconds(lambda: encoder.encode_documents(texts)))  # noqa: B023
+            if name in document_forms():
+                passages[name] = min(passages[name], seconds(lambda: encoder.encode_documents(texts)))  # noqa: B023
             for _ in range(QUERIES_A_ROUND):
                 query[name] = min(query[name], seconds(lambda: encoder.encode_query(QUESTION)))  # noqa: B023
     return [
-        replace(row, tokens_per_second=tokens / passages[row.name], query_seconds=query[row.name])
+        replace(
+            row,
+            tokens_per_second=tokens / passages[row.name] if row.name in document_forms() else None,
+            query_seconds=query[row.name],
+        )
         if row.name in encoders
         else row
         for row in rows
     ]
+
+
+def document_forms() -> set[str]:
+    """The names of the forms that documents are encoded with."""
+    return {form.name for form in forms() if form.documents}
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -256,7 +270,8 @@ def add_memory(row: Figures, settings: Settings, model: str, texts: Sequence[str
     """A row with its memory, measured in a process of its own."""
     if row.missing:
         return row
-    task = {"form": row.name, "model": model, "settings": asdict(settings), "texts": list(texts)}
+    given = list(texts) if row.name in document_forms() else [QUESTION]
+    task = {"form": row.name, "model": model, "settings": asdict(settings), "texts": given}
     return replace(row, memory=measure_apart(json.loads(json.dumps(task, default=str))))
 
 
@@ -286,38 +301,36 @@ def add_quality(
     ndcg: dict[str, dict[str, float]] = {name: {} for name in encoders}
     first = next(iter(encoders))
     for each in sets:
-        reference: NDArray[np.float32] | None = None
+        reference: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         for name, encoder in encoders.items():
             announce(f"encoding {each.name} with {name}")
-            passages, queries = encode_set(encoder, each)
-            ndcg[name][each.name] = evaluate(rankings(passages, queries, each), each.qrels)[MEASURE]
-            vectors = np.concatenate([passages, queries])
-            reference = vectors if reference is None else reference
-            cosines[name].append(row_cosines(vectors, reference))
+            queries = encoder.encode_queries([query.text for query in each.queries])
+            passages = None
+            if name in document_forms():
+                passages = encoder.encode_documents([text for _, text in each.passages])
+                reference = reference or (passages, queries)
+                ndcg[name][each.name] = evaluate(rankings(passages, queries, each), each.qrels)[MEASURE]
+            assert reference is not None  # noqa: S101 (the first form is one for documents)
+            cosines[name].append(row_cosines(queries, reference[1]))
+            if passages is not None:
+                cosines[name].append(row_cosines(passages, reference[0]))
     if not sets:
-        reference = encoders[first].encode_documents(texts)
-        for name, encoder in encoders.items():
-            cosines[name].append(row_cosines(encoder.encode_documents(texts), reference))
-    result = []
-    for row in rows:
-        if row.name in encoders:
-            found = np.concatenate(cosines[row.name])
-            kept = {name: share(ndcg[row.name][name], ndcg[first][name]) for name in ndcg[first]}
-            row = replace(
-                row,
-                cosine_mean=float(found.mean()),
-                cosine_min=float(found.min()),
-                ndcg=ndcg[row.name],
-                kept=kept,
-            )
-        result.append(row)
-    return result
+        vectors = {name: encoder.encode_documents(texts) for name, encoder in encoders.items()}
+        cosines = {name: [row_cosines(vectors[name], vectors[first])] for name in encoders}
+    return [
+        with_quality(row, np.concatenate(cosines[row.name]), ndcg[row.name], ndcg[first])
+        if row.name in encoders
+        else row
+        for row in rows
+    ]
 
 
-def encode_set(encoder: Encoder, judged: JudgedSet) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The vectors of a set's passages and of its queries, float32 (n, dimensions) each."""
-    passages = encoder.encode_documents([text for _, text in judged.passages])
-    return passages, encoder.encode_queries([query.text for query in judged.queries])
+def with_quality(
+    row: Figures, cosines: NDArray[np.float64], ndcg: Mapping[str, float], reference: Mapping[str, float]
+) -> Figures:
+    """A row with its cosines and nDCG@10, and the share of the first form's that it keeps."""
+    kept = {name: share(value, reference[name]) for name, value in ndcg.items()}
+    return replace(row, cosine_mean=float(cosines.mean()), cosine_min=float(cosines.min()), ndcg=ndcg, kept=kept)
 
 
 def rankings(passages: NDArray[np.float32], queries: NDArray[np.float32], judged: JudgedSet) -> dict[str, list[str]]:
