@@ -7,7 +7,7 @@ round runs all competitors in turn and the fastest round of each counts, so that
 alike. Peers choose the size of their batches in a trial first; sentence-transformers keeps its default. The peers are
 installed by `pip install int8-rag[benchmarks]`; one that is missing is skipped with a sentence.
 
---cap hides newer instructions of the CPU from oneDNN, MKL and torch at once; other engines know no such cap, so that a
+--cap hides newer instructions of the CPU from oneDNN, MKL, FBGEMM and torch at once; other engines know no such cap, so that a
 capped run compares what torch runs alone.
 """
 
@@ -42,8 +42,14 @@ CAPS = {
         "ONEDNN_MAX_CPU_ISA": "AVX512_CORE_VNNI",
         "MKL_ENABLE_INSTRUCTIONS": "AVX512",
         "ATEN_CPU_CAPABILITY": "avx512",
+        "FBGEMM_ENABLE_INSTRUCTIONS": "AVX512_E1",  # with VNNI; the engine of quantize_dynamic x86 is FBGEMM
     },
-    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+    "avx2": {
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
+    },
 }
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnxruntime", "openvino")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,7 +143,9 @@ def load_encoder(
     folder = checkpoint_folder(settings, model, announce=announce)
     checkpoint = read_checkpoint(folder)
     tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
-    return Encoder(checkpoint.config, tokenizer, partial(choose_kernel, checkpoint, few_texts=few_texts))
+    # Handed over and not kept: the kernel packs the codes for the CPU, and both would stay in memory.
+    handed_over = [checkpoint]
+    return Encoder(checkpoint.config, tokenizer, lambda: choose_kernel(handed_over.pop(), few_texts=few_texts))
 
 
 def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:

@@ -86,6 +86,9 @@ def float_tensors(module: Any) -> dict[str, NDArray[np.float32]]:
 
 def float_bytes_on_disk(module: Any) -> int:
     """Bytes on disk of a float module's weights, written by transformers as safetensors."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     with tempfile.TemporaryDirectory(prefix="int8-rag-") as folder:
         module.save_pretrained(folder)
         return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))

@@ -99,15 +99,15 @@ def draw_cosines(place: Any, rows: Sequence[Figures]) -> None:
 def draw_kept(place: Any, rows: Sequence[Figures]) -> None:
     """The share of float32's nDCG@10 that each form keeps, a group of bars for each set."""
     place.set_title("nDCG@10 kept, % of float32", fontsize=11, loc="left")
-    rows = [row for row in rows if row.kept]
-    if not rows:
+    forms = [(row, colour) for row, colour in zip(rows, colours(rows), strict=True) if row.kept]
+    if not forms:
         place.text(0.5, 0.5, "no judged queries were given\n(--eval DIR)", ha="center", va="center", fontsize=10)
         place.set_axis_off()
         return
-    sets, thick = list(rows[0].kept or {}), 0.8 / len(rows)
-    shares = [[100 * (row.kept or {})[name] for name in sets] for row in rows]
-    for number, (values, colour) in enumerate(zip(shares, colours(rows), strict=True)):
-        middles = [group + (number - (len(rows) - 1) / 2) * thick for group in range(len(sets))]
+    sets, thick = list(forms[0][0].kept or {}), 0.8 / len(forms)
+    shares = [[100 * (row.kept or {})[name] for name in sets] for row, _ in forms]
+    for number, (values, (_, colour)) in enumerate(zip(shares, forms, strict=True)):
+        middles = [group + (number - (len(forms) - 1) / 2) * thick for group in range(len(sets))]
         bars = place.barh(middles, values, color=colour, height=0.9 * thick)
         place.bar_label(bars, [f"{value:.1f}" for value in values], padding=3, fontsize=8)
     values = [value for form in shares for value in form]

