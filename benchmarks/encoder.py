@@ -22,7 +22,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from peers import Competitor
+    from peers import Competitor, Encode, Forward
 
     from rag.encoder import Encoder
     from rag.tokenizer import Tokenizer
@@ -177,11 +177,11 @@ def forms(ours: Encoder) -> Iterator[Competitor]:
     yield Competitor(f"int8-rag {ours.kernel.name}", ours.encode)
 
 
-def with_best_batch(name: str, forward: object, tokenizer: Tokenizer, texts: Sequence[str]) -> Competitor:
+def with_best_batch(name: str, forward: Forward, tokenizer: Tokenizer, texts: Sequence[str]) -> Competitor:
     """A peer with the size of batches that a short trial finds fastest."""
     from peers import BATCHES, Batched
 
-    ways = [Batched(name, forward, tokenizer, batch) for batch in BATCHES]  # type: ignore[arg-type]
+    ways = [Batched(name, forward, tokenizer, batch) for batch in BATCHES]
     trial = texts[: max(BATCHES)]
     for way in ways:
         way.encode(trial)
@@ -224,17 +224,17 @@ def cosines(vectors: NDArray[np.float32], reference: NDArray[np.float32]) -> NDA
     return np.asarray((one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1))
 
 
-def seconds(encode: object, texts: Sequence[str]) -> float:
+def seconds(encode: Encode, texts: Sequence[str]) -> float:
     """Wall time of encoding the texts once, tokens included."""
     started = time.perf_counter()
-    encode(texts)  # type: ignore[operator]
+    encode(texts)
     return time.perf_counter() - started
 
 
 # Showing
 
 
-def describe(texts: Sequence[str], tokens: int, options: argparse.Namespace) -> dict[str, object]:
+def describe(texts: Sequence[str], tokens: int, options: argparse.Namespace) -> dict[str, Any]:
     """What was run, and on what."""
     import torch
 
@@ -259,19 +259,19 @@ def installed(library: str) -> str | None:
         return None
 
 
-def as_record(row: Figures) -> dict[str, object]:
+def as_record(row: Figures) -> dict[str, Any]:
     """A row as JSON."""
     return {name: getattr(row, name) for name in Figures.__slots__}
 
 
-def show(description: dict[str, object], rows: Sequence[Figures]) -> None:
+def show(description: dict[str, Any], rows: Sequence[Figures]) -> None:
     """The figures as a table."""
     print(
         f"{description['texts']} passages of {description['tokens_per_text']} tokens on average, "
         f"{description['threads']} threads, {description['cpu_capability']}, cap {description['cap']}, "
         f"best of {description['rounds']} rounds"
     )
-    print(", ".join(f"{name} {number}" for name, number in description["versions"].items() if number))  # type: ignore[attr-defined]
+    print(", ".join(f"{name} {number}" for name, number in description["versions"].items() if number))
     print(f"{'':31}{'tokens/s':>9}{'times':>7}{'query ms':>10}{'cos mean':>10}{'cos min':>9}")
     for row in rows:
         print(
