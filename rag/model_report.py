@@ -301,19 +301,15 @@ def add_quality(
     ndcg: dict[str, dict[str, float]] = {name: {} for name in encoders}
     first = next(iter(encoders))
     for each in sets:
-        reference: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        found = {}
         for name, encoder in encoders.items():
             announce(f"encoding {each.name} with {name}")
-            queries = encoder.encode_queries([query.text for query in each.queries])
-            passages = None
+            found[name] = encode_set(encoder, each, passages=name in document_forms())
+        for name, (queries, passages) in found.items():
+            cosines[name].append(row_cosines(queries, found[first][0]))
             if name in document_forms():
-                passages = encoder.encode_documents([text for _, text in each.passages])
-                reference = reference or (passages, queries)
+                cosines[name].append(row_cosines(passages, found[first][1]))
                 ndcg[name][each.name] = evaluate(rankings(passages, queries, each), each.qrels)[MEASURE]
-            assert reference is not None  # noqa: S101 (the first form is one for documents)
-            cosines[name].append(row_cosines(queries, reference[1]))
-            if passages is not None:
-                cosines[name].append(row_cosines(passages, reference[0]))
     if not sets:
         vectors = {name: encoder.encode_documents(texts) for name, encoder in encoders.items()}
         cosines = {name: [row_cosines(vectors[name], vectors[first])] for name in encoders}
@@ -331,6 +327,14 @@ def with_quality(
     """A row with its cosines and nDCG@10, and the share of the first form's that it keeps."""
     kept = {name: share(value, reference[name]) for name, value in ndcg.items()}
     return replace(row, cosine_mean=float(cosines.mean()), cosine_min=float(cosines.min()), ndcg=ndcg, kept=kept)
+
+
+def encode_set(
+    encoder: Encoder, judged: JudgedSet, *, passages: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The vectors of a set's queries and, where wanted, of its passages; float32 (n, dimensions) each."""
+    texts = [text for _, text in judged.passages] if passages else []
+    return encoder.encode_queries([query.text for query in judged.queries]), encoder.encode_documents(texts)
 
 
 def rankings(passages: NDArray[np.float32], queries: NDArray[np.float32], judged: JudgedSet) -> dict[str, list[str]]:
