@@ -156,7 +156,7 @@ def chosen(ours: Encoder, texts: Sequence[str], options: argparse.Namespace) -> 
     wanted = [part.strip().lower() for part in (options.only or "").split(",") if part.strip()]
     with float_model(ours.config.model, offline=read_settings().offline) as weights:
         yield sentence_transformers_float32(weights, ours.config, ours.tokenizer)
-        for form in forms(ours):
+        for form in forms():
             if not wanted or any(part in form.name.lower() for part in wanted):
                 yield form
         for peer in PEERS:
@@ -170,11 +170,18 @@ def chosen(ours: Encoder, texts: Sequence[str], options: argparse.Namespace) -> 
             yield with_best_batch(peer.name, peer.make(weights, ours.config), ours.tokenizer, texts)
 
 
-def forms(ours: Encoder) -> Iterator[Competitor]:
+def forms() -> Iterator[Competitor]:
     """Our own ways to run the int8 checkpoint."""
     from peers import Competitor
 
-    yield Competitor(f"int8-rag {ours.kernel.name}", ours.encode)
+    from rag.compute import MODES
+    from rag.encoder import load_encoder
+    from sql.settings import read_settings
+
+    for mode in MODES:
+        if mode != "auto":
+            encoder = load_encoder(read_settings(), compute=mode)
+            yield Competitor(f"int8-rag {mode}", encoder.encode, encoder.kernel.name)
 
 
 def with_best_batch(name: str, forward: Forward, tokenizer: Tokenizer, texts: Sequence[str]) -> Competitor:

@@ -108,7 +108,9 @@ def forms() -> tuple[Form, ...]:
     return (
         Form("float32", "the float model, run by transformers", load_float, float_bytes),
         Form("quantize_dynamic", "the literature's recipe: torch, Linear layers only", load_dynamic, dynamic_bytes),
-        Form("int8", "ours, with torch", load_torch, checkpoint_bytes),
+        Form("int8", "ours, int8 arithmetic", load_ours("int8"), checkpoint_bytes),
+        Form("int8 bf16", "ours, int8 weights in bfloat16 arithmetic", load_ours("bf16"), checkpoint_bytes),
+        Form("int8 fp32", "ours, int8 weights in float32 arithmetic", load_ours("fp32"), checkpoint_bytes),
         Form("int8 numpy", "ours without torch, for one question", load_numpy, checkpoint_bytes, documents=False),
     )
 
@@ -128,9 +130,9 @@ def load_dynamic(settings: Settings, model: str) -> Encoder:
     return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
 
 
-def load_torch(settings: Settings, model: str) -> Encoder:
-    """The int8 checkpoint with the kernel that documents are encoded with."""
-    return load_encoder(settings, model)
+def load_ours(mode: str) -> Callable[[Settings, str], Encoder]:
+    """How the int8 checkpoint is loaded to run in a mode of `rag.compute`."""
+    return lambda settings, model: load_encoder(settings, model, compute=mode)
 
 
 def load_numpy(settings: Settings, model: str) -> Encoder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from rag.model_memory import Memory, covered, held_bytes, measure_apart, measure
 from rag.model_report import ARCHITECTURE, architecture_bytes, forms, load_forms
 from rag.sample_text import sample_passages
 from sql.errors import EXIT_ERROR, EXIT_USAGE
-from sql.settings import Settings
+from sql.settings import Settings, read_settings
 from sql.terminal import run_command
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) ->
 
 
 def settings_of(workplace: Path) -> Settings:
-    return Settings(store=".rag", model=None, cache=workplace / "cache", offline=True)
+    return replace(read_settings(), model=None, cache=workplace / "cache", offline=True)
 
 
 def measure_one_apart(task: dict[str, Any]) -> Memory:
