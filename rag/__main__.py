@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rag.answer import Answer
     from rag.encoder import Encoder
     from rag.generation import GeneratedAnswer
+    from rag.model_report import Figures, JudgedSet, ModelReport
     from sql.records import Hit
     from sql.search import Step
     from sql.store import Store
@@ -537,6 +538,89 @@ def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     return EXIT_OK
 
 
+def report_model(options: Namespace) -> int:
+    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
+    plot = Path(options.plot) if options.plot else None
+    if plot is not None:
+        from rag.model_plot import check_plot, write_plot
+
+        check_plot(plot)
+    from rag.encoder import choose_model, load_encoder
+    from rag.model_report import measure_model, report_record
+
+    settings = read_settings()
+    model = choose_model(settings, options.model)
+    encoder = load_encoder(settings, model, announce=note)
+    sets = [read_judged_set(folder, encoder) for folder in options.eval]
+    report = measure_model(settings, model, sets, architecture=options.architecture != "none", announce=note)
+    if plot is not None:
+        write_plot(report, plot)
+    if options.json:
+        out_json(report_record(report))
+    else:
+        show_report(report)
+    return EXIT_OK
+
+
+def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
+    """An evaluation set whose documents are cut as they are for a store."""
+    from ingest.corpus import corpus_document
+    from ingest.sync import split
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.model_report import JudgedSet
+
+    corpus, queries = list(read_corpus(Path(folder))), list(read_queries(Path(folder)))
+    qrels = read_judgements(Path(folder), {query.id for query in queries}, {entry.id for entry in corpus}).qrels
+    passages = [(entry.id, chunk.text) for entry in corpus for chunk in split(corpus_document(entry), encoder)]
+    return JudgedSet(folder, passages, queries, qrels)
+
+
+def show_report(report: ModelReport) -> None:
+    """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
+    out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
+    out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
+    for row in report.forms:
+        cells = report_cells(row, report.forms[0])
+        out(f"{row.name:17}" + (row.missing or "".join(f"{cell:>12}" for cell in cells)))
+    if sets := list(report.forms[0].ndcg or {}):
+        out(f"{'ndcg@10 (kept)':17}" + "".join(f"  {name.rstrip('/').rsplit('/', 1)[-1]:>18}" for name in sets))
+        for row in report.forms:
+            if row.ndcg and row.kept:
+                out(f"{row.name:17}" + "".join(f"{row.ndcg[name]:10.4f}  {row.kept[name]:8.2%}" for name in sets))
+    if report.architecture:
+        from rag.model_report import ARCHITECTURE
+
+        sizes = (
+            f"{form} {'-' if size is None else f'{size / 1e6:.1f} MB'}" for form, size in report.architecture.items()
+        )
+        out(f"{ARCHITECTURE} on disk, drawn weights: {', '.join(sizes)}")
+
+
+def report_cells(row: Figures, first: Figures) -> list[str]:
+    """A form's figures as text; `-` where one is not known."""
+    from rag.model_report import speedup
+
+    memory, times = row.memory, speedup(row, first)
+
+    def cell(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    def mega(size: int | None) -> str:
+        return cell(None if size is None else size / 1e6, ".1f")
+
+    return [
+        mega(row.disk_bytes),
+        mega(memory.weights if memory else None),
+        mega(memory.encoding if memory else None),
+        cell(row.tokens_per_second, ".0f"),
+        cell(times, ".2f"),
+        cell(None if row.query_seconds is None else 1000 * row.query_seconds, ".2f"),
+        cell(row.cosine_mean, ".5f"),
+        cell(row.cosine_min, ".5f"),
+    ]
+
+
 # The command line
 
 
@@ -656,7 +740,7 @@ def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """`model fetch` and `model path`."""
+    """`model fetch`, `model path` and `model report`."""
     model = commands.add_parser(
         "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
     )
@@ -669,6 +753,32 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         add_model_option(one, DEFAULT_MODEL)
         add_debug_option(one)
         one.set_defaults(run=run)
+    add_model_report(actions)
+
+
+def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model report`."""
+    one = actions.add_parser(
+        "report", help="what quantizing it saves and what it costs", description=report_model.__doc__
+    )
+    one.add_argument(
+        "--eval",
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="also measure nDCG@10 on folders in BEIR layout, whose texts are then the ones measured with",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
+    one.add_argument(
+        "--architecture",
+        choices=["distilbert-base-uncased", "none"],
+        default="distilbert-base-uncased",
+        help="whose sizes are shown too, from its architecture alone (default %(default)s)",
+    )
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
+    one.set_defaults(run=report_model)
 
 
 def main() -> int:

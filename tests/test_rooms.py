@@ -35,6 +35,7 @@ DOORS = {
     },
     "transformers": {"rag/convert.py", "rag/generation_torch.py", "rag/kernel_float.py", "rag/language_model.py"},
     "tokenizers": {"rag/tokenizer.py"},
+    "matplotlib": {"rag/model_plot.py"},
     "safetensors": {"rag/checkpoint.py", "rag/convert.py", "rag/language_model.py"},
     "huggingface_hub": {"rag/weights.py"},
     "httpx2": {"rag/generation_served.py"},
