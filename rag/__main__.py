@@ -1,4 +1,4 @@
-"""`python -m rag ask|search|eval|report|model`: questions to the store, and what int8 costs."""
+"""`python -m rag ask|search|eval|report|stats|doctor|model`: questions to the store, and what int8 costs."""
 
 from __future__ import annotations
 
@@ -516,6 +516,24 @@ def cosines(losses: dict[str, Any]) -> str:
     return f"{losses['cosine_mean']:.5f} (least {losses['cosine_least']:.5f})"
 
 
+# stats
+
+
+def stats(options: Namespace) -> int:
+    """Counts the rows of a store and what a vector takes, column by column."""
+    from rag.stats import read_stats, stats_lines, stats_record
+    from sql.store import Store
+
+    with Store.open(options.db) as store:
+        found = read_stats(store)
+    if options.json:
+        out_json(stats_record(found))
+    else:
+        for line in stats_lines(found):
+            out(line)
+    return EXIT_OK
+
+
 # model
 
 
@@ -668,6 +686,7 @@ def make_parser() -> Parser:
     add_evaluation(commands)
     add_doctor(commands)
     add_report(commands)
+    add_stats(commands, store)
     add_model_commands(commands)
     return parser
 
@@ -737,6 +756,14 @@ def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
     add_model_option(one)
     add_debug_option(one)
     one.set_defaults(run=report)
+
+
+def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`stats`."""
+    one = commands.add_parser("stats", help="count rows, bytes and generations", description=stats.__doc__)
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=stats)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -206,7 +206,12 @@ class SourceDocument:
     @property
     def document_id(self) -> UUID:
         """BLAKE2b-128 of the path: the same file has the same id in every run."""
-        return UUID(bytes=blake2b(self.path.encode(), digest_size=16).digest())
+        return path_id(self.path)
+
+
+def path_id(path: str) -> UUID:
+    """The id of the document at a path."""
+    return UUID(bytes=blake2b(path.encode(), digest_size=16).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -420,6 +420,19 @@ class Store:
         rows = self.client.query(Statement("live_documents", {"epoch": at}))
         return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
 
+    def some_documents(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[LiveDocument]:
+        """The documents of these ids at an epoch, ordered by path; ids of no document are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        rows = self.client.query(Statement("some_documents", values))
+        return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def document_chunks(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[Hit]:
+        """Every chunk of these documents at an epoch, in reading order, with the score 1; unknown ids are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        return [read_hit(row) for row in self.client.query(Statement("document_chunks", values))]
+
     def chunk_texts(self) -> list[tuple[str, str]]:
         """Source and text of every chunk that a reader sees now, in a fixed order."""
         rows = self.client.query(Statement("chunk_texts", {"epoch": self.epoch()}))
