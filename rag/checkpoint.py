@@ -49,6 +49,7 @@ class EncoderConfig:
     query_prompt: str
     document_prompt: str
     weights: str = WEIGHTS_INT8_PER_CHANNEL
+    float_model: str = ""  # what the float weights go by, where that is not `model`
 
     def __post_init__(self) -> None:
         if self.dimensions % self.heads:

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from rag.checkpoint import Checkpoint
 from rag.convert import Recipe, quantize_smoothed
 from rag.kernel import GELU_MINIMUM, ZERO_POINT
-from rag.kernel_torch import attention_mask, pool
+from rag.kernel_torch import pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class FakeQuantizedEncoder(torch.nn.Module):
         norm = self.norms["embeddings/norm"]
         hidden = norm(self.word[ids] + self.position[:tokens])
         present = torch.arange(tokens, device=ids.device) < lengths.unsqueeze(1)
-        mask = attention_mask(present)
+        mask = None if bool(present.all()) else present[:, None, None]
         for layer in range(self.config.layers):
             of = f"layer/{layer}"
             qkv = self.linears[f"{of}/qkv"](hidden).view(texts, tokens, 3, heads, -1)
