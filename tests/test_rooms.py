@@ -23,7 +23,7 @@ DOORS = {
     "clickhouse_connect": {"sql/client.py"},
     "chdb": {"sql/client.py"},
     "fcntl": {"sql/lock.py"},
-    "torch": {"rag/kernel_torch.py", "rag/kernel_float.py"},
+    "torch": {"rag/kernel_torch.py", "rag/kernel_float.py", "rag/quantization_torch.py"},
     "transformers": {"rag/kernel_float.py", "rag/convert.py"},
     "tokenizers": {"rag/tokenizer.py"},
     "safetensors": {"rag/checkpoint.py", "rag/convert.py"},
