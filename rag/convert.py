@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.checkpoint import Checkpoint, EncoderConfig
-from rag.quantization import Scheme, choose_parameters, finite_floats, quantize_rows
+from rag.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256
 from sql.errors import InvalidVector, ModelError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rag.quantization import Scheme
     from rag.weights import FloatModel
 
     FloatTensors = dict[str, NDArray[np.float32]]
@@ -63,7 +64,8 @@ class ActivationRanges:
 class Recipe:
     """How an encoder becomes integers. Embedding rows are 8 bit with one scale a row in all of them.
 
-    `weights` is the granularity of a linear layer's weights, `bits` their width: symmetric codes -127..127 or -7..7.
+    `weights` is the granularity of a linear layer's weights, `bits` their width (symmetric codes -127..127 or -7..7), and
+    `ranges` how their scales are chosen.
 
     >>> Recipe(bits=4).description
     '4-bit weights per channel, calibrated 8-bit activations'
@@ -71,24 +73,27 @@ class Recipe:
 
     weights: str = "per-channel"
     bits: int = 8
+    ranges: str = "minmax"
 
     def __post_init__(self) -> None:
         if self.weights not in GRANULARITIES:
             raise ModelError(f"weights {self.weights}: one of {', '.join(GRANULARITIES)} is needed")
         if self.bits not in WEIGHT_BITS:
             raise ModelError(f"weights of {self.bits} bits: only {' or '.join(map(str, WEIGHT_BITS))} can be stored")
+        if self.ranges not in RANGES:
+            raise ModelError(f"ranges {self.ranges}: one of {', '.join(RANGES)} is needed")
 
     @property
     def scheme(self) -> Scheme:
         """The codes of a linear layer's weights."""
-        limit = 2 ** (self.bits - 1) - 1
-        return Scheme(symmetric=True, lo=-limit, hi=limit)
+        return scheme_of_bits(self.bits, symmetric=True)
 
     @property
     def description(self) -> str:
         """What a checkpoint, and every store made with it, remembers of this."""
         width = "int8 weights" if self.bits == 8 else f"{self.bits}-bit weights"
-        return f"{width} {self.weights.replace('-', ' ')}, calibrated 8-bit activations"
+        ranges = "" if self.ranges == "minmax" else f" by {self.ranges}"
+        return f"{width} {self.weights.replace('-', ' ')}{ranges}, calibrated 8-bit activations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +140,16 @@ def smooth_model(model: FloatModel, texts: Sequence[str] = ()) -> SmoothedEncode
 
 def quantize_smoothed(smoothed: SmoothedEncoder, recipe: Recipe) -> Checkpoint:
     """The checkpoint of an encoder by a recipe."""
-    config = replace(smoothed.config, weights=recipe.description)
+    config = replace(smoothed.config, weights=recipe.description, linear_bits=recipe.bits)
     return Checkpoint(config, quantize_arranged(smoothed.tensors, config, recipe) | smoothed.extras)
+
+
+def model_tokenizer(model: FloatModel) -> Tokenizer:
+    """The tokenizer of a float model, which knows how much the encoder reads."""
+    _, config = distilbert_weights(model)
+    content = read_tokenizer(model)
+    encoder = encoder_config(model, config, sha256(content).hexdigest())
+    return Tokenizer.from_bytes(content, encoder.max_tokens)
 
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
@@ -412,12 +425,10 @@ def quantize_arranged(arranged: FloatTensors, config: EncoderConfig, recipe: Rec
 
 def quantize_weight(weight: NDArray[np.float32], recipe: Recipe) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A weight (out, in) as int8 codes of its shape and one scale an output channel (out,); per tensor all are equal."""
-    weight = finite_floats(weight, "weights", ("channel", "input"))
-    low, high = weight.min(axis=1), weight.max(axis=1)
     if recipe.weights == "per-tensor":
-        low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    scale, zero_point = choose_parameters(low, high, recipe.scheme)
-    return quantize_rows(weight, scale, zero_point, recipe.scheme), scale
+        codes, scale = quantize_tensor(weight, recipe.scheme, recipe.ranges)
+        return codes, np.full(len(weight), scale, dtype=np.float32)
+    return quantize_channels(weight, recipe.scheme, recipe.ranges)
 
 
 def read_tokenizer(model: FloatModel) -> bytes:

@@ -11,7 +11,6 @@ gradient of a scale, which here follows from the straight-through rounding by it
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,10 +39,12 @@ def fake_quantize(values: torch.Tensor, scale: torch.Tensor, lo: int, hi: int) -
     return (steps + (steps.round() - steps).detach()) * scale
 
 
-class FakeLinear(torch.nn.Module):
+class FakeLinear(torch.nn.Module):  # type: ignore[misc]
     """A linear layer with a fake-quantized weight (out, in) and one learned scale a channel, or one for all."""
 
-    def __init__(self, name: str, smoothed: SmoothedEncoder, start: Checkpoint, recipe: Recipe, activations: str) -> None:
+    def __init__(
+        self, name: str, smoothed: SmoothedEncoder, start: Checkpoint, recipe: Recipe, activations: str
+    ) -> None:
         super().__init__()
         self.scheme, self.activations = recipe.scheme, activations
         self.weight = torch.nn.Parameter(torch.as_tensor(smoothed.tensors[f"{name}.weight"]).clone())
@@ -85,13 +86,14 @@ class FakeLinear(torch.nn.Module):
             }
 
 
-class FakeNorm(torch.nn.Module):
+class FakeNorm(torch.nn.Module):  # type: ignore[misc]
     """A smoothed layer norm, and the factors by which its output is multiplied where it is added to what follows."""
 
     def __init__(self, name: str, smoothed: SmoothedEncoder) -> None:
         super().__init__()
         self.weight, self.bias = (
-            torch.nn.Parameter(torch.as_tensor(smoothed.tensors[f"{name}.{part}"]).clone()) for part in ("weight", "bias")
+            torch.nn.Parameter(torch.as_tensor(smoothed.tensors[f"{name}.{part}"]).clone())
+            for part in ("weight", "bias")
         )
         self.residual: torch.Tensor
         self.register_buffer("residual", torch.as_tensor(smoothed.extras[f"{name}.residual"]).clone())
@@ -106,7 +108,7 @@ class FakeNorm(torch.nn.Module):
         return {f"{name}.{part}": getattr(self, part).detach().cpu().numpy().copy() for part in ("weight", "bias")}
 
 
-class FakeQuantizedEncoder(torch.nn.Module):
+class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
     """An encoder whose outputs are those of its own checkpoint, but for the order in which floats are added.
 
     Embedding rows are 8 bit and stay as they are: a row is only seen where its token is, and most tokens are in no
@@ -115,8 +117,8 @@ class FakeQuantizedEncoder(torch.nn.Module):
 
     def __init__(self, smoothed: SmoothedEncoder, recipe: Recipe, activations: str = "static") -> None:
         super().__init__()
-        self.config, self.recipe = replace(smoothed.config, weights=recipe.description), recipe
         self.start = quantize_smoothed(smoothed, recipe)
+        self.config = self.start.config
         for kind in ("word", "position"):
             codes, scale = (self.start.tensors[f"embeddings.{kind}.{part}"] for part in ("codes", "scale"))
             self.register_buffer(kind, torch.as_tensor(codes.astype(np.float32) * scale[:, None]))

@@ -76,7 +76,7 @@ def unique_passages(passages: Sequence[Passage]) -> list[Passage]:
 
 def held_out(count: int) -> NDArray[np.bool_]:
     """Which of `count` items are kept back for measuring: every tenth, none of fewer than ten; bool (count,)."""
-    return np.arange(1, count + 1) % 10 == 0
+    return np.asarray(np.arange(1, count + 1) % 10 == 0)
 
 
 def schedule(

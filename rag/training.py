@@ -12,19 +12,19 @@ import math
 import os
 import shutil
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from rag.checkpoint import WEIGHTS_FILE, digest, is_checkpoint, read_header, write_checkpoint
+from rag.checkpoint import WEIGHTS_FILE, digest, read_header, write_checkpoint
 from rag.convert import Recipe, quantize_smoothed, smooth_model
-from rag.encoder import Encoder, pad
+from rag.encoder import batches, pad
+from rag.export import check_target, named
 from rag.fake_quantization import FakeQuantizedEncoder
 from rag.kernel_float import FloatKernel, distilbert_model
 from rag.kernel_torch import TorchKernel, pool
@@ -42,11 +42,13 @@ from sql.errors import ModelError, RagError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from rag.checkpoint import Checkpoint, EncoderConfig
     from rag.convert import SmoothedEncoder
+    from rag.kernel import Kernel
     from rag.pairs import Passage
     from rag.weights import FloatModel
 
@@ -84,7 +86,9 @@ class TrainingOptions:
             if value is not None and value < least:
                 raise RagError(f"{name.replace('_', ' ')} {value}: at least {least} is needed")
         if not (0 < self.rate < 1):  # NaN compares as False
-            raise RagError(f"the learning rate {self.rate}: a number above 0 and below 1 is needed, 1e-5 to 1e-3 are usual")
+            raise RagError(
+                f"the learning rate {self.rate}: a number above 0 and below 1 is needed, 1e-5 to 1e-3 are usual"
+            )
 
     @property
     def rate(self) -> float:
@@ -155,14 +159,14 @@ def train(
     kept = [passage for passage, out in zip(unique, back, strict=True) if not out]
     task = make_task(model, smoothed, kept, options, on)
     steps = options.steps or options.epochs * batches_an_epoch(task.groups, options.batch_size)
-    batches = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
-    run = Run(student, task, batches, options, State(state_folder(folder), fingerprint(smoothed, task, options)))
+    planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
+    run = Run(student, task, planned, options, State(state_folder(folder), fingerprint(smoothed, task, options)))
     resumed_at = run.resume()
     if resumed_at:
         announce(f"going on from step {resumed_at} of {steps}")
-    task.prepare(np.unique(np.concatenate(batches)))
+    task.prepare(np.unique(np.concatenate(planned)))
     run.finish(progress)
-    trained = named_checkpoint(student, folder, model, options, steps)
+    trained = trained_checkpoint(student, folder, model, options, steps)
     write_checkpoint(trained, smoothed.tokenizer, folder)
     run.state.remove()
     measured = [passage.text for passage, out in zip(unique, back, strict=True) if out]
@@ -182,17 +186,6 @@ def train(
         bytes=(folder / WEIGHTS_FILE).stat().st_size,
         seconds=time.monotonic() - started,
     )
-
-
-def check_target(folder: Path) -> None:
-    """Raises ModelError where something is in the way of a new checkpoint, or nothing can be written there."""
-    if is_checkpoint(folder):
-        raise ModelError(f"{folder} holds a finished model already: delete it, or write to another folder")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ModelError(f"{folder} holds something else than a model: nothing was changed, write to another folder")
-    above = next(parent for parent in folder.absolute().parents if parent.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise ModelError(f"{folder} cannot be written: {above} is not a folder that can be written to, choose another")
 
 
 def choose_device(name: str) -> torch.device:
@@ -243,9 +236,7 @@ class Tokens:
 class Distillation:
     """Vectors of passages, headings and sentences are to be those of the float model."""
 
-    def __init__(
-        self, model: FloatModel, config: EncoderConfig, passages: Sequence[Passage], tokens: Tokens
-    ) -> None:
+    def __init__(self, model: FloatModel, config: EncoderConfig, passages: Sequence[Passage], tokens: Tokens) -> None:
         long, short = [passage.text for passage in passages], short_texts(passages)
         self.texts = [config.document_prompt + text for text in long] + [config.query_prompt + text for text in short]
         self.model, self.tokens = model, tokens
@@ -258,9 +249,13 @@ class Distillation:
         """Lets the float model encode what will be used, in batches that an interruption does not change."""
         teacher = distilbert_model(self.model).to(self.tokens.device)
         with torch.inference_mode():
-            for rows in np.array_split(items[np.argsort(self.lengths[items], kind="stable")], -(-len(items) // TEACHER_BATCH)):
+            for rows in np.array_split(
+                items[np.argsort(self.lengths[items], kind="stable")], -(-len(items) // TEACHER_BATCH)
+            ):
                 ids, lengths = self.tokens.batch([self.ids[row] for row in rows])
-                self.wanted[torch.from_numpy(rows).to(ids.device)] = teacher_vectors(teacher, ids, lengths, self.tokens.config)
+                self.wanted[torch.from_numpy(rows).to(ids.device)] = teacher_vectors(
+                    teacher, ids, lengths, self.tokens.config
+                )
 
     def loss(self, student: FakeQuantizedEncoder, items: NDArray[np.int64]) -> torch.Tensor:
         """The mean of |student - teacher|^2 / |teacher|^2, which for vectors of length 1 is 2 (1 - cosine)."""
@@ -411,7 +406,9 @@ class State:
             tensors = load_file(self.path)
             losses: list[float] = json.loads(header["losses"])
         except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelError(f"{self.folder} holds no state of a training that can be read ({error}): {remedy}") from error
+            raise ModelError(
+                f"{self.folder} holds no state of a training that can be read ({error}): {remedy}"
+            ) from error
         if header.get("format") != STATE_FORMAT or header.get("fingerprint") != self.fingerprint:
             raise ModelError(
                 f"{self.folder} holds the state of a training with another model, other texts or other options: "
@@ -431,7 +428,7 @@ class State:
         """Replaces the saved state; a crash leaves the old one or the new one. ModelError where that is impossible."""
         from safetensors.torch import save_file
 
-        tensors = {}
+        tensors: dict[str, torch.Tensor] = {}
         for name, parameter in student.named_parameters():
             state = optimizer.state[parameter]
             parts = {"weight": parameter.detach(), "average": state["exp_avg"], "square": state["exp_avg_sq"]}
@@ -445,7 +442,9 @@ class State:
                 os.fsync(file.fileno())
             draft.replace(self.path)
         except OSError as error:
-            raise ModelError(f"the state of the training cannot be written to {self.folder}: {error.strerror}") from error
+            raise ModelError(
+                f"the state of the training cannot be written to {self.folder}: {error.strerror}"
+            ) from error
 
     def remove(self) -> None:
         """Deletes the state, which is of no use beside a finished model."""
@@ -471,20 +470,13 @@ def fingerprint(smoothed: SmoothedEncoder, task: Task, options: TrainingOptions)
 # The result
 
 
-def named_checkpoint(
+def trained_checkpoint(
     student: FakeQuantizedEncoder, folder: Path, model: FloatModel, options: TrainingOptions, steps: int
 ) -> Checkpoint:
-    """The checkpoint under the name of its folder, with how it was made: stores refuse to mix it with any other."""
+    """The checkpoint of what was learned; its description holds a digest, for two runs may have the same options."""
     checkpoint = student.checkpoint()
-    made = f"trained {steps} steps ({options.objective}, {digest(checkpoint.tensors)[:12]})"
-    config = replace(
-        checkpoint.config,
-        model=str(folder.resolve()),
-        model_revision="",
-        float_model=model.name,
-        weights=f"{checkpoint.config.weights}, {made}",
-    )
-    return replace(checkpoint, config=config)
+    made = f", trained {steps} steps ({options.objective}, {digest(checkpoint.tensors)[:12]})"
+    return named(checkpoint, folder, model, made)
 
 
 def cosines(
@@ -493,10 +485,13 @@ def cosines(
     """The mean cosine of each checkpoint's vectors of texts to those of the float model; None without texts."""
     if not texts:
         return [None] * len(checkpoints)
-    tokenizer = Tokenizer.from_bytes(smoothed.tokenizer, smoothed.config.max_tokens)
+    tokens = Tokens(smoothed, smoothed.config.max_tokens, torch.device("cpu"))
+    ids = tokens.encode([smoothed.config.document_prompt + text for text in texts])
+    groups = batches([len(one) for one in ids], tokens.limit)
 
-    def directions(kernel: Any) -> NDArray[np.float32]:
-        vectors = Encoder(smoothed.config, tokenizer, lambda: kernel).encode_documents(texts)
+    def directions(kernel: Kernel) -> NDArray[np.float32]:
+        parts = [kernel.forward(*pad([ids[row] for row in rows], tokens.limit)) for rows in groups]
+        vectors = np.concatenate(parts)
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
     wanted = directions(FloatKernel(model, smoothed.config))
