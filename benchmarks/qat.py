@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.beir import read_corpus, read_judgements, read_queries
+from rag.checkpoint import EncoderConfig, is_checkpoint, read_checkpoint
 from rag.convert import Recipe, quantize_smoothed, smooth_model
 from rag.encoder import Encoder
 from rag.fake_quantization import FakeQuantizedEncoder
@@ -73,6 +73,8 @@ def main() -> None:
     parser.add_argument("--objective", default="distill")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=int, default=500, help="searched documents of a set at most")
+    parser.add_argument("--hidden-weight", type=float, default=0.0)
+    parser.add_argument("--measure", choices=["all", "post-training", "trained", "nothing"], default="all")
     parser.add_argument("--dynamic", action="store_true", help="also simulate activations with a scale for each token")
     parser.add_argument("--out", type=Path, help="keep the trained model, and its state on the way, in this folder")
     options = parser.parse_args()
@@ -82,10 +84,12 @@ def main() -> None:
         recipes = [Recipe(options.weights, options.bits, ranges) for ranges in options.ranges]
         bench = Bench(sets, Tokenizer.from_bytes(smoothed.tokenizer, smoothed.config.max_tokens), smoothed.config)
         print(f"{sum(len(one.passages) for one in sets)} passages to learn from", flush=True)
-        bench.show("float32", FloatKernel(model, smoothed.config))
-        bench.show("int8 per channel (default)", TorchKernel(quantize_smoothed(smoothed, Recipe())))
-        for recipe in recipes:
-            bench.show(f"post-training, {recipe.ranges}", TorchKernel(quantize_smoothed(smoothed, recipe)))
+        if options.measure != "nothing":
+            bench.show("float32", FloatKernel(model, smoothed.config))
+        if options.measure in {"all", "post-training"}:
+            bench.show("int8 per channel (default)", TorchKernel(quantize_smoothed(smoothed, Recipe())))
+            for recipe in recipes:
+                bench.show(f"post-training, {recipe.ranges}", TorchKernel(quantize_smoothed(smoothed, recipe)))
         if options.dynamic:
             bench.show("post-training, per token", Simulated(FakeQuantizedEncoder(smoothed, recipes[0], "dynamic")))
         if options.steps:
@@ -97,24 +101,16 @@ def main() -> None:
                 learning_rate=options.learning_rate,
                 seed=options.seed,
                 max_tokens=options.max_tokens,
+                hidden_weight=options.hidden_weight,
             )
             with tempfile.TemporaryDirectory() as scratch:
                 folder = options.out or Path(scratch) / "trained"
-                started = time.monotonic()
-                passages = [passage for one in sets for passage in one.passages]
-                summary = train(model, passages, folder, training, announce=print, progress=show_progress)
-                from rag.checkpoint import read_checkpoint
-
-                print(
-                    json.dumps(
-                        {
-                            "seconds": round(time.monotonic() - started),
-                            "loss": summary.last_loss,
-                            "cosines": (summary.cosine_before, summary.cosine_after),
-                        }
-                    )
-                )
-                bench.show(f"trained {summary.steps} steps", TorchKernel(read_checkpoint(folder)))
+                if not is_checkpoint(folder):
+                    passages = [passage for one in sets for passage in one.passages]
+                    summary = train(model, passages, folder, training, announce=print, progress=show_progress)
+                    print(json.dumps(asdict(summary)), flush=True)
+                if options.measure in {"all", "trained"}:
+                    bench.show(f"trained {options.steps} steps", TorchKernel(read_checkpoint(folder)))
 
 
 def show_progress(step: int, steps: int, loss: float) -> None:
@@ -143,7 +139,7 @@ class Simulated:
 class Bench:
     """The evaluation sets, and float32's vectors and scores to compare with."""
 
-    def __init__(self, sets: Sequence[EvaluationSet], tokenizer: Tokenizer, config) -> None:
+    def __init__(self, sets: Sequence[EvaluationSet], tokenizer: Tokenizer, config: EncoderConfig) -> None:
         self.sets, self.tokenizer, self.config = sets, tokenizer, config
         self.reference: list[tuple[float, NDArray[np.float32], NDArray[np.float32]]] = []
         print(

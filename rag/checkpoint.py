@@ -234,7 +234,9 @@ def unpack(packed: NDArray[np.uint8], columns: int) -> NDArray[np.int8]:
     >>> unpack(np.array([[241, 8]], dtype=np.uint8), 3).tolist()
     [[-7, 7, 0]]
     """
-    halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), -1)
+    if packed.dtype != np.uint8 or packed.ndim != 2:
+        raise ModelError(f"codes of 4 bits should be uint8 with two axes, and are {packed.dtype} {packed.shape}")
+    halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), 2 * packed.shape[1])
     return np.ascontiguousarray(halves[:, :columns].astype(np.int8) - 8)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ACTIVATIONS = ("static", "dynamic")
 
 
-def fake_quantize(values: torch.Tensor, scale: torch.Tensor, lo: int, hi: int) -> torch.Tensor:
+def learned_fake_quantize(values: torch.Tensor, scale: torch.Tensor, lo: int, hi: int) -> torch.Tensor:
     """`scale * clip(round(values / scale), lo, hi)`, whose gradients take the rounding for the identity.
 
     Values within the range get the gradient unchanged, those beyond it none.
@@ -64,15 +64,15 @@ class FakeLinear(torch.nn.Module):  # type: ignore[misc]
         """The input as its 8-bit codes stand for it; after GELU, which has no static scale, of each token by itself."""
         if self.input_scale is None:
             scale = (values.detach().amax(-1, keepdim=True) + GELU_MINIMUM) / 255
-            return fake_quantize(values + GELU_MINIMUM, scale, 0, 255) - GELU_MINIMUM
+            return learned_fake_quantize(values + GELU_MINIMUM, scale, 0, 255) - GELU_MINIMUM
         scale = self.input_scale
         if self.activations == "dynamic":
             scale = values.detach().abs().amax(-1, keepdim=True).clamp_min(1e-12) / (ZERO_POINT - 1)
-        return fake_quantize(values, scale, -ZERO_POINT, ZERO_POINT - 1)
+        return learned_fake_quantize(values, scale, -ZERO_POINT, ZERO_POINT - 1)
 
     def restored_weight(self) -> torch.Tensor:
         """The weight as its codes stand for it."""
-        return fake_quantize(self.weight, self.log_scale.exp().unsqueeze(1), self.scheme.lo, self.scheme.hi)
+        return learned_fake_quantize(self.weight, self.log_scale.exp().unsqueeze(1), self.scheme.lo, self.scheme.hi)
 
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """The codes, the scale of each channel and the bias, as a checkpoint holds them."""

@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -59,8 +59,7 @@ LEARNING_RATES = {"distill": 1e-4, "contrastive": 2e-5}
 DEVICES = ("auto", "cpu", "cuda")
 TEMPERATURE = 0.05  # of the contrastive softmax over cosines, as in SimCSE (Gao et al. 2021, arXiv:2104.08821)
 WARM_UP = 0.05  # share of the steps over which the learning rate rises; then it falls to 0 along a cosine
-SAVE_EVERY = 50  # steps that an interruption costs at most
-TEACHER_BATCH = 32
+SAVE_EVERY = 20  # steps that an interruption costs at most
 STATE_FORMAT = "int8-rag training 1"
 STATE_FILE = "state.safetensors"
 
@@ -77,6 +76,7 @@ class TrainingOptions:
     learning_rate: float | None = None
     seed: int = 0
     max_tokens: int = 128
+    hidden_weight: float = 0.0
 
     def __post_init__(self) -> None:
         if self.objective not in LEARNING_RATES:
@@ -124,10 +124,6 @@ class Task(Protocol):
     lengths: NDArray[np.int64]
     groups: list[NDArray[np.int64]]
 
-    def prepare(self, items: NDArray[np.int64]) -> None:
-        """Hears which items will be used."""
-        ...
-
     def loss(self, student: FakeQuantizedEncoder, items: NDArray[np.int64]) -> torch.Tensor:
         """The mean loss of a batch, a scalar."""
         ...
@@ -164,7 +160,6 @@ def train(
     resumed_at = run.resume()
     if resumed_at:
         announce(f"going on from step {resumed_at} of {steps}")
-    task.prepare(np.unique(np.concatenate(planned)))
     run.finish(progress)
     trained = trained_checkpoint(student, folder, model, options, steps)
     write_checkpoint(trained, smoothed.tokenizer, folder)
@@ -211,7 +206,7 @@ def make_task(
     tokens = Tokens(smoothed, options.max_tokens, device)
     if options.objective == "contrastive":
         return Contrast(passages, tokens)
-    return Distillation(model, smoothed.config, passages, tokens)
+    return Distillation(model, smoothed.config, passages, tokens, options.hidden_weight)
 
 
 class Tokens:
@@ -236,40 +231,46 @@ class Tokens:
 class Distillation:
     """Vectors of passages, headings and sentences are to be those of the float model."""
 
-    def __init__(self, model: FloatModel, config: EncoderConfig, passages: Sequence[Passage], tokens: Tokens) -> None:
+    def __init__(
+        self,
+        model: FloatModel,
+        config: EncoderConfig,
+        passages: Sequence[Passage],
+        tokens: Tokens,
+        hidden_weight: float,
+    ) -> None:
         long, short = [passage.text for passage in passages], short_texts(passages)
         self.texts = [config.document_prompt + text for text in long] + [config.query_prompt + text for text in short]
-        self.model, self.tokens = model, tokens
+        self.tokens = tokens
         self.ids = tokens.encode(self.texts)
         self.lengths = np.array([len(ids) for ids in self.ids])
         self.groups = [np.arange(len(long)), np.arange(len(long), len(self.texts))]
-        self.wanted = torch.empty(len(self.texts), config.dimensions, device=tokens.device)
-
-    def prepare(self, items: NDArray[np.int64]) -> None:
-        """Lets the float model encode what will be used, in batches that an interruption does not change."""
-        teacher = distilbert_model(self.model).to(self.tokens.device)
-        with torch.inference_mode():
-            for rows in np.array_split(
-                items[np.argsort(self.lengths[items], kind="stable")], -(-len(items) // TEACHER_BATCH)
-            ):
-                ids, lengths = self.tokens.batch([self.ids[row] for row in rows])
-                self.wanted[torch.from_numpy(rows).to(ids.device)] = teacher_vectors(
-                    teacher, ids, lengths, self.tokens.config
-                )
+        self.teacher = distilbert_model(model).to(tokens.device)
+        self.hidden_weight = hidden_weight
 
     def loss(self, student: FakeQuantizedEncoder, items: NDArray[np.int64]) -> torch.Tensor:
-        """The mean of |student - teacher|^2 / |teacher|^2, which for vectors of length 1 is 2 (1 - cosine)."""
-        vectors, _ = student(*self.tokens.batch([self.ids[item] for item in items]))
-        wanted = self.wanted[torch.from_numpy(items).to(vectors.device)]
-        return ((vectors - wanted).square().sum(1) / wanted.square().sum(1).clamp_min(1e-12)).mean()
+        """The mean of |student - teacher|^2 / |teacher|^2 over vectors (of length 1: 2 - 2 cosine), and over tokens."""
+        ids, lengths = self.tokens.batch([self.ids[item] for item in items])
+        present = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
+        with torch.no_grad():  # in every step anew, so that an interruption cannot change what a batch is compared with
+            wanted_hidden = self.teacher(input_ids=ids, attention_mask=present.long()).last_hidden_state
+            wanted = pooled(wanted_hidden, present, self.tokens.config)
+        vectors, hidden = student(ids, lengths)
+        loss = relative_error(vectors, wanted)
+        if self.hidden_weight:
+            loss = loss + self.hidden_weight * relative_error(hidden[present], wanted_hidden[present])
+        return loss
 
 
-def teacher_vectors(teacher: Any, ids: torch.Tensor, lengths: torch.Tensor, config: EncoderConfig) -> torch.Tensor:
-    """The float model's vectors (texts, dimensions), of length 1 where the model's are."""
-    present = torch.arange(ids.shape[1], device=ids.device) < lengths.unsqueeze(1)
-    hidden = teacher(input_ids=ids, attention_mask=present.long()).last_hidden_state
+def pooled(hidden: torch.Tensor, present: torch.Tensor, config: EncoderConfig) -> torch.Tensor:
+    """Vectors (texts, dimensions) of hidden states, of length 1 where the model's are."""
     vectors = pool(hidden, present, config.pooling)
     return F.normalize(vectors, eps=1e-12) if config.normalized else vectors
+
+
+def relative_error(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """The mean of |found - wanted|^2 / |wanted|^2 over rows, a scalar."""
+    return ((found - wanted).square().sum(1) / wanted.square().sum(1).clamp_min(1e-12)).mean()
 
 
 class Contrast:
@@ -284,9 +285,6 @@ class Contrast:
         self.short_ids, self.long_ids = tokens.encode(self.short), tokens.encode(self.long)
         self.lengths = np.array([len(ids) for ids in self.long_ids])
         self.groups = [np.arange(len(pairs))]
-
-    def prepare(self, items: NDArray[np.int64]) -> None:
-        """Needs nothing."""
 
     def loss(self, student: FakeQuantizedEncoder, items: NDArray[np.int64]) -> torch.Tensor:
         """InfoNCE (van den Oord et al. 2018, arXiv:1807.03748) over the batch in both directions."""
