@@ -427,6 +427,7 @@ def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument(
         "--calibrate", nargs="+", metavar="PATH", help="take the ranges of activations from these documents"
     )
+    add_summary_options(one)
     one.set_defaults(run=quantize)
 
 
@@ -456,11 +457,12 @@ def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default auto: cuda if there is one"
     )
+    add_summary_options(one)
     one.set_defaults(run=train_model)
 
 
 def add_recipe_options(one: Parser) -> None:
-    """What `model quantize` and `model train` have in common."""
+    """The form of the weights that `model quantize` and `model train` make, and where it goes."""
     one.add_argument(
         "--out", required=True, metavar="FOLDER", help="new folder for the checkpoint, to use with --model"
     )
@@ -475,8 +477,12 @@ def add_recipe_options(one: Parser) -> None:
         "--ranges",
         choices=["minmax", "percentile", "mse"],
         default="minmax",
-        help="how the scales of weights are chosen at first (default %(default)s)",
+        help="what the scales of weights are chosen by (default %(default)s)",
     )
+
+
+def add_summary_options(one: Parser) -> None:
+    """What ends the list of options of both."""
     one.add_argument("--json", action="store_true", help="print the summary as JSON")
     add_model_option(one, DEFAULT_MODEL)
     add_debug_option(one)

@@ -66,7 +66,9 @@ STATE_FILE = "state.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
-    """How to train. `steps` are batches; without them `epochs` decides. `max_tokens` is where training texts are cut."""
+    """How to train. `steps` are batches; without them `epochs` decides. `max_tokens` is where training texts are cut,
+    `hidden_weight` how much the vectors of single tokens count beside those of texts when the float model is imitated.
+    """
 
     recipe: Recipe = field(default_factory=Recipe)
     objective: str = "distill"
@@ -76,7 +78,7 @@ class TrainingOptions:
     learning_rate: float | None = None
     seed: int = 0
     max_tokens: int = 128
-    hidden_weight: float = 0.0
+    hidden_weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.objective not in LEARNING_RATES:
@@ -158,6 +160,7 @@ def train(
     planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
     run = Run(student, task, planned, options, State(state_folder(folder), fingerprint(smoothed, task, options)))
     resumed_at = run.resume()
+    announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {on}")
     if resumed_at:
         announce(f"going on from step {resumed_at} of {steps}")
     run.finish(progress)
