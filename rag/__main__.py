@@ -280,7 +280,7 @@ def quantize(options: Namespace) -> int:
         checkpoint = quantize_to(folder, model, recipe, texts)
     if options.json:
         size = (folder / WEIGHTS_FILE).stat().st_size
-        out_json({"folder": str(folder), "weights": checkpoint.config.weights, "texts": len(texts), "bytes": size})
+        out_json({"folder": str(folder), "weights": checkpoint.config.weights, "bytes": size})
     else:
         out(str(folder))
     return EXIT_OK

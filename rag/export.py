@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from rag.weights import FloatModel
 
 
+MOST_CALIBRATION_TEXTS = (
+    512  # ranges hardly widen after the first few hundred, and each text is a run of the float model
+)
+
+
 def check_target(folder: Path) -> None:
     """Raises ModelError where something is in the way of a new checkpoint, or nothing can be written there."""
     if is_checkpoint(folder):
@@ -46,12 +51,22 @@ def named(checkpoint: Checkpoint, folder: Path, model: FloatModel, made: str = "
     return replace(checkpoint, config=config)
 
 
+def spread(texts: Sequence[str], most: int) -> Sequence[str]:
+    """At most so many of the texts, evenly spread.
+
+    >>> spread("abcdefg", 3)
+    ['a', 'c', 'e']
+    """
+    return texts if len(texts) <= most else [texts[number * len(texts) // most] for number in range(most)]
+
+
 def quantize_to(folder: Path, model: FloatModel, recipe: Recipe, texts: Sequence[str] = ()) -> Checkpoint:
-    """Quantizes a model after training, its activations calibrated on texts if there are any, and writes the checkpoint.
+    """Quantizes a model after training, its activations calibrated on (some of the) texts given, and writes the checkpoint.
 
     Raises ModelError for another architecture, and where something is in the way or the folder cannot be written.
     """
     check_target(folder)
+    texts = spread(texts, MOST_CALIBRATION_TEXTS)
     checkpoint, tokenizer = quantize_model(model, recipe, texts)
     made = f", calibrated on {len(texts)} texts ({texts_sha256(texts)[:12]})" if texts else ""
     result = named(checkpoint, folder, model, made)

@@ -313,7 +313,6 @@ def test_the_command_quantizes_by_a_recipe_and_calibrates_on_documents(
     given = ["--model", str(model.folder), "--weights", "per-tensor", "--ranges", "percentile", "--json"]
     assert command(["model", "quantize", "--out", str(folder), "--calibrate", str(documents), *given]) == EXIT_OK
     summary = json.loads(capsys.readouterr().out)
-    assert summary["texts"] > 0
     assert summary["weights"].startswith(
         "int8 weights per tensor by percentile, calibrated 8-bit activations, calibrated on"
     )
