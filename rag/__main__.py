@@ -317,7 +317,7 @@ def train_model(options: Namespace) -> int:
                     model, passages, folder, training, device=options.device, announce=note, progress=progress
                 )
         except KeyboardInterrupt:
-            note("the same command goes on where this one stopped")
+            note("the same command goes on from the last saved step")
             raise
     if options.json:
         out_json(asdict(summary))

@@ -126,6 +126,7 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
 
     Raises ModelError where the folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     tensors = stored(checkpoint)
@@ -147,10 +148,11 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
             draft.replace(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the library has its own error for a disk that is full
         if not (folder / WEIGHTS_FILE).exists():  # another process may have written the same checkpoint meanwhile
+            reason = error.strerror if isinstance(error, OSError) else error
             raise ModelError(
-                f"the int8 model cannot be written to {folder}: {error.strerror}; set RAG_CACHE to a folder that can"
+                f"the int8 model cannot be written to {folder}: {reason}; set RAG_CACHE to a folder that can"
             ) from error
 
 

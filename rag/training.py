@@ -389,6 +389,7 @@ class State:
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder, self.fingerprint = folder, fingerprint
         self.path = folder / STATE_FILE
+        self.draft = self.path.with_suffix(".draft")
 
     def saved_steps(self) -> int:
         """Steps that the saved state holds, 0 where there is none."""
@@ -399,8 +400,8 @@ class State:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
-        if not self.folder.exists():
-            return []
+        if not self.folder.exists() or {path.name for path in self.folder.iterdir()} <= {self.draft.name}:
+            return []  # a crash during the first saving leaves a draft
         remedy = "delete that folder to begin anew, or write to another folder"
         try:
             header = read_header(self.path)
@@ -427,6 +428,7 @@ class State:
 
     def write(self, student: FakeQuantizedEncoder, optimizer: torch.optim.Optimizer, losses: list[float]) -> None:
         """Replaces the saved state; a crash leaves the old one or the new one. ModelError where that is impossible."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         tensors: dict[str, torch.Tensor] = {}
@@ -435,16 +437,16 @@ class State:
             parts = {"weight": parameter.detach(), "average": state["exp_avg"], "square": state["exp_avg_sq"]}
             tensors |= {f"{name}.{part}": tensor.cpu().contiguous() for part, tensor in parts.items()}
         metadata = {"format": STATE_FORMAT, "fingerprint": self.fingerprint, "losses": json.dumps(losses)}
-        draft = self.path.with_suffix(".draft")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_file(tensors, draft, metadata=metadata)
-            with draft.open("rb") as file:
+            save_file(tensors, self.draft, metadata=metadata)
+            with self.draft.open("rb") as file:
                 os.fsync(file.fileno())
-            draft.replace(self.path)
-        except OSError as error:
+            self.draft.replace(self.path)
+        except (OSError, SafetensorError) as error:
             raise ModelError(
-                f"the state of the training cannot be written to {self.folder}: {error.strerror}"
+                f"the state of the training cannot be written to {self.folder} ({error}): make room or choose another "
+                "--out, and run the command again"
             ) from error
 
     def remove(self) -> None:
@@ -454,7 +456,8 @@ class State:
 
 def state_folder(folder: Path) -> Path:
     """Where the state is kept while the output folder is not there yet."""
-    return folder.with_name(f"{folder.name}.training")
+    whole = folder.resolve()
+    return whole.with_name(f"{whole.name}.training")
 
 
 def fingerprint(smoothed: SmoothedEncoder, task: Task, options: TrainingOptions) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,8 +150,6 @@ def interrupted(model: FloatModel, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"learning_rate": 2e-3}, {"recipe": Recipe()}, {"steps": 99}])
 def test_a_run_does_not_go_on_with_other_options(interrupted: Path, model: FloatModel, changes: dict[str, Any]) -> None:
-    from dataclasses import replace
-
     before = (state_folder(interrupted) / STATE_FILE).read_bytes()
     with pytest.raises(ModelError, match="other options"):
         train(model, PASSAGES, interrupted, replace(SHORT, **changes), device="cpu")
@@ -163,18 +162,31 @@ def test_a_run_does_not_go_on_with_other_texts(interrupted: Path, model: FloatMo
         train(model, PASSAGES[1:], interrupted, SHORT, device="cpu")
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "foreign", "something else"])
 def test_a_damaged_state_is_refused_in_a_sentence(
     interrupted: Path, model: FloatModel, tmp_path: Path, damage: str
 ) -> None:
     content = (state_folder(interrupted) / STATE_FILE).read_bytes()
     folder = tmp_path / "model"
     state_folder(folder).mkdir()
-    if damage != "missing":
+    if damage == "something else":
+        (state_folder(folder) / "notes.txt").write_text("mine")
+    else:
         changed = {"truncated": content[: len(content) // 2], "empty": b"", "foreign": b"PK\x03\x04" * 100}[damage]
         (state_folder(folder) / STATE_FILE).write_bytes(changed)
     with pytest.raises(ModelError, match="no state of a training"):
         train(model, PASSAGES, folder, SHORT, device="cpu")
+
+
+def test_a_crash_while_the_first_state_was_written_leaves_a_draft_that_is_in_nobodys_way(
+    model: FloatModel, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    state_folder(folder).mkdir()
+    (state_folder(folder) / STATE_FILE).with_suffix(".draft").write_bytes(b"half")
+    summary = train(model, PASSAGES, folder, replace(SHORT, steps=2), device="cpu")
+    assert summary.resumed_at == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 class Breaks:
@@ -209,6 +221,14 @@ def test_a_loss_that_is_no_number_stops_the_run_and_the_last_good_state_is_kept(
     with pytest.raises(RagError, match=rf"the loss is {loss} at step {after + 1}: .*{kept}.*learning rate below"):
         run.finish(Watch())
     assert state.saved_steps() == (SAVE_EVERY if after > SAVE_EVERY else 0)
+
+
+def test_a_state_that_cannot_be_written_is_said_in_a_sentence(model: FloatModel, tmp_path: Path) -> None:
+    student = FakeQuantizedEncoder(smooth_model(model), Recipe())
+    run = Run(student, Breaks(999, 1.0), [np.arange(4)] * SAVE_EVERY, SHORT, State(tmp_path / "state", "a"))
+    run.state.draft.mkdir(parents=True)
+    with pytest.raises(ModelError, match=r"cannot be written to .*state .*make room"):
+        run.finish(Watch())
 
 
 def test_weights_that_are_no_numbers_do_not_replace_a_good_state(model: FloatModel, tmp_path: Path) -> None:
