@@ -73,49 +73,52 @@ def main() -> None:
     parser.add_argument("--objective", default="distill")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--texts", type=int, default=500, help="searched documents of a set at most")
-    parser.add_argument("--hidden-weight", type=float, default=0.0)
-    parser.add_argument("--measure", choices=["all", "post-training", "trained", "nothing"], default="all")
+    parser.add_argument("--hidden-weight", type=float, default=1.0)
+    parser.add_argument("--measure", choices=["all", "trained"], default="all", help="which forms to measure")
     parser.add_argument("--dynamic", action="store_true", help="also simulate activations with a scale for each token")
     parser.add_argument("--out", type=Path, help="keep the trained model, and its state on the way, in this folder")
     options = parser.parse_args()
     sets = [split_set(folder, options.texts) for folder in options.folders]
-    with float_model(DEFAULT_MODEL, offline=read_settings().offline) as model:
+    recipes = [Recipe(options.weights, options.bits, ranges) for ranges in options.ranges]
+    settings = read_settings()
+    with float_model(DEFAULT_MODEL, offline=settings.offline) as model, tempfile.TemporaryDirectory() as scratch:
+        trained = options.out or Path(scratch) / "trained"
+        if options.steps and not is_checkpoint(trained):
+            passages = [passage for one in sets for passage in one.passages]
+            summary = train(
+                model, passages, trained, options_of(options, recipes[0]), announce=print, progress=show_progress
+            )
+            print(json.dumps(asdict(summary)), flush=True)
         smoothed = smooth_model(model)
-        recipes = [Recipe(options.weights, options.bits, ranges) for ranges in options.ranges]
         bench = Bench(sets, Tokenizer.from_bytes(smoothed.tokenizer, smoothed.config.max_tokens), smoothed.config)
-        print(f"{sum(len(one.passages) for one in sets)} passages to learn from", flush=True)
-        if options.measure != "nothing":
-            bench.show("float32", FloatKernel(model, smoothed.config))
-        if options.measure in {"all", "post-training"}:
+        bench.show("float32", FloatKernel(model, smoothed.config))
+        if options.measure == "all":
             bench.show("int8 per channel (default)", TorchKernel(quantize_smoothed(smoothed, Recipe())))
             for recipe in recipes:
                 bench.show(f"post-training, {recipe.ranges}", TorchKernel(quantize_smoothed(smoothed, recipe)))
         if options.dynamic:
             bench.show("post-training, per token", Simulated(FakeQuantizedEncoder(smoothed, recipes[0], "dynamic")))
         if options.steps:
-            training = TrainingOptions(
-                recipe=recipes[0],
-                objective=options.objective,
-                steps=options.steps,
-                batch_size=options.batch_size,
-                learning_rate=options.learning_rate,
-                seed=options.seed,
-                max_tokens=options.max_tokens,
-                hidden_weight=options.hidden_weight,
-            )
-            with tempfile.TemporaryDirectory() as scratch:
-                folder = options.out or Path(scratch) / "trained"
-                if not is_checkpoint(folder):
-                    passages = [passage for one in sets for passage in one.passages]
-                    summary = train(model, passages, folder, training, announce=print, progress=show_progress)
-                    print(json.dumps(asdict(summary)), flush=True)
-                if options.measure in {"all", "trained"}:
-                    bench.show(f"trained {options.steps} steps", TorchKernel(read_checkpoint(folder)))
+            bench.show(f"trained {options.steps} steps", TorchKernel(read_checkpoint(trained)))
+
+
+def options_of(options: argparse.Namespace, recipe: Recipe) -> TrainingOptions:
+    """The training that was asked for."""
+    return TrainingOptions(
+        recipe=recipe,
+        objective=options.objective,
+        steps=options.steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        max_tokens=options.max_tokens,
+        hidden_weight=options.hidden_weight,
+    )
 
 
 def show_progress(step: int, steps: int, loss: float) -> None:
-    """A line every 25 steps."""
-    if step % 25 == 0 or step in {1, steps}:
+    """A line every 10 steps."""
+    if step % 10 == 0 or step in {1, steps}:
         print(f"step {step}/{steps} loss {loss:.5f}", flush=True)
 
 
