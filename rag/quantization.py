@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from sql.calibration import fold_query
 from sql.errors import InvalidVector
 from sql.records import QUERY_LIMIT, QuantizedQuery, QuantizedVectors
 
@@ -245,7 +246,9 @@ def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
     return table[name]
 
 
-def quantize_vectors(vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC) -> QuantizedVectors:
+def quantize_vectors(
+    vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC, ranges: str = "minmax"
+) -> QuantizedVectors:
     """Vectors (n, dimensions) as int8 codes, each vector with a scale and zero-point of its own.
 
     Nothing is calibrated, so nothing drifts: a vector's codes depend on that vector alone. Raises InvalidVector for
@@ -254,7 +257,8 @@ def quantize_vectors(vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC) 
     if scheme.dtype != np.int8:
         raise ValueError(f"codes {scheme.lo}..{scheme.hi} do not fit int8: vectors are stored as Array(Int8)")
     vectors = finite_floats(vectors, "vectors", ("row", "dimension"))
-    scale, zero_point = choose_parameters(vectors.min(axis=1), vectors.max(axis=1), scheme)
+    scale, zero_point = fit_parameters(vectors, scheme, "vector", ranges)
+    scale, zero_point = scale[:, 0], zero_point[:, 0]
     return QuantizedVectors(quantize_rows(vectors, scale, zero_point, scheme), scale, zero_point.astype(np.int8))
 
 
@@ -316,15 +320,16 @@ def symmetric(scheme: Scheme) -> Scheme:
 def scores(query: QuantizedQuery, vectors: QuantizedVectors) -> NDArray[np.float64]:
     """Inner products of a query with vectors, float64 (n,): what the SQL of the search computes, slow and obvious.
 
-    scale * (dot(query, codes) - zero_point * sum(query)) * query_scale, in that order: exact integers first, then two
-    float64 products.
+    scale * (dot(query, codes) - zero_point * sum(query) + offset) * query_scale, in that order: exact integers first,
+    then two float64 products. With a range for each dimension the query is folded with their scales first.
     """
     if vectors.dimensions != len(query.codes):
         raise InvalidVector(f"a query of {len(query.codes)} dimensions cannot be compared with {vectors.dimensions}")
-    query_codes = query.codes.astype(np.int64)
+    folded, offset = fold_query(query, vectors.calibration)
+    query_codes = folded.codes.astype(np.int64)
     dot = vectors.codes.astype(np.int64) @ query_codes
-    corrected = dot - vectors.zero_point.astype(np.int64) * query_codes.sum()
-    return np.asarray(vectors.scale.astype(np.float64) * corrected * query.scale)
+    corrected = dot - vectors.zero_point.astype(np.int64) * query_codes.sum() + offset
+    return np.asarray(vectors.scale.astype(np.float64) * corrected * folded.scale)
 
 
 def finite_floats(values: ArrayLike, name: str, axes: tuple[str, ...]) -> NDArray[np.float32]:

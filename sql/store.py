@@ -11,22 +11,23 @@ import secrets
 import struct
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
+from sql.calibration import PER_DIMENSION, Calibration, Quantizer, fold_query
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import RagError, StoreError, StoreMismatch
 from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
 from sql.statements import Statement, schema_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sql.records import Chunk, QuantizedQuery, QuantizedVectors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
@@ -48,6 +49,11 @@ class Collection:
         """The first word of the quantizer: `asymmetric` or `symmetric`."""
         return self.quantizer.split()[0]
 
+    @property
+    def vector_quantizer(self) -> Quantizer:
+        """The quantizer in its parts; StoreMismatch where this program does not know it."""
+        return Quantizer.from_name(self.quantizer)
+
 
 @dataclass(slots=True)
 class Draft:
@@ -58,14 +64,19 @@ class Draft:
     generation: int
     chunk_count: int = 0
     row_hash_sum: int = 0
+    calibration: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Chunks, each with the draft it belongs to, and their vectors, row by row."""
+    """Chunks, each with the draft it belongs to, and their vectors, row by row.
+
+    `references` holds the vectors of some rows as they were before they became codes, to be kept beside them.
+    """
 
     chunks: Sequence[tuple[Draft, Chunk]]
     vectors: QuantizedVectors
+    references: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.chunks) != len(self.vectors):
@@ -81,6 +92,7 @@ class Store:
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
     _collection: Collection | None = None
+    _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
 
     @classmethod
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
@@ -144,7 +156,8 @@ class Store:
         if self.collection() is not None:
             self.check_encoder(encoder, quantizer)
             return
-        for name in schema_statements():
+        per_dimension = Quantizer.from_name(quantizer).granularity == PER_DIMENSION
+        for name in schema_statements(PER_DIMENSION if per_dimension else ""):
             self.client.create(name, {"dimensions": encoder.dimensions})
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
         row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer}
@@ -157,7 +170,7 @@ class Store:
             return
         stored = collection.encoder
         if stored == encoder:
-            remedy = f"use `--quantizer {collection.scheme}`"
+            remedy = f"use `{collection.vector_quantizer.options}`"
         elif (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
             remedy = f"ask with `--model {stored.model}`"
         else:
@@ -168,6 +181,47 @@ class Store:
             "or ingest the documents into a new store with another --db"
         )
 
+    def calibration(self, epoch: int) -> Calibration | None:
+        """The ranges that the codes of an epoch share, None where each vector has its own or nothing is published.
+
+        Raises StoreMismatch where they were fitted on vectors of another encoder.
+        """
+        collection = self.collection()
+        if collection is None or not collection.vector_quantizer.calibrated:
+            return None
+        known = self._calibration
+        if known is None or known[0] != epoch:
+            rows = self.client.query(Statement("calibration", {"epoch": epoch}))
+            known = self._calibration = (epoch, self._checked_calibration(rows[0]) if rows else None)
+        return known[1]
+
+    def _checked_calibration(self, row: Row) -> Calibration:
+        """The calibration of a row, if it is one for this store."""
+        calibration, collection = Calibration.from_row(row), self.collection()
+        made_by = collection.encoder.model_sha256 if collection else ""
+        if calibration.model_sha256 != made_by:
+            raise StoreMismatch(
+                f"calibration {calibration.version} of {self.client.location} was fitted on vectors of the weights "
+                f"{calibration.model_sha256[:8]} and the store holds those of {made_by[:8]}: "
+                "ingest the documents into a new store with another --db"
+            )
+        return calibration
+
+    def add_calibration(self, calibration: Calibration) -> Calibration:
+        """Stores fitted ranges under the next version; what was fitted alike and is not stored twice keeps its own.
+
+        Nothing is read with them until a generation is published that names the version.
+        """
+        rows = self.client.query(Statement("calibration_newest"))
+        newest = self._checked_calibration(rows[0]) if rows else None
+        if newest is not None and newest.same_fit(calibration):
+            return newest
+        stored = replace(calibration, version=newest.version + 1 if newest else 1)
+        row = stored.row(stored.version)
+        self._checked_calibration(row)
+        self.client.insert("calibrations", {name: [value] for name, value in row.items()})
+        return stored
+
     # Reading
 
     def epoch(self) -> int:
@@ -176,17 +230,19 @@ class Store:
 
     def search(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[Hit]:
         """The k chunks nearest to the query at an epoch (the latest by default), best first."""
-        statement = search_statement(query, k, self.epoch() if epoch is None else epoch)
+        at = self.epoch() if epoch is None else epoch
+        statement = search_statement(query, k, at, self.calibration(at))
         return [read_hit(row) for row in self.client.query(statement)]
 
     def search_statements(self, query: QuantizedQuery, k: int, epoch: int) -> list[Statement]:
         """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
-        return [Statement("epoch"), search_statement(query, k, epoch)]
+        return [Statement("epoch"), search_statement(query, k, epoch, self.calibration(epoch))]
 
     def search_documents(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[tuple[str, float]]:
         """Source and score of the k documents nearest to the query, each by its best chunk."""
         at = self.epoch() if epoch is None else epoch
-        rows = self.client.query(Statement("search_documents", query_values(query, k, at)))
+        values = query_values(query, k, at, self.calibration(at))
+        rows = self.client.query(Statement("search_documents", values))
         return [(row["source"], row["score"]) for row in rows]
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
@@ -227,6 +283,7 @@ class Store:
         """Stores chunks of drafts. They stay invisible until `publish`."""
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
+            self._insert_references(passages, rows)
             self.client.insert("chunks", chunk_columns(passages, rows))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
@@ -242,6 +299,7 @@ class Store:
             raise ValueError(
                 "a document can be published or deleted only once in one epoch: readers could not tell which"
             )
+        self._check_calibrations(drafts, set(names))
         self._insert_texts(drafts)
         self._verify(drafts)
         epoch = self.epoch() + 1
@@ -265,7 +323,35 @@ class Store:
             batch = {"generations": due[first : first + GENERATIONS_PER_DELETE]}
             self.client.execute(Statement("delete_chunks", batch))
             self.client.execute(Statement("delete_texts", batch))
+            self.client.execute(Statement("delete_float_references", batch))
         return len(due)
+
+    def _insert_references(self, passages: Passages, rows: range) -> None:
+        kept = [row for row in rows if row in passages.references]
+        if kept:
+            columns: dict[str, list[Any]] = {
+                "generation": [passages.chunks[row][0].generation for row in kept],
+                "chunk_index": [passages.chunks[row][1].index for row in kept],
+                "vector": [list(passages.references[row]) for row in kept],
+            }
+            self.client.insert("float_references", columns)
+
+    def _check_calibrations(self, drafts: Sequence[Draft], replaced: set[UUID]) -> None:
+        """Raises StoreError where codes of different calibrations would be visible at once: one query reads them all."""
+        versions = {draft.calibration for draft in drafts if draft.chunk_count}
+        if versions <= {0}:
+            return
+        used = self.calibration(self.epoch())
+        if used is None or versions == {used.version}:
+            others: list[LiveDocument] = []
+        else:
+            others = [one for one in self.documents() if one.chunk_count and one.document_id not in replaced]
+        if len(versions) > 1 or others:
+            raise StoreError(
+                f"codes of calibration {max(versions)} cannot be published beside {len(others)} documents with older "
+                f"ones ({others[0].source if others else drafts[0].document.source}): calibrate again with all folders "
+                "of the store"
+            )
 
     def _insert_texts(self, drafts: Sequence[Draft]) -> None:
         converted = [draft for draft in drafts if draft.document.extracted_text is not None]
@@ -303,22 +389,24 @@ class Store:
                 )
 
 
-def query_values(query: QuantizedQuery, k: int, epoch: int) -> dict[str, Any]:
-    """The values every search statement binds."""
+def query_values(query: QuantizedQuery, k: int, epoch: int, calibration: Calibration | None) -> dict[str, Any]:
+    """The values every search statement binds; `calibration` is that of the epoch."""
     if k < 1:
         raise RagError(f"k is {k}: it must be at least 1")
+    folded, offset = fold_query(query, calibration)
     return {
-        "query": [int(code) for code in query.codes],
-        "query_sum": int(query.codes.sum(dtype="int64")),
-        "query_scale": float(query.scale),
+        "query": [int(code) for code in folded.codes],
+        "query_sum": int(folded.codes.sum(dtype="int64")),
+        "query_offset": offset,
+        "query_scale": float(folded.scale),
         "epoch": epoch,
         "k": min(k, 2**31),
     }
 
 
-def search_statement(query: QuantizedQuery, k: int, epoch: int) -> Statement:
+def search_statement(query: QuantizedQuery, k: int, epoch: int, calibration: Calibration | None) -> Statement:
     """The exact search, ready to run or to be shown."""
-    return Statement("search_exact", query_values(query, k, epoch))
+    return Statement("search_exact", query_values(query, k, epoch, calibration))
 
 
 def read_hit(row: Row) -> Hit:
@@ -355,6 +443,7 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
         }
         for name, value in values.items():
             columns[name].append(value)
+        draft.calibration = vectors.calibration.version if vectors.calibration else 0
         draft.chunk_count += 1
         draft.row_hash_sum = (draft.row_hash_sum + row_hash) & MASK_64
     return columns
@@ -390,6 +479,7 @@ def manifest_row(draft: Draft, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": draft.chunk_count,
         "row_hash_sum": draft.row_hash_sum,
+        "calibration": draft.calibration,
     }
 
 
@@ -410,6 +500,7 @@ def deletion_row(document: LiveDocument, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": 0,
         "row_hash_sum": 0,
+        "calibration": 0,
     }
 
 

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, RagError
+from sql.settings import COMPUTE_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -186,6 +187,13 @@ def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
 def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
     """The option that names an encoder."""
     parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
+
+
+def add_compute_option(parser: argparse.ArgumentParser) -> None:
+    """The option that chooses the encoder's arithmetic."""
+    parser.add_argument(
+        "--compute", choices=COMPUTE_MODES, help="the encoder's arithmetic (RAG_COMPUTE; default: auto, by the CPU)"
+    )
 
 
 def add_debug_option(parser: argparse.ArgumentParser) -> None:

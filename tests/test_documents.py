@@ -25,6 +25,7 @@ README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 TRANSCRIPT_PAGES = [README, PROJECT / "docs" / "models.md", PROJECT / "docs" / "commands.md"]  # run in this order
 TABLE_PAGE = PROJECT / "docs" / "table.md"
+TABLES = ("chunks", "manifest", "texts", "collection", "calibrations", "float_references")
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
 DOCUMENTED_CACHE = "/home/ada/.cache/int8-rag"
@@ -287,7 +288,7 @@ def sql_results(
     """What every SQL block of docs/table.md returns, run in order on a store of docs/, and the columns of its tables."""
     assert transcript  # whose first command has made the store
     blocks = {str(block): block.text for block in fenced_blocks(TABLE_PAGE) if block.language == "sql"}
-    blocks |= {name: f"DESCRIBE TABLE {name}" for name in ("chunks", "manifest", "texts", "collection")}
+    blocks |= {name: f"DESCRIBE TABLE {name}" for name in TABLES}
     vector = next(block.text for block in fenced_blocks(TABLE_PAGE) if block.language == "python")
 
     def run(*arguments: str) -> str:
@@ -322,7 +323,7 @@ def test_the_search_of_the_table_page_finds_the_page_about_its_question(sql_resu
     assert "docs/quantization.md" in {row[0] for row in sql_results[str(search)]["data"]}
 
 
-@pytest.mark.parametrize("table", ["chunks", "manifest", "texts", "collection"])
+@pytest.mark.parametrize("table", TABLES)
 def test_the_table_page_lists_the_columns_of_the_tables(table: str, sql_results: dict[str, dict[str, Any]]) -> None:
     described = [(row[0], row[1]) for row in sql_results[table]["data"]]
     documented = [

@@ -24,16 +24,23 @@ DOORS = {
     "chdb": {"sql/client.py"},
     "fcntl": {"sql/lock.py"},
     "torch": {
+        "rag/attention_torch.py",
         "rag/fake_quantization.py",
+        "rag/generation_torch.py",
+        "rag/int8_modules.py",
         "rag/kernel_float.py",
         "rag/kernel_torch.py",
+        "rag/language_model.py",
+        "rag/probe.py",
         "rag/quantization_torch.py",
         "rag/training.py",
     },
-    "transformers": {"rag/kernel_float.py", "rag/convert.py"},
+    "transformers": {"rag/convert.py", "rag/generation_torch.py", "rag/kernel_float.py", "rag/language_model.py"},
     "tokenizers": {"rag/tokenizer.py"},
-    "safetensors": {"rag/checkpoint.py", "rag/convert.py", "rag/training.py"},
+    "safetensors": {"rag/checkpoint.py", "rag/convert.py", "rag/language_model.py", "rag/training.py"},
     "huggingface_hub": {"rag/weights.py"},
+    "httpx2": {"rag/generation_served.py"},
+    "http.client": set(),
     "rich": {"sql/terminal.py"},
     "markdown_it": {"ingest/blocks.py"},
     "charset_normalizer": {"ingest/decode.py"},
@@ -192,7 +199,14 @@ def test_every_query_file_is_used_and_every_statement_has_its_file() -> None:
 def test_every_select_of_several_rows_has_an_order() -> None:
     for path in (PROJECT / "sql" / "queries").glob("*.sql"):
         text = path.read_text(encoding="utf-8")
-        one_row_or_a_set = path.stem in {"epoch", "chunk_count", "table_names", "count_generations", "count_texts"}
+        one_row_or_a_set = path.stem in {
+            "epoch",
+            "chunk_count",
+            "table_names",
+            "count_generations",
+            "count_texts",
+            "report_vectors",
+        }
         assert "ORDER BY" in text or "DELETE" in text or one_row_or_a_set, path.stem
 
 
@@ -213,6 +227,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'huggingface_hub'}\n"
+        "heavy.add('httpx2')\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     finished = run_python("-c", program)

@@ -448,7 +448,7 @@ def test_a_store_written_by_a_newer_version_is_refused_with_the_remedy(tmp_path:
         )
     for write in (False, True):
         with pytest.raises(
-            StoreMismatch, match="has schema version 9 and this program knows 1: install a newer int8-rag"
+            StoreMismatch, match="has schema version 9 and this program knows 2: install a newer int8-rag"
         ):
             Store.open(str(tmp_path / "store"), write=write)
 
