@@ -23,6 +23,7 @@ from sql.terminal import (
     program_version,
     progress_bar,
     run_command,
+    step_progress,
 )
 
 if TYPE_CHECKING:
@@ -34,9 +35,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.answer import Answer
+    from rag.convert import Recipe
     from rag.encoder import Encoder
     from rag.generation import GeneratedAnswer
     from rag.model_report import Figures, JudgedSet, ModelReport
+    from rag.pairs import Passage
+    from rag.training import TrainingSummary
+    from rag.weights import FloatModel
     from sql.records import Hit
     from sql.search import Step
     from sql.store import Store
@@ -639,6 +644,99 @@ def report_cells(row: Figures, first: Figures) -> list[str]:
     ]
 
 
+def quantize(options: Namespace) -> int:
+    """Quantizes a model by a recipe of one's own, after training, and writes its checkpoint to a folder."""
+    from rag.checkpoint import WEIGHTS_FILE
+    from rag.encoder import choose_model
+    from rag.export import check_target, quantize_to
+    from rag.weights import float_model
+
+    settings, folder = read_settings(), Path(options.out)
+    check_target(folder)
+    recipe = recipe_of(options)
+    with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
+        texts = [passage.text for passage in passages_to_learn(options.calibrate, model)] if options.calibrate else []
+        checkpoint = quantize_to(folder, model, recipe, texts)
+    if options.json:
+        size = (folder / WEIGHTS_FILE).stat().st_size
+        out_json({"folder": str(folder), "weights": checkpoint.config.weights, "bytes": size})
+    else:
+        out(str(folder))
+    return EXIT_OK
+
+
+def train_model(options: Namespace) -> int:
+    """Trains a model for its own quantization on documents without labels, and writes its checkpoint to a folder."""
+    from dataclasses import asdict
+
+    from rag.encoder import choose_model
+    from rag.export import check_target
+    from rag.weights import float_model
+
+    settings, folder = read_settings(), Path(options.out)
+    check_target(folder)
+    with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
+        from rag.training import TrainingOptions, choose_device, train
+
+        training = TrainingOptions(
+            recipe=recipe_of(options),
+            objective=options.objective,
+            steps=options.steps,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            max_tokens=options.max_tokens,
+        )
+        choose_device(options.device)
+        passages = passages_to_learn(options.paths, model)
+        try:
+            with step_progress(quiet=options.json) as progress:
+                summary = train(
+                    model, passages, folder, training, device=options.device, announce=note, progress=progress
+                )
+        except KeyboardInterrupt:
+            note("the same command goes on from the last saved step")
+            raise
+    if options.json:
+        out_json(asdict(summary))
+    else:
+        show_training(summary)
+    return EXIT_OK
+
+
+def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
+    """The passages below paths; what could not be read is said on stderr."""
+    from ingest.passages import read_passages
+    from rag.convert import model_tokenizer
+
+    reading = read_passages(paths, model_tokenizer(model))
+    for refusal in reading.failed:
+        note(f"failed {refusal.path}: {refusal.reason}")
+    return reading.passages
+
+
+def recipe_of(options: Namespace) -> Recipe:
+    """The recipe for a linear layer's weights that the options name."""
+    from rag.convert import Recipe
+
+    return Recipe(weights=options.weights, bits=options.bits, ranges=options.ranges)
+
+
+def show_training(summary: TrainingSummary) -> None:
+    """What a run did, in a few lines."""
+    out(f"{summary.folder}: {summary.weights}, {summary.bytes / 1e6:.1f} MB")
+    out(
+        f"{summary.steps} steps on {summary.texts} texts in {summary.seconds:.0f} s on {summary.device}, "
+        f"loss {summary.first_loss:.5f} at first, {summary.last_loss:.5f} at last"
+    )
+    if summary.cosine_before is not None and summary.cosine_after is not None:
+        out(
+            f"cosine to float32 on {summary.held_out} passages kept back: {summary.cosine_after:.4f}, "
+            f"without training {summary.cosine_before:.4f}"
+        )
+
+
 # The command line
 
 
@@ -767,7 +865,7 @@ def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """`model fetch`, `model path` and `model report`."""
+    """`model fetch`, `model path`, `model report`, `model quantize` and `model train`."""
     model = commands.add_parser(
         "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
     )
@@ -781,6 +879,8 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         add_debug_option(one)
         one.set_defaults(run=run)
     add_model_report(actions)
+    add_quantize(actions)
+    add_train(actions)
 
 
 def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
@@ -806,6 +906,74 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
     add_model_option(one, DEFAULT_MODEL)
     add_debug_option(one)
     one.set_defaults(run=report_model)
+
+
+def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model quantize`."""
+    one = actions.add_parser("quantize", help="quantize it in another way", description=quantize.__doc__)
+    add_recipe_options(one)
+    one.add_argument(
+        "--calibrate", nargs="+", metavar="PATH", help="take the ranges of activations from these documents"
+    )
+    add_summary_options(one)
+    one.set_defaults(run=quantize)
+
+
+def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model train`."""
+    one = actions.add_parser("train", help="train it for its quantization", description=train_model.__doc__)
+    one.add_argument("paths", nargs="+", metavar="PATH", help="documents: files, folders, a corpus.jsonl")
+    one.add_argument("--qat", action="store_true", required=True, help="quantization-aware training, the only kind")
+    add_recipe_options(one)
+    one.add_argument(
+        "--objective",
+        choices=["distill", "contrastive"],
+        default="distill",
+        help="imitate the float32 model, or let headings find their passages (default %(default)s)",
+    )
+    length = one.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=3, metavar="N", help="times through the documents (default 3)")
+    length.add_argument("--steps", type=int, metavar="N", help="batches to learn from, instead of --epochs")
+    one.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts in a batch (default %(default)s)")
+    one.add_argument(
+        "--learning-rate", type=float, metavar="R", help="highest rate (default 1e-4 to distill, 2e-5 contrastive)"
+    )
+    one.add_argument(
+        "--max-tokens", type=int, default=128, metavar="N", help="where training texts are cut (default %(default)s)"
+    )
+    one.add_argument("--seed", type=int, default=0, metavar="N", help="order of the texts (default %(default)s)")
+    one.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default auto: cuda if there is one"
+    )
+    add_summary_options(one)
+    one.set_defaults(run=train_model)
+
+
+def add_recipe_options(one: Parser) -> None:
+    """The form of the weights that `model quantize` and `model train` make, and where it goes."""
+    one.add_argument(
+        "--out", required=True, metavar="FOLDER", help="new folder for the checkpoint, to use with --model"
+    )
+    one.add_argument("--bits", type=int, choices=[8, 4], default=8, help="of a linear layer's weights (default 8)")
+    one.add_argument(
+        "--weights",
+        choices=["per-channel", "per-tensor"],
+        default="per-channel",
+        help="numbers that share a scale (default %(default)s)",
+    )
+    one.add_argument(
+        "--ranges",
+        choices=["minmax", "percentile", "mse"],
+        default="minmax",
+        help="what the scales of weights are chosen by (default %(default)s)",
+    )
+
+
+def add_summary_options(one: Parser) -> None:
+    """What ends the list of options of both."""
+    one.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
 
 
 def main() -> int:

@@ -62,11 +62,15 @@ class EncoderConfig:
     query_prompt: str
     document_prompt: str
     weights: str = WEIGHTS_INT8_PER_CHANNEL
+    float_model: str = ""  # what the float weights go by, where that is not `model`
+    linear_bits: int = 8  # of the codes of linear layers; 4 are stored two to a byte, in memory every code has its own
 
     def __post_init__(self) -> None:
         self._check_types()
         if self.dimensions % self.heads:
             raise ModelError(f"{self.model}: {self.dimensions} dimensions cannot be split over {self.heads} heads")
+        if self.linear_bits not in {4, 8}:
+            raise ModelError(f"{self.model}: linear layers of {self.linear_bits} bits cannot be read: only of 8 or 4")
         if self.max_tokens > self.positions:
             raise ModelError(f"{self.model}: {self.max_tokens} tokens do not fit its {self.positions} positions")
 
@@ -156,14 +160,15 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
     """
     from safetensors.numpy import save_file
 
+    tensors = stored(checkpoint)
     metadata = {
         "format": FORMAT,
         "config": (config := json.dumps(asdict(checkpoint.config))),
         "config_sha256": sha256(config.encode()).hexdigest(),
-        "tensors_sha256": digest(checkpoint.tensors),
+        "tensors_sha256": digest(tensors),
     }
     with replaced_folder(folder) as draft:
-        save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
+        save_file(tensors, draft / WEIGHTS_FILE, metadata=metadata)
         (draft / TOKENIZER_FILE).write_bytes(tokenizer)
 
 
@@ -228,7 +233,59 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise ModelError(f"{folder} is not a whole int8 checkpoint ({error}): {remedy}") from error
     if sha256(tokenizer).hexdigest() != config.tokenizer_sha256:
         raise ModelError(f"{folder / TOKENIZER_FILE} is not the tokenizer of {config.model}: {remedy}")
-    return Checkpoint(config, tensors)
+    return Checkpoint(config, in_memory(tensors, config))
+
+
+def stored(checkpoint: Checkpoint) -> dict[str, NDArray[Any]]:
+    """The tensors as the file holds them: codes of 4 bits are two to a byte, under the name `*.codes4`."""
+    if checkpoint.config.linear_bits == 8:
+        return checkpoint.tensors
+    return {
+        f"{name}4" if is_linear(name) else name: pack(tensor) if is_linear(name) else tensor
+        for name, tensor in checkpoint.tensors.items()
+    }
+
+
+def in_memory(tensors: dict[str, NDArray[Any]], config: EncoderConfig) -> dict[str, NDArray[Any]]:
+    """The tensors of a file as a checkpoint holds them: every code a byte of its own."""
+    if config.linear_bits == 8:
+        return tensors
+    shapes = expected_shapes(config)
+    return {
+        name.removesuffix("4"): unpack(tensor, shapes.get(name.removesuffix("4"), (0, 0))[-1])
+        if name.endswith(".codes4")
+        else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def is_linear(name: str) -> bool:
+    """Whether a tensor holds the codes of a linear layer."""
+    return name.startswith("layer.") and name.endswith(".codes")
+
+
+def pack(codes: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Codes -7..7 (rows, columns) two to a byte, (rows, half the columns, rounded up); an even column has the low bits.
+
+    >>> pack(np.array([[-7, 7, 0]], dtype=np.int8)).tolist()
+    [[241, 8]]
+    """
+    if codes.size and np.abs(codes.astype(np.int16)).max() > 7:
+        raise ModelError("codes beyond -7..7 cannot be stored in 4 bits")
+    halves = np.pad((codes + 8).astype(np.uint8), ((0, 0), (0, codes.shape[1] % 2)))
+    return np.asarray(halves[:, ::2] | halves[:, 1::2] << 4, dtype=np.uint8)
+
+
+def unpack(packed: NDArray[np.uint8], columns: int) -> NDArray[np.int8]:
+    """The codes (rows, columns) of `pack`, int8.
+
+    >>> unpack(np.array([[241, 8]], dtype=np.uint8), 3).tolist()
+    [[-7, 7, 0]]
+    """
+    if packed.dtype != np.uint8 or packed.ndim != 2:
+        raise ModelError(f"codes of 4 bits should be uint8 with two axes, and are {packed.dtype} {packed.shape}")
+    halves = np.stack([packed & 15, packed >> 4], axis=-1).reshape(len(packed), 2 * packed.shape[1])
+    return np.ascontiguousarray(halves[:, :columns].astype(np.int8) - 8)
 
 
 def read_header(path: Path) -> dict[str, str]:

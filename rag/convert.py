@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.checkpoint import Checkpoint, EncoderConfig
-from rag.quantization import quantize_channels
+from rag.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256
 from sql.errors import InvalidVector, ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
 
+    from rag.quantization import Scheme
     from rag.weights import FloatModel
 
     FloatTensors = dict[str, NDArray[np.float32]]
@@ -45,6 +47,7 @@ BERT_TO_DISTILBERT = [
     (r"^encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"transformer.layer.\1.output_layer_norm."),
 ]
 SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
+GRANULARITIES, WEIGHT_BITS = ("per-channel", "per-tensor"), (8, 4)
 POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
 
 
@@ -58,23 +61,97 @@ class ActivationRanges:
     attention: list[float]
 
 
-def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
-    """The int8 checkpoint of a float model, and its tokenizer.json.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an encoder becomes integers. Embedding rows are 8 bit with one scale a row in all of them.
 
-    Linear weights become int8 per output channel, embedding rows int8 per row, both symmetric; biases and layer norms
-    stay float32. Before that the outputs of the layer norms are smoothed. Raises ModelError for another architecture,
-    missing or non-finite weights.
+    `weights` is the granularity of a linear layer's weights, `bits` their width (symmetric codes -127..127 or -7..7), and
+    `ranges` how their scales are chosen.
+
+    >>> Recipe(bits=4).description
+    '4-bit weights per channel, calibrated 8-bit activations'
+    """
+
+    weights: str = "per-channel"
+    bits: int = 8
+    ranges: str = "minmax"
+
+    def __post_init__(self) -> None:
+        if self.weights not in GRANULARITIES:
+            raise ModelError(f"weights {self.weights}: one of {', '.join(GRANULARITIES)} is needed")
+        if self.bits not in WEIGHT_BITS:
+            raise ModelError(f"weights of {self.bits} bits: only {' or '.join(map(str, WEIGHT_BITS))} can be stored")
+        if self.ranges not in RANGES:
+            raise ModelError(f"ranges {self.ranges}: one of {', '.join(RANGES)} is needed")
+
+    @property
+    def scheme(self) -> Scheme:
+        """The codes of a linear layer's weights."""
+        return scheme_of_bits(self.bits, symmetric=True)
+
+    @property
+    def description(self) -> str:
+        """What a checkpoint, and every store made with it, remembers of this."""
+        width = "int8 weights" if self.bits == 8 else f"{self.bits}-bit weights"
+        ranges = "" if self.ranges == "minmax" else f" by {self.ranges}"
+        return f"{width} {self.weights.replace('-', ' ')}{ranges}, calibrated 8-bit activations"
+
+
+@dataclass(frozen=True, slots=True)
+class SmoothedEncoder:
+    """A float encoder made ready for 8-bit activations, and all that its codes will need.
+
+    `tensors` are float32 under a checkpoint's names, `*.weight` where it has codes and a scale. `extras` are the tensors
+    that no recipe changes: the factors of the residuals, and the steps of the activations.
+    """
+
+    config: EncoderConfig
+    tokenizer: bytes
+    tensors: FloatTensors
+    extras: FloatTensors
+
+
+def quantize_model(
+    model: FloatModel, recipe: Recipe | None = None, texts: Sequence[str] = ()
+) -> tuple[Checkpoint, bytes]:
+    """The integer checkpoint of a float model, and its tokenizer.json.
+
+    Linear weights become integers by the recipe, embedding rows int8 per row, all symmetric; biases and layer norms
+    stay float32. Before that the outputs of the layer norms are smoothed. The ranges of the activations are those of
+    `texts`, or without any of random tokens. Raises ModelError for another architecture, missing or non-finite weights.
+    """
+    smoothed = smooth_model(model, texts)
+    return quantize_smoothed(smoothed, recipe or Recipe()), smoothed.tokenizer
+
+
+def smooth_model(model: FloatModel, texts: Sequence[str] = ()) -> SmoothedEncoder:
+    """The same encoder with layer norms whose channels are alike, and the steps of its activations.
+
+    Raises ModelError for another architecture, missing or non-finite weights.
     """
     tensors, config = distilbert_weights(model)
     tokenizer = read_tokenizer(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     check_tensors(tensors, encoder)
     reader = checked_tokenizer(tokenizer, encoder)
-    ranges = activation_ranges(tensors, config, reader)
+    ranges = activation_ranges(tensors, config, reader, texts)
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
-    quantized = quantize_tensors(smoothed, encoder)
-    quantized |= {f"{name}.residual": factor for name, factor in factors.items()}
-    return Checkpoint(encoder, quantized | input_scales(ranges, factors)), tokenizer
+    extras = {f"{name}.residual": factor for name, factor in factors.items()} | input_scales(ranges, factors)
+    return SmoothedEncoder(encoder, tokenizer, arrange_tensors(smoothed, encoder.layers), extras)
+
+
+def quantize_smoothed(smoothed: SmoothedEncoder, recipe: Recipe) -> Checkpoint:
+    """The checkpoint of an encoder by a recipe."""
+    config = replace(smoothed.config, weights=recipe.description, linear_bits=recipe.bits)
+    return Checkpoint(config, quantize_arranged(smoothed.tensors, config, recipe) | smoothed.extras)
+
+
+def model_tokenizer(model: FloatModel) -> Tokenizer:
+    """The tokenizer of a float model, which knows how much the encoder reads."""
+    _, config = distilbert_weights(model)
+    content = read_tokenizer(model)
+    encoder = encoder_config(model, config, sha256(content).hexdigest())
+    return checked_tokenizer(content, encoder)
 
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
@@ -331,54 +408,102 @@ def input_scales(ranges: ActivationRanges, factors: FloatTensors) -> FloatTensor
     }
 
 
-def activation_ranges(tensors: FloatTensors, config: dict[str, Any], tokenizer: Tokenizer) -> ActivationRanges:
-    """What the layer norms and the attention of a float model give for texts of random tokens.
+def activation_ranges(
+    tensors: FloatTensors, config: dict[str, Any], tokenizer: Tokenizer, texts: Sequence[str] = ()
+) -> ActivationRanges:
+    """What the layer norms and the attention of a float model give for texts, or without any for random tokens.
 
     Which channels are large is a property of the model and not of the text: random tokens between the special ones
     show it, and reach further than real text does, so that hardly anything saturates; nobody has to have any data.
     """
     from rag.kernel_float import distilbert_module, observe_activations
 
-    special = tokenizer.encode([""])[0] or [0]
-    length = min(CALIBRATION_TOKENS, tokenizer.max_tokens)
-    ids = np.random.default_rng(0).integers(0, config["vocab_size"], (CALIBRATION_TEXTS, length), dtype=np.int64)
-    ids[:, 0], ids[:, -1] = special[0], special[-1]
-    ranges = observe_activations(distilbert_module(tensors, config), ids)
+    module = distilbert_module(tensors, config)
+    if texts:
+        ranges = widest([observe_activations(module, ids) for ids in calibration_batches(texts, tokenizer)])
+    else:
+        ranges = observe_activations(module, random_texts(config["vocab_size"], tokenizer))
     bounds: list[ArrayLike] = [*chain(*ranges.norms), ranges.attention]
     if not all(np.isfinite(bound).all() for bound in bounds):
         raise ModelError("the model's weights are so large that it computes numbers that are not finite")
     return ranges
 
 
-def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
+def random_texts(vocabulary: int, tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Token ids (texts, tokens) drawn at random between the special tokens."""
+    special = tokenizer.encode([""])[0] or [0]
+    length = min(CALIBRATION_TOKENS, tokenizer.max_tokens)
+    ids = np.random.default_rng(0).integers(0, vocabulary, (CALIBRATION_TEXTS, length), dtype=np.int64)
+    ids[:, 0], ids[:, -1] = special[0], special[-1]
+    return ids
+
+
+def calibration_batches(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[NDArray[np.int64]]:
+    """The token ids of texts, one text at a time, so that no padding is observed; what is too long is cut."""
+    for tokens in tokenizer.encode(texts):
+        yield np.array([tokens[: tokenizer.max_tokens]], dtype=np.int64)
+
+
+def widest(observed: Sequence[ActivationRanges]) -> ActivationRanges:
+    """The ranges that hold all that were observed."""
+    norms = [
+        (np.min([low for low, _ in same], axis=0), np.max([high for _, high in same], axis=0))
+        for same in zip(*(ranges.norms for ranges in observed), strict=True)
+    ]
+    return ActivationRanges(norms, [max(same) for same in zip(*(ranges.attention for ranges in observed), strict=True)])
+
+
+def quantize_tensors(
+    tensors: FloatTensors, config: EncoderConfig, recipe: Recipe | None = None
+) -> dict[str, NDArray[Any]]:
     """DistilBERT's float tensors as the tensors of a checkpoint."""
-    quantized: dict[str, NDArray[Any]] = {}
+    return quantize_arranged(arrange_tensors(tensors, config.layers), config, recipe or Recipe())
 
-    def store(name: str, weight: NDArray[np.float32]) -> None:
-        try:
-            quantized[f"{name}.codes"], quantized[f"{name}.scale"] = quantize_channels(weight)
-        except InvalidVector as error:
-            raise ModelError(f"{config.model}: the weights of {name} cannot be quantized: {error}") from error
 
-    for kind in ("word", "position"):
-        store(f"embeddings.{kind}", tensors[f"embeddings.{kind}_embeddings.weight"])
+def arrange_tensors(tensors: FloatTensors, layers: int) -> FloatTensors:
+    """DistilBERT's tensors under a checkpoint's names; query, key and value as one linear: one product, not three."""
+    linears = {
+        "qkv": ["attention.q_lin", "attention.k_lin", "attention.v_lin"],
+        "attention": ["attention.out_lin"],
+        "up": ["ffn.lin1"],
+        "down": ["ffn.lin2"],
+        "attention_norm": ["sa_layer_norm"],
+        "output_norm": ["output_layer_norm"],
+    }
+    arranged = {
+        f"embeddings.{kind}.weight": tensors[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position")
+    }
     for part in ("weight", "bias"):
-        quantized[f"embeddings.norm.{part}"] = tensors[f"embeddings.LayerNorm.{part}"]
-    for layer in range(config.layers):
-        source, target = f"transformer.layer.{layer}", f"layer.{layer}"
-        linears = {
-            "qkv": ["attention.q_lin", "attention.k_lin", "attention.v_lin"],  # one product instead of three
-            "attention": ["attention.out_lin"],
-            "up": ["ffn.lin1"],
-            "down": ["ffn.lin2"],
-        }
-        for name, parts in linears.items():
-            store(f"{target}.{name}", np.concatenate([tensors[f"{source}.{part}.weight"] for part in parts]))
-            quantized[f"{target}.{name}.bias"] = np.concatenate([tensors[f"{source}.{part}.bias"] for part in parts])
-        for name, part in {"attention_norm": "sa_layer_norm", "output_norm": "output_layer_norm"}.items():
-            quantized[f"{target}.{name}.weight"] = tensors[f"{source}.{part}.weight"]
-            quantized[f"{target}.{name}.bias"] = tensors[f"{source}.{part}.bias"]
-    return {name: np.ascontiguousarray(tensor) for name, tensor in quantized.items()}
+        arranged[f"embeddings.norm.{part}"] = tensors[f"embeddings.LayerNorm.{part}"]
+        for layer in range(layers):
+            for name, parts in linears.items():
+                together = [tensors[f"transformer.layer.{layer}.{one}.{part}"] for one in parts]
+                arranged[f"layer.{layer}.{name}.{part}"] = np.concatenate(together)
+    return arranged
+
+
+def quantize_arranged(arranged: FloatTensors, config: EncoderConfig, recipe: Recipe) -> dict[str, NDArray[Any]]:
+    """Float tensors under a checkpoint's names with codes and scales where they have two axes."""
+    quantized: dict[str, NDArray[Any]] = {}
+    for name, tensor in arranged.items():
+        if tensor.ndim == 1:
+            quantized[name] = np.ascontiguousarray(tensor)
+            continue
+        base = name.removesuffix(".weight")
+        kind = Recipe() if base.startswith("embeddings.") else recipe
+        try:
+            quantized[f"{base}.codes"], quantized[f"{base}.scale"] = quantize_weight(tensor, kind)
+        except InvalidVector as error:
+            raise ModelError(f"{config.model}: the weights of {base} cannot be quantized: {error}") from error
+    return quantized
+
+
+def quantize_weight(weight: NDArray[np.float32], recipe: Recipe) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A weight (out, in) as int8 codes of its shape and one scale an output channel (out,); per tensor all are equal."""
+    if recipe.weights == "per-tensor":
+        codes, scale = quantize_tensor(weight, recipe.scheme, recipe.ranges)
+        return codes, np.full(len(weight), scale, dtype=np.float32)
+    return quantize_channels(weight, recipe.scheme, recipe.ranges)
 
 
 def read_tokenizer(model: FloatModel) -> bytes:

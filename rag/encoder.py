@@ -158,7 +158,7 @@ def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
     """The same model in float32, to measure against; needs its float weights again."""
     from rag.kernel_float import FloatKernel
 
-    with float_model(encoder.config.model, offline=settings.offline) as weights:
+    with float_model(encoder.config.float_model or encoder.config.model, offline=settings.offline) as weights:
         kernel = FloatKernel(weights, encoder.config)
     return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
 

@@ -52,13 +52,16 @@ def observe_activations(module: Any, ids: NDArray[np.int64]) -> ActivationRanges
     def observe_attention(_linear: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
         attention.append(float(inputs[0].abs().max()))
 
+    hooks = []
     for name, part in module.named_modules():
         if isinstance(part, torch.nn.LayerNorm):
-            part.register_forward_hook(observe_norm)
+            hooks.append(part.register_forward_hook(observe_norm))
         elif name.endswith("attention.out_lin"):
-            part.register_forward_pre_hook(observe_attention)
+            hooks.append(part.register_forward_pre_hook(observe_attention))
     with torch.inference_mode():
         module(input_ids=torch.from_numpy(ids))
+    for hook in hooks:  # the module may be observed again
+        hook.remove()
     return ActivationRanges(norms, attention)
 
 

@@ -91,6 +91,37 @@ def progress_bar(*, quiet: bool) -> Iterator[Progress]:
         yield Bar(live)
 
 
+@contextmanager
+def step_progress(*, quiet: bool) -> Iterator[Callable[[int, int, float], None]]:
+    """What hears of each step of a training (its number, all of them, the loss): a bar where stderr is a terminal, twenty
+    plain lines elsewhere, nothing where that is wanted.
+    """
+    if quiet:
+        yield lambda step, steps, loss: None
+        return
+    if not sys.stderr.isatty():
+        yield note_step
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    with rich_progress.Progress(
+        rich_progress.BarColumn(bar_width=30),
+        rich_progress.TextColumn("step {task.completed:.0f}/{task.total:.0f}  loss {task.fields[loss]:.5f}"),
+        rich_progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as live:
+        task = live.add_task("", total=1, loss=0.0)
+        yield lambda step, steps, loss: live.update(task, completed=step, total=steps, loss=loss)
+
+
+def note_step(step: int, steps: int, loss: float) -> None:
+    """A line for about every twentieth step, the first and the last."""
+    if step in {1, steps} or step % max(1, steps // 20) == 0:
+        note(f"step {step}/{steps}  loss {loss:.5f}")
+
+
 def clean(text: str) -> str:
     """Text that cannot move the cursor, retitle the window or forge a line: such characters are shown as escapes."""
     return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n").replace("\r", "\n"))
