@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sql.client import parse_location
-from sql.errors import EXIT_OK, EXIT_SOME_FAILED
-from sql.settings import QUANTIZERS, read_settings
+from sql.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
+from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
+    add_compute_option,
     add_language_option,
     add_model_option,
     note,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 def command(arguments: Sequence[str]) -> int:
     """Plans or carries out one synchronization."""
     options = make_parser().parse_args(arguments)
+    if options.keep_floats < 0:
+        raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
     from ingest.walk import walk
 
     found = walk(options.paths)
@@ -50,9 +53,29 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from sql.store import Store
 
     with Store.open(options.db, write=True) as store:
-        encoder, scheme = prepare_store(store, read_settings(), options.model, options.quantizer, announce=note)
+        encoder, scheme = prepare_store(
+            store,
+            read_settings(options.compute),
+            options.model,
+            options.quantizer,
+            granularity=options.granularity,
+            ranges=options.range,
+            announce=note,
+        )
         with progress_bar(quiet=options.json) as progress:
-            summary = sync(store, encoder, found, scheme, progress, options.language)
+            kept, again = options.keep_floats, options.recalibrate
+            summary = sync(
+                store,
+                encoder,
+                found,
+                scheme,
+                progress,
+                language=options.language,
+                keep_floats=kept,
+                recalibrate=again,
+            )
+        for sentence in summary.notes:
+            note(sentence)
         if store.client.location.folder is not None:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
@@ -70,7 +93,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
 
         with Store.open(location) as store:
             documents = store.documents()
-    plan = make_plan(found, documents)
+    plan = make_plan(found, documents, all_again=options.recalibrate)
     if options.json:
         out_json(plan_record(plan))
         return EXIT_SOME_FAILED if plan.failed else EXIT_OK
@@ -149,10 +172,33 @@ def make_parser() -> Parser:
     )
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
     add_model_option(parser)
+    add_compute_option(parser)
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
         help="how vectors become int8, chosen once for a new store (default asymmetric)",
+    )
+    parser.add_argument(
+        "--granularity",
+        choices=GRANULARITIES,
+        help="what shares a scale and zero-point, chosen once for a new store (default vector)",
+    )
+    parser.add_argument(
+        "--range",
+        choices=RANGE_METHODS,
+        help="how the range that has codes is found, chosen once for a new store (default minmax)",
+    )
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="fit the ranges per dimension or collection again, and code every document with them",
+    )
+    parser.add_argument(
+        "--keep-floats",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
     )
     add_language_option(parser, "the documents that are indexed now")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")

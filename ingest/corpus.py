@@ -28,10 +28,15 @@ def index_corpus(
     corpus: Iterable[CorpusDocument],
     scheme: Scheme,
     progress: Progress | None = None,
+    *,
+    keep_floats: int = 0,
 ) -> None:
-    """Puts the documents into the store, under their ids as sources; what is there unchanged is left alone."""
+    """Puts the documents into the store, under their ids as sources; what is there unchanged is left alone.
+
+    `keep_floats` N also keeps the float32 vector of one chunk in N.
+    """
     known = {document.path: (document.content_sha256, document.chunker) for document in store.documents()}
-    pipeline = Pipeline(store, encoder, scheme, progress or Silence())
+    pipeline = Pipeline(store, encoder, scheme, progress or Silence(), keep_floats)
     for entry in corpus:
         document = corpus_document(entry)
         path = f"{folder.resolve()}#{entry.id}"

@@ -7,25 +7,33 @@ is published as soon as its last chunk has arrived. A run that is killed loses t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from time import monotonic
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.front_matter import document_metadata
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
 from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
+from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model, load_encoder
-from rag.quantization import VECTOR_SCHEMES, quantize_vectors
-from sql.errors import UnreadableDocument
+from rag.quantization import VECTOR_SCHEMES
+from sql.calibration import Quantizer
+from sql.errors import UnreadableDocument, UsageError
 from sql.records import SourceDocument
-from sql.settings import QUANTIZERS
+from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.store import Draft, Passages
 from sql.tend import tend_cells
 from sql.terminal import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from numpy.typing import NDArray
 
     from ingest.read import Document
     from rag.encoder import Encoder
@@ -71,6 +79,7 @@ class Summary:
     deleted: int = 0
     chunks: int = 0
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)  # what the user should know of shared ranges
 
 
 def prepare_store(
@@ -79,6 +88,8 @@ def prepare_store(
     model: str | None = None,
     quantizer: str | None = None,
     *,
+    granularity: str | None = None,
+    ranges: str | None = None,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Encoder, Scheme]:
     """The encoder and the scheme to write a store with: its own, or for a new one, which is made, those asked for.
@@ -86,14 +97,18 @@ def prepare_store(
     Raises StoreMismatch where others are asked for than an old store was made with.
     """
     collection = store.collection()
-    kind = quantizer or (collection.scheme if collection else QUANTIZERS[0])
+    stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0], GRANULARITIES[0], RANGE_METHODS[0])
+    wanted = Quantizer(quantizer or stored.kind, granularity or stored.granularity, ranges or stored.ranges)
     encoder = load_encoder(settings, choose_model(settings, model, collection), announce=announce)
-    store.prepare(encoder.identity, f"{kind} int8 per vector", ANALYSER)
-    return encoder, VECTOR_SCHEMES[kind]
+    store.prepare(encoder.identity, wanted.name, ANALYSER)
+    return encoder, VECTOR_SCHEMES[wanted.kind]
 
 
-def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
-    """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything."""
+def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool = False) -> Plan:
+    """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
+
+    With `all_again` every document counts as changed; UsageError where one has no file to be made from again.
+    """
     plan = Plan(skipped=list(found.skipped), failed=list(found.failed))
     known = {document.path: document for document in documents}
     present = set()
@@ -103,11 +118,18 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument]) -> Plan:
         document = known.get(path)
         if document is None:
             plan.new.append(file)
-        elif document.chunker == CHUNKER and document.content_sha256 == content_sha256(file):
+        elif not all_again and document.chunker == CHUNKER and document.content_sha256 == content_sha256(file):
             plan.unchanged.append(file)
         else:
             plan.changed.append(file)
-    plan.deleted = [document for document in documents if document.path not in present and found.covers(document.path)]
+    missing = [document for document in documents if document.path not in present]
+    plan.deleted = [document for document in missing if found.covers(document.path)]
+    left_out = [document for document in missing if document.chunk_count and not found.covers(document.path)]
+    if all_again and left_out:
+        raise UsageError(
+            f"--recalibrate needs every document of the store, and {len(left_out)} cannot be found below the given "
+            f"paths ({left_out[0].path}): give their folders too"
+        )
     return plan
 
 
@@ -125,18 +147,27 @@ def sync(
     found: Walk,
     scheme: Scheme,
     progress: Progress | None = None,
+    *,
     language: str = "auto",
+    keep_floats: int = 0,
+    recalibrate: bool = False,
 ) -> Summary:
     """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any.
 
-    `language` is that of the documents, for their words: see rag.analyser.choose_language.
+    `language` is that of the documents, for their words: see rag.analyser.choose_language. `keep_floats` N also keeps
+    the float32 vector of one chunk in N. `recalibrate` fits the shared ranges again, codes every document with them, and
+    publishes all at once: a search reads codes of one calibration only.
     """
     started = monotonic()
     watch = progress or Silence()
-    plan = make_plan(found, store.documents())
+    check_recalibration(store, recalibrate=recalibrate)
+    plan = make_plan(found, store.documents(), all_again=recalibrate)
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
-    pipeline = Pipeline(store, encoder, scheme, watch, language)
+    coder = VectorCoder.for_store(store, encoder.identity, scheme, recalibrate=recalibrate)
+    pipeline = Pipeline(
+        store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder, language=language
+    )
     for file in plan.to_index:
         try:
             document = read_document(file.path, printable(file.source))
@@ -149,27 +180,55 @@ def sync(
         watch.advance(files=1, content_bytes=file.size)
     pipeline.finish()
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
-    store.publish([], plan.deleted)
+    pipeline.publish_held(plan.deleted)
+    summary.notes = coder.notes()
     tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
 
 
+def check_recalibration(store: Store, *, recalibrate: bool) -> None:
+    """Raises UsageError where ranges are to be fitted again and none are shared."""
+    collection = store.collection()
+    if recalibrate and collection and not collection.vector_quantizer.calibrated:
+        raise UsageError(
+            f"--recalibrate: in {store.client.location} each vector has a range of its own, there is nothing to fit again"
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some chunks with their float vectors, (chunks, dimensions), their words, and the documents that end among them."""
+
+    chunks: list[tuple[Draft, Chunk]]
+    vectors: NDArray[np.float32]
+    complete: list[Draft]
+    words: list[ChunkWords]
+
+
 @dataclass
 class Pipeline:
-    """Chunks of many documents, encoded and stored window by window."""
+    """Chunks of many documents, encoded and stored window by window.
+
+    Where ranges have to be fitted first, windows wait until enough vectors have come together.
+    """
 
     store: Store
     encoder: Encoder
     scheme: Scheme
     progress: Progress
+    keep_floats: int = 0
+    holds_back: bool = False  # publishes nothing before `publish_held`
+    coder: VectorCoder | None = None
     language: str = "auto"
     published: int = 0
     chunks: int = 0
     _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
     _words: list[ChunkWords] = field(default_factory=list)
     _complete: list[Draft] = field(default_factory=list)
+    _waiting: list[Window] = field(default_factory=list)
+    _held: list[Draft] = field(default_factory=list)
 
     def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
         """Queues a whole document."""
@@ -188,19 +247,61 @@ class Pipeline:
     def finish(self) -> None:
         """Stores and publishes what is still queued."""
         self._flush()
+        self._store_waiting()
+
+    def publish_held(self, deleted: Sequence[LiveDocument]) -> None:
+        """Publishes what was held back and deletes documents, all at once."""
+        self.store.publish(self._held, deleted)
+        self._held = []
 
     def _flush(self) -> None:
-        """Encodes the window, stores its rows, and publishes the documents that are complete."""
-        if self._window:
-            texts = [chunk.text for _, chunk in self._window]
-            vectors = quantize_vectors(
-                self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count)), self.scheme
-            )
-            self.store.insert(Passages(self._window, vectors, self._words))
-            self.chunks += len(self._window)
-        self.store.publish(self._complete)
-        self.published += len(self._complete)
+        """Encodes the window, and stores it unless more vectors are needed to fit ranges on."""
+        texts = [chunk.text for _, chunk in self._window]
+        vectors = self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count))
+        self._waiting.append(Window(self._window, vectors, self._complete, self._words))
         self._window, self._words, self._complete = [], [], []
+        if not self._coder.needs_sample or sum(len(one.vectors) for one in self._waiting) >= CALIBRATION_VECTORS:
+            self._store_waiting()
+
+    def _store_waiting(self) -> None:
+        """Stores the rows of waiting windows, and publishes the documents that are complete with each."""
+        if self._coder.needs_sample and any(len(one.vectors) for one in self._waiting):
+            self._coder.calibrate(np.concatenate([one.vectors for one in self._waiting])[:CALIBRATION_VECTORS])
+        windows, self._waiting = self._waiting, []
+        for window in windows:
+            if window.chunks:
+                references = kept_floats(window, self.keep_floats)
+                vectors = self._coder.encode(window.vectors)
+                self.store.insert(Passages(window.chunks, vectors, window.words, references))
+                self.chunks += len(window.chunks)
+            if self.holds_back:
+                self._held += window.complete
+            else:
+                self.store.publish(window.complete)
+            self.published += len(window.complete)
+
+    @property
+    def _coder(self) -> VectorCoder:
+        """What makes codes of vectors; on first use that of the store."""
+        if self.coder is None:
+            self.coder = VectorCoder.for_store(self.store, self.encoder.identity, self.scheme)
+        return self.coder
+
+
+def kept_floats(window: Window, one_in: int) -> dict[int, list[float]]:
+    """The vectors of one chunk in N, by row; which ones, a digest of document and place decides on every run alike."""
+    if not one_in:
+        return {}
+    return {
+        row: window.vectors[row].tolist()
+        for row, (draft, chunk) in enumerate(window.chunks)
+        if chunk_digest(draft.document_id, chunk.index) % one_in == 0
+    }
+
+
+def chunk_digest(document_id: UUID, index: int) -> int:
+    """BLAKE2b-64 of a chunk's document and its place there."""
+    return int.from_bytes(blake2b(document_id.bytes + index.to_bytes(8, "little"), digest_size=8).digest(), "little")
 
 
 def beginning(chunks: Sequence[Chunk]) -> str:
@@ -236,4 +337,5 @@ def source_document(document: Document, path: str) -> SourceDocument:
         content_bytes=document.content_bytes,
         chunker=CHUNKER,
         extracted_text=document.text if document.converted else None,
+        metadata=document_metadata(document),
     )

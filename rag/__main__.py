@@ -1,4 +1,4 @@
-"""`python -m rag ask|search|eval|model`: questions to the store, and what the encoder is worth."""
+"""`python -m rag ask|search|eval|report|stats|doctor|model`: questions to the store, and what int8 costs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
+    add_compute_option,
     add_debug_option,
     add_language_option,
     add_model_option,
@@ -34,11 +35,14 @@ if TYPE_CHECKING:
 
     from rag.answer import Answer
     from rag.encoder import Encoder
+    from rag.generation import GeneratedAnswer
+    from rag.model_report import Figures, JudgedSet, ModelReport
     from sql.records import Hit
     from sql.search import Step
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
+LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
 SNIPPET = 240  # characters of a hit shown on a terminal
 
@@ -54,18 +58,47 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def ask(options: Namespace) -> int:
-    """Answers a question with sentences of the documents, or says that nothing fits."""
+    """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
     from rag.answer import answer_question
 
+    spec = language_model_spec(options)
     with open_store(options) as store:
         encoder = store_encoder(store, options)
         vector = encoder.encode_query(options.question)
         hits = find(store, encoder, options, vector)
         answer = answer_question(options.question, vector, hits, encoder)
+    if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
+        return generate(options, spec, hits)
     if options.json:
         out_json(answer_record(answer))
     else:
         show_answer(answer)
+    return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
+
+
+def language_model_spec(options: Namespace) -> str | None:
+    """The language model that was asked for, checked as far as that goes without loading it; None for quotations."""
+    spec: str | None = options.llm or read_settings().llm
+    if options.max_tokens < 1:
+        raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
+    if spec is None or spec == "none":
+        return None
+    from rag.generation import check_spec
+
+    check_spec(spec)
+    return spec
+
+
+def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
+    """Shows what a language model makes of the chunks that were found."""
+    from rag.generation import generate_answer, load_language_model
+
+    model = load_language_model(read_settings(), spec, announce=note)
+    answer = generate_answer(model, options.question, hits, options.max_tokens, announce=note)
+    if options.json:
+        out_json(answer_record(answer) | {"checked": checked_record(answer)})
+    else:
+        show_generated(answer)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -175,8 +208,7 @@ def search_arguments(options: Namespace) -> dict[str, Any]:
 
 def open_store(options: Namespace) -> Store:
     """The store named on the command line, for reading."""
-    if not (options.question or "").strip():
-        raise UsageError("the question is empty: write it between quotes")
+    check_question(options.question or "")
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
     from sql.store import Store
@@ -184,11 +216,23 @@ def open_store(options: Namespace) -> Store:
     return Store.open(options.db)
 
 
+def check_question(question: str) -> None:
+    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
+    if not question.strip():
+        raise UsageError("the question is empty: write it between quotes")
+    if len(question) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
+        )
+    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
+        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
+
+
 def store_encoder(store: Store, options: Namespace) -> Encoder:
     """The encoder the store was built with, or the one asked for if it is the same."""
     from rag.encoder import choose_model, load_encoder
 
-    settings = read_settings()
+    settings = read_settings(options.compute)
     model = choose_model(settings, options.model, store.collection())
     encoder = load_encoder(settings, model, few_texts=True, announce=note)
     store.check_encoder(encoder.identity)
@@ -229,6 +273,22 @@ def show_answer(answer: Answer) -> None:
         out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
 
 
+def show_generated(answer: GeneratedAnswer) -> None:
+    """What a language model wrote, where its passages stand, and which sentences those do not bear out."""
+    if not answer.answered:
+        out(NO_ANSWER)
+        return
+    out(answer.text)
+    out()
+    for number, citation in enumerate(answer.citations, start=1):
+        heading = f"  {one_line(citation.heading)}" if citation.heading else ""
+        out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
+    for sentence in answer.sentences:
+        if not sentence.supported:
+            reason = "its passages do not hold its words" if sentence.citations else "it cites no passage"
+            note(f"not supported: {one_line(sentence.text)} ({reason})")
+
+
 def show_hits(hits: Sequence[Hit]) -> None:
     """A line of place and score for each hit, and the beginning of its text."""
     if not hits:
@@ -240,7 +300,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 
 
-def answer_record(answer: Answer) -> dict[str, Any]:
+def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
     """An answer as JSON; offsets count code points, a line is 1-based, a page is null where the format has none."""
     return {
         "question": answer.question,
@@ -262,6 +322,20 @@ def answer_record(answer: Answer) -> dict[str, Any]:
     }
 
 
+def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
+    """What was found out about a generated answer, as JSON."""
+    return {
+        "model": answer.model,
+        "passages": answer.passages,
+        "sentences": [
+            {"text": sentence.text, "citations": list(sentence.citations), "supported": sentence.supported}
+            for sentence in answer.sentences
+        ],
+        "dropped_citations": answer.dropped_citations,
+        "removed_links": answer.removed_links,
+    }
+
+
 def hit_record(hit: Hit) -> dict[str, Any]:
     """A hit as JSON."""
     return {
@@ -273,6 +347,7 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "title": hit.title,
         "heading": hit.heading,
         "text": hit.text,
+        "metadata": dict(hit.metadata),
         "score": hit.score,
         "vector_score": hit.vector_score,
         "bm25_score": hit.bm25_score,
@@ -308,7 +383,7 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     from sql.search import SearchOptions
     from sql.store import Store
 
-    folder, settings = Path(options.folder), read_settings()
+    folder, settings = Path(options.folder), read_settings(options.compute)
     corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
     judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
     answers = list(read_answers(folder))
@@ -345,6 +420,120 @@ def show_evaluation(result: dict[str, Any]) -> None:
         )
 
 
+# doctor
+
+
+def diagnose(options: Namespace) -> int:
+    """Tells which arithmetic the encoder uses on this CPU and why, and whether model and store are at hand."""
+    from rag.doctor import examine
+
+    settings = read_settings(options.compute)
+    findings = examine(settings, options.model, options.db, fresh=options.fresh)
+    if options.json:
+        out_json(findings)
+    else:
+        width = max(len(name) for name in findings)
+        for name, value in findings.items():
+            out(f"{name.replace('_', ' '):{width}}  {value}")
+    return EXIT_OK
+
+
+# report
+
+
+def report(options: Namespace) -> int:
+    """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors."""
+    if options.sample < 1:
+        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
+    if options.eval is None:
+        losses = report_in(options.db or read_settings().store, options)
+    elif options.db is not None:
+        losses = report_in(options.db, options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="int8-rag-report-") as folder:
+            losses = report_in(folder, options)
+    if options.json:
+        out_json(losses)
+    else:
+        show_losses(losses)
+    return EXIT_OK
+
+
+def report_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The losses of the store at a place, which is filled first where an evaluation set is given."""
+    from ingest.corpus import index_corpus
+    from ingest.sync import prepare_store
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.encoder import choose_model, load_encoder, load_float_encoder
+    from rag.report import Judged, report_losses
+    from sql.store import Store
+
+    settings, judged = read_settings(), None
+    with Store.open(location, write=options.eval is not None) as store:
+        if options.eval is None:
+            encoder = load_encoder(settings, choose_model(settings, options.model, store.collection()), announce=note)
+            store.check_encoder(encoder.identity)
+        else:
+            folder = Path(options.eval)
+            corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+            known = {document.id for document in corpus}
+            judged = Judged(queries, read_judgements(folder, {query.id for query in queries}, known).qrels)
+            encoder, scheme = prepare_store(store, settings, options.model, announce=note)
+            with progress_bar(quiet=options.json) as progress:
+                progress.start(len(corpus), sum(len(document.text) for document in corpus))
+                index_corpus(store, encoder, folder, corpus, scheme, progress, keep_floats=1)
+        return report_losses(store, encoder, lambda: load_float_encoder(settings, encoder), judged, options.sample)
+
+
+def show_losses(losses: dict[str, Any]) -> None:
+    """What each step keeps, as a table whose lines multiply to the last."""
+    model, vectors, search = losses["model"], losses["vectors"], losses["search"]
+    out(f"{'':16}{'kept of ' + losses['measure']:>18}   how far it is from float32")
+    if model["not_measured"]:
+        out(f"{'int8 model':16}{'not measured':>18}   {one_line(model['not_measured'])}")
+    else:
+        out(f"{'int8 model':16}{share(model['kept']):>18}   cosine {cosines(model)}")
+    out(
+        f"{'int8 vectors':16}{share(vectors['kept']):>18}   cosine {cosines(vectors)}; error {vectors['error_mean']:.2%} of "
+        f"the length, at most {vectors['error_largest']:.2%}; {vectors['saturated_share']:.3%} of the numbers saturated"
+    )
+    recall = next(value for name, value in search.items() if name.startswith("recall"))
+    out(f"{'search':16}{share(search['kept']):>18}   finds {recall:.2%} of what the exact search finds")
+    out(f"{'all together':16}{share(losses['kept']):>18}")
+    out(
+        f"{losses['questions']} questions to {losses['sampled']} of {losses['chunks']} chunks, {vectors['quantizer']}; "
+        f"a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
+    )
+
+
+def share(kept: float | None) -> str:
+    """A part as a percentage."""
+    return "of nothing" if kept is None else f"{kept:.2%}"
+
+
+def cosines(losses: dict[str, Any]) -> str:
+    """Mean and least cosine to the float32 vectors."""
+    return f"{losses['cosine_mean']:.5f} (least {losses['cosine_least']:.5f})"
+
+
+# stats
+
+
+def stats(options: Namespace) -> int:
+    """Counts the rows of a store and what a vector takes, column by column."""
+    from rag.stats import read_stats, stats_lines, stats_record
+    from sql.store import Store
+
+    with Store.open(options.db) as store:
+        found = read_stats(store)
+    if options.json:
+        out_json(stats_record(found))
+    else:
+        for line in stats_lines(found):
+            out(line)
+    return EXIT_OK
+
+
 # model
 
 
@@ -365,6 +554,89 @@ def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     settings = read_settings()
     out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
     return EXIT_OK
+
+
+def report_model(options: Namespace) -> int:
+    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
+    plot = Path(options.plot) if options.plot else None
+    if plot is not None:
+        from rag.model_plot import check_plot, write_plot
+
+        check_plot(plot)
+    from rag.encoder import choose_model, load_encoder
+    from rag.model_report import measure_model, report_record
+
+    settings = read_settings()
+    model = choose_model(settings, options.model)
+    encoder = load_encoder(settings, model, announce=note)
+    sets = [read_judged_set(folder, encoder) for folder in options.eval]
+    report = measure_model(settings, model, sets, architecture=options.architecture != "none", announce=note)
+    if plot is not None:
+        write_plot(report, plot)
+    if options.json:
+        out_json(report_record(report))
+    else:
+        show_report(report)
+    return EXIT_OK
+
+
+def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
+    """An evaluation set whose documents are cut as they are for a store."""
+    from ingest.corpus import corpus_document
+    from ingest.sync import split
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.model_report import JudgedSet
+
+    corpus, queries = list(read_corpus(Path(folder))), list(read_queries(Path(folder)))
+    qrels = read_judgements(Path(folder), {query.id for query in queries}, {entry.id for entry in corpus}).qrels
+    passages = [(entry.id, chunk.text) for entry in corpus for chunk in split(corpus_document(entry), encoder)]
+    return JudgedSet(folder, passages, queries, qrels)
+
+
+def show_report(report: ModelReport) -> None:
+    """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
+    out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
+    out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
+    for row in report.forms:
+        cells = report_cells(row, report.forms[0])
+        out(f"{row.name:17}" + (row.missing or "".join(f"{cell:>12}" for cell in cells)))
+    if sets := list(report.forms[0].ndcg or {}):
+        out(f"{'ndcg@10 (kept)':17}" + "".join(f"  {name.rstrip('/').rsplit('/', 1)[-1]:>18}" for name in sets))
+        for row in report.forms:
+            if row.ndcg and row.kept:
+                out(f"{row.name:17}" + "".join(f"{row.ndcg[name]:10.4f}  {row.kept[name]:8.2%}" for name in sets))
+    if report.architecture:
+        from rag.model_report import ARCHITECTURE
+
+        sizes = (
+            f"{form} {'-' if size is None else f'{size / 1e6:.1f} MB'}" for form, size in report.architecture.items()
+        )
+        out(f"{ARCHITECTURE} on disk, drawn weights: {', '.join(sizes)}")
+
+
+def report_cells(row: Figures, first: Figures) -> list[str]:
+    """A form's figures as text; `-` where one is not known."""
+    from rag.model_report import speedup
+
+    memory, times = row.memory, speedup(row, first)
+
+    def cell(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    def mega(size: int | None) -> str:
+        return cell(None if size is None else size / 1e6, ".1f")
+
+    return [
+        mega(row.disk_bytes),
+        mega(memory.weights if memory else None),
+        mega(memory.encoding if memory else None),
+        cell(row.tokens_per_second, ".0f"),
+        cell(times, ".2f"),
+        cell(None if row.query_seconds is None else 1000 * row.query_seconds, ".2f"),
+        cell(row.cosine_mean, ".5f"),
+        cell(row.cosine_min, ".5f"),
+    ]
 
 
 # The command line
@@ -397,6 +669,8 @@ def make_parser() -> Parser:
         add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        if run is ask:
+            add_language_model_options(one)
         if name == "search":
             one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
             one.add_argument("--verify", action="store_true", help="measure the recall against exact search")
@@ -406,11 +680,32 @@ def make_parser() -> Parser:
         one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
         add_search_options(one)
         add_model_option(one)
+        add_compute_option(one)
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_evaluation(commands)
+    add_doctor(commands)
+    add_report(commands)
+    add_stats(commands, store)
     add_model_commands(commands)
     return parser
+
+
+def add_language_model_options(parser: Parser) -> None:
+    """The options of an answer that a language model writes."""
+    # The default itself is not shown: nothing of a URL is anybody else's business.
+    parser.add_argument(
+        "--llm",
+        metavar="SPEC",
+        help="let a language model write the answer: hf:FOLDER_OR_ID, openai:MODEL@URL or none (RAG_LLM; default: none)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=DEFAULT_MAX_TOKENS,
+        metavar="N",
+        help="longest answer of a language model (default %(default)s)",
+    )
 
 
 def add_search_options(one: Parser) -> None:
@@ -431,12 +726,48 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
     add_search_options(one)
     add_model_option(one)
+    add_compute_option(one)
     add_debug_option(one)
     one.set_defaults(run=evaluate)
 
 
+def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`doctor`."""
+    one = commands.add_parser("doctor", help="which arithmetic runs here and why", description=diagnose.__doc__)
+    one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of reading what is cached")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_model_option(one)
+    add_compute_option(one)
+    add_common_options(one, read_settings().store)
+    one.set_defaults(run=diagnose)
+
+
+def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`report`."""
+    one = commands.add_parser("report", help="what int8 and the search cost, apart", description=report.__doc__)
+    one.add_argument(
+        "--eval", metavar="DIR", help="measure nDCG@10 on this folder in BEIR layout, which is indexed first"
+    )
+    one.add_argument("--sample", type=int, default=500, metavar="N", help="chunks to compare (default %(default)s)")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument(
+        "--db", metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag, with --eval a temporary one)"
+    )
+    add_model_option(one)
+    add_debug_option(one)
+    one.set_defaults(run=report)
+
+
+def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`stats`."""
+    one = commands.add_parser("stats", help="count rows, bytes and generations", description=stats.__doc__)
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=stats)
+
+
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """`model fetch` and `model path`."""
+    """`model fetch`, `model path` and `model report`."""
     model = commands.add_parser(
         "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
     )
@@ -449,6 +780,32 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         add_model_option(one, DEFAULT_MODEL)
         add_debug_option(one)
         one.set_defaults(run=run)
+    add_model_report(actions)
+
+
+def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model report`."""
+    one = actions.add_parser(
+        "report", help="what quantizing it saves and what it costs", description=report_model.__doc__
+    )
+    one.add_argument(
+        "--eval",
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="also measure nDCG@10 on folders in BEIR layout, whose texts are then the ones measured with",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
+    one.add_argument(
+        "--architecture",
+        choices=["distilbert-base-uncased", "none"],
+        default="distilbert-base-uncased",
+        help="whose sizes are shown too, from its architecture alone (default %(default)s)",
+    )
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
+    one.set_defaults(run=report_model)
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,14 +18,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sql.errors import ModelError
-from sql.records import EncoderIdentity
+from sql.records import MAX_DIMENSIONS, EncoderIdentity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 FORMAT = "int8-rag encoder 1"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
+POOLINGS = ("mean", "cls")
+LIMITS = {  # no encoder comes near; beyond them a config would fill the memory before anything else is looked at
+    "layers": 1000,
+    "heads": 1000,
+    "dimensions": MAX_DIMENSIONS,
+    "hidden_dimensions": 1 << 20,
+    "vocabulary": 1 << 24,
+    "positions": 1 << 20,
+    "max_tokens": 1 << 20,
+}
 WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel, calibrated 8-bit activations"
 
 
@@ -51,10 +64,29 @@ class EncoderConfig:
     weights: str = WEIGHTS_INT8_PER_CHANNEL
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.dimensions % self.heads:
             raise ModelError(f"{self.model}: {self.dimensions} dimensions cannot be split over {self.heads} heads")
         if self.max_tokens > self.positions:
             raise ModelError(f"{self.model}: {self.max_tokens} tokens do not fit its {self.positions} positions")
+
+    def _check_types(self) -> None:
+        """Raises ModelError for what no encoder has: these come out of JSON files that anybody may have written."""
+        for name, limit in LIMITS.items():
+            size = getattr(self, name)
+            if type(size) is not int or not 1 <= size <= limit:
+                raise ModelError(
+                    f"{self.model}: {name} is {size!r:.40}, it has to be a whole number from 1 to {limit:,}"
+                )
+        if type(self.layer_norm_eps) not in {int, float} or not 0 < self.layer_norm_eps < 1:
+            raise ModelError(
+                f"{self.model}: layer_norm_eps is {self.layer_norm_eps!r:.40}, it has to be between 0 and 1"
+            )
+        for name in ("query_prompt", "document_prompt"):
+            if not isinstance(getattr(self, name), str):
+                raise ModelError(f"{self.model}: {name} is {getattr(self, name)!r:.40}, it has to be a text")
+        if self.pooling not in POOLINGS:
+            raise ModelError(f"{self.model}: pooling {self.pooling!r:.40} is not one of {', '.join(POOLINGS)}")
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -126,26 +158,41 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
 
     metadata = {
         "format": FORMAT,
-        "config": json.dumps(asdict(checkpoint.config)),
+        "config": (config := json.dumps(asdict(checkpoint.config))),
+        "config_sha256": sha256(config.encode()).hexdigest(),
         "tensors_sha256": digest(checkpoint.tensors),
     }
+    with replaced_folder(folder) as draft:
+        save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
+        (draft / TOKENIZER_FILE).write_bytes(tokenizer)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to write into, which takes the place of `folder` at the end, and is gone if anything fails.
+
+    Raises ModelError where it cannot be written.
+    """
+    from safetensors import SafetensorError
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
         try:
-            save_file(checkpoint.tensors, draft / WEIGHTS_FILE, metadata=metadata)
-            (draft / TOKENIZER_FILE).write_bytes(tokenizer)
-            (draft / WEIGHTS_FILE).chmod(0o644)  # a cache may be shared; what is in it is no secret
+            yield draft
+            for file in draft.glob("*.safetensors"):
+                file.chmod(0o644)  # a cache may be shared; what is in it is no secret
             draft.chmod(0o755)
             if folder.exists():
                 shutil.rmtree(folder)
             draft.replace(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the library's own error where the disk is full
         if not (folder / WEIGHTS_FILE).exists():  # another process may have written the same checkpoint meanwhile
+            reason = getattr(error, "strerror", None) or error
             raise ModelError(
-                f"the int8 model cannot be written to {folder}: {error.strerror}; set RAG_CACHE to a folder that can"
+                f"the int8 model cannot be written to {folder}: {reason}; set RAG_CACHE to a folder that can"
             ) from error
 
 
@@ -171,7 +218,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         raise ModelError(f"{path} is not a whole int8 checkpoint ({error}): {remedy}") from error
     if header.get("format") != FORMAT:
         raise ModelError(f"{path} has the format {header.get('format')!r} and not {FORMAT!r}: {remedy}")
-    if header.get("tensors_sha256") != digest(tensors):
+    config_sha256 = sha256(header.get("config", "").encode()).hexdigest()
+    if header.get("tensors_sha256") != digest(tensors) or header.get("config_sha256", config_sha256) != config_sha256:
         raise ModelError(f"{path} has been changed since it was written, its digest differs: {remedy}")
     try:
         config = EncoderConfig(**json.loads(header["config"]))
@@ -189,8 +237,11 @@ def read_header(path: Path) -> dict[str, str]:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= 100_000_000:
             raise ValueError("the header of the file is damaged")
-        metadata = json.loads(file.read(length)).get("__metadata__", {})
-    return {str(name): str(value) for name, value in metadata.items()}
+        try:
+            metadata = json.loads(file.read(length)).get("__metadata__", {})
+            return {str(name): str(value) for name, value in metadata.items()}
+        except (AttributeError, RecursionError) as error:
+            raise ValueError("the header of the file is damaged") from error
 
 
 def digest(tensors: dict[str, NDArray[Any]]) -> str:

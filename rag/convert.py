@@ -10,6 +10,7 @@ import json
 import re
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from sql.errors import InvalidVector, ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from rag.weights import FloatModel
 
@@ -68,7 +69,8 @@ def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
     tokenizer = read_tokenizer(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     check_tensors(tensors, encoder)
-    ranges = activation_ranges(tensors, config, Tokenizer.from_bytes(tokenizer, encoder.max_tokens))
+    reader = checked_tokenizer(tokenizer, encoder)
+    ranges = activation_ranges(tensors, config, reader)
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
     quantized = quantize_tensors(smoothed, encoder)
     quantized |= {f"{name}.residual": factor for name, factor in factors.items()}
@@ -77,11 +79,11 @@ def quantize_model(model: FloatModel) -> tuple[Checkpoint, bytes]:
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
     """Float32 tensors under DistilBERT's names, and the config as a `transformers.DistilBertConfig` takes it."""
-    config = read_json(model.folder / "config.json")
-    kind = config.get("model_type")
+    config = read_object(model.folder / "config.json")
+    kind = str(config.get("model_type"))
     readers = {"distilbert": distilbert_config, "bert": bert_config}
     if kind not in readers:
-        raise ModelError(f"{model.name} is a model of type {kind}: only DistilBERT and BERT encoders can be used")
+        raise ModelError(f"{model.name} is a model of type {kind:.40}: only DistilBERT and BERT encoders can be used")
     tensors = read_tensors(model)
     if kind == "bert":
         tensors = bert_as_distilbert(tensors)
@@ -95,10 +97,14 @@ def read_tensors(model: FloatModel) -> FloatTensors:
     try:
         # Through torch where a tensor is bfloat16, which NumPy does not know.
         with safe_open(model.weights, framework="pt") as file:
-            tensors = {name: file.get_tensor(name).float().numpy() for name in file.keys()}  # noqa: SIM118
+            read = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{model.weights} cannot be read as safetensors: {error}") from error
-    return {re.sub(r"^(distilbert|bert|model)\.", "", name): tensor for name, tensor in tensors.items()}
+    for name, tensor in read.items():
+        if name.endswith((".weight", ".bias")) and not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(f"{model.weights}: the weights {name} are {kind} and not floats: give the float model")
+    return {re.sub(r"^(distilbert|bert|model)\.", "", name): tensor.float().numpy() for name, tensor in read.items()}
 
 
 def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
@@ -112,6 +118,11 @@ def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
                 break
     positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
     if positions in renamed and types in tensors:
+        if not len(tensors[types]) or tensors[types].shape[1:] != renamed[positions].shape[1:]:
+            raise ModelError(
+                f"the weights {types} have the shape {tensors[types].shape} and {positions} {renamed[positions].shape}: "
+                "they do not belong together"
+            )
         renamed[positions] = renamed[positions] + tensors[types][0]
     return renamed
 
@@ -119,14 +130,16 @@ def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
 def bert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     """A BERT's config in DistilBERT's words; refuses what DistilBERT cannot express."""
     if config.get("position_embedding_type", "absolute") != "absolute":
-        raise ModelError(f"{name} has {config['position_embedding_type']} positions: only absolute ones can be used")
+        raise ModelError(
+            f"{name} has {config['position_embedding_type']!s:.40} positions: only absolute ones can be used"
+        )
     return {
-        "vocab_size": config["vocab_size"],
-        "max_position_embeddings": config["max_position_embeddings"],
-        "n_layers": config["num_hidden_layers"],
-        "n_heads": config["num_attention_heads"],
-        "dim": config["hidden_size"],
-        "hidden_dim": config["intermediate_size"],
+        "vocab_size": config.get("vocab_size"),
+        "max_position_embeddings": config.get("max_position_embeddings"),
+        "n_layers": config.get("num_hidden_layers"),
+        "n_heads": config.get("num_attention_heads"),
+        "dim": config.get("hidden_size"),
+        "hidden_dim": config.get("intermediate_size"),
         "activation": checked_activation(config.get("hidden_act", "gelu"), name),
         "layer_norm_eps": config.get("layer_norm_eps", 1e-12),
     }
@@ -136,24 +149,33 @@ def distilbert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     """The part of a DistilBERT's config that decides its outputs."""
     wanted = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
     activation = checked_activation(config.get("activation", "gelu"), name)
-    return {key: config[key] for key in wanted} | {"activation": activation, "layer_norm_eps": 1e-12}
+    return {key: config.get(key) for key in wanted} | {"activation": activation, "layer_norm_eps": 1e-12}
 
 
-def checked_activation(activation: str, name: str) -> str:
+def checked_activation(activation: Any, name: str) -> str:
     """The activation, which has to be the exact GELU."""
     if activation != "gelu":
-        raise ModelError(f"{name} uses the activation {activation}: only gelu can be used")
-    return activation
+        raise ModelError(f"{name} uses the activation {activation!s:.40}: only gelu can be used")
+    return "gelu"
 
 
 def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: str) -> EncoderConfig:
     """The checkpoint's config: the architecture, and how sentence-transformers would use the model."""
     modules = read_json(model.folder / "modules.json", default=[])
-    kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    try:
+        if not isinstance(modules, list):
+            raise TypeError
+        kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{model.folder / 'modules.json'} is no list of modules with their types") from error
     if unknown := set(kinds) - SENTENCE_MODULES:
         raise ModelError(f"{model.name} has the layers {sorted(unknown)}: only {sorted(SENTENCE_MODULES)} can be used")
-    prompts = read_json(model.folder / "config_sentence_transformers.json", default={}).get("prompts") or {}
-    limit = read_json(model.folder / "sentence_bert_config.json", default={}).get("max_seq_length")
+    prompts = read_object(model.folder / "config_sentence_transformers.json", default={}).get("prompts") or {}
+    if not isinstance(prompts, dict):
+        raise ModelError(f"{model.name}: the prompts in config_sentence_transformers.json are no JSON object")
+    limit = read_object(model.folder / "sentence_bert_config.json", default={}).get("max_seq_length")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ModelError(f"{model.name}: max_seq_length is {limit!r:.40}, it has to be a whole number above 0")
     positions = config["max_position_embeddings"]
     return EncoderConfig(
         model=model.name,
@@ -166,7 +188,7 @@ def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: 
         hidden_dimensions=config["hidden_dim"],
         vocabulary=config["vocab_size"],
         positions=positions,
-        max_tokens=min(limit or DEFAULT_MAX_TOKENS, positions),
+        max_tokens=min(limit or DEFAULT_MAX_TOKENS, positions) if isinstance(positions, int) else positions,
         layer_norm_eps=config["layer_norm_eps"],
         pooling=pooling_mode(model),
         # A plain transformers model says nothing of it; cosine similarity is what its users expect.
@@ -178,7 +200,7 @@ def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: 
 
 def pooling_mode(model: FloatModel) -> str:
     """`mean` or `cls`, as the model's pooling config says; mean where it says nothing."""
-    config = read_json(model.folder / "1_Pooling" / "config.json", default={"pooling_mode_mean_tokens": True})
+    config = read_object(model.folder / "1_Pooling" / "config.json", default={"pooling_mode_mean_tokens": True})
     modes = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on is True]
     if len(modes) != 1 or modes[0] not in POOLING_MODES:
         raise ModelError(f"{model.name} pools by {modes}: only one of {sorted(POOLING_MODES)} can be used")
@@ -186,15 +208,58 @@ def pooling_mode(model: FloatModel) -> str:
 
 
 def check_tensors(tensors: FloatTensors, config: EncoderConfig) -> None:
-    """Raises ModelError where a weight of the architecture is missing or not finite."""
-    norms = [name for _, name, _, _ in layer_norms(config.layers)]
-    linears = [name for _, _, users, receiver in layer_norms(config.layers) for name in (*users, receiver) if name]
-    parts = [f"{name}.{part}" for name in (*norms, *linears) for part in ("weight", "bias")]
-    for name in [f"embeddings.{kind}_embeddings.weight" for kind in ("word", "position")] + parts:
+    """Raises ModelError where a weight of the architecture is missing, of another shape or not finite."""
+    for name, shape in float_shapes(config).items():
         if name not in tensors:
             raise ModelError(f"{config.model} lacks the weights {name}: the file is not a whole encoder")
+        if tensors[name].shape != shape:
+            raise ModelError(
+                f"{config.model}: the weights {name} have the shape {tensors[name].shape}, config.json wants {shape}"
+            )
         if not np.isfinite(tensors[name]).all():
             raise ModelError(f"{config.model}: the weights {name} hold numbers that are not finite")
+    if any(name.startswith(f"transformer.layer.{config.layers}.") for name in tensors):
+        raise ModelError(f"{config.model} has weights of more than the {config.layers} layers that config.json names")
+
+
+def float_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
+    """Every weight of a float encoder of this architecture under DistilBERT's name, with its shape."""
+    wide, deep = config.dimensions, config.hidden_dimensions
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config.vocabulary, wide),
+        "embeddings.position_embeddings.weight": (config.positions, wide),
+    }
+    for _, norm, users, receiver in layer_norms(config.layers):
+        shapes |= {f"{norm}.weight": (wide,), f"{norm}.bias": (wide,)}
+        for linear in filter(None, (*users, receiver)):
+            height, width = {"lin1": (deep, wide), "lin2": (wide, deep)}.get(linear.rsplit(".", 1)[-1], (wide, wide))
+            shapes |= {f"{linear}.weight": (height, width), f"{linear}.bias": (height,)}
+    return shapes
+
+
+def checked_tokenizer(content: bytes, config: EncoderConfig) -> Tokenizer:
+    """The tokenizer in the content of a `tokenizer.json`.
+
+    Raises ModelError where it is none, has no tokens or tokens without an embedding, or where the model's prompts leave
+    no room for any text.
+    """
+    try:
+        tokenizer = Tokenizer.from_bytes(content, config.max_tokens)
+    except ModelError as error:
+        raise ModelError(f"the tokenizer.json of {config.model} cannot be used: {error}") from error
+    tokens = tokenizer.library.get_vocab(True).values()
+    if not 0 <= max(tokens, default=-1) < config.vocabulary:
+        raise ModelError(
+            f"{config.model}: the tokenizer's tokens go up to {max(tokens, default='nothing')}, and the model has rows for "
+            f"0 to {config.vocabulary - 1}: they do not belong together"
+        )
+    for prompt in (config.query_prompt, config.document_prompt):
+        if tokenizer.count(prompt) >= tokenizer.max_text_tokens:
+            raise ModelError(
+                f"{config.model} reads {config.max_tokens} tokens, and its special tokens and the prompt {prompt[:40]!r} "
+                "take all of them"
+            )
+    return tokenizer
 
 
 def layer_norms(layers: int) -> list[tuple[str, str, tuple[str, ...], str]]:
@@ -274,11 +339,15 @@ def activation_ranges(tensors: FloatTensors, config: dict[str, Any], tokenizer: 
     """
     from rag.kernel_float import distilbert_module, observe_activations
 
-    start, *_, end = tokenizer.encode([""])[0] or [0, 0]
+    special = tokenizer.encode([""])[0] or [0]
     length = min(CALIBRATION_TOKENS, tokenizer.max_tokens)
     ids = np.random.default_rng(0).integers(0, config["vocab_size"], (CALIBRATION_TEXTS, length), dtype=np.int64)
-    ids[:, 0], ids[:, -1] = start, end
-    return observe_activations(distilbert_module(tensors, config), ids)
+    ids[:, 0], ids[:, -1] = special[0], special[-1]
+    ranges = observe_activations(distilbert_module(tensors, config), ids)
+    bounds: list[ArrayLike] = [*chain(*ranges.norms), ranges.attention]
+    if not all(np.isfinite(bound).all() for bound in bounds):
+        raise ModelError("the model's weights are so large that it computes numbers that are not finite")
+    return ranges
 
 
 def quantize_tensors(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
@@ -326,6 +395,14 @@ def read_tokenizer(model: FloatModel) -> bytes:
         raise ModelError(f"{model.folder} holds no tokenizer.json and no vocabulary to make one of: {error}") from error
 
 
+def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A JSON file of a model that holds an object; as `read_json` else."""
+    content = read_json(path, default)
+    if not isinstance(content, dict):
+        raise ModelError(f"{path} holds no JSON object")
+    return content
+
+
 def read_json(path: Path, default: Any = None) -> Any:
     """A JSON file of a model; `default` where it is missing, ModelError where it is broken or has to be there."""
     try:
@@ -334,5 +411,5 @@ def read_json(path: Path, default: Any = None) -> Any:
         if default is None:
             raise ModelError(f"{path} is missing: the folder does not hold a whole model") from error
         return default
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error

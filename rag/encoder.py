@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
+from rag.compute import check_mode
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256, float_model
 from sql.errors import RagError
@@ -132,18 +133,25 @@ def load_encoder(
     model: str = DEFAULT_MODEL,
     *,
     few_texts: bool = False,
+    compute: str | None = None,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Encoder:
     """The int8 encoder of a model, from its checkpoint in the cache; made there first where it is missing.
 
-    With `few_texts` the NumPy kernel is taken unless torch is loaded anyway: for one question it is done before torch
-    has been imported. `announce` hears of a conversion, which takes seconds. Raises ModelError where no source has the
-    model, or its files are not what they should be.
+    `compute` is one of `rag.compute.MODES`, the settings' own unless given. With `few_texts`, `auto` takes the NumPy
+    kernel unless torch is loaded anyway: for one question it is done before torch has been imported. `announce` hears
+    of a conversion, which takes seconds. Raises ModelError where no source has the model, or its files are not what
+    they should be.
     """
     folder = checkpoint_folder(settings, model, announce=announce)
     checkpoint = read_checkpoint(folder)
     tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
-    return Encoder(checkpoint.config, tokenizer, partial(choose_kernel, checkpoint, few_texts=few_texts))
+    mode = check_mode(compute or settings.compute)
+    # Handed over and not kept: the kernel packs the codes for the CPU, and both would stay in memory.
+    given = [checkpoint]
+    return Encoder(
+        checkpoint.config, tokenizer, lambda: choose_kernel(given.pop(), mode, settings.cache, few_texts=few_texts)
+    )
 
 
 def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
@@ -155,15 +163,16 @@ def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
     return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
 
 
-def choose_kernel(checkpoint: Checkpoint, *, few_texts: bool) -> Kernel:
-    """The kernel for a task: NumPy for a few texts in a process without torch, torch otherwise."""
-    if few_texts and "torch" not in sys.modules:
+def choose_kernel(checkpoint: Checkpoint, mode: str, cache: Path, *, few_texts: bool) -> Kernel:
+    """The kernel for a task: NumPy for a few texts in a process without torch, torch as the CPU wants it otherwise."""
+    if few_texts and mode == "auto" and "torch" not in sys.modules:
         from rag.kernel_numpy import NumpyKernel
 
         return NumpyKernel(checkpoint)
     from rag.kernel_torch import TorchKernel
+    from rag.probe import cached_findings
 
-    return TorchKernel(checkpoint)
+    return TorchKernel(checkpoint, cached_findings(cache).plan(mode))
 
 
 def checkpoint_folder(
@@ -174,10 +183,7 @@ def checkpoint_folder(
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
     """The folder with the int8 checkpoint of a model; converted from float weights on first use."""
-    given = Path(model).expanduser()
-    if is_checkpoint(given):
-        return given
-    folder = settings.cache / "models" / cache_name(given, model)
+    folder = cached_checkpoint(settings, model)
     if not is_checkpoint(folder):
         from rag.convert import quantize_model
 
@@ -186,6 +192,12 @@ def checkpoint_folder(
             checkpoint, tokenizer = quantize_model(weights)
         write_checkpoint(checkpoint, tokenizer, folder)
     return folder
+
+
+def cached_checkpoint(settings: Settings, model: str) -> Path:
+    """Where the checkpoint of a model is or would be: the folder itself that was named, or one in the cache."""
+    given = Path(model).expanduser()
+    return given if is_checkpoint(given) else settings.cache / "models" / cache_name(given, model)
 
 
 def cache_name(given: Path, model: str) -> str:

@@ -28,9 +28,42 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
-ZERO_POINT = 128
 ROUNDING = 0.5  # codes are cut, not rounded: half a step more makes the same of it
-CENTRE = ZERO_POINT + ROUNDING
+SHRINK_STEPS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The codes that activations are laid over: 0..top with the zero-point in the middle."""
+
+    top: int
+
+    @property
+    def zero_point(self) -> int:
+        """The code of 0."""
+        return (self.top + 1) // 2
+
+    @property
+    def centre(self) -> float:
+        """What layer norms add, so that codes are their results without the fraction."""
+        return self.zero_point + ROUNDING
+
+    @property
+    def pair_limit(self) -> int:
+        """What two neighbouring weight codes may have between them where pairs of products are added in 16 bits."""
+        return (2**15 - 1) // self.top
+
+    @property
+    def coarseness(self) -> float:
+        """How much wider the steps are than those a checkpoint was calibrated for."""
+        return (FULL.top - FULL.zero_point) / (self.top - self.zero_point)
+
+
+FULL = Grid(255)
+# For 16-bit sums. With 0..255 a pair of weights could have 128 between it, which one pair in thirty exceeds, and the
+# weights would lose a bit; with 0..127 the activations lose one. In between, both lose little (docs/models.md).
+NARROW = Grid(191)
+ZERO_POINT, CENTRE = FULL.zero_point, FULL.centre
 
 
 class Kernel(Protocol):
@@ -82,53 +115,138 @@ class Folded:
     layers: tuple[FoldedLayer, ...]
 
 
-def fold(checkpoint: Checkpoint) -> Folded:
-    """The checkpoint's numbers, arranged so that quantizing costs next to nothing while the encoder runs."""
-    count = checkpoint.config.layers
-    norms = [fold_norm(checkpoint, "embeddings.norm", "layer.0.qkv")]
+def fold(checkpoint: Checkpoint, grid: Grid = FULL, value_centre: float | None = None) -> Folded:
+    """The checkpoint's numbers, arranged so that quantizing costs next to nothing while the encoder runs.
+
+    `value_centre` is what the values carry through attention, the grid's centre unless given; 0 where the kernel adds
+    that behind it.
+    """
+    count, centre = checkpoint.config.layers, grid.centre
+    norms = [fold_norm(checkpoint, "embeddings.norm", "layer.0.qkv", grid)]
     layers = []
     for index in range(count):
         name = f"layer.{index}"
-        inner = fold_norm(checkpoint, f"{name}.attention_norm", f"{name}.up")
+        inner = fold_norm(checkpoint, f"{name}.attention_norm", f"{name}.up", grid)
         following = f"layer.{index + 1}.qkv" if index + 1 < count else None
-        outer = fold_norm(checkpoint, f"{name}.output_norm", following)
-        attention = fold_linear(checkpoint, f"{name}.attention", without=CENTRE * norms[-1].residual)
-        down = fold_linear(checkpoint, f"{name}.down", without=CENTRE * inner.residual + gelu_shift(checkpoint, name))
-        qkv, up = fold_values(checkpoint, name, attention.input_scale), fold_linear(checkpoint, f"{name}.up")
+        outer = fold_norm(checkpoint, f"{name}.output_norm", following, grid)
+        attention = fold_linear(checkpoint, f"{name}.attention", grid, without=centre * norms[-1].residual)
+        shift = centre * inner.residual + gelu_shift(checkpoint, name)
+        down = fold_linear(checkpoint, f"{name}.down", grid, without=shift)
+        up, plain = (fold_linear(checkpoint, f"{name}.{part}", grid) for part in ("up", "qkv"))
+        qkv = fold_values(plain, attention.input_scale, centre if value_centre is None else value_centre)
         layers.append(FoldedLayer(qkv, attention, inner, up, down, outer))
         norms.append(outer)
     return Folded(norms[0], tuple(layers))
 
 
-def fold_norm(checkpoint: Checkpoint, name: str, user: str | None) -> FoldedNorm:
+def fold_norm(checkpoint: Checkpoint, name: str, user: str | None, grid: Grid) -> FoldedNorm:
     """A layer norm in the units of the linear that reads it; the last one, which none reads, stays as it is."""
     weight, bias, residual = (checkpoint.tensors[f"{name}.{part}"] for part in ("weight", "bias", "residual"))
     if user is None:
         return FoldedNorm(weight, bias, residual)
-    scale = checkpoint.tensors[f"{user}.input_scale"]
-    return FoldedNorm(weight / scale, bias / scale + np.float32(CENTRE), residual * scale)
-
-
-def fold_linear(checkpoint: Checkpoint, name: str, without: Floats | float = 0) -> FoldedLinear:
-    """A linear layer whose bias makes up for constants that arrive with its input or with the residual."""
-    codes, scale, bias = (checkpoint.tensors[f"{name}.{part}"] for part in ("codes", "scale", "bias"))
-    input_scale = checkpoint.tensors.get(f"{name}.input_scale")
-    return FoldedLinear(
-        codes,
-        scale,
-        np.asarray(bias - without, dtype=np.float32),
-        1.0 if input_scale is None else float(input_scale[0]),
+    scale = np.float32(input_scale(checkpoint, user, grid))
+    return FoldedNorm(
+        np.divide(weight, scale, dtype=np.float32),
+        np.divide(bias, scale, dtype=np.float32) + np.float32(grid.centre),
+        np.multiply(residual, scale, dtype=np.float32),
     )
 
 
-def fold_values(checkpoint: Checkpoint, name: str, attention_scale: float) -> FoldedLinear:
+def fold_linear(checkpoint: Checkpoint, name: str, grid: Grid, without: Floats | float = 0) -> FoldedLinear:
+    """A linear layer whose bias makes up for constants that arrive with its input or with the residual."""
+    codes, scale, bias = (checkpoint.tensors[f"{name}.{part}"] for part in ("codes", "scale", "bias"))
+    return FoldedLinear(codes, scale, np.asarray(bias - without, dtype=np.float32), input_scale(checkpoint, name, grid))
+
+
+def input_scale(checkpoint: Checkpoint, name: str, grid: Grid) -> float:
+    """The static step of the codes that a linear reads on a grid; 1 for the one that reads codes of GELU's results."""
+    found = checkpoint.tensors.get(f"{name}.input_scale")
+    return 1.0 if found is None else float(found[0]) * grid.coarseness
+
+
+def fold_values(plain: FoldedLinear, attention_scale: float, centre: float) -> FoldedLinear:
     """The linear of query, key and value, its values in the units of the linear that reads the attention."""
-    plain = fold_linear(checkpoint, f"{name}.qkv")
-    wide = checkpoint.config.dimensions
+    wide = len(plain.scale) // 3
     scale, bias = plain.scale.copy(), plain.bias.copy()
     scale[2 * wide :] /= np.float32(attention_scale)
-    bias[2 * wide :] = bias[2 * wide :] / np.float32(attention_scale) + np.float32(CENTRE)
+    bias[2 * wide :] = bias[2 * wide :] / np.float32(attention_scale) + np.float32(centre)
     return FoldedLinear(plain.codes, scale, bias, plain.input_scale)
+
+
+def leave_unfolded(checkpoint: Checkpoint) -> Folded:
+    """The checkpoint's numbers for float arithmetic, which has no codes of activations: nothing but the smoothing."""
+    tensors = checkpoint.tensors
+
+    def norm(name: str) -> FoldedNorm:
+        return FoldedNorm(*(tensors[f"{name}.{part}"] for part in ("weight", "bias", "residual")))
+
+    def linear(name: str) -> FoldedLinear:
+        codes, scale, bias = (tensors[f"{name}.{part}"] for part in ("codes", "scale", "bias"))
+        return FoldedLinear(codes, scale, bias, input_scale=1.0)
+
+    layers = [
+        FoldedLayer(
+            linear(f"{name}.qkv"),
+            linear(f"{name}.attention"),
+            norm(f"{name}.attention_norm"),
+            linear(f"{name}.up"),
+            linear(f"{name}.down"),
+            norm(f"{name}.output_norm"),
+        )
+        for name in (f"layer.{index}" for index in range(checkpoint.config.layers))
+    ]
+    return Folded(norm("embeddings.norm"), tuple(layers))
+
+
+def scale_query(qkv: FoldedLinear, factor: float) -> FoldedLinear:
+    """The same linear with its query, the first third of its outputs, multiplied by a factor, and keys without a bias.
+
+    What a key's bias adds to a score is the same for all keys of a query and leaves with the sum of the weights.
+    """
+    wide = len(qkv.scale) // 3
+    scale, bias = qkv.scale.copy(), qkv.bias.copy()
+    scale[:wide] *= np.float32(factor)
+    bias[:wide] *= np.float32(factor)
+    bias[wide : 2 * wide] = 0
+    return FoldedLinear(qkv.codes, scale, bias, qkv.input_scale)
+
+
+def bound_pairs(linear: FoldedLinear, limit: int) -> FoldedLinear:
+    """The same linear with weights of which no two neighbours have codes of more than `limit` between them.
+
+    For CPUs that add pairs of products in 16 bits (AVX2 without VNNI): u8 * s8 + u8 * s8 saturates at 32,767. A channel
+    gets coarser steps or has its few largest pairs lowered, whichever of SHRINK_STEPS changes its weights least.
+    """
+    codes = linear.codes.astype(np.float64)
+    least = np.minimum(1.0, (limit - 1) / np.maximum(pair_sums(codes).max(axis=1, initial=0), 1))  # rounding may add 1
+    shrink, fitted = np.ones(len(codes)), np.zeros_like(codes)
+    smallest_error = np.full(len(codes), np.inf)
+    for part in np.linspace(0, 1, SHRINK_STEPS):
+        factor = least + (1 - least) * part
+        tried = lower_pairs(np.rint(codes * factor[:, None]), limit)
+        error = np.square(tried / factor[:, None] - codes).sum(axis=1)
+        better = error < smallest_error
+        smallest_error[better], shrink[better], fitted[better] = error[better], factor[better], tried[better]
+    scale = (linear.scale / shrink).astype(np.float32)
+    return FoldedLinear(fitted.astype(np.int8), scale, linear.bias, linear.input_scale)
+
+
+def pair_sums(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|code| + |code| of inputs 0 and 1, 2 and 3, ... of each channel; a last one without a neighbour stands alone."""
+    magnitudes = np.abs(codes)
+    sums = magnitudes[:, 0::2].copy()
+    sums[:, : magnitudes.shape[1] // 2] += magnitudes[:, 1::2]
+    return sums
+
+
+def lower_pairs(codes: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
+    """Codes with every pair that is too large brought down to the limit, each of the two in proportion."""
+    excess = np.maximum(pair_sums(codes) - limit, 0)
+    lowered, magnitudes = codes.copy(), np.abs(codes)
+    share = np.minimum(np.ceil(excess * magnitudes[:, 0::2] / np.maximum(pair_sums(codes), 1)), excess)
+    lowered[:, 0::2] -= np.sign(codes[:, 0::2]) * share
+    lowered[:, 1::2] -= np.sign(codes[:, 1::2]) * (excess - share)[:, : codes.shape[1] // 2]
+    return lowered
 
 
 def gelu_shift(checkpoint: Checkpoint, name: str) -> Floats:

@@ -1,58 +1,72 @@
-"""The int8 encoder on torch: int8 weights times 8-bit activations, with the CPU's int8 instructions.
+"""The encoder on torch: int8 weights times 8-bit activations with the CPU's int8 instructions, or float arithmetic.
 
-One of the doors to torch. The matrix product is oneDNN's, reached through an operator that torch does not document;
-where it is missing or wrong, float arithmetic on the same codes takes its place.
+One of the doors to torch. The fast matrix products are oneDNN's, reached through operators that torch does not document;
+where one is missing or wrong, plain arithmetic on the same codes takes its place (rag/probe.py finds out).
 """
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
-from rag.kernel import GELU_MINIMUM, ROUNDING, ZERO_POINT, FoldedLinear, FoldedNorm, fold
+from rag.attention_torch import Attention, BfloatAttention, FloatAttention
+from rag.compute import Plan
+from rag.kernel import (
+    FULL,
+    GELU_MINIMUM,
+    NARROW,
+    ROUNDING,
+    ZERO_POINT,
+    FoldedLayer,
+    FoldedLinear,
+    FoldedNorm,
+    Grid,
+    bound_pairs,
+    fold,
+    leave_unfolded,
+    scale_query,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from rag.checkpoint import Checkpoint
 
-    # uint8 codes (rows, in) -> float32 (rows, out)
+    # what a product reads (rows, in) -> its results (rows, out)
     Linear = Callable[[torch.Tensor], torch.Tensor]
 
 # The feed-forward's middle is four times as wide as the rest: in blocks of rows it stays in the CPU's caches.
 ROWS_PER_BLOCK = 512
+FLOAT_TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 class TorchKernel:
     """Runs a checkpoint with int8 weights in memory."""
 
-    def __init__(self, checkpoint: Checkpoint, product: str = "auto") -> None:
-        """`product` is the matrix product to use: `onednn`, `float`, or `auto` for the first that works."""
-        chosen = choose_product() if product == "auto" else product
-        self.name = f"torch int8 ({chosen})"
-        self.config = checkpoint.config
-        tensors, folded, make = checkpoint.tensors, fold(checkpoint), PRODUCTS[chosen]
+    def __init__(self, checkpoint: Checkpoint, plan: Plan | None = None) -> None:
+        self.plan = plan or Plan()
+        self.name = f"torch {self.plan}"
+        self.config = config = checkpoint.config
+        tensors = checkpoint.tensors
         self.word_codes = torch.as_tensor(tensors["embeddings.word.codes"])
         self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
         positions = tensors["embeddings.position.codes"].astype("float32")
         self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
-        self.embedding_norm = Norm(folded.embedding_norm, self.config.layer_norm_eps)
-        self.layers = [
-            Layer(
-                make(layer.qkv, ZERO_POINT, "none"),
-                make(layer.attention, ZERO_POINT, "none"),
-                Norm(layer.attention_norm, self.config.layer_norm_eps),
-                make(layer.up, ZERO_POINT, "gelu"),
-                make(without_bias(layer.down), 0, "none"),
-                torch.as_tensor(layer.down.bias),
-                Norm(layer.output_norm, self.config.layer_norm_eps),
-            )
+        integer = self.plan.mode == "int8"
+        grid = NARROW if self.plan.bounded_pairs else FULL
+        self.attention = make_attention(self.plan, config.dimensions // config.heads, grid.centre if integer else 0.0)
+        value_centre = 0.0 if self.attention.centred else grid.centre
+        folded = fold(checkpoint, grid, value_centre) if integer else leave_unfolded(checkpoint)
+        self.embedding_norm = Norm(folded.embedding_norm, config.layer_norm_eps)
+        self.layers: list[Layer] = [
+            Int8Layer(layer, self.plan, grid, self.attention, config.layer_norm_eps)
+            if integer
+            else FloatLayer(layer, FLOAT_TYPES[self.plan.mode], self.attention, config.layer_norm_eps)
             for layer in folded.layers
         ]
 
@@ -70,15 +84,19 @@ class TorchKernel:
         norm = self.embedding_norm
         hidden = norm(words.add_(self.positions[:tokens]).view(-1, wide))
         present = torch.arange(tokens) < lengths.unsqueeze(1)
-        mask = attention_mask(present)
         for layer in self.layers:
-            attended = layer.attend(hidden, norm, (texts, tokens, self.config.heads), mask)
-            hidden, norm = layer.feed_forward(attended), layer.output_norm
+            means = self.attention(layer.qkv(hidden), present, self.config.heads)
+            hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
         return pool(hidden.view(texts, tokens, wide), present, self.config.pooling)
 
 
+def make_attention(plan: Plan, head_dimensions: int, centre: float) -> Attention:
+    """The attention of a plan, its results `centre` higher where it adds that itself."""
+    return BfloatAttention(head_dimensions, centre) if plan.attention == "bfloat16" else FloatAttention()
+
+
 class Norm:
-    """A layer norm that gives codes before they are cut."""
+    """A layer norm in the units of what reads it."""
 
     def __init__(self, norm: FoldedNorm, eps: float) -> None:
         self.weight, self.bias = torch.as_tensor(norm.weight), torch.as_tensor(norm.bias)
@@ -89,61 +107,86 @@ class Norm:
         return F.layer_norm(values, self.weight.shape, self.weight, self.bias, self.eps)
 
 
-class Layer:
-    """One layer of the encoder."""
+class Layer(Protocol):
+    """One layer of the encoder around its attention."""
 
-    def __init__(
-        self,
-        qkv: Linear,
-        attention: Linear,
-        attention_norm: Norm,
-        up: Linear,
-        down: Linear,
-        down_bias: torch.Tensor,
-        output_norm: Norm,
-    ) -> None:
-        self.qkv, self.attention, self.attention_norm = qkv, attention, attention_norm
-        self.up, self.down, self.down_bias, self.output_norm = up, down, down_bias, output_norm
+    output_norm: Norm
 
-    def attend(
-        self, hidden: torch.Tensor, before: Norm, shape: tuple[int, int, int], mask: torch.Tensor | None
-    ) -> torch.Tensor:
-        """Attention and its layer norm, (rows, dimensions)."""
-        texts, tokens, heads = shape
-        wide = hidden.shape[1]
-        qkv = self.qkv(cut(hidden)).view(texts, tokens, 3, heads, wide // heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        rows = attended.transpose(1, 2).reshape(-1, wide)
-        return self.attention_norm(self.attention(cut(rows)).addcmul_(hidden, before.residual))
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value, (rows, 3 * dimensions), in the type that the attention wants."""
+        ...
 
-    def feed_forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """The two feed-forward linears and the layer norm after them, (rows, dimensions)."""
-        lowered = torch.addcmul(self.down_bias, hidden, self.attention_norm.residual)
-        for rows, target in zip(hidden.split(ROWS_PER_BLOCK), lowered.split(ROWS_PER_BLOCK), strict=True):
-            codes, scale = quantize_activated(self.up(cut(rows)))
-            target.add_(self.down(codes).mul_(scale))
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """The layer's output, float32 (rows, dimensions), of what attention found; `hidden` is the layer's input."""
+        ...
+
+
+class Int8Layer:
+    """int8 weights times 8-bit codes: layer norms give codes before they are cut."""
+
+    def __init__(self, layer: FoldedLayer, plan: Plan, grid: Grid, attention: Attention, eps: float) -> None:
+        def make(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
+            fitting = bound_pairs(linear, grid.pair_limit) if plan.bounded_pairs else linear
+            return PRODUCTS[plan.product](fitting, zero_point, activation, output)
+
+        self.grid = grid
+        self.query_key_value = make(
+            scale_query(layer.qkv, attention.query_scale), grid.zero_point, "none", attention.output
+        )
+        self.attention = make(layer.attention, grid.zero_point, "none")
+        self.attention_norm = Norm(layer.attention_norm, eps)
+        self.up = make(layer.up, grid.zero_point, "gelu")
+        self.down = make(without_bias(layer.down), 0, "none")
+        self.down_bias = torch.as_tensor(layer.down.bias)
+        self.output_norm = Norm(layer.output_norm, eps)
+
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value of every token."""
+        return self.query_key_value(cut(hidden, self.grid))
+
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Attention's linear and norm, then the two feed-forward linears and theirs."""
+        attended = self.attention_norm(self.attention(cut(means, self.grid)).addcmul_(hidden, residual))
+        lowered = torch.addcmul(self.down_bias, attended, self.attention_norm.residual)
+        for rows, target in zip(attended.split(ROWS_PER_BLOCK), lowered.split(ROWS_PER_BLOCK), strict=True):
+            codes, scale = quantize_activated(self.up(cut(rows, self.grid)), self.grid)
+            target.addcmul_(self.down(codes), scale)
         return self.output_norm(lowered)
 
 
-def cut(values: torch.Tensor) -> torch.Tensor:
-    """Codes of values that are in their units and centred at 128.5: saturated to 0..255, never wrapped; uint8."""
-    return values.clamp(0, 255).to(torch.uint8)
+class FloatLayer:
+    """The same weights, widened from int8 while they are used, in bfloat16 or float32 arithmetic."""
+
+    def __init__(self, layer: FoldedLayer, dtype: torch.dtype, attention: Attention, eps: float) -> None:
+        self.output = attention.output
+        self.query_key_value = widened_linear(scale_query(layer.qkv, attention.query_scale), dtype)
+        self.attention = widened_linear(layer.attention, dtype)
+        self.attention_norm = Norm(layer.attention_norm, eps)
+        self.up, self.down = widened_linear(layer.up, dtype, "gelu"), widened_linear(layer.down, dtype)
+        self.output_norm = Norm(layer.output_norm, eps)
+
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value of every token."""
+        return self.query_key_value(hidden).to(self.output)
+
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Attention's linear and norm, then the two feed-forward linears and theirs."""
+        attended = self.attention_norm(torch.addcmul(self.attention(means).float(), hidden, residual))
+        lowered = self.down(self.up(attended)).float()
+        return self.output_norm(torch.addcmul(lowered, attended, self.attention_norm.residual))
 
 
-def quantize_activated(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes 0..255 of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
+def cut(values: torch.Tensor, grid: Grid = FULL) -> torch.Tensor:
+    """Codes of values that are in their units and centred: saturated to 0..grid.top, never wrapped; uint8."""
+    return values.clamp(0, grid.top).to(torch.uint8)
+
+
+def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes 0..grid.top of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
     largest = values.amax(dim=1, keepdim=True).add_(GELU_MINIMUM)
-    steps = 255 / largest
+    steps = grid.top / largest
     codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(ROUNDING)).to(torch.uint8)
-    return codes, largest.div_(255)
-
-
-def attention_mask(present: torch.Tensor) -> torch.Tensor | None:
-    """What keeps attention away from padding, (texts, 1, 1, tokens); None where there is no padding."""
-    if bool(present.all()):
-        return None
-    return torch.zeros(present.shape).masked_fill_(~present, -torch.inf)[:, None, None]
+    return codes, largest.div_(grid.top)
 
 
 def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:
@@ -159,23 +202,25 @@ def without_bias(linear: FoldedLinear) -> FoldedLinear:
     return FoldedLinear(linear.codes, linear.scale, linear.bias * 0, linear.input_scale)
 
 
-def onednn_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Linear:
+def onednn_linear(
+    linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32
+) -> Linear:
     """oneDNN's int8 product with weights packed for this CPU; scales, bias and GELU are applied as it writes."""
     operators = torch.ops.onednn
     packed = operators.qlinear_prepack(torch.as_tensor(linear.codes), None)
     scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(linear.bias)
     zero_points = torch.zeros(len(scale), dtype=torch.int32)
-    step, float32 = linear.input_scale, torch.float32
+    step = linear.input_scale
 
     def run(codes: torch.Tensor) -> torch.Tensor:
         return operators.qlinear_pointwise(
-            codes, step, zero_point, packed, scale, zero_points, bias, 1.0, 0, float32, activation, [], "none"
+            codes, step, zero_point, packed, scale, zero_points, bias, 1.0, 0, output, activation, [], "none"
         )
 
     return run
 
 
-def float_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Linear:
+def float_linear(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
     """The same in float arithmetic, exact while sums stay below 2^24; works wherever torch does."""
     block = 512  # 512 * 255 * 127 < 2^24: sums of one block are exact integers in float32
     weights, bias = torch.as_tensor(linear.codes), torch.as_tensor(linear.bias)
@@ -187,7 +232,7 @@ def float_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Line
         for first in range(0, weights.shape[1], block):
             total.addmm_(shifted[:, first : first + block], weights[:, first : first + block].float().t())
         total.mul_(scale).add_(bias)
-        return F.gelu(total) if activation == "gelu" else total
+        return (F.gelu(total) if activation == "gelu" else total).to(output)
 
     return run
 
@@ -195,15 +240,38 @@ def float_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Line
 PRODUCTS = {"onednn": onednn_linear, "float": float_linear}
 
 
+def widened_linear(linear: FoldedLinear, dtype: torch.dtype, activation: str = "none") -> Linear:
+    """A float product whose weights stay int8 in memory and are widened into `dtype` for each call."""
+    codes, bias = torch.as_tensor(linear.codes), torch.as_tensor(linear.bias).to(dtype)
+    scale = torch.as_tensor(linear.scale).unsqueeze(1)
+
+    def run(values: torch.Tensor) -> torch.Tensor:
+        weight = torch.empty(codes.shape, dtype=dtype)
+        torch.mul(codes, scale, out=weight)
+        total = F.linear(values.to(dtype), weight, bias)
+        return F.gelu(total) if activation == "gelu" else total
+
+    return run
+
+
 def choose_product() -> str:
-    """`onednn` where torch has the operator and it computes a small product rightly, else `float`."""
-    codes, rows = torch.arange(-64, 64, dtype=torch.int8).view(16, 8), torch.arange(24, dtype=torch.uint8).view(3, 8)
-    scale = torch.linspace(0.5, 2, 16)
-    probe = FoldedLinear(codes.numpy(), scale.numpy(), scale.numpy(), 0.01)
+    """`onednn` where torch has the int8 operator and it computes a small product rightly, else `float`."""
+    linear = random_linear(16, 64)
+    codes = torch.randint(0, 256, (3, 64), dtype=torch.uint8)
     try:
-        found = onednn_linear(probe, ZERO_POINT, "gelu")(rows)
-    except (AttributeError, RuntimeError, TypeError, NotImplementedError) as error:
-        warnings.warn(f"torch {torch.__version__} lacks the int8 product, float takes its place: {error}", stacklevel=2)
+        found = onednn_linear(linear, ZERO_POINT, "gelu")(codes)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
         return "float"
-    expected = float_linear(probe, ZERO_POINT, "gelu")(rows)
+    expected = float_linear(linear, ZERO_POINT, "gelu")(codes)
     return "onednn" if torch.allclose(found, expected, rtol=1e-3, atol=1e-3) else "float"
+
+
+def random_linear(height: int, width: int) -> FoldedLinear:
+    """A linear layer with drawn weights."""
+    random = np.random.default_rng(0)
+    return FoldedLinear(
+        random.integers(-40, 41, (height, width), dtype=np.int8),
+        random.uniform(0.0005, 0.001, height).astype(np.float32),
+        random.normal(size=height).astype(np.float32),
+        0.02,
+    )

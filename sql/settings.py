@@ -5,19 +5,27 @@
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
 | RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
+| RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
+| RAG_LLM | the language model for answers: `hf:FOLDER_OR_ID` or `openai:MODEL@URL` | none: answers quote |
+| RAG_LLM_KEY | the key that a served language model wants | none |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
-QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
+DEFAULT_MAX_TOKENS = 512  # of an answer that a language model writes
+QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
+GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
+RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
+COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
+INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
 RETRIEVAL_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
 # Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
 LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pt", "sv", "da", "no", "fi", "ru", "el", "ar", "hi", "none")
@@ -32,15 +40,26 @@ class Settings:
     model: str | None
     cache: Path
     offline: bool
+    compute: str = COMPUTE_MODES[0]
+    llm: str | None = None
+    llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
 
 
-def read_settings() -> Settings:
-    """The settings of this process; an empty variable counts as unset."""
+def read_settings(compute: str | None = None) -> Settings:
+    """The settings of this process, with what a command line says of them; an empty variable counts as unset."""
     environment = {name: value for name, value in os.environ.items() if value}
     user_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Settings(
         store=environment.get("RAG_DB", DEFAULT_STORE),
         model=environment.get("RAG_MODEL"),
         cache=Path(environment.get("RAG_CACHE") or user_cache / "int8-rag").expanduser(),
+        compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
+        llm=environment.get("RAG_LLM"),
+        llm_key=environment.get("RAG_LLM_KEY"),
     )
+
+
+def instruction_caps() -> list[str]:
+    """What keeps the libraries in torch from using all instructions of the CPU; set by nobody but for measuring."""
+    return [os.environ.get(name, "") for name in INSTRUCTION_CAPS]

@@ -29,8 +29,12 @@ def sign_bytes(dimensions: int) -> int:
 
 
 def vector_signs(vectors: QuantizedVectors) -> NDArray[np.uint8]:
-    """The signs of stored vectors, uint8 (n, sign_bytes): those of `code - zero_point`, as the scale has none."""
-    return sign_rows(vectors.steps().astype(np.float32))
+    """The signs of stored vectors, uint8 (n, sign_bytes): those of `code - zero_point`, as one scale changes none.
+
+    Where each dimension has a scale of its own, a rotation has to see the numbers themselves.
+    """
+    shared = vectors.dimension_ranges is not None
+    return sign_rows(vectors.dequantize() if shared else vectors.steps().astype(np.float32))
 
 
 def query_signs(query: QuantizedQuery) -> bytes:
@@ -60,7 +64,7 @@ def rotate(values: NDArray[np.float32]) -> NDArray[np.float32]:
     and B. Chazelle, "The fast Johnson-Lindenstrauss transform", 2009). Sums and differences in a fixed order come out
     alike on every machine, which a product with a drawn matrix would not.
     """
-    columns = np.ascontiguousarray(values.T)
+    columns = np.array(values.T, order="C")  # a copy, which a transposed row need not be
     size = 2 ** (len(columns).bit_length() - 1)
     for flips in flip_patterns(len(columns)):
         columns *= flips[:, None]

@@ -78,14 +78,22 @@ def read_statement(name: str) -> str:
 
 
 @cache
+def schema_statements(instead: str = "") -> tuple[str, ...]:
+    """Every statement that a new store needs, in the order in which it needs them.
+
+    `instead` names a folder whose files take the place of those of the same name.
+    """
+    replaced = file_names(instead) if instead else []
+    return tuple(f"{instead if name in replaced else 'schema'}/{name}" for name in file_names("schema"))
+
+
+def file_names(folder: str) -> list[str]:
+    """The .sql files of a folder below this one, sorted."""
+    return sorted(entry.name for entry in files("sql").joinpath(folder).iterdir() if entry.name.endswith(".sql"))
+
+
+@cache
 def read_fragment(name: str) -> str:
     """The condition in one file of `sql/filters/`, without the comment above it."""
     lines = read_statement(f"filters/{name}.sql").splitlines()
     return "\n".join(line for line in lines if not line.startswith("--"))
-
-
-@cache
-def schema_statements() -> tuple[str, ...]:
-    """Every statement that a new store needs, in the order in which it needs them."""
-    folder = files("sql").joinpath("schema")
-    return tuple(f"schema/{name}" for name in sorted(entry.name for entry in folder.iterdir()) if name.endswith(".sql"))

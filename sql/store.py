@@ -11,14 +11,23 @@ import secrets
 import struct
 import time
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
+from sql.calibration import PER_DIMENSION, Calibration, Quantizer
 from sql.client import Client, Location, Row, parse_location
 from sql.errors import StoreError, StoreMismatch
 from sql.metadata import metadata_json, read_metadata
-from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument, TextStatistics
+from sql.records import (
+    GENERATION_RANDOM_BITS,
+    EncoderIdentity,
+    Hit,
+    LiveDocument,
+    SourceDocument,
+    TextStatistics,
+    first_generation,
+)
 from sql.search import Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
@@ -33,7 +42,7 @@ from sql.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sql.cells import Cells
@@ -48,7 +57,6 @@ GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
 WORD_ROWS_PER_INSERT = 4_000  # chunks; each has some 50 postings
 GENERATIONS_PER_DELETE = 1_000
-RANDOM_BITS = 20
 MASK_64 = 2**64 - 1
 
 
@@ -66,6 +74,11 @@ class Collection:
         """The first word of the quantizer: `asymmetric` or `symmetric`."""
         return self.quantizer.split()[0]
 
+    @property
+    def vector_quantizer(self) -> Quantizer:
+        """The quantizer in its parts; StoreMismatch where this program does not know it."""
+        return Quantizer.from_name(self.quantizer)
+
 
 @dataclass(slots=True)
 class Draft:
@@ -77,6 +90,7 @@ class Draft:
     metadata: str
     chunk_count: int = 0
     row_hash_sum: int = 0
+    calibration: int = 0
     words_count: int = 0  # chunks with words
     posting_count: int = 0
     words_checksum: int = 0
@@ -86,12 +100,14 @@ class Draft:
 class Passages:
     """Chunks, each with the draft it belongs to, their vectors, and their words, row by row.
 
-    Without words the chunks are found by their vectors alone.
+    Without words the chunks are found by their vectors alone. `references` holds the vectors of some rows as they were
+    before they became codes, to be kept beside them.
     """
 
     chunks: Sequence[tuple[Draft, Chunk]]
     vectors: QuantizedVectors
     words: Sequence[ChunkWords] = ()
+    references: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.chunks) != len(self.vectors):
@@ -109,6 +125,7 @@ class Store:
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
     _collection: Collection | None = None
+    _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
     _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
 
     def __post_init__(self) -> None:
@@ -175,8 +192,10 @@ class Store:
             if analyser:
                 self.check_analyser(analyser)
             return
-        for name in schema_statements():
-            self.client.create(name, {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)})
+        per_dimension = Quantizer.from_name(quantizer).granularity == PER_DIMENSION
+        sizes = {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)}
+        for name in schema_statements(PER_DIMENSION if per_dimension else ""):
+            self.client.create(name, sizes)
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
         row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer, "analyser": analyser}
         self.client.insert("collection", {name: [value] for name, value in row.items()})
@@ -188,7 +207,7 @@ class Store:
             return
         stored = collection.encoder
         if stored == encoder:
-            remedy = f"use `--quantizer {collection.scheme}`"
+            remedy = f"use `{collection.vector_quantizer.options}`"
         elif (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
             remedy = f"ask with `--model {stored.model}`"
         else:
@@ -198,6 +217,47 @@ class Store:
             f"{describe(encoder, quantizer or collection.quantizer)} is in use: {remedy}, "
             "or ingest the documents into a new store with another --db"
         )
+
+    def calibration(self, epoch: int) -> Calibration | None:
+        """The ranges that the codes of an epoch share, None where each vector has its own or nothing is published.
+
+        Raises StoreMismatch where they were fitted on vectors of another encoder.
+        """
+        collection = self.collection()
+        if collection is None or not collection.vector_quantizer.calibrated:
+            return None
+        known = self._calibration
+        if known is None or known[0] != epoch:
+            rows = self.client.query(Statement("calibration", {"epoch": epoch}))
+            known = self._calibration = (epoch, self._checked_calibration(rows[0]) if rows else None)
+        return known[1]
+
+    def _checked_calibration(self, row: Row) -> Calibration:
+        """The calibration of a row, if it is one for this store."""
+        calibration, collection = Calibration.from_row(row), self.collection()
+        made_by = collection.encoder.model_sha256 if collection else ""
+        if calibration.model_sha256 != made_by:
+            raise StoreMismatch(
+                f"calibration {calibration.version} of {self.client.location} was fitted on vectors of the weights "
+                f"{calibration.model_sha256[:8]} and the store holds those of {made_by[:8]}: "
+                "ingest the documents into a new store with another --db"
+            )
+        return calibration
+
+    def add_calibration(self, calibration: Calibration) -> Calibration:
+        """Stores fitted ranges under the next version; what was fitted alike and is not stored twice keeps its own.
+
+        Nothing is read with them until a generation is published that names the version.
+        """
+        rows = self.client.query(Statement("calibration_newest"))
+        newest = self._checked_calibration(rows[0]) if rows else None
+        if newest is not None and newest.same_fit(calibration):
+            return newest
+        stored = replace(calibration, version=newest.version + 1 if newest else 1)
+        row = stored.row(stored.version)
+        self._checked_calibration(row)
+        self.client.insert("calibrations", {name: [value] for name, value in row.items()})
+        return stored
 
     def check_analyser(self, analyser: str) -> None:
         """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store."""
@@ -232,7 +292,7 @@ class Store:
         overrides the choice of the search, and `watch` is told of every statement that is run.
         """
         at = self.epoch() if epoch is None else epoch
-        request = make_request(query, k, at, filter, per_document, how)
+        request = make_request(query, k, at, filter, per_document, how, self.calibration(at))
         return [read_hit(row) for row in self._searcher.search(request, watch)]
 
     def search_statements(
@@ -246,7 +306,7 @@ class Store:
         how: SearchOptions | None = None,
     ) -> list[Statement]:
         """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
-        request = make_request(query, k, epoch, filter, per_document, how)
+        request = make_request(query, k, epoch, filter, per_document, how, self.calibration(epoch))
         return [Statement("epoch"), self._searcher.first_statement(request)]
 
     def search_documents(
@@ -259,7 +319,9 @@ class Store:
     ) -> list[tuple[str, float]]:
         """Source and score of the k documents nearest to the query, each by its best chunk; always exact."""
         at = self.epoch() if epoch is None else epoch
-        rows = self.client.query(documents_statement(make_request(query, k, at, filter)))
+        rows = self.client.query(
+            documents_statement(make_request(query, k, at, filter, calibration=self.calibration(at)))
+        )
         return [(row["source"], row["score"]) for row in rows]
 
     def text_statistics(self, epoch: int) -> TextStatistics:
@@ -311,6 +373,7 @@ class Store:
         scores: WordScores,
         query: QuantizedQuery,
         k: int,
+        epoch: int,
         *,
         vector_share: float,
         most: float,
@@ -318,14 +381,18 @@ class Store:
         watch: Callable[[Step], None] = lambda step: None,
     ) -> list[Hit]:
         """The k best of chunks whose BM25 scores are known by both scores together."""
-        statement = hybrid_hits_statement(scores, query, k, per_document, vector_share=vector_share, most=most)
+        statement = hybrid_hits_statement(
+            scores, query, k, per_document, self.calibration(epoch), vector_share=vector_share, most=most
+        )
         return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
 
     def hit_vectors(self, hits: Sequence[Hit]) -> QuantizedVectors:
         """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
         if not hits:
             raise ValueError("there are no hits whose vectors could be read")
-        return read_vectors(self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))))
+        return read_vectors(
+            self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))), self.calibration(self.epoch())
+        )
 
     def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
         """In how many sign bits hits differ from a query, in their order."""
@@ -343,15 +410,28 @@ class Store:
 
     def sample_vectors(self, rows: int, epoch: int | None = None) -> QuantizedVectors:
         """Vectors of some visible chunks, the same ones for the same content."""
-        values = {"epoch": self.epoch() if epoch is None else epoch, "rows": rows}
-        found = self.client.query(Statement("sample_vectors", values))
-        return read_vectors(found)
+        at = self.epoch() if epoch is None else epoch
+        found = self.client.query(Statement("sample_vectors", {"epoch": at, "rows": rows}))
+        return read_vectors(found, self.calibration(at))
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
         at = self.epoch() if epoch is None else epoch
         rows = self.client.query(Statement("live_documents", {"epoch": at}))
         return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def some_documents(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[LiveDocument]:
+        """The documents of these ids at an epoch, ordered by path; ids of no document are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        rows = self.client.query(Statement("some_documents", values))
+        return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def document_chunks(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[Hit]:
+        """Every chunk of these documents at an epoch, in reading order, with the score 1; unknown ids are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        return [read_hit(row) for row in self.client.query(Statement("document_chunks", values))]
 
     def chunk_texts(self) -> list[tuple[str, str]]:
         """Source and text of every chunk that a reader sees now, in a fixed order."""
@@ -380,8 +460,8 @@ class Store:
         # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
         # share a generation, and one can see from its number when it was begun.
         if self._begun_at is None:
-            self._begun_at = self.epoch() + 1
-        generation = self._begun_at << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
+            self._begun_at = self.epoch()
+        generation = first_generation(self._begun_at) | secrets.randbits(GENERATION_RANDOM_BITS)
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
@@ -407,6 +487,7 @@ class Store:
         self._insert_words(passages)
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
+            self._insert_references(passages, rows)
             self.client.insert("chunks", chunk_columns(passages, rows, self.cells()))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
@@ -422,6 +503,7 @@ class Store:
             raise ValueError(
                 "a document can be published or deleted only once in one epoch: readers could not tell which"
             )
+        self._check_calibrations(drafts, set(names))
         self._insert_texts(drafts)
         self._verify(drafts)
         self._verify_words(drafts)
@@ -432,7 +514,7 @@ class Store:
         # One insert of one block is one part: all of these rows appear at the same time.
         self.client.insert("manifest", {name: [row[name] for row in rows] for name in rows[0]})
         self._drafts.difference_update(draft.generation for draft in drafts)
-        self._begun_at = epoch + 1
+        self._begun_at = epoch
         return epoch
 
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:
@@ -448,7 +530,35 @@ class Store:
             self.client.execute(Statement("delete_lengths", batch))
             self.client.execute(Statement("delete_chunks", batch))
             self.client.execute(Statement("delete_texts", batch))
+            self.client.execute(Statement("delete_float_references", batch))
         return len(due)
+
+    def _insert_references(self, passages: Passages, rows: range) -> None:
+        kept = [row for row in rows if row in passages.references]
+        if kept:
+            columns: dict[str, list[Any]] = {
+                "generation": [passages.chunks[row][0].generation for row in kept],
+                "chunk_index": [passages.chunks[row][1].index for row in kept],
+                "vector": [list(passages.references[row]) for row in kept],
+            }
+            self.client.insert("float_references", columns)
+
+    def _check_calibrations(self, drafts: Sequence[Draft], replaced: set[UUID]) -> None:
+        """Raises StoreError where codes of different calibrations would be visible at once: one query reads them all."""
+        versions = {draft.calibration for draft in drafts if draft.chunk_count}
+        if versions <= {0}:
+            return
+        used = self.calibration(self.epoch())
+        if used is None or versions == {used.version}:
+            others: list[LiveDocument] = []
+        else:
+            others = [one for one in self.documents() if one.chunk_count and one.document_id not in replaced]
+        if len(versions) > 1 or others:
+            raise StoreError(
+                f"codes of calibration {max(versions)} cannot be published beside {len(others)} documents with older "
+                f"ones ({others[0].source if others else drafts[0].document.source}): calibrate again with all folders "
+                "of the store"
+            )
 
     def _insert_words(self, passages: Passages) -> None:
         """Stores the words of chunks: lengths before postings, so that every generation with postings can be found."""
@@ -585,6 +695,7 @@ def chunk_columns(passages: Passages, rows: range, cells: Cells | None) -> dict[
         }
         for name, value in values.items():
             columns[name].append(value)
+        draft.calibration = vectors.calibration.version if vectors.calibration else 0
         draft.chunk_count += 1
         draft.row_hash_sum = (draft.row_hash_sum + row_hash) & MASK_64
     return columns
@@ -621,6 +732,7 @@ def manifest_row(draft: Draft, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": draft.chunk_count,
         "row_hash_sum": draft.row_hash_sum,
+        "calibration": draft.calibration,
     }
 
 
@@ -641,6 +753,7 @@ def deletion_row(document: LiveDocument, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": 0,
         "row_hash_sum": 0,
+        "calibration": 0,
     }
 
 

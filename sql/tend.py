@@ -22,6 +22,7 @@ from sql.statements import Statement
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from sql.calibration import Calibration
     from sql.client import Client, Row
     from sql.store import Store
 
@@ -94,11 +95,12 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     """Copies documents into their cells under fresh generations and publishes these; StoreError if a row is missing."""
     rows = store.client.query(Statement("manifest_rows", {"generations": list(generations)}))
     move = Move(rows, [store.new_generation() for _ in rows])
-    copy_chunks(store.client, cells, move)
+    copy_chunks(store, cells, move)
     numbers = {"old": move.old, "new": move.new}
     store.client.execute(Statement("move_texts", numbers))
     store.client.execute(Statement("move_lengths", numbers))
     store.client.execute(Statement("move_postings", numbers))
+    store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
     check_copied_words(store.client, move)
     epoch = store.epoch() + 1
@@ -107,9 +109,9 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     store.forget_drafts(move.new)
 
 
-def copy_chunks(client: Client, cells: Cells, move: Move) -> None:
+def copy_chunks(store: Store, cells: Cells, move: Move) -> None:
     """Inserts the chunks again, each into the cell of its vector; invisible as yet."""
-    found = client.query(Statement("generation_vectors", {"generations": move.old}))
+    found = store.client.query(Statement("generation_vectors", {"generations": move.old}))
     sizes = {row["generation"]: row["chunk_count"] for row in move.rows}
     old = sorted(sizes)  # as the vectors are ordered
     offsets = [0, *accumulate(sizes[generation] for generation in old)]
@@ -120,12 +122,12 @@ def copy_chunks(client: Client, cells: Cells, move: Move) -> None:
         )
     new = dict(zip(move.old, move.new, strict=True))
     values = {
-        "cells": cells.numbers(read_vectors(found).dequantize()).tolist(),
+        "cells": cells.numbers(read_vectors(found, store.calibration(store.epoch())).dequantize()).tolist(),
         "old": old,
         "new": [new[generation] for generation in old],
         "offsets": offsets[:-1],
     }
-    client.execute(Statement("move_chunks", values))
+    store.client.execute(Statement("move_chunks", values))
 
 
 def check_copies(client: Client, move: Move) -> None:
@@ -154,12 +156,13 @@ def check_copied_words(client: Client, move: Move) -> None:
                 )
 
 
-def read_vectors(rows: Sequence[Row]) -> QuantizedVectors:
-    """Vectors from the codes, scale and zero_point of rows."""
+def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> QuantizedVectors:
+    """Vectors from the codes, scale and zero_point of rows, and the ranges that they share, if they do."""
     return QuantizedVectors(
         np.array([row["codes"] for row in rows] or np.empty((0, 1)), dtype=np.int8),
         np.array([row["scale"] for row in rows], dtype=np.float32),
         np.array([row["zero_point"] for row in rows], dtype=np.int8),
+        calibration,
     )
 
 

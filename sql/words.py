@@ -8,11 +8,13 @@ from zlib import crc32
 
 from sql.errors import RagError
 from sql.filters import compile_filter
+from sql.search import code_values
 from sql.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from sql.calibration import Calibration
     from sql.filters import Filter
     from sql.records import ChunkWords, Hit, QuantizedQuery, WordQuery
 
@@ -93,19 +95,14 @@ def hybrid_hits_statement(
     query: QuantizedQuery,
     k: int,
     per_document: int | None = None,
+    calibration: Calibration | None = None,
     *,
     vector_share: float,
     most: float,
 ) -> Statement:
     """The chunks that either search has found, by both scores."""
     values = place_values(scores, k, per_document)
-    values |= {
-        "query": query.codes.tolist(),
-        "query_sum": int(query.codes.sum(dtype="int64")),
-        "query_scale": float(query.scale),
-        "vector_share": vector_share,
-        "most": most,
-    }
+    values |= code_values(query, calibration) | {"vector_share": vector_share, "most": most}
     return Statement("hybrid_hits", values)
 
 

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from rag.tokenizer import Tokenizer
@@ -66,3 +78,93 @@ def write_sentence_config(
     }
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
+
+
+# Language models
+
+CHAT_TEMPLATE = "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}{% endfor %}<|assistant|>"
+TURNS = ["<|system|>", "<|user|>", "<|assistant|>", "<|end|>"]
+
+
+def language_tokenizer(words: Sequence[str] = (), template: str | None = CHAT_TEMPLATE) -> PreTrainedTokenizerFast:
+    """A tokenizer that knows every byte, the marks of turns in a conversation, and some words as one token each."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    library = Tokenizer(models.BPE({character: number for number, character in enumerate(alphabet)}, []))
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    library.add_special_tokens([AddedToken(turn, special=True) for turn in TURNS])
+    library.add_tokens([AddedToken(word, normalized=False) for word in words])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=library, eos_token="<|end|>")  # noqa: S106
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def llama(**changes: Any) -> LlamaForCausalLM:
+    """A Llama with random weights whose head is not its embedding."""
+    sizes: dict[str, Any] = {
+        "vocab_size": 272,
+        "hidden_size": 64,
+        "intermediate_size": 160,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 8192,
+        "bos_token_id": None,
+        "eos_token_id": 259,
+        "initializer_range": 0.1,
+    }
+    torch.manual_seed(0)
+    return LlamaForCausalLM(LlamaConfig(**(sizes | changes))).eval()
+
+
+def gpt2(**changes: Any) -> GPT2LMHeadModel:
+    """A GPT-2 with random weights: Conv1D layers with biases, learned positions, a head that is its embedding."""
+    sizes: dict[str, Any] = {
+        "vocab_size": 272,
+        "n_embd": 64,
+        "n_layer": 3,
+        "n_head": 4,
+        "n_positions": 4096,
+        "bos_token_id": 259,
+        "eos_token_id": 259,
+        "initializer_range": 0.1,
+    }
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(**(sizes | changes))).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("bias"):
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model
+
+
+def save_language_model(
+    model: Any, folder: Path, tokenizer: PreTrainedTokenizerFast | None = None, **options: Any
+) -> Path:
+    """A language model with its tokenizer, saved as transformers does."""
+    model.save_pretrained(folder, **options)
+    (tokenizer or language_tokenizer()).save_pretrained(folder)
+    return folder
+
+
+def save_reciting_model(
+    folder: Path, words: Sequence[str], template: str | None = CHAT_TEMPLATE, **options: Any
+) -> Path:
+    """A Llama that, asked whatever, recites some words and ends: what follows a token depends on that token alone.
+
+    Its one layer adds nothing, so a position's hidden state is its token's embedding, and the head's row of each word is
+    the embedding of the one before it.
+    """
+    tokenizer = language_tokenizer(words, template)
+    model = llama(num_hidden_layers=1, vocab_size=len(tokenizer))
+    first = "<|assistant|>" if template else ":"
+    script = [tokenizer.convert_tokens_to_ids(word) for word in (first, *words, "<|end|>")]
+    layer = model.model.layers[0]
+    with torch.no_grad():
+        for silent in (layer.self_attn.o_proj.weight, layer.mlp.down_proj.weight, model.lm_head.weight):
+            silent.zero_()
+        for before, after in pairwise(script):
+            model.lm_head.weight[after] = model.model.embed_tokens.weight[before]
+    return save_language_model(model, folder, tokenizer, **options)

@@ -20,12 +20,18 @@ from rag.quantization import (
     Scheme,
     choose_parameters,
     dequantize,
+    fit_parameters,
+    minmax_range,
+    mse_range,
+    percentile_range,
     quantize,
     quantize_channels,
     quantize_query,
     quantize_tensor,
     quantize_vectors,
+    scheme_of_bits,
     scores,
+    squared_error,
 )
 from sql.errors import InvalidVector
 from sql.records import MAX_DIMENSIONS, QuantizedQuery, QuantizedVectors
@@ -376,3 +382,150 @@ def test_the_sizes_in_the_manual_are_those_of_the_arithmetic() -> None:
 
 def test_the_examples_in_the_docstrings_run() -> None:
     assert doctest.testmod(rag.quantization).failed == 0
+
+
+# Widths and ranges
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_codes_of_a_width_fill_it_and_symmetric_ones_leave_the_lowest_out(bits: int) -> None:
+    wide, even = (scheme_of_bits(bits, symmetric=symmetric) for symmetric in (False, True))
+    assert wide.hi - wide.lo + 1 == 2**bits
+    assert (even.lo, even.hi) == (-wide.hi, wide.hi)
+    assert wide.dtype == even.dtype == np.int8
+
+
+def test_codes_of_4_bits_go_from_minus_7_to_7_and_of_8_bits_are_the_ones_in_use() -> None:
+    scheme = scheme_of_bits(4, symmetric=True)
+    scale, zero_point = choose_parameters(-3.5, 3.5, scheme)
+    assert quantize([-3.5, -0.3, 1, 9], scale, zero_point, scheme).tolist() == [-7, -1, 2, 7]
+    assert scheme_of_bits(8, symmetric=True) == SYMMETRIC
+    assert scheme_of_bits(8, symmetric=False) == ASYMMETRIC
+
+
+@pytest.mark.parametrize("bits", [1, 9])
+def test_codes_narrower_than_2_or_wider_than_8_bits_are_refused(bits: int) -> None:
+    with pytest.raises(ValueError, match=f"codes of {bits} bits: only 2 to 8"):
+        scheme_of_bits(bits, symmetric=True)
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("granularity", ["tensor", "channel", "dimension"])
+@given(values=float_vectors(st.integers(1, 5)))
+def test_min_max_ranges_of_every_granularity_and_width_restore_within_half_a_step(
+    bits: int, symmetric: bool, granularity: str, values: np.ndarray
+) -> None:
+    scheme = scheme_of_bits(bits, symmetric=symmetric)
+    scale, zero_point = fit_parameters(values, scheme, granularity)
+    expected = {"tensor": (1, 1), "channel": (len(values), 1), "dimension": (1, values.shape[1])}
+    assert scale.shape == zero_point.shape == expected[granularity]
+    error = np.abs(
+        dequantize(quantize(values, scale, zero_point, scheme), scale, zero_point).astype(np.float64) - values
+    )
+    assert (error <= scale.astype(np.float64) * (0.5 + ROUNDING)).all()
+
+
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@given(
+    rows=st.integers(1, 40),
+    columns=st.integers(1, 40),
+    clipped=st.floats(0, 0.99),
+    seed=st.integers(0, 2**32),
+)
+def test_the_percentile_range_leaves_out_just_that_share_of_the_values(
+    axis: int | None, rows: int, columns: int, clipped: float, seed: int
+) -> None:
+    values = np.random.default_rng(seed).permutation(rows * columns).reshape(rows, columns).astype(np.float32)
+    values -= values.size // 2  # all different, on both sides of 0
+    count = values.size if axis is None else values.shape[axis]
+    low, high = percentile_range(values, axis, ASYMMETRIC, clipped)
+    below, above = (values < low).sum(axis=axis), (values > high).sum(axis=axis)
+    assert (below == int(count * clipped / 2)).all()
+    assert (above == int(count * clipped / 2)).all()
+    low, high = percentile_range(values + 0.25, axis, SYMMETRIC, clipped)  # so that no two magnitudes are equal
+    assert (low == -high).all()
+    assert ((np.abs(values + 0.25) > high).sum(axis=axis) == int(count * clipped)).all()
+
+
+def test_a_thousandth_of_ten_thousand_values_is_clipped_and_an_outlier_among_them() -> None:
+    values = np.random.default_rng(0).standard_normal((1, 10_000)).astype(np.float32)
+    values[0, 17] = 1000
+    low, high = percentile_range(values, None, ASYMMETRIC)
+    assert ((values < low) | (values > high)).sum() == 10
+    assert high < 5
+    scale, zero_point = fit_parameters(values, ASYMMETRIC, "tensor", "percentile")
+    assert quantize(1000, scale, zero_point, ASYMMETRIC) == 127  # saturates, and does not wrap
+
+
+@pytest.mark.parametrize("clipped", [-0.1, 1, 1.5])
+def test_a_share_that_cannot_be_clipped_is_refused(clipped: float) -> None:
+    with pytest.raises(ValueError, match=f"a share of {clipped} cannot be clipped"):
+        percentile_range(np.ones((1, 1), dtype=np.float32), None, ASYMMETRIC, clipped)
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, scheme_of_bits(4, symmetric=True), scheme_of_bits(2, symmetric=False)])
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@settings(max_examples=8)
+@given(values=float_vectors(st.integers(1, 5)))
+def test_the_range_of_least_squared_error_is_never_worse_than_min_max(
+    scheme: Scheme, axis: int | None, values: np.ndarray
+) -> None:
+    best, widest = (
+        squared_error(values, *find(values, axis, scheme), axis, scheme) for find in (mse_range, minmax_range)
+    )
+    assert (best <= widest).all()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_at_4_bits_the_range_of_least_squared_error_is_narrower_and_clearly_better(symmetric: bool) -> None:
+    values = np.random.default_rng(0).standard_normal((4, 2000)).astype(np.float32)
+    scheme = scheme_of_bits(4, symmetric=symmetric)
+    low, high = mse_range(values, 1, scheme)
+    assert (high < 0.9 * values.max(axis=1, keepdims=True)).all()
+    errors = [squared_error(values, *find(values, 1, scheme), 1, scheme) for find in (mse_range, minmax_range)]
+    assert (errors[0] < 0.8 * errors[1]).all()
+    assert (low < 0).all()
+
+
+def test_an_asymmetric_range_may_be_drawn_in_at_one_end_only() -> None:
+    values = np.append(np.linspace(-1, 1, 1000), 3).astype(np.float32)[None]
+    low, high = mse_range(values, 1, scheme_of_bits(4, symmetric=False))
+    # The one outlier is worth less than finer steps for all the others, and the low end hardly moves.
+    assert high[0, 0] < 0.7 * 3
+    assert low[0, 0] < 0.8 * -1
+
+
+@pytest.mark.parametrize(
+    ("granularity", "ranges", "message"),
+    [("galaxy", "minmax", "granularity 'galaxy' is not known"), ("tensor", "guess", "range 'guess' is not known")],
+)
+def test_names_that_are_not_known_are_refused_with_those_that_are(granularity: str, ranges: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        fit_parameters(np.ones((1, 1), dtype=np.float32), SYMMETRIC, granularity, ranges)
+
+
+@pytest.mark.parametrize("ranges", ["minmax", "percentile", "mse"])
+def test_weights_of_4_bits_keep_a_scale_a_channel(ranges: str) -> None:
+    weight = np.random.default_rng(0).standard_normal((3, 64)).astype(np.float32) * [[1], [10], [100]]
+    codes, scale = quantize_channels(weight, scheme_of_bits(4, symmetric=True), ranges)
+    assert (codes.dtype, scale.shape) == (np.int8, (3,))
+    assert (np.abs(codes).max(axis=1) == 7).all()
+    codes, single = quantize_tensor(weight.astype(np.float32), scheme_of_bits(4, symmetric=True), ranges)
+    assert single.shape == ()
+    assert np.abs(codes[0]).max() <= 1  # the small channel is nearly lost beside the large one
+
+
+def test_weights_want_a_symmetric_scheme() -> None:
+    for quantize_weight in (quantize_channels, quantize_tensor):
+        with pytest.raises(ValueError, match="is not for weights"):
+            quantize_weight(np.ones((1, 1), dtype=np.float32), ASYMMETRIC)
+
+
+@pytest.mark.parametrize("ranges", ["percentile", "mse"])
+def test_vectors_with_ranges_of_their_own_may_be_clipped_too(ranges: str) -> None:
+    values = np.random.default_rng(0).standard_normal((3, 4000)).astype(np.float32)
+    found, widest = quantize_vectors(values, ASYMMETRIC, ranges), quantize_vectors(values)
+    assert (found.scale <= widest.scale).all()
+    assert (found.scale < widest.scale).any()
+    assert set(found.codes.max(axis=1)) == {127}

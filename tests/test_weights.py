@@ -11,7 +11,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from models import save_distilbert
+from models import llama, save_distilbert, save_language_model
 from support import PROJECT
 
 from rag.weights import FloatModel, check_weights
@@ -150,3 +150,37 @@ def test_another_file_under_a_known_name_is_refused(tmp_path: Path, tokenizer: T
     check_weights(FloatModel("somebody/else", "", tmp_path))
     with pytest.raises(ModelError, match=f"is not the published file of {DEFAULT_MODEL}"):
         check_weights(FloatModel(DEFAULT_MODEL, "", tmp_path))
+
+
+def test_a_language_model_in_several_files_comes_from_the_hub_without_its_code(hub: Hub, tmp_path: Path) -> None:
+    folder = save_language_model(llama(), tmp_path / "llama", max_shard_size="200KB")
+    (folder / "modeling_evil.py").write_text("raise SystemExit('code of the model ran')")
+    hub.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    parts = {name for name in hub.files if name.endswith(".safetensors")}
+    assert len(parts) > 1
+    program = (
+        "from pathlib import Path; from rag.weights import language_model_folder as find\n"
+        f"folder = find({NAME!r}, offline=False)\n"
+        "names = {path.name for path in folder.iterdir()}; print(*sorted(names))\n"
+        f"assert find({NAME!r}, offline=True) == folder\n"
+        # A download that was interrupted: one part is missing, and is fetched when the model is wanted again.
+        "next(folder.glob('model-00001*')).unlink(); find(%r, offline=False)\n"
+        "assert names == {path.name for path in folder.iterdir()}"
+    )
+    environment = {
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+        "HF_HOME": str(tmp_path / "hf"),
+        "NO_PROXY": "*",
+    }
+    finished = subprocess.run(
+        [sys.executable, "-c", program % NAME],
+        cwd=PROJECT,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert set(finished.stdout.split()) == set(hub.files) - {"modeling_evil.py"}
+    assert "modeling_evil.py" not in hub.served

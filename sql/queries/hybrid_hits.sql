@@ -17,7 +17,8 @@ SELECT
     chunk_index,
     transform((generation, chunk_index), arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)}),
         {scores:Array(Float64)}, 0.) AS bm25_score,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS vector_score,
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS vector_score,
     {vector_share:Float64} * vector_score + (1 - {vector_share:Float64}) * bm25_score / {most:Float64} AS score
 FROM chunks
 WHERE (generation, chunk_index) IN

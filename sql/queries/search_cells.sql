@@ -15,7 +15,8 @@ SELECT
     cell,
     generation,
     chunk_index,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS score
 FROM chunks
 WHERE (cell, generation, chunk_index) IN
 (
@@ -27,9 +28,10 @@ WHERE (cell, generation, chunk_index) IN
             generation,
             chunk_index,
             document_id,
-            scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) AS nearness
+            scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64}) AS nearness
         FROM chunks
         WHERE (cell IN {cells:Array(UInt32)} OR cell < {first_cell:UInt32} OR cell > {last_cell:UInt32})
+            AND generation < {begun_later:UInt64}
             AND generation NOT IN {dead:Array(UInt64)} /* filter */
         ORDER BY nearness DESC, document_id, chunk_index
         LIMIT {candidates:UInt32}

@@ -3,7 +3,8 @@ SELECT
     source,
     document_id,
     chunk_index,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS score
 FROM chunks
 WHERE generation IN
 (

@@ -14,7 +14,8 @@ SELECT
     cell,
     generation,
     chunk_index,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS score
 FROM chunks
 WHERE generation IN
 (

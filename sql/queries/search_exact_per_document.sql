@@ -13,7 +13,8 @@ SELECT
     cell,
     generation,
     chunk_index,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS score
 FROM chunks
 WHERE (cell, generation, chunk_index) IN
 (
@@ -28,7 +29,7 @@ WHERE (cell, generation, chunk_index) IN
         HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
     ) /* filter */
     ORDER BY
-        scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) DESC,
+        scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64}) DESC,
         document_id,
         chunk_index
     LIMIT {per_document:UInt32} BY document_id

@@ -15,7 +15,8 @@ SELECT
     cell,
     generation,
     chunk_index,
-    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) * {query_scale:Float64} AS score
+    scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
+        * {query_scale:Float64} AS score
 FROM chunks
 WHERE (cell, generation, chunk_index) IN
 (
@@ -32,7 +33,7 @@ WHERE (cell, generation, chunk_index) IN
             zero_point,
             bitHammingDistance(signs, toFixedString(unhex({query_signs:String}), {sign_bytes:UInt16})) AS distance
         FROM chunks
-        WHERE generation NOT IN {dead:Array(UInt64)} /* filter */
+        WHERE generation < {begun_later:UInt64} AND generation NOT IN {dead:Array(UInt64)} /* filter */
         ORDER BY distance
         LIMIT {candidates:UInt32}
     )
@@ -43,7 +44,7 @@ WHERE (cell, generation, chunk_index) IN
         WHERE manifest.epoch <= {epoch:UInt64} AND manifest.kind = 'publish'
     )
     ORDER BY
-        scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64}) DESC,
+        scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64}) DESC,
         document_id,
         chunk_index
     LIMIT {per_document:UInt32} BY document_id

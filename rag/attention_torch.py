@@ -1,0 +1,134 @@
+"""Query, key and value of every token in, the weighted means of the values out. One of the doors to torch.
+
+Two forms compute the same. `FloatAttention` is torch's own, in float32. `BfloatAttention` is for CPUs that multiply
+bfloat16 (AVX-512 BF16, AMX), where exponentials would take most of the time:
+
+- scores come out of the product in steps of 1/128 octave, since 128 * log2(e) / sqrt(head dimensions) is folded into the
+  query. Such a score, as an integer, plus 127 * 128 *is* the bfloat16 number 2^(score / 128), up to its mantissa being
+  read as linear between powers of two (N. Schraudolph, "A Fast, Compact Approximation of the Exponential Function",
+  1999). The error of at most 6 % is alike for all scores and leaves with the sum they are divided by, but for its
+  variation; what that costs is measured in docs/models.md.
+- the sum of the weights is one more column of the values, which holds a one for every token and a zero for padding: no
+  mask, no second pass.
+
+No maximum is subtracted. Instead the length of the longest query times that of the longest key bounds every score of a
+text (Cauchy-Schwarz); a text beyond SCORE_LIMIT is computed in float32.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OCTAVE = 128  # a bfloat16 has 7 bits of mantissa: adding 128 to its bits doubles it
+ONE = 127 * OCTAVE  # the bits of 1.0 in bfloat16
+SCORE_LIMIT = 80 * OCTAVE  # 2^80 for one weight leaves room for a sum of thousands below 2^127
+SHORTEST = 64  # below so many tokens the exponentials are few and float32 is as fast
+SCORES_AT_ONCE = 2 * 192 * 192  # for each head; more leave the CPU's caches
+LEAST_SUM = 1e-30  # a text of which no token is present has no sum to be divided by
+
+
+class Attention(Protocol):
+    """One way to compute attention."""
+
+    query_scale: float
+    output: torch.dtype
+    centred: bool
+
+    def __call__(self, qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
+        """Means of the values, float32 (rows, dimensions), of qkv (rows, 3 * dimensions) and present (texts, tokens)."""
+        ...
+
+
+class FloatAttention:
+    """torch's attention in float32. `query_scale` is what the query was multiplied by beforehand."""
+
+    query_scale, output, centred = 1.0, torch.float32, False
+
+    def __call__(self, qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
+        query, key, value = split_heads(qkv, present, heads)
+        mask = None if bool(present.all()) else score_mask(present)
+        return join_heads(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
+
+
+class BfloatAttention:
+    """Attention in bfloat16 with exponentials by shifting bits, plus `centre`, which float32 adds at the end."""
+
+    output, centred = torch.bfloat16, True
+
+    def __init__(self, head_dimensions: int, centre: float = 0.0) -> None:
+        self.query_scale = OCTAVE * math.log2(math.e) / math.sqrt(head_dimensions)
+        self.centre = torch.tensor(centre)
+
+    def __call__(self, qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
+        texts, tokens = present.shape
+        means = torch.empty(texts, tokens, heads, qkv.shape[1] // 3 // heads)
+        if tokens < SHORTEST:
+            self._exactly(qkv, present, means)
+        else:
+            safe = score_bounds(qkv, present, heads) < SCORE_LIMIT
+            parts = qkv.view(texts, tokens, -1)
+            for rows in slices(texts, max(1, SCORES_AT_ONCE // tokens**2)):
+                if bool(safe[rows].all()):
+                    self._quickly(parts[rows], present[rows], means[rows])
+                    continue
+                for row in range(rows.start, rows.stop):  # one by one: a text's vector depends on that text alone
+                    compute = self._quickly if bool(safe[row]) else self._exactly
+                    compute(parts[row : row + 1], present[row : row + 1], means[row : row + 1])
+        return means.view(texts * tokens, -1)
+
+    def _quickly(self, qkv: torch.Tensor, present: torch.Tensor, means: torch.Tensor) -> None:
+        texts, tokens, heads, narrow = means.shape
+        query, key, value = split_heads(qkv, present, heads)
+        weighted = torch.empty(texts, heads, tokens, narrow + 1, dtype=torch.bfloat16)
+        weighted[..., narrow] = present.unsqueeze(1)
+        torch.mul(value, present[:, None, :, None].to(torch.bfloat16), out=weighted[..., :narrow])
+        flat = (texts * heads, tokens, -1)
+        scores = torch.bmm(query.reshape(flat), key.reshape(flat).transpose(1, 2))
+        weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
+        sums = torch.bmm(weights, weighted.view(flat)).view(texts, heads, tokens, -1).transpose(1, 2).float()
+        torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:].clamp_(min=LEAST_SUM), out=means)
+
+    def _exactly(self, qkv: torch.Tensor, present: torch.Tensor, means: torch.Tensor) -> None:
+        heads = means.shape[2]
+        query, key, value = split_heads(qkv.float(), present, heads)
+        scale = math.log(2) / OCTAVE
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=score_mask(present), scale=scale)
+        torch.add(found.transpose(1, 2), self.centre, out=means)
+
+
+def slices(rows: int, size: int) -> Iterator[slice]:
+    """The rows in order, so many at a time."""
+    yield from (slice(first, min(first + size, rows)) for first in range(0, rows, size))
+
+
+def split_heads(qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
+    """Query, key and value of each head: a view (3, texts, heads, tokens, head dimensions)."""
+    return qkv.view(*present.shape, 3, heads, -1).permute(2, 0, 3, 1, 4)
+
+
+def join_heads(values: torch.Tensor) -> torch.Tensor:
+    """The heads of each token side by side again, (rows, dimensions)."""
+    texts, heads, tokens, narrow = values.shape
+    return values.transpose(1, 2).reshape(texts * tokens, heads * narrow)
+
+
+def score_mask(present: torch.Tensor) -> torch.Tensor:
+    """What keeps attention away from padding, (texts, 1, 1, tokens): added to scores in float32."""
+    return torch.zeros(present.shape).masked_fill_(~present, -torch.inf)[:, None, None]
+
+
+def score_bounds(qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
+    """No score of a text is larger than this, in its head of the largest bound, float32 (texts,)."""
+    texts, tokens = present.shape
+    rows = qkv.view(texts * tokens, 3 * heads, -1)[:, : 2 * heads]
+    # 1.02: the lengths are sums of bfloat16 numbers and rounded to such themselves
+    longest = torch.linalg.vector_norm(rows, dim=2).view(texts, tokens, 2, heads).amax(1).float()
+    bounds: torch.Tensor = (longest[:, 0] * longest[:, 1]).amax(1) * 1.02
+    return torch.nan_to_num_(bounds, nan=math.inf)
