@@ -98,7 +98,7 @@ def test_no_acknowledged_document_is_lost_half_or_mixed_when_the_writer_is_kille
 ) -> None:
     witness, choose = Witness(), random.Random(kills)
     for kill in range(kills):
-        errors = run_until_killed(tmp_path / "store", kill, choose.uniform(0.2, 1.5), witness)
+        errors = run_until_killed(tmp_path / "store", kill, choose.uniform(0.4, 2.5), witness)
         assert witness.violations == []
         assert errors == ""
         check_store(tmp_path / "store", witness)
