@@ -7,7 +7,11 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_OPTIONS)
 DEMO_QUESTION := How many bytes does one stored vector take?
 
-.PHONY: demo install dev test soak lint clean
+.PHONY: demo install dev test soak lint clean search-data
+
+# Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
+SEARCH_TEXTS ?= ../shared/eval
+SEARCH_ROWS ?= 1000000
 
 demo: install
 	$(BIN)/python -m ingest docs/
@@ -37,6 +41,9 @@ lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+search-data: dev
+	$(BIN)/python benchmarks/search_data.py --texts $(SEARCH_TEXTS) --rows $(SEARCH_ROWS)
 
 clean:
 	rm -rf $(VENV) .rag .mypy_cache .ruff_cache .pytest_cache .hypothesis

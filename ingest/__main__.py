@@ -11,6 +11,7 @@ from sql.terminal import (
     Parser,
     add_common_options,
     add_compute_option,
+    add_language_option,
     add_model_option,
     note,
     out,
@@ -63,7 +64,16 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         )
         with progress_bar(quiet=options.json) as progress:
             kept, again = options.keep_floats, options.recalibrate
-            summary = sync(store, encoder, found, scheme, progress, keep_floats=kept, recalibrate=again)
+            summary = sync(
+                store,
+                encoder,
+                found,
+                scheme,
+                progress,
+                language=options.language,
+                keep_floats=kept,
+                recalibrate=again,
+            )
         for sentence in summary.notes:
             note(sentence)
         if store.client.location.folder is not None:
@@ -190,6 +200,7 @@ def make_parser() -> Parser:
         metavar="N",
         help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
     )
+    add_language_option(parser, "the documents that are indexed now")
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--version", action="version", version=program_version())

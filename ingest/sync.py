@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.front_matter import document_metadata
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
+from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
 from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model, load_encoder
 from rag.quantization import VECTOR_SCHEMES
@@ -24,6 +26,7 @@ from sql.errors import UnreadableDocument, UsageError
 from sql.records import SourceDocument
 from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.store import Draft, Passages
+from sql.tend import tend_cells
 from sql.terminal import Silence
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
     from ingest.read import Document
     from rag.encoder import Encoder
     from rag.quantization import Scheme
-    from sql.records import Chunk, LiveDocument
+    from sql.records import Chunk, ChunkWords, LiveDocument
     from sql.settings import Settings
     from sql.store import Store
     from sql.terminal import Progress
@@ -97,7 +100,7 @@ def prepare_store(
     stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0], GRANULARITIES[0], RANGE_METHODS[0])
     wanted = Quantizer(quantizer or stored.kind, granularity or stored.granularity, ranges or stored.ranges)
     encoder = load_encoder(settings, choose_model(settings, model, collection), announce=announce)
-    store.prepare(encoder.identity, wanted.name)
+    store.prepare(encoder.identity, wanted.name, ANALYSER)
     return encoder, VECTOR_SCHEMES[wanted.kind]
 
 
@@ -145,13 +148,15 @@ def sync(
     scheme: Scheme,
     progress: Progress | None = None,
     *,
+    language: str = "auto",
     keep_floats: int = 0,
     recalibrate: bool = False,
 ) -> Summary:
     """Makes the store match the files that were found. A file that cannot be read keeps its last version, if any.
 
-    `keep_floats` N also keeps the float32 vector of one chunk in N. `recalibrate` fits the shared ranges again, codes
-    every document with them, and publishes all at once: a search reads codes of one calibration only.
+    `language` is that of the documents, for their words: see rag.analyser.choose_language. `keep_floats` N also keeps
+    the float32 vector of one chunk in N. `recalibrate` fits the shared ranges again, codes every document with them, and
+    publishes all at once: a search reads codes of one calibration only.
     """
     started = monotonic()
     watch = progress or Silence()
@@ -160,7 +165,9 @@ def sync(
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     coder = VectorCoder.for_store(store, encoder.identity, scheme, recalibrate=recalibrate)
-    pipeline = Pipeline(store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder)
+    pipeline = Pipeline(
+        store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder, language=language
+    )
     for file in plan.to_index:
         try:
             document = read_document(file.path, printable(file.source))
@@ -175,6 +182,7 @@ def sync(
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
     pipeline.publish_held(plan.deleted)
     summary.notes = coder.notes()
+    tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
@@ -191,11 +199,12 @@ def check_recalibration(store: Store, *, recalibrate: bool) -> None:
 
 @dataclass(frozen=True)
 class Window:
-    """Some chunks with their float vectors, (chunks, dimensions), and the documents that end among them."""
+    """Some chunks with their float vectors, (chunks, dimensions), their words, and the documents that end among them."""
 
     chunks: list[tuple[Draft, Chunk]]
     vectors: NDArray[np.float32]
     complete: list[Draft]
+    words: list[ChunkWords]
 
 
 @dataclass
@@ -212,9 +221,11 @@ class Pipeline:
     keep_floats: int = 0
     holds_back: bool = False  # publishes nothing before `publish_held`
     coder: VectorCoder | None = None
+    language: str = "auto"
     published: int = 0
     chunks: int = 0
     _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
+    _words: list[ChunkWords] = field(default_factory=list)
     _complete: list[Draft] = field(default_factory=list)
     _waiting: list[Window] = field(default_factory=list)
     _held: list[Draft] = field(default_factory=list)
@@ -222,10 +233,12 @@ class Pipeline:
     def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
         """Queues a whole document."""
         draft = self.store.begin(document)
+        language = choose_language(beginning(chunks), self.language)
         for chunk in chunks:
             if len(self._window) == CHUNKS_PER_WINDOW:
                 self._flush()
             self._window.append((draft, chunk))
+            self._words.append(chunk_words(chunk.text, language))
         self._complete.append(draft)
         # Only now is a document that fills the window complete; and many empty files must not pile up.
         if max(len(self._window), len(self._complete)) >= CHUNKS_PER_WINDOW:
@@ -245,8 +258,8 @@ class Pipeline:
         """Encodes the window, and stores it unless more vectors are needed to fit ranges on."""
         texts = [chunk.text for _, chunk in self._window]
         vectors = self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count))
-        self._waiting.append(Window(self._window, vectors, self._complete))
-        self._window, self._complete = [], []
+        self._waiting.append(Window(self._window, vectors, self._complete, self._words))
+        self._window, self._words, self._complete = [], [], []
         if not self._coder.needs_sample or sum(len(one.vectors) for one in self._waiting) >= CALIBRATION_VECTORS:
             self._store_waiting()
 
@@ -258,7 +271,8 @@ class Pipeline:
         for window in windows:
             if window.chunks:
                 references = kept_floats(window, self.keep_floats)
-                self.store.insert(Passages(window.chunks, self._coder.encode(window.vectors), references))
+                vectors = self._coder.encode(window.vectors)
+                self.store.insert(Passages(window.chunks, vectors, window.words, references))
                 self.chunks += len(window.chunks)
             if self.holds_back:
                 self._held += window.complete
@@ -290,6 +304,17 @@ def chunk_digest(document_id: UUID, index: int) -> int:
     return int.from_bytes(blake2b(document_id.bytes + index.to_bytes(8, "little"), digest_size=8).digest(), "little")
 
 
+def beginning(chunks: Sequence[Chunk]) -> str:
+    """As much of a document's text as tells its language."""
+    texts, length = [], 0
+    for chunk in chunks:
+        texts.append(chunk.text)
+        length += len(chunk.text)
+        if length >= SAMPLE:
+            break
+    return "\n".join(texts)
+
+
 def split(document: Document, encoder: Encoder) -> list[Chunk]:
     """The chunks of a document, none longer than the encoder reads."""
     return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
@@ -312,4 +337,5 @@ def source_document(document: Document, path: str) -> SourceDocument:
         content_bytes=document.content_bytes,
         chunker=CHUNKER,
         extracted_text=document.text if document.converted else None,
+        metadata=document_metadata(document),
     )

@@ -1,4 +1,4 @@
-"""`python -m rag ask|search|eval|report|model`: questions to the store, and what int8 costs."""
+"""`python -m rag ask|search|eval|report|stats|doctor|model`: questions to the store, and what int8 costs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, read_settings
+from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
     add_common_options,
     add_compute_option,
     add_debug_option,
+    add_language_option,
     add_model_option,
     note,
     one_line,
@@ -37,14 +38,17 @@ if TYPE_CHECKING:
     from rag.convert import Recipe
     from rag.encoder import Encoder
     from rag.generation import GeneratedAnswer
+    from rag.model_report import Figures, JudgedSet, ModelReport
     from rag.pairs import Passage
     from rag.training import TrainingSummary
     from rag.weights import FloatModel
     from sql.records import Hit
+    from sql.search import Step
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
 LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
+SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
 SNIPPET = 240  # characters of a hit shown on a terminal
 
 
@@ -65,7 +69,8 @@ def ask(options: Namespace) -> int:
     spec = language_model_spec(options)
     with open_store(options) as store:
         encoder = store_encoder(store, options)
-        vector, hits = find(store, encoder, options)
+        vector = encoder.encode_query(options.question)
+        hits = find(store, encoder, options, vector)
         answer = answer_question(options.question, vector, hits, encoder)
     if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
         return generate(options, spec, hits)
@@ -103,9 +108,16 @@ def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
 
 
 def search(options: Namespace) -> int:
-    """Lists the chunks nearest to a query."""
+    """Lists the chunks that fit a query best, explains how they were found, or verifies how well that is done."""
+    if options.verify:
+        return verify(options)
     with open_store(options) as store:
-        _, hits = find(store, store_encoder(store, options), options)
+        # Words need no encoder, and loading one takes longer than the search.
+        words_only = options.mode == "bm25" and options.model is None and not options.explain
+        encoder = None if words_only else store_encoder(store, options)
+        if encoder is not None and options.explain:
+            return explain(store, encoder, options)
+        hits = find(store, encoder, options)
     if options.json:
         out_json({"hits": [hit_record(hit) for hit in hits]})
     else:
@@ -113,9 +125,95 @@ def search(options: Namespace) -> int:
     return EXIT_OK if hits else EXIT_NOTHING_FOUND
 
 
+def explain(store: Store, encoder: Encoder, options: Namespace) -> int:
+    """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
+    from rag.inspection import explain_search
+    from rag.quantization import quantize_query
+    from rag.retriever import Retriever
+
+    vector, arguments = encoder.encode_query(options.question), search_arguments(options) | {"mode": options.mode}
+    retriever = Retriever(store, encoder, options.language)
+    found = explain_search(
+        store,
+        quantize_query(vector),
+        lambda watch: retriever.retrieve(options.question, options.k, vector=vector, watch=watch, **arguments),
+    )
+    if options.json:
+        out_json(
+            {
+                "hits": [
+                    hit_record(hit) | {"hamming": distance}
+                    for hit, distance in zip(found.hits, found.distances, strict=True)
+                ],
+                "sign_bits": found.bits,
+                "steps": [step_record(step) for step in found.steps],
+            }
+        )
+        return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
+    for number, step in enumerate(found.steps, start=1):
+        out(f"{number}. {step.stage}: {step.statement.name}.sql, {1000 * step.seconds:.1f} ms, {step.rows} rows")
+    out()
+    out(f"  score   int8   bm25  signs of {found.bits}")
+    for hit, distance in zip(found.hits, found.distances, strict=True):
+        words = "" if hit.bm25_score is None else f"{hit.bm25_score:.3f}"
+        scores = f"{hit.score:7.3f}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
+        out_emphasized(scores, f"{one_line(hit.source)}:{hit.line}")
+    for number, step in enumerate(found.steps, start=1):
+        out()
+        out(f"-- {number}. {step.stage}")
+        out(step.statement.as_script())
+    return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
+
+
+def verify(options: Namespace) -> int:
+    """Compares the search with the exact one, with stored vectors as queries."""
+    from dataclasses import asdict
+
+    from rag.inspection import verify_search
+    from sql.store import Store
+
+    how = search_arguments(options)["how"]
+    with Store.open(options.db) as store:
+        result = verify_search(store, max(options.k, 1), how)
+    if options.json:
+        out_json(asdict(result))
+    else:
+        out(f"{result.mode}: recall@{result.k} {result.recall:.4f} against exact, {result.worst:.2f} at worst")
+        out(
+            f"{result.queries} stored vectors as queries: {result.milliseconds:.1f} ms, "
+            f"exact {result.exact_milliseconds:.1f} ms (medians)"
+        )
+    return EXIT_OK
+
+
+def step_record(step: Step) -> dict[str, Any]:
+    """A statement that was run, as JSON."""
+    return {
+        "stage": step.stage,
+        "statement": step.statement.name,
+        "milliseconds": round(1000 * step.seconds, 3),
+        "rows": step.rows,
+        "sql": step.statement.as_script(),
+    }
+
+
+def search_arguments(options: Namespace) -> dict[str, Any]:
+    """What the options say about the search: the filter, the cap for one document, and the way."""
+    from sql.filters import parse_filter
+    from sql.search import SearchOptions
+
+    if options.per_document is not None and options.per_document < 1:
+        raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
+    return {
+        "filter": parse_filter(options.filter or []),
+        "per_document": options.per_document,
+        "how": SearchOptions(options.search, options.candidates, options.probes),
+    }
+
+
 def open_store(options: Namespace) -> Store:
     """The store named on the command line, for reading."""
-    check_question(options.question)
+    check_question(options.question or "")
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
     from sql.store import Store
@@ -146,19 +244,25 @@ def store_encoder(store: Store, options: Namespace) -> Encoder:
     return encoder
 
 
-def find(store: Store, encoder: Encoder, options: Namespace) -> tuple[NDArray[np.float32], list[Hit]]:
-    """The question's vector and the chunks nearest to it; prints the SQL that found them where that was asked for."""
-    from rag.quantization import quantize_query
+def find(
+    store: Store, encoder: Encoder | None, options: Namespace, vector: NDArray[np.float32] | None = None
+) -> list[Hit]:
+    """The chunks that fit a question best; prints the SQL that found them where that was asked for."""
+    from rag.retriever import Retriever
+    from sql.statements import Statement
 
-    vector = encoder.encode_query(options.question)
-    query = quantize_query(vector)
-    epoch = store.epoch()
+    arguments = search_arguments(options)
+    retriever = Retriever(store, encoder, options.language)
+    steps: list[Step] = []
+    hits = retriever.retrieve(
+        options.question, options.k, mode=options.mode, vector=vector, watch=steps.append, **arguments
+    )
     if options.show_sql:
         show = note if options.json else out
-        for statement in store.search_statements(query, options.k, epoch):
-            show(statement.as_script())
-            show("")
-    return vector, store.search(query, options.k, epoch)
+        statements = [Statement("epoch"), *(step.statement for step in steps if step.stage in SHOWN_STAGES)]
+        for statement in statements:
+            show(f"{statement.as_script()}\n")
+    return hits
 
 
 def show_answer(answer: Answer) -> None:
@@ -248,7 +352,10 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "title": hit.title,
         "heading": hit.heading,
         "text": hit.text,
+        "metadata": dict(hit.metadata),
         "score": hit.score,
+        "vector_score": hit.vector_score,
+        "bm25_score": hit.bm25_score,
         "document_id": str(hit.document_id),
         "chunk_index": hit.chunk_index,
     }
@@ -277,7 +384,8 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     from ingest.sync import prepare_store
     from rag.beir import read_answers, read_corpus, read_judgements, read_queries
     from rag.encoder import load_float_encoder
-    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_vectors
+    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
+    from sql.search import SearchOptions
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings(options.compute)
@@ -288,7 +396,8 @@ def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
         encoder, scheme = prepare_store(store, settings, options.model, announce=note)
         progress.start(len(corpus), sum(len(document.text) for document in corpus))
         index_corpus(store, encoder, folder, corpus, scheme, progress)
-        modes = {"vector": evaluate_vectors(store, encoder, queries, judgements.qrels)}
+        how = SearchOptions(options.search, options.candidates, options.probes)
+        modes = evaluate_modes(store, encoder, queries, judgements.qrels, how)
         if options.compare == "fp32":
             modes["vector-fp32"] = evaluate_floats(
                 store, load_float_encoder(settings, encoder), queries, judgements.qrels
@@ -412,6 +521,24 @@ def cosines(losses: dict[str, Any]) -> str:
     return f"{losses['cosine_mean']:.5f} (least {losses['cosine_least']:.5f})"
 
 
+# stats
+
+
+def stats(options: Namespace) -> int:
+    """Counts the rows of a store and what a vector takes, column by column."""
+    from rag.stats import read_stats, stats_lines, stats_record
+    from sql.store import Store
+
+    with Store.open(options.db) as store:
+        found = read_stats(store)
+    if options.json:
+        out_json(stats_record(found))
+    else:
+        for line in stats_lines(found):
+            out(line)
+    return EXIT_OK
+
+
 # model
 
 
@@ -432,6 +559,89 @@ def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     settings = read_settings()
     out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
     return EXIT_OK
+
+
+def report_model(options: Namespace) -> int:
+    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
+    plot = Path(options.plot) if options.plot else None
+    if plot is not None:
+        from rag.model_plot import check_plot, write_plot
+
+        check_plot(plot)
+    from rag.encoder import choose_model, load_encoder
+    from rag.model_report import measure_model, report_record
+
+    settings = read_settings()
+    model = choose_model(settings, options.model)
+    encoder = load_encoder(settings, model, announce=note)
+    sets = [read_judged_set(folder, encoder) for folder in options.eval]
+    report = measure_model(settings, model, sets, architecture=options.architecture != "none", announce=note)
+    if plot is not None:
+        write_plot(report, plot)
+    if options.json:
+        out_json(report_record(report))
+    else:
+        show_report(report)
+    return EXIT_OK
+
+
+def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
+    """An evaluation set whose documents are cut as they are for a store."""
+    from ingest.corpus import corpus_document
+    from ingest.sync import split
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.model_report import JudgedSet
+
+    corpus, queries = list(read_corpus(Path(folder))), list(read_queries(Path(folder)))
+    qrels = read_judgements(Path(folder), {query.id for query in queries}, {entry.id for entry in corpus}).qrels
+    passages = [(entry.id, chunk.text) for entry in corpus for chunk in split(corpus_document(entry), encoder)]
+    return JudgedSet(folder, passages, queries, qrels)
+
+
+def show_report(report: ModelReport) -> None:
+    """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
+    out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
+    out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
+    for row in report.forms:
+        cells = report_cells(row, report.forms[0])
+        out(f"{row.name:17}" + (row.missing or "".join(f"{cell:>12}" for cell in cells)))
+    if sets := list(report.forms[0].ndcg or {}):
+        out(f"{'ndcg@10 (kept)':17}" + "".join(f"  {name.rstrip('/').rsplit('/', 1)[-1]:>18}" for name in sets))
+        for row in report.forms:
+            if row.ndcg and row.kept:
+                out(f"{row.name:17}" + "".join(f"{row.ndcg[name]:10.4f}  {row.kept[name]:8.2%}" for name in sets))
+    if report.architecture:
+        from rag.model_report import ARCHITECTURE
+
+        sizes = (
+            f"{form} {'-' if size is None else f'{size / 1e6:.1f} MB'}" for form, size in report.architecture.items()
+        )
+        out(f"{ARCHITECTURE} on disk, drawn weights: {', '.join(sizes)}")
+
+
+def report_cells(row: Figures, first: Figures) -> list[str]:
+    """A form's figures as text; `-` where one is not known."""
+    from rag.model_report import speedup
+
+    memory, times = row.memory, speedup(row, first)
+
+    def cell(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    def mega(size: int | None) -> str:
+        return cell(None if size is None else size / 1e6, ".1f")
+
+    return [
+        mega(row.disk_bytes),
+        mega(memory.weights if memory else None),
+        mega(memory.encoding if memory else None),
+        cell(row.tokens_per_second, ".0f"),
+        cell(times, ".2f"),
+        cell(None if row.query_seconds is None else 1000 * row.query_seconds, ".2f"),
+        cell(row.cosine_mean, ".5f"),
+        cell(row.cosine_min, ".5f"),
+    ]
 
 
 def quantize(options: Namespace) -> int:
@@ -542,15 +752,31 @@ def make_parser() -> Parser:
     store = read_settings().store
     for name, run, text in (
         ("ask", ask, "answer a question with cited sentences"),
-        ("search", search, "list the chunks nearest to a query"),
+        ("search", search, "list the chunks that fit a query best"),
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-        one.add_argument("question", help="in plain words, between quotes")
+        nargs = "?" if name == "search" else None  # --verify needs none
+        one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
+        one.add_argument(
+            "--mode",
+            choices=RETRIEVAL_MODES,
+            default=RETRIEVAL_MODES[0],
+            help="compare by meaning (vector), by words (bm25), or by both (default %(default)s)",
+        )
+        add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         if run is ask:
             add_language_model_options(one)
+        if name == "search":
+            one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
+            one.add_argument("--verify", action="store_true", help="measure the recall against exact search")
+        one.add_argument(
+            "--filter", action="append", metavar="F", help="only chunks with name=value, name>=3, name~path/*, or JSON"
+        )
+        one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
+        add_search_options(one)
         add_model_option(one)
         add_compute_option(one)
         add_common_options(one, store)
@@ -558,6 +784,7 @@ def make_parser() -> Parser:
     add_evaluation(commands)
     add_doctor(commands)
     add_report(commands)
+    add_stats(commands, store)
     add_model_commands(commands)
     return parser
 
@@ -579,6 +806,13 @@ def add_language_model_options(parser: Parser) -> None:
     )
 
 
+def add_search_options(one: Parser) -> None:
+    """How chunks are searched."""
+    one.add_argument("--search", choices=SEARCH_MODES, default=SEARCH_MODES[0], help="how (default %(default)s)")
+    one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
+    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
+
+
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     """`eval DIR`."""
     one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
@@ -588,6 +822,7 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
+    add_search_options(one)
     add_model_option(one)
     add_compute_option(one)
     add_debug_option(one)
@@ -621,8 +856,16 @@ def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
     one.set_defaults(run=report)
 
 
+def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`stats`."""
+    one = commands.add_parser("stats", help="count rows, bytes and generations", description=stats.__doc__)
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=stats)
+
+
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
-    """`model fetch`, `model path`, `model quantize` and `model train`."""
+    """`model fetch`, `model path`, `model report`, `model quantize` and `model train`."""
     model = commands.add_parser(
         "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
     )
@@ -635,8 +878,34 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
         add_model_option(one, DEFAULT_MODEL)
         add_debug_option(one)
         one.set_defaults(run=run)
+    add_model_report(actions)
     add_quantize(actions)
     add_train(actions)
+
+
+def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model report`."""
+    one = actions.add_parser(
+        "report", help="what quantizing it saves and what it costs", description=report_model.__doc__
+    )
+    one.add_argument(
+        "--eval",
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="also measure nDCG@10 on folders in BEIR layout, whose texts are then the ones measured with",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
+    one.add_argument(
+        "--architecture",
+        choices=["distilbert-base-uncased", "none"],
+        default="distilbert-base-uncased",
+        help="whose sizes are shown too, from its architecture alone (default %(default)s)",
+    )
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
+    one.set_defaults(run=report_model)
 
 
 def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:

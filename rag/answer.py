@@ -106,8 +106,13 @@ def candidate_sentences(question: str, hits: Sequence[Hit]) -> list[Citation]:
             if place in found or not says_something(text) or asks(text, question):
                 continue
             line = hit.line + count_lines(hit.text[:start])
-            found[place] = Citation(*place, line, hit.page, hit.heading, text, hit.score)
+            found[place] = Citation(*place, line, hit.page, hit.heading, text, closeness(hit))
     return list(found.values())
+
+
+def closeness(hit: Hit) -> float:
+    """How close a chunk comes to the question: its cosine, whatever the search has ordered it by."""
+    return hit.score if hit.vector_score is None else hit.vector_score
 
 
 def says_something(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -147,8 +147,11 @@ def load_encoder(
     checkpoint = read_checkpoint(folder)
     tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
     mode = check_mode(compute or settings.compute)
-    make_kernel = partial(choose_kernel, checkpoint, mode, settings.cache, few_texts=few_texts)
-    return Encoder(checkpoint.config, tokenizer, make_kernel)
+    # Handed over and not kept: the kernel packs the codes for the CPU, and both would stay in memory.
+    given = [checkpoint]
+    return Encoder(
+        checkpoint.config, tokenizer, lambda: choose_kernel(given.pop(), mode, settings.cache, few_texts=few_texts)
+    )
 
 
 def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from rag.answer import answer_question
 from rag.encoder import Encoder
 from rag.metrics import evaluate
 from rag.quantization import quantize_query
+from rag.retriever import Retriever
 from sql.errors import RagError
 from sql.settings import DEFAULT_K
 
@@ -20,21 +21,53 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.beir import KnownAnswer, Query
+    from sql.records import QuantizedQuery
+    from sql.search import SearchOptions
     from sql.store import Store
 
 DEPTH = 100  # documents a ranking holds; recall@100 needs no more
+CHUNKS = 200  # of a search by words, from which the documents are taken: long ones have several among them
 
 
-def evaluate_vectors(
-    store: Store, encoder: Encoder, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]]
-) -> dict[str, float]:
-    """The measures of int8 vector search in SQL; documents are scored by their best chunk."""
-    epoch = store.epoch()
-    rankings = {
-        query.id: [source for source, _ in store.search_documents(quantize_query(vector), DEPTH, epoch)]
-        for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
-    }
-    return evaluate(rankings, qrels)
+def evaluate_modes(
+    store: Store,
+    encoder: Encoder,
+    queries: Sequence[Query],
+    qrels: Mapping[str, Mapping[str, int]],
+    how: SearchOptions | None = None,
+) -> dict[str, dict[str, float]]:
+    """The measures of every search mode in SQL; documents count by their best chunk. `how` is about the vectors."""
+    retriever, epoch = Retriever(store, encoder), store.epoch()
+    rankings: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
+    for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True):
+        for mode, found in rankings.items():
+            found[query.id] = rank_documents(retriever, query.text, vector, mode, epoch, how)
+    return {mode: evaluate(found, qrels) for mode, found in rankings.items()}
+
+
+def rank_documents(
+    retriever: Retriever,
+    question: str,
+    vector: NDArray[np.float32],
+    mode: str,
+    epoch: int,
+    how: SearchOptions | None = None,
+) -> list[str]:
+    """The sources of the best chunks, each once, best first."""
+    if mode == "vector":
+        return nearest_documents(retriever.store, quantize_query(vector), epoch, how)
+    # Only the sources count here: without the vector, BM25 leaves the stored ones unread.
+    known = None if mode == "bm25" else vector
+    finder = replace(retriever, encoder=None) if mode == "bm25" else retriever
+    hits = finder.retrieve(question, CHUNKS, mode=mode, vector=known, epoch=epoch, how=how)
+    return list(dict.fromkeys(hit.source for hit in hits))[:DEPTH]
+
+
+def nearest_documents(store: Store, query: QuantizedQuery, epoch: int, how: SearchOptions | None) -> list[str]:
+    """The sources of the documents nearest to a query, best first."""
+    if how is None or how.mode in {"auto", "exact"}:
+        return [source for source, _ in store.search_documents(query, DEPTH, epoch)]
+    return [hit.source for hit in store.search(query, DEPTH, epoch, per_document=1, how=how)]
 
 
 def evaluate_floats(
@@ -84,10 +117,11 @@ def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnsw
     """How often the extractive answer holds a known one, cites its document, or abstains; parts of all questions."""
     epoch, kernel = store.epoch(), encoder.kernel
     encoder = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
+    retriever = Retriever(store, encoder)
     found = cited = abstained = 0
     for known in answers:
         vector = encoder.encode_query(known.question)
-        hits = store.search(quantize_query(vector), DEFAULT_K, epoch)
+        hits = retriever.retrieve(known.question, DEFAULT_K, vector=vector, epoch=epoch)
         answer = answer_question(known.question, vector, hits, encoder)
         text = folded(answer.text)
         abstained += not answer.answered

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
+import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from rag.convert import ActivationRanges, distilbert_weights
 from rag.kernel_torch import pool
+from sql.errors import ModelError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +65,75 @@ def observe_activations(module: Any, ids: NDArray[np.int64]) -> ActivationRanges
     return ActivationRanges(norms, attention)
 
 
+def load_libraries() -> None:
+    """Loads what running a float model needs, and starts torch's threads, so that neither counts as the model's."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    tiny = DistilBertConfig(vocab_size=8, dim=8, n_layers=1, n_heads=1, hidden_dim=8, max_position_embeddings=8)
+    with torch.inference_mode():
+        DistilBertModel(tiny).eval()(input_ids=torch.zeros((1, 4), dtype=torch.int64))
+        torch.nn.functional.linear(torch.ones(512, 512), torch.ones(512, 512))
+
+
+def random_distilbert() -> Any:
+    """A DistilBertModel with drawn weights in the architecture of distilbert-base-uncased: transformers' defaults."""
+    from transformers import DistilBertConfig, DistilBertModel
+
+    return DistilBertModel(DistilBertConfig()).eval()
+
+
+def float_tensors(module: Any) -> dict[str, NDArray[np.float32]]:
+    """A module's weights by their names, float32; they share its memory."""
+    return {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
+
+
+def float_bytes_on_disk(module: Any) -> int:
+    """Bytes on disk of a float module's weights, written by transformers as safetensors."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    with tempfile.TemporaryDirectory(prefix="int8-rag-") as folder:
+        module.save_pretrained(folder)
+        return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+
+
+def threads() -> int:
+    """How many threads torch computes with."""
+    return int(torch.get_num_threads())
+
+
+def quantize_linears(module: Any) -> Any:
+    """A copy of a float module with the literature's recipe: torch's dynamic quantization of its Linear layers.
+
+    Kept as a reference to compare with: torch has announced that the function goes. Raises ModelError where it has
+    gone, or where torch has no quantized engine for this CPU.
+    """
+    quantize = getattr(getattr(torch.ao, "quantization", None), "quantize_dynamic", None)
+    if quantize is None:
+        raise ModelError(f"torch {torch.__version__} no longer has quantize_dynamic")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch calls all of it deprecated; here it is the thing to beat
+            return quantize(module, {torch.nn.Linear}, dtype=torch.qint8)
+    except (AttributeError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"torch {torch.__version__} cannot run quantize_dynamic here: {reason}") from error
+
+
+def unpack_linear(packed: object) -> list[object]:
+    """Weight and bias of a Linear that torch has packed for quantize_dynamic."""
+    weight, bias = torch.ops.quantized.linear_unpack(packed)
+    return [weight, bias]
+
+
+def saved_bytes(module: Any) -> int:
+    """Bytes on disk of a module's weights, written by torch.save as its users do."""
+    with tempfile.TemporaryDirectory(prefix="int8-rag-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of the storage that its own quantized tensors use
+        torch.save(module.state_dict(), Path(folder) / "weights.pt")
+        return (Path(folder) / "weights.pt").stat().st_size
+
+
 class FloatKernel:
     """Runs the float model with the same batches, pooling and normalization as the int8 kernels."""
 
@@ -77,3 +150,13 @@ class FloatKernel:
             hidden = self.module(input_ids=torch.from_numpy(ids), attention_mask=present.long()).last_hidden_state
             vectors: NDArray[np.float32] = pool(hidden, present, self.config.pooling).numpy()
         return vectors
+
+
+class DynamicKernel(FloatKernel):
+    """The float model with the literature's recipe, `quantize_dynamic`; its embeddings stay float32."""
+
+    name = "transformers quantize_dynamic"
+
+    def __init__(self, model: FloatModel, config: EncoderConfig) -> None:
+        super().__init__(model, config)
+        self.module = quantize_linears(self.module)

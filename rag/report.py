@@ -20,8 +20,8 @@ import numpy as np
 from rag.metrics import ndcg, relevant
 from rag.quantization import quantize_query
 from sql.errors import RagError, StoreError, UsageError
+from sql.search import SearchOptions, code_values
 from sql.statements import Statement
-from sql.store import query_values, search_statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -270,15 +270,14 @@ def rank_everything(
             order = np.argsort(-(float_vectors.astype(np.float64) @ question.float_vector), kind="stable")
             by_float_model.append(without([sample.keys[row] for row in order[:depth]], question.itself))
         query = quantize_query(question.vector)
-        values = query_values(query, depth, epoch, calibration)
-        del values["epoch"]
+        values = code_values(query, calibration) | {"k": depth}
         floats = Statement("report_nearest_floats", {**places, "vector": question.vector.tolist(), "k": depth})
         codes = Statement("report_nearest_codes", {**places, **values})
         for statement, rankings in ((floats, by_floats), (codes, by_codes)):
             rows = store.client.query(statement)
             rankings.append(without([keys[row["generation"], row["chunk_index"]] for row in rows], question.itself))
-        rows = store.client.query(search_statement(query, depth, epoch, calibration))
-        exact.append(without([(row["document_id"], row["chunk_index"]) for row in rows], question.itself))
+        exactly = store.search(query, depth, epoch, how=SearchOptions("exact"))
+        exact.append(without([(hit.document_id, hit.chunk_index) for hit in exactly], question.itself))
         hits = store.search(query, depth, epoch)
         sources |= {(hit.document_id, hit.chunk_index): hit.source for hit in hits}
         searched.append(without([(hit.document_id, hit.chunk_index) for hit in hits], question.itself))

@@ -195,10 +195,26 @@ class Client:
 
         self._run(f"storing {table}", insert)
 
-    def text(self, sql: str, output_format: str | None) -> bytes:
-        """Whatever the user's own SQL prints, in a format of the engine's."""
+    def text(self, sql: str, output_format: str | None, values: Mapping[str, Value] | None = None) -> bytes:
+        """Whatever the user's own SQL prints, in a format of the engine's; `values` are its parameters."""
         handle = self._handle()
-        return self._run("your statement", lambda: bytes(handle.raw_query(sql, fmt=output_format)))
+        # None, not {}: with values the driver takes every % of a statement without parameters for a place to fill
+        bound = dict(values) if values else None
+        return self._run("your statement", lambda: bytes(handle.raw_query(sql, parameters=bound, fmt=output_format)))
+
+    def cancel(self) -> None:
+        """Stops the statement that an interrupt left running, so that the client can go on.
+
+        A server is left to finish what it runs: it has other clients, and gives up on its own when the result has
+        nobody to go to.
+        """
+        if self._engine is not None and self._interrupted:
+            handle = self._connect(read_only=False)  # KILL QUERY is refused to a read-only one
+            try:
+                self._run("stopping a statement", lambda: handle.command(Statement("cancel_statements").text))
+            finally:
+                handle.close()
+        self._interrupted = False
 
     def close(self) -> None:
         """Closes every thread's handle; a closed client stays closed."""
@@ -221,13 +237,13 @@ class Client:
             raise StoreError(f"the store {self.location} has been closed")
         handle = getattr(self._local, "handle", None)
         if handle is None:
-            handle = self._run("opening the store", self._connect)
+            handle = self._run("opening the store", lambda: self._connect(read_only=self.read_only))
             self._local.handle = handle
             with self._guard:
                 self._handles.append(handle)
         return handle
 
-    def _connect(self) -> Any:
+    def _connect(self, *, read_only: bool) -> Any:
         import clickhouse_connect
 
         if self._engine is not None:
@@ -238,7 +254,7 @@ class Client:
             handle = clickhouse_connect.get_client(
                 settings=dict(SESSION_SETTINGS), autogenerate_session_id=False, **server_arguments(self.location.server)
             )
-        if self.read_only and self._engine is not None:
+        if read_only and self._engine is not None:
             handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
         return handle
 

@@ -44,6 +44,14 @@ class InvalidVector(RagError, ValueError):
     """A vector cannot be quantized, stored or searched with."""
 
 
+class InvalidMetadata(RagError, ValueError):
+    """The metadata of a document cannot be stored."""
+
+
+class InvalidFilter(UsageError, ValueError):
+    """A filter cannot be applied: a name, an operator or a value it does not know."""
+
+
 class ModelError(RagError):
     """A model cannot be found, read or trusted."""
 

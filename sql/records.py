@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -10,15 +10,25 @@ from uuid import UUID
 import numpy as np
 
 from sql.errors import InvalidVector
+from sql.metadata import NO_METADATA, freeze_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from sql.calibration import Calibration
+    from sql.metadata import MetadataValue
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+GENERATION_RANDOM_BITS = 20
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
+
+
+def first_generation(epoch: int) -> int:
+    """The lowest number of a generation that is begun when this epoch is the latest; all begun before have lower ones."""
+    return (epoch + 1) << GENERATION_RANDOM_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,9 @@ class SourceDocument:
     """One document as the manifest knows it.
 
     `path` is absolute and is the document's identity, `source` the path as it was given; `extracted_text` is the text
-    that offsets count in where the format had to be converted, None where they count in the file itself.
+    that offsets count in where the format had to be converted, None where they count in the file itself. `metadata` is
+    what searches can be filtered by: names with text, numbers, truth values, None or lists of them; it is copied and
+    cannot be changed. Raises InvalidMetadata where it holds anything else.
     """
 
     path: str
@@ -186,11 +198,20 @@ class SourceDocument:
     content_bytes: int
     chunker: str
     extracted_text: str | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", freeze_metadata(self.metadata))
 
     @property
     def document_id(self) -> UUID:
         """BLAKE2b-128 of the path: the same file has the same id in every run."""
-        return UUID(bytes=blake2b(self.path.encode(), digest_size=16).digest())
+        return path_id(self.path)
+
+
+def path_id(path: str) -> UUID:
+    """The id of the document at a path."""
+    return UUID(bytes=blake2b(path.encode(), digest_size=16).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +236,11 @@ class Hit:
     """A chunk that was found, with its place in the user's file; a higher score is nearer.
 
     `start` and `end` count code points of the decoded file (of the extracted text for converted formats); `line` is
-    1-based in the original; `page` is 0 where the format has none.
+    1-based in the original; `page` is 0 where the format has none. `metadata` is that of its document. `cell` and
+    `generation` with `chunk_index` are its key in the table, under which `Store.hit_vectors` finds its vector.
+    `score` is what the hits of one search are ordered by: the inner product of question and chunk (their cosine, for an
+    encoder of normalized vectors) for `vector`, the BM25 score for `bm25`, and for `hybrid` the weighted mean that
+    docs/hybrid.md explains. `vector_score` and `bm25_score` are its parts, None where a search did not compute them.
     """
 
     source: str
@@ -229,3 +254,58 @@ class Hit:
     document_id: UUID
     chunk_index: int
     score: float
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+    cell: int = 0
+    generation: int = 0
+    vector_score: float | None = None
+    bm25_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWords:
+    """The words of a chunk, as an analyser leaves them: each term with how often it occurs, and the language."""
+
+    language: str
+    terms: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if any(not term or frequency < 1 for term, frequency in self.terms.items()):
+            raise ValueError("every term of a chunk must have a letter and occur at least once")
+
+    @property
+    def length(self) -> int:
+        """The length of the chunk in BM25: its terms with their repetitions."""
+        return sum(self.terms.values())
+
+
+@dataclass(frozen=True, slots=True)
+class TextStatistics:
+    """What BM25 has to know of all chunks that can be seen: how many there are, their terms, and their languages."""
+
+    chunk_count: int
+    term_count: int
+    languages: tuple[str, ...]  # the most common one first
+
+    @property
+    def average_length(self) -> float:
+        """Terms in a chunk, on average; 1 where there are none, so that it can be divided by."""
+        return self.term_count / self.chunk_count if self.term_count else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WordQuery:
+    """The words to search for: different terms, each with its weight (its rarity, times its part in the question).
+
+    `most` is the BM25 score that no chunk can quite reach: that of one with every asked word in endless repetition.
+    """
+
+    terms: tuple[str, ...]
+    weights: tuple[float, ...]
+    average_length: float
+    most: float
+
+    def __post_init__(self) -> None:
+        if len(set(self.terms)) != len(self.terms) or len(self.terms) != len(self.weights):
+            raise ValueError(f"{len(self.terms)} terms came with {len(self.weights)} weights, or a term came twice")
+        if not (self.average_length > 0 and self.most > 0):
+            raise ValueError(f"average length {self.average_length} and greatest score {self.most} must be above 0")

@@ -15,16 +15,30 @@ if TYPE_CHECKING:
 Value = int | float | str | UUID | list[int] | list[float] | list[str]
 
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
+FILTER_PLACE = "/* filter */"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a filter became: fragments of `sql/filters/` put together, and the values of their parameters."""
+
+    text: str
+    values: Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of `sql/queries/` with the values of its parameters."""
+    """One statement of `sql/queries/` with the values of its parameters, and perhaps a condition in its filter place."""
 
     name: str
     values: Mapping[str, Value] = field(default_factory=dict)
+    condition: Condition | None = None
 
     def __post_init__(self) -> None:
+        if self.condition is not None:
+            if FILTER_PLACE not in read_statement(f"queries/{self.name}.sql"):
+                raise ValueError(f"{self.name}.sql has no place for a filter")
+            object.__setattr__(self, "values", {**self.values, **self.condition.values})
         wanted = {match[1] for match in PARAMETER.finditer(self.text)}
         if wanted != set(self.values):
             raise ValueError(f"{self.name}.sql takes the parameters {sorted(wanted)}, not {sorted(self.values)}")
@@ -32,7 +46,8 @@ class Statement:
     @property
     def text(self) -> str:
         """The statement as it stands in its file, without the final newline."""
-        return read_statement(f"queries/{self.name}.sql")
+        text = read_statement(f"queries/{self.name}.sql")
+        return text if self.condition is None else text.replace(FILTER_PLACE, f"AND {self.condition.text}")
 
     def as_script(self) -> str:
         """The statement after `SET param_...` lines: can be pasted into any ClickHouse client."""
@@ -75,3 +90,10 @@ def schema_statements(instead: str = "") -> tuple[str, ...]:
 def file_names(folder: str) -> list[str]:
     """The .sql files of a folder below this one, sorted."""
     return sorted(entry.name for entry in files("sql").joinpath(folder).iterdir() if entry.name.endswith(".sql"))
+
+
+@cache
+def read_fragment(name: str) -> str:
+    """The condition in one file of `sql/filters/`, without the comment above it."""
+    lines = read_statement(f"filters/{name}.sql").splitlines()
+    return "\n".join(line for line in lines if not line.startswith("--"))

@@ -15,24 +15,48 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
-from sql.calibration import PER_DIMENSION, Calibration, Quantizer, fold_query
+from sql.calibration import PER_DIMENSION, Calibration, Quantizer
 from sql.client import Client, Location, Row, parse_location
-from sql.errors import RagError, StoreError, StoreMismatch
-from sql.records import EncoderIdentity, Hit, LiveDocument, SourceDocument
+from sql.errors import StoreError, StoreMismatch
+from sql.metadata import metadata_json, read_metadata
+from sql.records import (
+    GENERATION_RANDOM_BITS,
+    EncoderIdentity,
+    Hit,
+    LiveDocument,
+    SourceDocument,
+    TextStatistics,
+    first_generation,
+)
+from sql.search import Runner, Searcher, documents_statement, make_request
+from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, schema_statements
+from sql.tend import read_cells, read_vectors
+from sql.words import (
+    bm25_statement,
+    hybrid_hits_statement,
+    length_columns,
+    posting_columns,
+    word_hits_statement,
+    words_checksum,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from sql.records import Chunk, QuantizedQuery, QuantizedVectors
+    from sql.cells import Cells
+    from sql.filters import Filter
+    from sql.records import Chunk, ChunkWords, QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.search import SearchOptions, Step
+    from sql.words import WordScores
 
 SCHEMA_VERSION = 2
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
+WORD_ROWS_PER_INSERT = 4_000  # chunks; each has some 50 postings
 GENERATIONS_PER_DELETE = 1_000
-RANDOM_BITS = 20
 MASK_64 = 2**64 - 1
 
 
@@ -43,6 +67,7 @@ class Collection:
     encoder: EncoderIdentity
     quantizer: str
     schema_version: int
+    analyser: str = ""
 
     @property
     def scheme(self) -> str:
@@ -62,25 +87,33 @@ class Draft:
     document: SourceDocument
     document_id: UUID
     generation: int
+    metadata: str
     chunk_count: int = 0
     row_hash_sum: int = 0
     calibration: int = 0
+    words_count: int = 0  # chunks with words
+    posting_count: int = 0
+    words_checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Chunks, each with the draft it belongs to, and their vectors, row by row.
+    """Chunks, each with the draft it belongs to, their vectors, and their words, row by row.
 
-    `references` holds the vectors of some rows as they were before they became codes, to be kept beside them.
+    Without words the chunks are found by their vectors alone. `references` holds the vectors of some rows as they were
+    before they became codes, to be kept beside them.
     """
 
     chunks: Sequence[tuple[Draft, Chunk]]
     vectors: QuantizedVectors
+    words: Sequence[ChunkWords] = ()
     references: Mapping[int, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.chunks) != len(self.vectors):
             raise ValueError(f"{len(self.chunks)} chunks came with {len(self.vectors)} vectors")
+        if self.words and len(self.words) != len(self.chunks):
+            raise ValueError(f"{len(self.chunks)} chunks came with the words of {len(self.words)}")
 
 
 @dataclass
@@ -93,13 +126,17 @@ class Store:
     _begun_at: int | None = None
     _collection: Collection | None = None
     _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
+    _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
+
+    def __post_init__(self) -> None:
+        self._searcher = Searcher(self.client)
 
     @classmethod
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
         """Opens the store at a folder or DSN. Only a writer makes a new one.
 
         Raises StoreError where there is none to read, StoreBusy where another process has it, StoreMismatch where it
-        was written by a newer version.
+        was written by a newer or an older version.
         """
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
@@ -109,11 +146,8 @@ class Store:
             collection = store.collection()
             if collection is None and not write:
                 raise StoreError(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
-            if collection is not None and collection.schema_version > SCHEMA_VERSION:
-                raise StoreMismatch(
-                    f"the store {place} has schema version {collection.schema_version} and this program knows "
-                    f"{SCHEMA_VERSION}: install a newer int8-rag"
-                )
+            if collection is not None:
+                check_schema_version(place, collection.schema_version)
             if write and collection is not None and store.client.first_in_process:
                 # Under the lock of an embedded store nobody can still be reading what a killed run left behind.
                 store.collect_garbage(grace_seconds=0)
@@ -142,25 +176,28 @@ class Store:
 
     def _read_collection(self) -> Collection | None:
         names = {row["name"] for row in self.client.query(Statement("table_names"))}
-        if not {"collection", "manifest", "chunks", "texts"} <= names:
+        if not {"collection", "manifest", "chunks", "texts", "lengths", "postings"} <= names:
             return None
         rows = self.client.query(Statement("collection"))
         if not rows:
             return None
         row = rows[0]
         encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__})
-        return Collection(encoder, row["quantizer"], row["schema_version"])
+        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]))
 
-    def prepare(self, encoder: EncoderIdentity, quantizer: str) -> None:
-        """Makes the tables of a new store, or checks that an old one was made with this encoder and quantizer."""
+    def prepare(self, encoder: EncoderIdentity, quantizer: str, analyser: str = "") -> None:
+        """Makes the tables of a new store, or checks that an old one was made with the same things."""
         if self.collection() is not None:
             self.check_encoder(encoder, quantizer)
+            if analyser:
+                self.check_analyser(analyser)
             return
         per_dimension = Quantizer.from_name(quantizer).granularity == PER_DIMENSION
+        sizes = {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)}
         for name in schema_statements(PER_DIMENSION if per_dimension else ""):
-            self.client.create(name, {"dimensions": encoder.dimensions})
+            self.client.create(name, sizes)
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
-        row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer}
+        row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer, "analyser": analyser}
         self.client.insert("collection", {name: [value] for name, value in row.items()})
 
     def check_encoder(self, encoder: EncoderIdentity, quantizer: str | None = None) -> None:
@@ -222,34 +259,179 @@ class Store:
         self.client.insert("calibrations", {name: [value] for name, value in row.items()})
         return stored
 
+    def check_analyser(self, analyser: str) -> None:
+        """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store."""
+        collection = self.collection()
+        if collection is not None and collection.analyser != analyser:
+            kept = f"was written with the analyser {collection.analyser!r}" if collection.analyser else "has no words"
+            raise StoreMismatch(
+                f"the store {self.client.location} {kept}, and now {analyser!r} is in use: search with --mode vector, "
+                "or ingest the documents into a new store with another --db"
+            )
+
     # Reading
 
     def epoch(self) -> int:
         """The highest published epoch, 0 for an empty store. Reads at it see one moment, whatever is written since."""
         return int(self.client.query(Statement("epoch"))[0]["epoch"])
 
-    def search(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[Hit]:
-        """The k chunks nearest to the query at an epoch (the latest by default), best first."""
-        at = self.epoch() if epoch is None else epoch
-        statement = search_statement(query, k, at, self.calibration(at))
-        return [read_hit(row) for row in self.client.query(statement)]
+    def search(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
+        """The k chunks nearest to the query at an epoch (the latest by default), best first; exactly k if k are there.
 
-    def search_statements(self, query: QuantizedQuery, k: int, epoch: int) -> list[Statement]:
+        `filter` says which chunks may be found (see `sql/filters.py`), `per_document` how many of one document, `how`
+        overrides the choice of the search, and `watch` is told of every statement that is run.
+        """
+        at = self.epoch() if epoch is None else epoch
+        request = make_request(query, k, at, filter, per_document, how, self.calibration(at))
+        return [read_hit(row) for row in self._searcher.search(request, watch)]
+
+    def search_statements(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+    ) -> list[Statement]:
         """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
-        return [Statement("epoch"), search_statement(query, k, epoch, self.calibration(epoch))]
+        request = make_request(query, k, epoch, filter, per_document, how, self.calibration(epoch))
+        return [Statement("epoch"), self._searcher.first_statement(request)]
 
-    def search_documents(self, query: QuantizedQuery, k: int, epoch: int | None = None) -> list[tuple[str, float]]:
-        """Source and score of the k documents nearest to the query, each by its best chunk."""
+    def search_documents(
+        self,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int | None = None,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+    ) -> list[tuple[str, float]]:
+        """Source and score of the k documents nearest to the query, each by its best chunk; always exact."""
         at = self.epoch() if epoch is None else epoch
-        values = query_values(query, k, at, self.calibration(at))
-        rows = self.client.query(Statement("search_documents", values))
+        rows = self.client.query(
+            documents_statement(make_request(query, k, at, filter, calibration=self.calibration(at)))
+        )
         return [(row["source"], row["score"]) for row in rows]
+
+    def text_statistics(self, epoch: int) -> TextStatistics:
+        """What BM25 has to know of all chunks at an epoch."""
+        rows = self.client.query(Statement("text_statistics", {"epoch": epoch}))
+        return TextStatistics(
+            chunk_count=sum(row["chunk_count"] for row in rows),
+            term_count=sum(row["term_count"] for row in rows),
+            languages=tuple(str(row["language"]) for row in rows),
+        )
+
+    def term_frequencies(
+        self, terms: Iterable[str], epoch: int, *, watch: Callable[[Step], None] = lambda step: None
+    ) -> dict[str, int]:
+        """How many chunks at an epoch hold each of the terms; terms that none holds are left out."""
+        statement = Statement("term_frequencies", {"terms": sorted(set(terms)), "epoch": epoch})
+        rows = Runner(self.client, watch)("rarity", statement)
+        return {row["term"]: row["chunk_count"] for row in rows}
+
+    def rank_by_words(
+        self,
+        query: WordQuery,
+        k: int,
+        epoch: int,
+        near: Sequence[Hit] = (),
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> WordScores:
+        """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
+        rows = Runner(self.client, watch)("words", bm25_statement(query, k, epoch, near, filter))
+        return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
+
+    def word_hits(
+        self,
+        scores: WordScores,
+        k: int,
+        *,
+        per_document: int | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known."""
+        return [
+            read_hit(row) for row in Runner(self.client, watch)("hits", word_hits_statement(scores, k, per_document))
+        ]
+
+    def hybrid_hits(
+        self,
+        scores: WordScores,
+        query: QuantizedQuery,
+        k: int,
+        epoch: int,
+        *,
+        vector_share: float,
+        most: float,
+        per_document: int | None = None,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known by both scores together."""
+        statement = hybrid_hits_statement(
+            scores, query, k, per_document, self.calibration(epoch), vector_share=vector_share, most=most
+        )
+        return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
+
+    def hit_vectors(self, hits: Sequence[Hit]) -> QuantizedVectors:
+        """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
+        if not hits:
+            raise ValueError("there are no hits whose vectors could be read")
+        return read_vectors(
+            self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))), self.calibration(self.epoch())
+        )
+
+    def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
+        """In how many sign bits hits differ from a query, in their order."""
+        signs = query_signs(query)
+        values = hit_keys(hits) | {"query_signs": signs.hex(), "sign_bytes": len(signs)}
+        return [row["distance"] for row in self._rows_of_hits(hits, Statement("hit_distances", values))]
+
+    def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
+        rows = self.client.query(statement) if hits else []
+        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
+        try:
+            return [found[(hit.cell, hit.generation, hit.chunk_index)] for hit in hits]
+        except KeyError as error:
+            raise StoreError("a document was replaced and its old chunks are gone: search again") from error
+
+    def sample_vectors(self, rows: int, epoch: int | None = None) -> QuantizedVectors:
+        """Vectors of some visible chunks, the same ones for the same content."""
+        at = self.epoch() if epoch is None else epoch
+        found = self.client.query(Statement("sample_vectors", {"epoch": at, "rows": rows}))
+        return read_vectors(found, self.calibration(at))
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""
         at = self.epoch() if epoch is None else epoch
         rows = self.client.query(Statement("live_documents", {"epoch": at}))
         return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def some_documents(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[LiveDocument]:
+        """The documents of these ids at an epoch, ordered by path; ids of no document are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        rows = self.client.query(Statement("some_documents", values))
+        return [LiveDocument(**{**row, "format": str(row["format"])}) for row in rows]
+
+    def document_chunks(self, document_ids: Sequence[UUID], epoch: int | None = None) -> list[Hit]:
+        """Every chunk of these documents at an epoch, in reading order, with the score 1; unknown ids are passed over."""
+        at = self.epoch() if epoch is None else epoch
+        values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
+        return [read_hit(row) for row in self.client.query(Statement("document_chunks", values))]
 
     def chunk_texts(self) -> list[tuple[str, str]]:
         """Source and text of every chunk that a reader sees now, in a fixed order."""
@@ -262,29 +444,51 @@ class Store:
 
     def damaged_documents(self) -> list[str]:
         """Paths of documents whose chunks are not what the manifest promises; empty for a sound store."""
-        rows = self.client.query(Statement("damaged_documents", {"epoch": self.epoch()}))
-        return [row["path"] for row in rows]
+        values = {"epoch": self.epoch()}
+        rows = self.client.query(Statement("damaged_documents", values))
+        rows += self.client.query(Statement("damaged_words", values))
+        return sorted({row["path"] for row in rows})
 
     # Writing
 
     def begin(self, document: SourceDocument) -> Draft:
         """A fresh, invisible generation for a document."""
+        return Draft(document, document.document_id, self.new_generation(), metadata_json(document.metadata))
+
+    def new_generation(self) -> int:
+        """The number of a fresh generation, which is not garbage until `forget_drafts`."""
         # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
         # share a generation, and one can see from its number when it was begun.
         if self._begun_at is None:
-            self._begun_at = self.epoch() + 1
-        generation = self._begun_at << RANDOM_BITS | secrets.randbits(RANDOM_BITS)
+            self._begun_at = self.epoch()
+        generation = first_generation(self._begun_at) | secrets.randbits(GENERATION_RANDOM_BITS)
         while generation in self._drafts:
             generation += 1
         self._drafts.add(generation)
-        return Draft(document, document.document_id, generation)
+        return generation
+
+    def forget_drafts(self, generations: Iterable[int]) -> None:
+        """Drafts that have been published; what is begun from now on gets a higher number."""
+        self._drafts.difference_update(generations)
+        self._begun_at = None
+
+    def cells(self) -> Cells | None:
+        """The newest version of the cells, which new chunks are put into; None while there are none."""
+        if not self._cells:
+            self._cells = [read_cells(self.client.query(Statement("cells")))]
+        return self._cells[0]
+
+    def forget_cells(self) -> None:
+        """Looks for a newer version of the cells before the next insert."""
+        self._cells = []
 
     def insert(self, passages: Passages) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
+        self._insert_words(passages)
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
             self._insert_references(passages, rows)
-            self.client.insert("chunks", chunk_columns(passages, rows))
+            self.client.insert("chunks", chunk_columns(passages, rows, self.cells()))
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
         """Makes drafts the current versions of their documents and deletes others, all at once; returns the epoch.
@@ -302,6 +506,7 @@ class Store:
         self._check_calibrations(drafts, set(names))
         self._insert_texts(drafts)
         self._verify(drafts)
+        self._verify_words(drafts)
         epoch = self.epoch() + 1
         rows = [manifest_row(draft, epoch) for draft in drafts] + [
             deletion_row(document, epoch) for document in removed
@@ -309,7 +514,7 @@ class Store:
         # One insert of one block is one part: all of these rows appear at the same time.
         self.client.insert("manifest", {name: [row[name] for row in rows] for name in rows[0]})
         self._drafts.difference_update(draft.generation for draft in drafts)
-        self._begun_at = epoch + 1
+        self._begun_at = epoch
         return epoch
 
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:
@@ -321,6 +526,8 @@ class Store:
         due = sorted(generation for generation, since in self._dead_since.items() if now - since >= grace_seconds)
         for first in range(0, len(due), GENERATIONS_PER_DELETE):
             batch = {"generations": due[first : first + GENERATIONS_PER_DELETE]}
+            self.client.execute(Statement("delete_postings", batch))
+            self.client.execute(Statement("delete_lengths", batch))
             self.client.execute(Statement("delete_chunks", batch))
             self.client.execute(Statement("delete_texts", batch))
             self.client.execute(Statement("delete_float_references", batch))
@@ -352,6 +559,22 @@ class Store:
                 f"ones ({others[0].source if others else drafts[0].document.source}): calibrate again with all folders "
                 "of the store"
             )
+
+    def _insert_words(self, passages: Passages) -> None:
+        """Stores the words of chunks: lengths before postings, so that every generation with postings can be found."""
+        rows = [
+            (draft.generation, chunk.index, words)
+            for (draft, chunk), words in zip(passages.chunks, passages.words, strict=False)
+        ]
+        for first in range(0, len(rows), WORD_ROWS_PER_INSERT):
+            some = rows[first : first + WORD_ROWS_PER_INSERT]
+            self.client.insert("lengths", length_columns(some))
+            if postings := posting_columns(some):
+                self.client.insert("postings", postings)
+        for (draft, chunk), words in zip(passages.chunks, passages.words, strict=False):
+            draft.words_count += 1
+            draft.posting_count += len(words.terms)
+            draft.words_checksum = (draft.words_checksum + words_checksum(words, chunk.index)) & MASK_64
 
     def _insert_texts(self, drafts: Sequence[Draft]) -> None:
         converted = [draft for draft in drafts if draft.document.extracted_text is not None]
@@ -388,41 +611,68 @@ class Store:
                     f"was sent ({draft.chunk_count} chunks); nothing was published, run the command again"
                 )
 
+    def _verify_words(self, drafts: Sequence[Draft]) -> None:
+        """Counts back what has arrived of their words."""
+        generations = {"generations": [draft.generation for draft in drafts if draft.words_count]}
+        if not generations["generations"]:
+            return
+        lengths = {row["generation"]: row for row in self.client.query(Statement("count_lengths", generations))}
+        postings = {row["generation"]: row for row in self.client.query(Statement("count_postings", generations))}
+        nothing = {"chunk_count": 0, "posting_count": 0, "checksum_sum": 0}
+        for draft in drafts:
+            promised, stored = (found.get(draft.generation, nothing) for found in (lengths, postings))
+            sent = (draft.words_count, draft.posting_count, draft.words_checksum)
+            if sent != tuple(promised[name] for name in nothing) or sent[1:] != (
+                stored["posting_count"],
+                stored["checksum_sum"],
+            ):
+                raise StoreError(
+                    f"{draft.document.source}: of its {draft.posting_count} words {stored['posting_count']} arrived in "
+                    f"{self.client.location}; nothing was published, run the command again"
+                )
 
-def query_values(query: QuantizedQuery, k: int, epoch: int, calibration: Calibration | None) -> dict[str, Any]:
-    """The values every search statement binds; `calibration` is that of the epoch."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
-    folded, offset = fold_query(query, calibration)
+
+def check_schema_version(location: Location, version: int) -> None:
+    """Raises StoreMismatch for tables of another version than this program's."""
+    if version > SCHEMA_VERSION:
+        raise StoreMismatch(
+            f"the store {location} has schema version {version} and this program knows {SCHEMA_VERSION}: "
+            "install a newer int8-rag"
+        )
+    if version < SCHEMA_VERSION:
+        raise StoreMismatch(
+            f"the store {location} has schema version {version}, of an older int8-rag, and this program needs "
+            f"{SCHEMA_VERSION}: ingest the documents into a new store with another --db"
+        )
+
+
+def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
+    """The keys of hits, column by column."""
     return {
-        "query": [int(code) for code in folded.codes],
-        "query_sum": int(folded.codes.sum(dtype="int64")),
-        "query_offset": offset,
-        "query_scale": float(folded.scale),
-        "epoch": epoch,
-        "k": min(k, 2**31),
+        "cells": sorted({hit.cell for hit in hits}),
+        "generations": sorted({hit.generation for hit in hits}),
+        "indexes": sorted({hit.chunk_index for hit in hits}),
     }
-
-
-def search_statement(query: QuantizedQuery, k: int, epoch: int, calibration: Calibration | None) -> Statement:
-    """The exact search, ready to run or to be shown."""
-    return Statement("search_exact", query_values(query, k, epoch, calibration))
 
 
 def read_hit(row: Row) -> Hit:
     """A hit from a row of a search."""
     values = {name: row[name] for name in Hit.__slots__ if name in row}
-    return Hit(start=row["char_start"], end=row["char_end"], **values)
+    values |= {"start": row["char_start"], "end": row["char_end"], "metadata": read_metadata(row["metadata"])}
+    return Hit(**values)
 
 
-def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
+def chunk_columns(passages: Passages, rows: range, cells: Cells | None) -> dict[str, list[Any]]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
-    vectors, norms = passages.vectors, passages.vectors.norms()
+    vectors = passages.vectors.rows(rows)
+    norms, signs = vectors.norms(), vector_signs(vectors)
+    numbers = [0] * len(rows) if cells is None else cells.numbers(vectors.dequantize()).tolist()
     columns: dict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        draft, chunk = passages.chunks[row]
-        row_hash = chunk_hash(chunk, vectors, row)
+    for row, number in enumerate(rows):
+        draft, chunk = passages.chunks[number]
+        row_hash = chunk_hash(chunk, vectors, row, draft.metadata)
         values = {
+            "cell": numbers[row],
             "generation": draft.generation,
             "chunk_index": chunk.index,
             "document_id": draft.document_id,
@@ -435,10 +685,12 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
             "page": chunk.page,
             "tokens": chunk.tokens,
             "text": chunk.text,
+            "metadata": draft.metadata,
             "codes": vectors.codes[row].tolist(),
             "scale": float(vectors.scale[row]),
             "zero_point": int(vectors.zero_point[row]),
             "norm": float(norms[row]),
+            "signs": signs[row].tobytes(),
             "row_hash": row_hash,
         }
         for name, value in values.items():
@@ -449,11 +701,12 @@ def chunk_columns(passages: Passages, rows: range) -> dict[str, list[Any]]:
     return columns
 
 
-def chunk_hash(chunk: Chunk, vectors: QuantizedVectors, row: int) -> int:
-    """BLAKE2b-64 of one row: its place, its text and its vector."""
+def chunk_hash(chunk: Chunk, vectors: QuantizedVectors, row: int, metadata: str) -> int:
+    """BLAKE2b-64 of one row: its place, its vector, its text and its metadata; not where it lies in the table."""
     place = struct.pack("<QQQQQ", chunk.index, chunk.start, chunk.end, chunk.line, chunk.page)
     vector = struct.pack("<fb", vectors.scale[row], vectors.zero_point[row]) + vectors.codes[row].tobytes()
-    return int.from_bytes(blake2b(place + vector + chunk.text.encode(), digest_size=8).digest(), "little")
+    words = chunk.text.encode() + b"\0" + metadata.encode()
+    return int.from_bytes(blake2b(place + vector + words, digest_size=8).digest(), "little")
 
 
 def text_hash(text: str) -> int:

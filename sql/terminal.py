@@ -11,18 +11,20 @@ import json
 import os
 import re
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, RagError
-from sql.settings import COMPUTE_MODES
+from sql.settings import COMPUTE_MODES, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
 # C0 without tab and newline, DEL, C1, and the characters that reorder or hide text.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+HISTORY_LINES = 1000
 
 
 class Progress(Protocol):
@@ -143,7 +145,8 @@ def out_json(value: Any) -> None:
 def out_bytes(data: bytes) -> None:
     """What the database printed, as it is: for `python -m sql`, whose user asked for it."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(data if not data or data.endswith(b"\n") else data + b"\n")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def note(text: str) -> None:
@@ -154,6 +157,49 @@ def note(text: str) -> None:
 def is_terminal() -> bool:
     """Whether stdout is a terminal, so that a table is more welcome than tab-separated values."""
     return sys.stdout.isatty()
+
+
+def is_typed() -> bool:
+    """Whether a person types at stdin."""
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def read_line(prompt: str) -> str:
+    """A line that a person types, without its end; EOFError at Ctrl-D, KeyboardInterrupt at Ctrl-C."""
+    if sys.stdout.isatty():
+        return input(prompt)
+    sys.stderr.write(prompt)  # stdout is a pipe or a file, and a prompt is no data
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line.rstrip("\n")
+
+
+@contextmanager
+def line_editing(history: Path, words: Sequence[str]) -> Iterator[None]:
+    """Arrow keys, a history kept in a file that only its owner reads, and the tabulator key completing `words`."""
+    try:
+        import readline
+    except ImportError:  # some builds of Python come without it
+        yield
+        return
+    with suppress(OSError):  # a history that cannot be read or kept is no reason not to talk
+        history.parent.mkdir(parents=True, exist_ok=True)
+        history.touch(mode=0o600)
+        readline.read_history_file(history)
+    readline.set_history_length(HISTORY_LINES)
+    readline.set_completer_delims(" \t\n,()=;")
+    readline.set_completer(
+        lambda text, number: next(iter([word for word in words if word.startswith(text)][number : number + 1]), None)
+    )
+    editor = "bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete"
+    readline.parse_and_bind(editor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            readline.write_history_file(history)
 
 
 def emphasis(text: str) -> str:
@@ -182,6 +228,13 @@ def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
     # The default itself is not shown: RAG_DB may hold a password.
     parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag)")
     add_debug_option(parser)
+
+
+def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--language`, for a command that looks at words."""
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"
+    )
 
 
 def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:

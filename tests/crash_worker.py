@@ -19,6 +19,9 @@ from typing import TYPE_CHECKING
 
 from support import draft_document, open_store
 
+from sql import cells
+from sql.tend import tend_cells
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -77,14 +80,17 @@ def read_for_ever(store: Store) -> None:
 
 
 def edit_for_ever(store: Store, seed: int) -> None:
-    """Publishes new versions of a few documents at a time, and deletes the fleeting one now and then."""
+    """Publishes new versions of a few documents at a time, deletes the fleeting one and makes new cells now and then."""
     choose = random.Random(seed)
+    cells.RETRAIN_GROWTH = 0  # every time: new cells, and every document is moved into them
     while True:
+        if choose.random() < 0.3:
+            tend_cells(store, least=1)
         version = store.epoch() + 1
         live = {document.source: document for document in store.documents()}
         names = choose.sample([*STEADY, FLEETING], choose.randint(1, 4))
         deleted = [live[FLEETING]] if FLEETING in live and FLEETING not in names and choose.random() < 0.5 else []
-        drafts = [draft_document(store, name, version_texts(name, version)) for name in names]
+        drafts = [draft_document(store, name, version_texts(name, version), language="") for name in names]
         if deleted:
             say(f"deleting {version}")
         store.publish(drafts, deleted)
@@ -100,7 +106,7 @@ def main() -> None:
     store = open_store(folder)
     if not store.documents():
         version = store.epoch() + 1
-        store.publish([draft_document(store, name, version_texts(name, version)) for name in STEADY])
+        store.publish([draft_document(store, name, version_texts(name, version), language="") for name in STEADY])
         say(f"ack {version} {','.join(STEADY)}")
     for _ in range(READERS):
         threading.Thread(target=read_for_ever, args=(store,), daemon=True).start()

@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.analyser import chunk_words
 from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
 from rag.encoder import Encoder
 from rag.quantization import quantize_vectors
+from sql.metadata import NO_METADATA
 from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
 from sql.store import Draft, Passages, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from rag.tokenizer import Tokenizer
+    from sql.metadata import MetadataValue
 
 PROJECT = Path(__file__).parent.parent
 QUANTIZER = "asymmetric int8 per vector"
@@ -55,7 +58,12 @@ def open_store(folder: Path, dimensions: int = DIMENSIONS) -> Store:
     return store
 
 
-def source_document(path: str, extracted_text: str | None = None, content: str = "") -> SourceDocument:
+def source_document(
+    path: str,
+    extracted_text: str | None = None,
+    content: str = "",
+    metadata: Mapping[str, MetadataValue] = NO_METADATA,
+) -> SourceDocument:
     """A document of the manifest; only its path matters, and its extracted text if it has one."""
     return SourceDocument(
         path=f"/{path}",
@@ -67,6 +75,7 @@ def source_document(path: str, extracted_text: str | None = None, content: str =
         content_bytes=len(content),
         chunker="by hand",
         extracted_text=extracted_text,
+        metadata=metadata,
     )
 
 
@@ -85,11 +94,15 @@ def vectors_of(texts: Sequence[str], dimensions: int = DIMENSIONS) -> QuantizedV
     return quantize_vectors(np.array(rows, dtype=np.float32).reshape(-1, dimensions))
 
 
-def draft_document(store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS) -> Draft:
-    """A version of a document whose chunks are in the store and are not published yet."""
+def draft_document(
+    store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS, language: str | None = None
+) -> Draft:
+    """A version of a document whose chunks are in the store and are not published yet; with words for a language."""
     draft = store.begin(source_document(path, content="".join(texts)))
+    words = [] if language is None else [chunk_words(text, language) for text in texts]
     if texts:
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors_of(texts, dimensions)))
+        chunks = [(draft, chunk) for chunk in chunks_of(texts)]
+        store.insert(Passages(chunks, vectors_of(texts, dimensions), words))
     return draft
 
 

@@ -113,10 +113,38 @@ def test_search_gives_the_nearest_chunks_in_order(desk: Desk) -> None:
     assert {"source", "start", "end", "line", "page", "title", "heading", "text", "score"} <= hits[0].keys()
 
 
-def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk) -> None:
-    shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--show-sql", "--json")
+def test_every_mode_finds_chunks_and_says_what_their_scores_are(desk: Desk) -> None:
+    found = {
+        mode: desk.json("rag", "search", "forty thousand bees", "--mode", mode)["hits"]
+        for mode in ("vector", "bm25", "hybrid")
+    }
+    (vector, *_), (words,), (both, *_) = found.values()  # only one chunk holds a word of the question
+    assert vector["source"] == words["source"] == both["source"] == "docs/page.html"
+    assert (vector["vector_score"], vector["bm25_score"]) == (vector["score"], None)
+    assert (words["vector_score"], words["bm25_score"]) == (None, words["score"])
+    assert (both["vector_score"], both["bm25_score"]) == (vector["score"], words["score"])
+    assert len(found["hybrid"]) == len(found["vector"])
+
+
+def test_words_that_no_document_holds_are_found_by_no_word(desk: Desk) -> None:
+    assert desk.run("rag", "search", "xylophone", "--mode", "bm25").returncode == 3
+    assert (
+        desk.json("rag", "search", "xylophone")["hits"]
+        == desk.json("rag", "search", "xylophone", "--mode", "vector")["hits"]
+    )
+
+
+@pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
+def test_every_mode_answers(desk: Desk, mode: str) -> None:
+    answer = desk.json("rag", "ask", "How many bees does a hive hold in June?", "--mode", mode)
+    assert answer["answer"] == "A hive holds forty thousand bees in June. [1]"
+
+
+@pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
+def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk, mode: str) -> None:
+    shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--mode", mode, "--show-sql", "--json")
     (hit,) = json.loads(shown.stdout)["hits"]
-    epoch, search = shown.stderr.strip().split("\n\n")
+    epoch, *_, search = shown.stderr.strip().split("\n\n")
     assert desk.run("sql", epoch).stdout.split() == ["epoch", "1"]
     values = dict(re.findall(r"^SET param_(\w+) = '(.*)';$", search, re.MULTILINE))
     statement = search.split(";\n")[-1].rstrip(";")
@@ -229,7 +257,7 @@ def evaluation(tmp_path: Path) -> Path:
 def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluation: Path) -> None:
     result = desk.json("rag", "eval", str(evaluation), "--compare", "fp32")
     perfect = {"ndcg@10": 1.0, "recall@10": 1.0, "recall@100": 1.0, "mrr@10": 1.0}
-    assert result["modes"] == {"vector": perfect, "vector-fp32": perfect}
+    assert result["modes"] == {"vector": perfect, "bm25": perfect, "hybrid": perfect, "vector-fp32": perfect}
     assert result["answers"] == {"questions": 3, "contains_answer": 1.0, "cites_document": 1.0, "abstained": 0.0}
 
 

@@ -23,9 +23,21 @@ if TYPE_CHECKING:
 
 README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
-TRANSCRIPT_PAGES = [README, PROJECT / "docs" / "models.md", PROJECT / "docs" / "commands.md"]  # run in this order
+COOKBOOK = PROJECT / "docs" / "sql-cookbook.md"
+LANGCHAIN_PAGE = PROJECT / "docs" / "langchain.md"
+TRANSCRIPT_PAGES = [README, PROJECT / "docs" / "models.md", PROJECT / "docs" / "commands.md", COOKBOOK]  # in this order
 TABLE_PAGE = PROJECT / "docs" / "table.md"
-TABLES = ("chunks", "manifest", "texts", "collection", "calibrations", "float_references")
+TABLES = (
+    "chunks",
+    "manifest",
+    "texts",
+    "lengths",
+    "postings",
+    "cells",
+    "collection",
+    "calibrations",
+    "float_references",
+)
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
 DOCUMENTED_CACHE = "/home/ada/.cache/int8-rag"
@@ -56,7 +68,7 @@ def fenced_blocks(page: Path) -> list[Block]:
         line = text.count("\n", 0, match.start()) + 1
         block = Block(page.name, line, match[1], match[2])
         follows = text[: match.start()].rstrip().endswith("```")
-        if block.language in {"text", "json"} and follows and blocks[-1].language == "sh":
+        if block.language in {"text", "json"} and follows and blocks[-1].language in {"sh", "python", "sql"}:
             last = blocks.pop()
             block = Block(last.page, last.line, last.language, last.text, block)
         blocks.append(block)
@@ -121,11 +133,14 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def transcript(
-    environment: dict[str, str], workplace: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, list[Run]]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The pages whose commands begin in an empty folder."""
+    return {name: tmp_path_factory.mktemp("empty") for name in ("commands.md", COOKBOOK.name)}
+
+
+@pytest.fixture(scope="module")
+def transcript(environment: dict[str, str], workplace: Path, folders: dict[str, Path]) -> dict[str, list[Run]]:
     """Every command of the documents, run once in the order in which a reader meets them."""
-    folders = {"commands.md": tmp_path_factory.mktemp("empty")}
     return {
         str(block): [
             run_line(line, folders.get(block.page, workplace), environment) for line in block.text.splitlines()
@@ -336,6 +351,73 @@ def test_the_table_page_names_the_views_and_functions_there_are() -> None:
     files = [path.stem for path in (PROJECT / "sql" / "schema").glob("*.sql")]
     names = {name.split("_", 1)[1] for name in files if name >= "50"}
     assert set(table_under(TABLE_PAGE, "name")) == names
+
+
+# Python, and the SQL of the cookbook
+
+BLOCK_END = "\x1e"
+RUN_RECIPES = f"""
+import json, sys
+from sql.__main__ import embed
+from sql.client import Client, parse_location
+from sql.console import Console
+from sql.terminal import out_bytes
+client = Client(parse_location(".rag"), read_only=True)
+console = Console(client, "tsv", query=embed(client, sys.argv[1]))
+for recipe in json.load(sys.stdin):
+    console.run(recipe)
+    out_bytes({BLOCK_END!r}.encode())
+client.close()
+"""
+
+
+def blocks_of(page: Path, language: str) -> list[Block]:
+    return [block for block in fenced_blocks(page) if block.language == language]
+
+
+def run_blocks(program: str, *arguments: str, folder: Path, environment: dict[str, str], given: str = "") -> list[str]:
+    """What a program printed up to each mark that it set."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, *arguments],
+        input=given, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.split(BLOCK_END)
+
+
+def run_python_blocks(page: Path, folder: Path, environment: dict[str, str]) -> dict[str, str]:
+    """What each Python block of a page prints, run from top to bottom as one program."""
+    blocks = blocks_of(page, "python")
+    program = "".join(f"{block.text}\nprint(end={BLOCK_END!r})\n" for block in blocks)
+    return dict(zip(map(str, blocks), run_blocks(program, folder=folder, environment=environment), strict=False))
+
+
+@pytest.fixture(scope="module")
+def page_results(
+    transcript: dict[str, list[Run]], environment: dict[str, str], workplace: Path, folders: dict[str, Path]
+) -> dict[str, str]:
+    """What the Python of both pages and the recipes of the cookbook print, on the stores that their commands made."""
+    assert transcript
+    results = run_python_blocks(LANGCHAIN_PAGE, workplace, environment)
+    results |= run_python_blocks(COOKBOOK, folders[COOKBOOK.name], environment)
+    recipes = blocks_of(COOKBOOK, "sql")
+    question = re.search(r"sql> \.query (.*)", COOKBOOK.read_text(encoding="utf-8"))
+    assert question
+    printed = run_blocks(
+        RUN_RECIPES,
+        question[1],
+        folder=folders[COOKBOOK.name],
+        environment=environment,
+        given=json.dumps([recipe.text for recipe in recipes]),
+    )
+    return results | dict(zip(map(str, recipes), printed, strict=False))
+
+
+@pytest.mark.parametrize("block", [*blocks_of(LANGCHAIN_PAGE, "python"), *blocks_of(COOKBOOK, "sql")], ids=str)
+def test_documented_python_and_recipes_print_what_the_page_says(block: Block, page_results: dict[str, str]) -> None:
+    assert block.output is not None
+    printed = page_results[str(block)]
+    assert output_pattern(block.output.text).fullmatch(normalized(printed)), f"{block} prints:\n{printed}"
 
 
 # Links and files

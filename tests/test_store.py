@@ -441,15 +441,23 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
         store.check_encoder(encoder, quantizer)  # type: ignore[arg-type]
 
 
-def test_a_store_written_by_a_newer_version_is_refused_with_the_remedy(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [
+        (9, "has schema version 9 and this program knows 2: install a newer int8-rag"),
+        (1, "has schema version 1, of an older int8-rag, and this program needs 2: ingest .* a new store"),
+    ],
+)
+def test_a_store_written_by_another_version_is_refused_with_the_remedy(
+    tmp_path: Path, version: int, message: str
+) -> None:
     with open_store(tmp_path / "store") as store:
         store.client.text(
-            "INSERT INTO collection SELECT * REPLACE (2 AS revision, 9 AS schema_version) FROM collection", None
+            f"INSERT INTO collection SELECT * REPLACE (2 AS revision, {version} AS schema_version) FROM collection",
+            None,
         )
     for write in (False, True):
-        with pytest.raises(
-            StoreMismatch, match="has schema version 9 and this program knows 2: install a newer int8-rag"
-        ):
+        with pytest.raises(StoreMismatch, match=message):
             Store.open(str(tmp_path / "store"), write=write)
 
 

@@ -5,7 +5,7 @@ WITH
     (SELECT any(calibrations.scale) FROM calibrations WHERE calibrations.version = used) AS scales,
     (SELECT any(calibrations.zero_point) FROM calibrations WHERE calibrations.version = used) AS zero_points
 SELECT
-    document_id, chunk_index, source, heading, line, text,
+    document_id, chunk_index, source, title, heading, line, page, text, metadata,
     arrayMap((code, step, zero) -> toFloat32(step * (code - zero)), codes, scales, zero_points) AS vector
 FROM chunks
 WHERE generation IN

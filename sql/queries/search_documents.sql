@@ -13,7 +13,7 @@ WHERE generation IN
     WHERE manifest.epoch <= {epoch:UInt64}
     GROUP BY document_id
     HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
-)
+) /* filter */
 ORDER BY score DESC, document_id, chunk_index
 LIMIT 1 BY document_id
 LIMIT {k:UInt32}

@@ -9,7 +9,10 @@ SELECT
     line,
     page,
     text,
+    metadata,
     document_id,
+    cell,
+    generation,
     chunk_index,
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
@@ -21,6 +24,6 @@ WHERE generation IN
     WHERE manifest.epoch <= {epoch:UInt64}
     GROUP BY document_id
     HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
-)
+) /* filter */
 ORDER BY score DESC, document_id, chunk_index
 LIMIT {k:UInt32}

@@ -1,2 +1,2 @@
 -- Which of our tables exist in this database.
-SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('collection', 'manifest', 'chunks', 'texts')
+SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings')

@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS collection
     dimensions UInt16,
     max_tokens UInt16,
     quantizer LowCardinality(String) COMMENT 'how vectors become codes: asymmetric or symmetric, per vector',
+    analyser LowCardinality(String) COMMENT 'what made the terms of postings, empty where nothing did',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )
 ENGINE = MergeTree

@@ -1,6 +1,8 @@
 -- The same chunks with their vectors as Array(Float32), for clients that know nothing of codes: live_vectors(epoch = 7).
 CREATE VIEW IF NOT EXISTS live_vectors AS
-SELECT document_id, chunk_index, source, heading, line, text, rag_dequantize(codes, scale, zero_point) AS vector
+SELECT
+    document_id, chunk_index, source, title, heading, line, page, text, metadata,
+    rag_dequantize(codes, scale, zero_point) AS vector
 FROM chunks
 WHERE generation IN
 (

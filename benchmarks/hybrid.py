@@ -1,0 +1,94 @@
+"""Search by words, by meaning and by both: nDCG@10 by set and mode, milliseconds a question, bytes and seconds a chunk.
+
+    python benchmarks/hybrid.py DIR [DIR ...] [--questions N] [--stores FOLDER]
+
+DIRs are folders in BEIR layout. `ranks` is reciprocal rank fusion (k = 60) of the two rankings with the weights that
+`hybrid` gives to their scores, `ranks-even` the same with equal weights: the alternatives that were not taken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from ingest.corpus import index_corpus
+from ingest.sync import prepare_store
+from rag.analyser import chunk_words, detect_language
+from rag.beir import read_corpus, read_judgements, read_queries
+from rag.evaluation import rank_documents
+from rag.metrics import evaluate
+from rag.retriever import Retriever, fuse_ranks
+from sql.settings import read_settings
+from sql.store import Store
+
+MODES = ("vector", "bm25", "hybrid", "ranks", "ranks-even")
+BYTES = """
+SELECT table, sum(data_compressed_bytes) AS bytes FROM system.parts
+WHERE database = currentDatabase() AND active AND table IN ('postings', 'lengths', 'chunks') GROUP BY table ORDER BY table
+"""
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--questions", type=int, default=10_000, help="drawn from each set (default: all)")
+    parser.add_argument("--stores", type=Path, help="keep the stores here (default: temporary ones)")
+    options = parser.parse_args()
+    print(f"{'set':16}" + "".join(f"{mode:>12}" for mode in MODES))
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in options.folders:
+            place = (options.stores or Path(scratch)) / folder.name
+            with Store.open(str(place), write=True) as store:
+                rows.append(measure_set(store, folder, options.questions))
+    print(f"{'mean':16}" + "".join(f"{sum(row[mode] for row in rows) / len(rows):12.4f}" for mode in MODES))
+
+
+def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
+    """nDCG@10 of each mode on one set; prints it with the costs."""
+    encoder, scheme = prepare_store(store, read_settings())
+    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+    index_corpus(store, encoder, folder, corpus, scheme)
+    judged = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus}).qrels
+    queries = random.Random(0).sample(queries, min(questions, len(queries)))
+    qrels = {query.id: judged[query.id] for query in queries if query.id in judged}
+    retriever, epoch = Retriever(store, encoder), store.epoch()
+    found: dict[str, dict[str, list[str]]] = {mode: {} for mode in MODES}
+    seconds = dict.fromkeys(MODES, 0.0)
+    for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True):
+        for mode in ("vector", "bm25", "hybrid"):
+            started = time.perf_counter()
+            found[mode][query.id] = rank_documents(retriever, query.text, vector, mode, epoch)
+            seconds[mode] += time.perf_counter() - started
+        share = retriever.vector_share(query.text)
+        rankings = [found["vector"][query.id], found["bm25"][query.id]]
+        found["ranks"][query.id] = fuse_ranks(rankings, [share, 1 - share])
+        found["ranks-even"][query.id] = fuse_ranks(rankings, [0.5, 0.5])
+    result = {mode: evaluate(ranking, qrels)["ndcg@10"] for mode, ranking in found.items()}
+    print(f"{folder.name:16}" + "".join(f"{result[mode]:12.4f}" for mode in MODES))
+    print(f"{'  ms a question':16}" + "".join(f"{1000 * seconds[mode] / len(queries):12.1f}" for mode in MODES[:3]))
+    show_costs(store)
+    return result
+
+
+def show_costs(store: Store) -> None:
+    """Bytes a chunk of the word index beside the rest of the chunk, and the time it takes to cut texts into terms."""
+    texts = [text for _, text in store.chunk_texts()]
+    for table in ("postings", "lengths", "chunks"):
+        store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
+    sizes = dict(line.split("\t") for line in store.client.text(BYTES, "TSV").decode().splitlines())
+    started = time.perf_counter()
+    terms = sum(len(chunk_words(text, detect_language(text)).terms) for text in texts)
+    seconds = time.perf_counter() - started
+    each = ", ".join(f"{name} {int(size) / len(texts):.0f}" for name, size in sizes.items())
+    print(
+        f"  {len(texts)} chunks of {terms / len(texts):.0f} terms: bytes a chunk {each}; {len(texts) / seconds:.0f} chunks/s"
+    )
+
+
+if __name__ == "__main__":
+    main()

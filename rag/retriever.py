@@ -1,0 +1,288 @@
+"""A question in, the chunks that fit it best out: by meaning, by words, or by both together.
+
+    retriever = Retriever(store, encoder)
+    hits = retriever.retrieve("How are chunks published?", k=5)             # hybrid, the best on all sets measured
+
+`ask`, `search` and `eval` find their chunks here. docs/hybrid.md explains the scores and how the weights were chosen.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from rag.analyser import (
+    ANALYSER,
+    analyse,
+    choose_language,
+    compound_parts,
+    compounds_are_written_together,
+    possible_parts,
+)
+from rag.quantization import quantize_query
+from sql.errors import UsageError
+from sql.records import TextStatistics, WordQuery
+from sql.settings import RETRIEVAL_MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from rag.encoder import Encoder
+    from rag.tokenizer import Tokenizer
+    from sql.filters import Filter
+    from sql.records import Hit, QuantizedQuery
+    from sql.search import SearchOptions, Step
+    from sql.store import Store
+
+    Watch = Callable[[Step], None]
+
+# Looked at by each of the two searches before their scores are put together; of a cosine and a BM25 score that both lie
+# below rank 100 nothing in the first ten is made: 50, 100 and 1,000 give the same nDCG@10 on every set.
+CANDIDATES = 100
+DEPTH_WITH_CAP = 1_000
+# The part of the cosine in a hybrid score for an encoder that knows every word of the question as one piece. It falls
+# with the pieces that a word is cut into: such words were rare where the encoder learned.
+VECTOR_SHARE = 0.45
+COMPOUND_WEIGHT = 0.5  # of a part of a compound, next to the compound itself; 0.3 to 0.7 do equally well
+RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
+WORD = re.compile(r"\w+")
+
+
+class Reranker(Protocol):
+    """Anything that can judge chunks better than a search, one by one; there is none in this package."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """One score a text; a higher one fits the question better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for: see Retriever.retrieve."""
+
+    question: str
+    k: int
+    epoch: int
+    filter: Filter | None
+    per_document: int | None
+    how: SearchOptions | None
+    watch: Watch
+
+
+@dataclass
+class Retriever:
+    """Finds chunks for questions in one store. `encoder` may be None for searches by words alone.
+
+    `language` is that of the questions: a code of rag.analyser.LANGUAGES, `none`, or `auto` to find out. `rerank` gives
+    the candidates their final order; it is off by default.
+    """
+
+    store: Store
+    encoder: Encoder | None = None
+    language: str = "auto"
+    rerank: Reranker | None = None
+    _statistics: dict[int, TextStatistics] = field(default_factory=dict)
+    _last_words: tuple[str, int, WordQuery | None] | None = None
+
+    def retrieve(
+        self,
+        question: str,
+        k: int,
+        *,
+        mode: str = RETRIEVAL_MODES[0],
+        vector: NDArray[np.float32] | None = None,
+        epoch: int | None = None,
+        filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+        per_document: int | None = None,
+        how: SearchOptions | None = None,
+        watch: Watch = lambda step: None,
+    ) -> list[Hit]:
+        """The k best chunks for a question, best first, all of one moment; `watch` hears of every statement.
+
+        `filter` says which chunks may be found, `per_document` how many of one document, and `how` is about the search
+        by vectors: see Store.search.
+        `vector` is the question's, float32 (dimensions,), where it has been computed already. Raises UsageError for an
+        unknown mode or one that needs the encoder that is missing, StoreMismatch for words of another analyser.
+        """
+        if mode not in RETRIEVAL_MODES:
+            raise UsageError(f"the search mode {mode!r} is not known: it must be one of {', '.join(RETRIEVAL_MODES)}")
+        at = self.store.epoch() if epoch is None else epoch
+        query = self._query(question, vector)
+        ask = Ask(question, k if self.rerank is None else max(k, CANDIDATES), at, filter, per_document, how, watch)
+        if mode == "bm25":
+            hits = self._by_words(ask, query)
+        elif query is None:
+            raise UsageError(f"the search mode {mode!r} needs an encoder: give one, or search with the mode 'bm25'")
+        elif mode == "vector":
+            hits = self._by_meaning(ask, query, ask.k)
+        else:
+            hits = self._by_both(ask, query)
+        return hits if self.rerank is None else reranked(self.rerank, question, hits)[:k]
+
+    def vector_share(self, question: str) -> float:
+        """The part of the cosine in the hybrid score of a question: VECTOR_SHARE or less, 0 without an encoder."""
+        return VECTOR_SHARE / pieces_per_word(question, self.encoder.tokenizer) if self.encoder else 0.0
+
+    def _query(self, question: str, vector: NDArray[np.float32] | None) -> QuantizedQuery | None:
+        """The question's vector as codes; None without an encoder."""
+        if vector is None and self.encoder is not None:
+            vector = self.encoder.encode_query(question)
+        return None if vector is None else quantize_query(vector)
+
+    def _by_meaning(self, ask: Ask, query: QuantizedQuery, k: int) -> list[Hit]:
+        found = self.store.search(
+            query, k, ask.epoch, filter=ask.filter, per_document=ask.per_document, how=ask.how, watch=ask.watch
+        )
+        return [replace(hit, vector_score=hit.score) for hit in found]
+
+    def _by_words(self, ask: Ask, query: QuantizedQuery | None) -> list[Hit]:
+        """Hits in the order of BM25; with their cosines where the question has a vector."""
+        words = self.word_query(ask.question, ask.epoch, ask.watch)
+        if words is None:
+            return []
+        # Where one document may fill the first ranks and only some of its chunks are wanted, others must follow.
+        depth = ask.k if ask.per_document is None else max(DEPTH_WITH_CAP, ask.k)
+        scores = self.store.rank_by_words(words, depth, ask.epoch, filter=ask.filter, watch=ask.watch)
+        if not scores:
+            return []
+        if query is None:
+            return self.store.word_hits(scores, ask.k, per_document=ask.per_document, watch=ask.watch)
+        return self.store.hybrid_hits(
+            scores, query, ask.k, ask.epoch, vector_share=0.0, most=1.0, per_document=ask.per_document, watch=ask.watch
+        )
+
+    def _by_both(self, ask: Ask, query: QuantizedQuery) -> list[Hit]:
+        """The candidates of both searches in the order of the weighted mean of their scores."""
+        candidates = max(CANDIDATES, ask.k)
+        near = self._by_meaning(ask, query, candidates)
+        words = self.word_query(ask.question, ask.epoch, ask.watch)
+        if words is None:
+            return near[: ask.k]
+        scores = dict.fromkeys(((hit.generation, hit.chunk_index) for hit in near), 0.0)
+        scores |= self.store.rank_by_words(
+            words, len(near) + candidates, ask.epoch, near, filter=ask.filter, watch=ask.watch
+        )
+        if not scores:
+            return []
+        return self.store.hybrid_hits(
+            scores,
+            query,
+            ask.k,
+            ask.epoch,
+            vector_share=self.vector_share(ask.question),
+            most=words.most,
+            per_document=ask.per_document,
+            watch=ask.watch,
+        )
+
+    # Words
+
+    def word_query(self, question: str, epoch: int, watch: Watch = lambda step: None) -> WordQuery | None:
+        """What a question asks of the word index, with the rarity that its words have at an epoch.
+
+        None where no chunk holds any of its words.
+
+        A question's language is its own where the store holds it, else the most common one of the store: names and
+        single words show no language.
+        """
+        last = self._last_words
+        if last is not None and last[:2] == (question, epoch):
+            return last[2]
+        words = self._weighed(question, epoch, watch)
+        # One is enough: the modes of an evaluation ask the same question one after the other. One assignment, so that
+        # threads may share a retriever.
+        self._last_words = question, epoch, words
+        return words
+
+    def _weighed(self, question: str, epoch: int, watch: Watch) -> WordQuery | None:
+        self.store.check_analyser(ANALYSER)
+        statistics = self.statistics(epoch)
+        if not statistics.languages:
+            return None
+        language = self.question_language(question, statistics)
+        asked = Counter(analyse(question, language))
+        if not asked:
+            return None
+        parts = set()
+        if compounds_are_written_together(language):
+            parts = {part for term in asked for part in possible_parts(term, language)}
+        frequencies = self.store.term_frequencies(asked.keys() | parts, epoch, watch=watch)
+        return weigh_words(asked, frequencies, statistics, language) if frequencies else None
+
+    def question_language(self, question: str, statistics: TextStatistics) -> str:
+        """The language whose stemmer and stop words a question gets."""
+        language = choose_language(question, self.language)
+        return language if self.language != "auto" or language in statistics.languages else statistics.languages[0]
+
+    def statistics(self, epoch: int) -> TextStatistics:
+        """The statistics of an epoch, which never change: read once."""
+        found = self._statistics.get(epoch)
+        if found is None:
+            found = self.store.text_statistics(epoch)
+            self._statistics = {epoch: found}
+        return found
+
+
+def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:
+    """How many pieces the encoder's tokenizer cuts a word of the question into, on average; 1 or more.
+
+    English has 1.1 with the default encoder, German 2.2: the encoder knows few German words.
+    """
+    words = WORD.findall(question)
+    pieces = sum(tokenizer.count(word) for word in words)
+    return max(1.0, pieces / len(words)) if words else 1.0
+
+
+def weigh_words(
+    asked: Mapping[str, int], frequencies: Mapping[str, int], statistics: TextStatistics, language: str
+) -> WordQuery:
+    """The asked terms, and the parts of compounds among them, with their weights.
+
+    A term weighs its rarity times its repetitions in the question, as in the sum of BM25 over the words of a question.
+    """
+    count = statistics.chunk_count
+    weights = {term: times * rarity(frequencies.get(term, 0), count) for term, times in asked.items()}
+    most = sum(weights.values())
+    if compounds_are_written_together(language):
+        for term, times in asked.items():
+            for part in compound_parts(term, frequencies.keys(), language):
+                weight = COMPOUND_WEIGHT * times * rarity(frequencies[part], count)
+                weights[part] = weights.get(part, 0.0) + weight
+    found = sorted(term for term in weights if term in frequencies)
+    return WordQuery(tuple(found), tuple(weights[term] for term in found), statistics.average_length, most)
+
+
+def rarity(frequency: int, chunk_count: int) -> float:
+    """Inverse document frequency in the form of Lucene, above 0: ln(1 + (N - n + 0.5) / (n + 0.5)).
+
+    >>> round(rarity(1, 10), 4), round(rarity(10, 10), 4)
+    (1.992, 0.0465)
+    """
+    return math.log(1 + (chunk_count - frequency + 0.5) / (frequency + 0.5))
+
+
+def fuse_ranks(rankings: Sequence[Sequence[str]], weights: Sequence[float]) -> list[str]:
+    """Reciprocal rank fusion: names in the order of sum of weight / (60 + rank), of equal ones the first by name.
+
+    The alternative to the weighted mean of scores, kept to be measured against it (benchmarks/hybrid.py).
+
+    >>> fuse_ranks([["a", "b"], ["b", "c"]], [1.0, 1.0])
+    ['b', 'a', 'c']
+    """
+    scores: dict[str, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        for rank, name in enumerate(ranking, start=1):
+            scores[name] = scores.get(name, 0.0) + weight / (RANK_CONSTANT + rank)
+    return sorted(scores, key=lambda name: (-scores[name], name))
+
+
+def reranked(rerank: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The hits in the order of a reranker, with its scores."""
+    scores = rerank.scores(question, [hit.text for hit in hits])
+    rated = [replace(hit, score=float(score)) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(rated, key=lambda hit: -hit.score)

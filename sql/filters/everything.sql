@@ -1,0 +1,2 @@
+-- No condition.
+true

@@ -1,0 +1,2 @@
+-- The metadata has this name.
+JSONHas(metadata, {name_#:String})

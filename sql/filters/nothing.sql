@@ -1,0 +1,2 @@
+-- A condition that nothing meets.
+false

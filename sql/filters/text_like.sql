@@ -1,0 +1,2 @@
+-- One of the texts matches a LIKE pattern.
+arrayExists(x -> x LIKE {value_#:String}, /* values */)

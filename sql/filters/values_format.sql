@@ -1,0 +1,2 @@
+-- The format of the document.
+[toString(manifest.format)]

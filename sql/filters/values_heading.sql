@@ -1,0 +1,2 @@
+-- The headings above the chunk.
+[heading]

@@ -1,0 +1,2 @@
+-- The line on which the chunk starts.
+[toInt64(line)]

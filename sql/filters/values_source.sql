@@ -1,0 +1,2 @@
+-- The path of the document as it was given.
+[source]

@@ -1,0 +1,2 @@
+-- The title of the document.
+[title]

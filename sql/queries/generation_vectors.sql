@@ -1,0 +1,5 @@
+-- The vectors of some generations.
+SELECT generation, chunk_index, codes, scale, zero_point
+FROM chunks
+WHERE generation IN {generations:Array(UInt64)}
+ORDER BY generation, chunk_index

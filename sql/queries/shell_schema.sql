@@ -1,0 +1,2 @@
+-- How one table or view was made.
+SHOW CREATE TABLE {table:Identifier}

@@ -1,0 +1,189 @@
+"""Keeps the cells of a store fit for its size: trains them when it has grown, and moves documents into them.
+
+Moving is what ingest does anyway: a document's chunks are written again under a fresh generation, now in their cells,
+counted back, and published by manifest rows of one epoch; the old generation is garbage from then on. A process killed
+at any point leaves every document as it was or as it is now, and the next one goes on. Readers need not know: chunks
+outside the newest cells are searched always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sql.cells import CELLS_FROM, ROWS_AT_ONCE, SAMPLE_PER_CELL, Cells, cell_count, mean_similarity, train_cells
+from sql.errors import StoreError
+from sql.records import QuantizedVectors
+from sql.statements import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sql.calibration import Calibration
+    from sql.client import Client, Row
+    from sql.store import Store
+
+LEAST_OUTSIDE = 0.05  # of the rows: a smaller part outside the cells is not worth moving
+DRIFT_SAMPLE = 4_000
+
+
+def tend_cells(store: Store, announce: Callable[[str], None] = lambda sentence: None, least: int = CELLS_FROM) -> int:
+    """Trains cells where a store of at least so many chunks has none that fit, and moves what lies outside of them.
+
+    Returns how many documents were moved. Does nothing for a smaller store.
+    """
+    rows = store.chunk_count()
+    if rows < least:
+        return 0
+    cells = store.cells()
+    if cells is None or has_drifted(store, cells, rows):
+        announce(f"training cells for {rows} chunks")
+        cells = train_cells(store.sample_vectors(SAMPLE_PER_CELL * cell_count(rows)).dequantize(), rows, cells)
+        store.client.insert("cells", cells_columns(cells))
+        store.forget_cells()
+    outside = documents_outside(store, cells)
+    if sum(row["chunk_count"] for row in outside) < LEAST_OUTSIDE * rows:
+        return 0
+    announce(f"moving {len(outside)} documents into {len(cells.centroids)} cells")
+    for batch in batches(outside):
+        move_documents(store, cells, batch)
+    return len(outside)
+
+
+def has_drifted(store: Store, cells: Cells, rows: int) -> bool:
+    """Whether the store has outgrown its cells or holds other vectors than they were trained on."""
+    return cells.have_drifted(rows, mean_similarity(store.sample_vectors(DRIFT_SAMPLE).dequantize(), cells.centroids))
+
+
+def documents_outside(store: Store, cells: Cells) -> list[Row]:
+    """Generation and chunk count of each published document with chunks outside the newest cells."""
+    values = {"epoch": store.epoch(), "first_cell": cells.first_cell, "last_cell": cells.last_cell}
+    return store.client.query(Statement("documents_outside_cells", values))
+
+
+def batches(documents: Sequence[Row]) -> Iterator[list[int]]:
+    """Generations that are moved together: at least one, and no more chunks than one block of an insert takes."""
+    batch: list[int] = []
+    rows = 0
+    for document in documents:
+        if batch and rows + document["chunk_count"] > ROWS_AT_ONCE:
+            yield batch
+            batch, rows = [], 0
+        batch.append(document["generation"])
+        rows += document["chunk_count"]
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Manifest rows of documents, and the generations they get."""
+
+    rows: list[Row]
+    new: list[int]
+
+    @property
+    def old(self) -> list[int]:
+        """The generations they have."""
+        return [row["generation"] for row in self.rows]
+
+
+def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> None:
+    """Copies documents into their cells under fresh generations and publishes these; StoreError if a row is missing."""
+    rows = store.client.query(Statement("manifest_rows", {"generations": list(generations)}))
+    move = Move(rows, [store.new_generation() for _ in rows])
+    copy_chunks(store, cells, move)
+    numbers = {"old": move.old, "new": move.new}
+    store.client.execute(Statement("move_texts", numbers))
+    store.client.execute(Statement("move_lengths", numbers))
+    store.client.execute(Statement("move_postings", numbers))
+    store.client.execute(Statement("move_float_references", numbers))
+    check_copies(store.client, move)
+    check_copied_words(store.client, move)
+    epoch = store.epoch() + 1
+    published = [row | {"epoch": epoch, "generation": new} for row, new in zip(move.rows, move.new, strict=True)]
+    store.client.insert("manifest", {name: [row[name] for row in published] for name in published[0]})
+    store.forget_drafts(move.new)
+
+
+def copy_chunks(store: Store, cells: Cells, move: Move) -> None:
+    """Inserts the chunks again, each into the cell of its vector; invisible as yet."""
+    found = store.client.query(Statement("generation_vectors", {"generations": move.old}))
+    sizes = {row["generation"]: row["chunk_count"] for row in move.rows}
+    old = sorted(sizes)  # as the vectors are ordered
+    offsets = [0, *accumulate(sizes[generation] for generation in old)]
+    expected = [(generation, index) for generation in old for index in range(sizes[generation])]
+    if [(row["generation"], row["chunk_index"]) for row in found] != expected:
+        raise StoreError(
+            "chunks of a published document are missing: see the statement `Is the store sound?` of docs/table.md"
+        )
+    new = dict(zip(move.old, move.new, strict=True))
+    values = {
+        "cells": cells.numbers(read_vectors(found, store.calibration(store.epoch())).dequantize()).tolist(),
+        "old": old,
+        "new": [new[generation] for generation in old],
+        "offsets": offsets[:-1],
+    }
+    store.client.execute(Statement("move_chunks", values))
+
+
+def check_copies(client: Client, move: Move) -> None:
+    """Counts the copies back: rows, highest index and the sum of the hashes have to be those of the manifest."""
+    found = {row["generation"]: row for row in client.query(Statement("count_generations", {"generations": move.new}))}
+    for row, generation in zip(move.rows, move.new, strict=True):
+        arrived = found.get(generation, {"chunk_count": 0, "row_hash_sum": 0})
+        if (arrived["chunk_count"], arrived["row_hash_sum"]) != (row["chunk_count"], row["row_hash_sum"]):
+            raise StoreError(
+                f"{row['source']}: {arrived['chunk_count']} of {row['chunk_count']} chunks arrived in their cells; "
+                "the document stays where it was, run the command again"
+            )
+
+
+def check_copied_words(client: Client, move: Move) -> None:
+    """Counts back the copies of their words: rows and checksums have to be those of the old generations."""
+    generations = {"generations": [*move.old, *move.new]}
+    for statement in (Statement("count_lengths", generations), Statement("count_postings", generations)):
+        found = client.query(statement)
+        counts = {row.pop("generation"): row for row in found}
+        for row, old, new in zip(move.rows, move.old, move.new, strict=True):
+            if counts.get(old) != counts.get(new):
+                raise StoreError(
+                    f"{row['source']}: not all of its words arrived beside its chunks; "
+                    "the document stays where it was, run the command again"
+                )
+
+
+def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> QuantizedVectors:
+    """Vectors from the codes, scale and zero_point of rows, and the ranges that they share, if they do."""
+    return QuantizedVectors(
+        np.array([row["codes"] for row in rows] or np.empty((0, 1)), dtype=np.int8),
+        np.array([row["scale"] for row in rows], dtype=np.float32),
+        np.array([row["zero_point"] for row in rows], dtype=np.int8),
+        calibration,
+    )
+
+
+def cells_columns(cells: Cells) -> dict[str, list[Any]]:
+    """One version of the cells as the columns of an insert."""
+    count = len(cells.centroids)
+    return {
+        "version": [cells.version] * count,
+        "cell": list(range(cells.first_cell, cells.last_cell + 1)),
+        "first_cell": [cells.first_cell] * count,
+        "last_cell": [cells.last_cell] * count,
+        "centroid": cells.centroids.tolist(),
+        "trained_rows": [cells.trained_rows] * count,
+        "similarity": [cells.similarity] * count,
+    }
+
+
+def read_cells(rows: Sequence[Row]) -> Cells | None:
+    """The newest version of the cells, None where there is none."""
+    if not rows:
+        return None
+    first = rows[0]
+    centroids = np.array([row["centroid"] for row in rows], dtype=np.float32)
+    return Cells(first["version"], first["first_cell"], centroids, first["trained_rows"], first["similarity"])
