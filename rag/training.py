@@ -22,6 +22,7 @@ import torch
 from torch.nn import functional as F
 
 from rag.checkpoint import WEIGHTS_FILE, digest, read_header, write_checkpoint
+from rag.compute import Plan
 from rag.convert import Recipe, quantize_smoothed, smooth_model
 from rag.encoder import batches, pad
 from rag.export import check_target, named
@@ -60,6 +61,7 @@ DEVICES = ("auto", "cpu", "cuda")
 TEMPERATURE = 0.05  # of the contrastive softmax over cosines, as in SimCSE (Gao et al. 2021, arXiv:2104.08821)
 WARM_UP = 0.05  # share of the steps over which the learning rate rises; then it falls to 0 along a cosine
 SAVE_EVERY = 20  # steps that an interruption costs at most
+EXACT = Plan(product="float")  # of what is measured: the same on every CPU
 STATE_FORMAT = "int8-rag training 1"
 STATE_FILE = "state.safetensors"
 
@@ -499,4 +501,4 @@ def cosines(
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)
 
     wanted = directions(FloatKernel(model, smoothed.config))
-    return [float((directions(TorchKernel(one)) * wanted).sum(axis=1).mean()) for one in checkpoints]
+    return [float((directions(TorchKernel(one, EXACT)) * wanted).sum(axis=1).mean()) for one in checkpoints]
