@@ -425,7 +425,7 @@ def read_hit(row: Row) -> Hit:
     return Hit(**values)
 
 
-def chunk_columns(passages: Passages, rows: range, cells: Cells | None) -> dict[str, list[Any]]:
+def chunk_columns(passages: Passages, rows: range, cells: Cells | None = None) -> dict[str, list[Any]]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
     vectors = passages.vectors.rows(rows)
     norms, signs = vectors.norms(), vector_signs(vectors)
