@@ -163,8 +163,7 @@ def measure_ours(store: Any, folder: Path, rows: int, how: Any) -> dict[str, Any
 
     figures = measure_queries(folder, rows, search)
     sql = (
-        "SELECT sum(column_data_compressed_bytes) FROM system.parts_columns WHERE database = currentDatabase() "
-        "AND table = 'chunks' AND active AND column IN ('codes', 'scale', 'zero_point', 'norm', 'signs')"
+        "SELECT sum(bytes_on_disk) FROM system.parts WHERE database = currentDatabase() AND table = 'chunks' AND active"
     )
     return {**figures, "bytes": int(store.client.text(sql, "TSV")), "mib": resident_mib()}
 
