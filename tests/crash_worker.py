@@ -84,7 +84,7 @@ def edit_for_ever(store: Store, seed: int) -> None:
     choose = random.Random(seed)
     cells.RETRAIN_GROWTH = 0  # every time: new cells, and every document is moved into them
     while True:
-        if choose.random() < 0.3:
+        if choose.random() < 0.2:
             tend_cells(store, least=1)
         version = store.epoch() + 1
         live = {document.source: document for document in store.documents()}
