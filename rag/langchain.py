@@ -21,15 +21,16 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
 from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
+from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model
 from rag.langchain_documents import PATH_PREFIX, chunk_place, document_id, make_entries, read_document, stored_filter
 from rag.langchain_embeddings import Int8DistilBertEmbeddings, unit_length
 from rag.mmr import choose_diverse, query_cosines
-from rag.quantization import VECTOR_SCHEMES, finite_floats, quantize_query, quantize_vectors
+from rag.quantization import VECTOR_SCHEMES, finite_floats, quantize_query
 from rag.retriever import VECTOR_SHARE, Retriever
 from sql.client import parse_location
 from sql.errors import InvalidVector, StoreError, StoreMismatch, UsageError
-from sql.records import EncoderIdentity
+from sql.records import MAX_DIMENSIONS, EncoderIdentity
 from sql.settings import LANGUAGES, QUANTIZERS, RETRIEVAL_MODES, read_settings
 from sql.store import GRACE_SECONDS, Passages, Store
 
@@ -188,10 +189,8 @@ class QuantizedSQLVectorStore(VectorStore):
             raise InvalidVector(f"the embedding made {len(rows)} vectors of {len(entries)} texts")
         newest = {entry.id: row for row, entry in enumerate(entries)}  # of an id given twice, the last text counts
         with self._writing:
-            collection = self.store.collection()
-            scheme = VECTOR_SCHEMES[collection.scheme if collection else self._quantizer]
-            vectors = quantize_vectors(rows[list(newest.values())], scheme)
-            self._prepare(vectors.dimensions)
+            self._prepare(rows.shape[1])
+            vectors = self._codes(rows[list(newest.values())])
             drafts = [(self.store.begin(entries[row].document), entries[row].chunk) for row in newest.values()]
             words = self._words([chunk.text for _, chunk in drafts])
             self.store.insert(Passages(drafts, vectors, words))
@@ -200,9 +199,20 @@ class QuantizedSQLVectorStore(VectorStore):
 
     def _prepare(self, dimensions: int) -> None:
         """Makes the tables of a new store; StoreMismatch where an old one holds vectors of another embedding."""
+        if dimensions > MAX_DIMENSIONS:
+            raise InvalidVector(f"vectors of {dimensions} dimensions: at most {MAX_DIMENSIONS} can be searched exactly")
         self._check_embedding(dimensions)
         if self.store.collection() is None:
             self.store.prepare(self._identity(dimensions), f"{self._quantizer} int8 per vector", ANALYSER)
+
+    def _codes(self, rows: NDArray[np.float32]) -> QuantizedVectors:
+        """Vectors (n, dimensions) as the codes of this store, with the ranges that its vectors share if they do."""
+        collection = self.store.collection()
+        kind = collection.vector_quantizer.kind if collection else self._quantizer
+        coder = VectorCoder.for_store(self.store, self._identity(rows.shape[1]), VECTOR_SCHEMES[kind])
+        if coder.needs_sample:
+            coder.calibrate(rows[:CALIBRATION_VECTORS])
+        return coder.encode(rows)
 
     def _words(self, texts: Sequence[str]) -> list[ChunkWords]:
         """The words of texts, by which they can be found too; none for a store that has no words of ours."""

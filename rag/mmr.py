@@ -39,8 +39,7 @@ def choose_diverse(
         raise RagError(f"k is {k}: it must be at least 1")
     if len(relevance) != len(vectors):
         raise ValueError(f"{len(vectors)} vectors came with {len(relevance)} relevances")
-    steps = vectors.steps().astype(np.float64)  # whole numbers, and so are their products: 8,192 * 255 * 255 < 2**53
-    lengths = np.sqrt(np.einsum("ij,ij->i", steps, steps))
+    directions, lengths = scaled_steps(vectors)
     nearest_taken = np.full(len(vectors), -np.inf)
     left = np.ones(len(vectors), dtype=bool)
     chosen: list[int] = []
@@ -49,16 +48,27 @@ def choose_diverse(
         row = int(np.where(left, merit, -np.inf).argmax())
         chosen.append(row)
         left[row] = False
-        nearest_taken = np.maximum(nearest_taken, divide(steps @ steps[row], lengths * lengths[row]))
+        nearest_taken = np.maximum(nearest_taken, divide(directions @ directions[row], lengths * lengths[row]))
     return chosen
 
 
 def query_cosines(query: QuantizedQuery, vectors: QuantizedVectors) -> NDArray[np.float64]:
     """Cosines of a query with vectors, float64 (n,); 0 where either has no direction."""
     length = float(np.linalg.norm(query.codes.astype(np.float64))) * query.scale
+    _, lengths = scaled_steps(vectors)
+    widths = vectors.scale.astype(np.float64)  # 1 where the steps of each dimension have a width of their own
+    return divide(scores(query, vectors), lengths * widths * length)
+
+
+def scaled_steps(vectors: QuantizedVectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The directions of vectors, float64 (n, dimensions), and the lengths of these, (n,).
+
+    Where each vector has one step width it is left out: steps are whole numbers, and so are their products, which are
+    below 8,192 * 255 * 255 < 2**53.
+    """
     steps = vectors.steps().astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", steps, steps)) * vectors.scale.astype(np.float64)
-    return divide(scores(query, vectors), lengths * length)
+    directions = steps if vectors.dimension_ranges is None else steps * vectors.step_widths()
+    return directions, np.sqrt(np.einsum("ij,ij->i", directions, directions))
 
 
 def divide(products: NDArray[np.float64], lengths: NDArray[np.float64]) -> NDArray[np.float64]:

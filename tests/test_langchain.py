@@ -27,7 +27,7 @@ from rag.quantization import VECTOR_SCHEMES, quantize_query, quantize_vectors, s
 from rag.retriever import Retriever
 from rag.stats import read_stats
 from sql.errors import InvalidFilter, InvalidMetadata, InvalidVector, RagError, StoreError, StoreMismatch, UsageError
-from sql.settings import read_settings
+from sql.settings import GRANULARITIES, read_settings
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -454,6 +454,27 @@ def test_files_and_langchain_documents_live_in_one_store(garden: Path, place: st
         assert {document.metadata["source"] for document in store.similarity_search("cat", k=9)} == {
             str(garden / "cat.md")
         }
+
+
+@pytest.mark.parametrize("granularity", GRANULARITIES[1:])
+def test_a_store_whose_vectors_share_ranges_is_written_with_them(
+    garden: Path, tmp_path: Path, granularity: str
+) -> None:
+    place = str(tmp_path / "calibrated")
+    with Store.open(place, write=True) as store:
+        encoder, scheme = prepare_store(store, read_settings(), granularity=granularity)
+        sync(store, encoder, walk([str(garden)]), scheme)
+    with QuantizedSQLVectorStore(location=place) as store:
+        store.add_texts(["One dog runs to two cats.", "the mat"], ids=["dog", "mat"])
+        assert store.store.damaged_documents() == []
+        found = store.similarity_search_with_score("the cat sat", k=9)
+        query = np.array(store.embeddings.embed_query("the cat sat"))
+        texts = [document.page_content for document, _ in found]
+        cosines = np.array(store.embeddings.embed_documents(texts)) @ query
+        assert len(found) == len({document.id for document, _ in found}) >= 4
+        assert [score for _, score in found] == pytest.approx(cosines.tolist(), abs=0.05)
+        diverse = store.max_marginal_relevance_search("the cat sat", k=9, lambda_mult=1)
+        assert diverse == [document for document, _ in found]
 
 
 def test_a_retriever_can_be_opened_on_a_folder_alone(garden: Path, place: str) -> None:

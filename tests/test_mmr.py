@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import vectors_of
 
+from rag.calibration import code_vectors, fit_calibration
 from rag.mmr import choose_diverse as choose
 from rag.mmr import query_cosines
 from rag.quantization import quantize_query, quantize_vectors
+from sql.calibration import Quantizer
 from sql.errors import InvalidVector, RagError
 from sql.records import QuantizedQuery, QuantizedVectors
+from sql.settings import GRANULARITIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +45,7 @@ def cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 def slow_merits(q: QuantizedQuery, vectors: QuantizedVectors, chosen: list[int], weight: float) -> dict[int, float]:
     """What each vector that is left is worth, by the formula and nothing else."""
     wanted = q.codes.astype(np.float64) * q.scale
-    stored = vectors.steps() * vectors.scale.astype(np.float64)[:, None]
+    stored = vectors.steps() * vectors.step_widths()
     merits = {}
     for row in range(len(vectors)):
         if row not in chosen:
@@ -59,10 +62,21 @@ def test_a_twin_of_the_nearest_waits_behind_something_new() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(1, 12), k=st.integers(1, 14), weight=st.floats(0, 1))
-def test_every_choice_is_the_best_of_what_was_left(seed: int, rows: int, k: int, weight: float) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rows=st.integers(1, 12),
+    k=st.integers(1, 14),
+    weight=st.floats(0, 1),
+    granularity=st.sampled_from(GRANULARITIES),
+)
+def test_every_choice_is_the_best_of_what_was_left(
+    seed: int, rows: int, k: int, weight: float, granularity: str
+) -> None:
     random = np.random.default_rng(seed)
-    vectors = quantize_vectors(random.standard_normal((rows, 6)).astype(np.float32))
+    floats = random.standard_normal((rows, 6)).astype(np.float32)
+    quantizer = Quantizer("asymmetric", granularity)
+    shared = fit_calibration(floats, quantizer, "") if quantizer.calibrated else None
+    vectors = quantize_vectors(floats) if shared is None else code_vectors(floats, shared)
     q = quantize_query(random.standard_normal(6).astype(np.float32))
     chosen = choose_diverse(q, vectors, k, weight)
     assert len(chosen) == len(set(chosen)) == min(k, rows)
