@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_OPTIONS)
 DEMO_QUESTION := How many bytes does one stored vector take?
 
-.PHONY: demo install dev test soak lint clean search-data
+.PHONY: demo demo-cluster install dev test soak lint clean search-data
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
 SEARCH_TEXTS ?= ../shared/eval
@@ -16,6 +16,10 @@ SEARCH_ROWS ?= 1000000
 demo: install
 	$(BIN)/python -m ingest docs/
 	$(BIN)/python -m rag ask "$(DEMO_QUESTION)"
+
+# Two shards on this machine, an ingest in two processes, and a question to them.
+demo-cluster: install
+	$(BIN)/python benchmarks/cluster.py demo
 
 install: $(VENV)/installed
 dev: $(VENV)/installed-dev

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sql.client import parse_location
-from sql.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
+from ingest.share import parse_share, take_share
+from sql.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
+from sql.location import parse_location
 from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.terminal import (
     Parser,
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from ingest.share import Share
     from ingest.sync import Plan, Summary
     from ingest.walk import Refusal, Walk
 
@@ -36,10 +40,39 @@ def command(arguments: Sequence[str]) -> int:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
     from ingest.walk import walk
 
+    if options.ray is not None:
+        return command_on_ray(options)
     found = walk(options.paths)
+    if options.shard is not None:
+        found = take_share(found, options.shard)
     if options.dry_run:
         return show_plan(found, options)
-    summary = synchronize(found, options)
+    return finish(synchronize(found, options), options)
+
+
+def command_on_ray(options: Namespace) -> int:
+    """Carries out one synchronization with workers of Ray."""
+    if options.dry_run or options.shard is not None:
+        raise UsageError("--ray divides the files itself: give neither --shard nor --dry-run with it")
+    if options.ray < 1:
+        raise UsageError(f"--ray {options.ray}: at least 1 worker is needed")
+    if parse_location(options.db).server is None:
+        raise UsageError("--ray needs a store on a server: one process at a time can write to an embedded store")
+    from ingest import __main__ as this  # by its own name, under which the workers can import it
+    from ingest.ray import ingest_shares
+
+    return finish(ingest_shares(partial(this.ingest_share, options), options.ray), options)
+
+
+def ingest_share(options: Namespace, share: Share) -> Summary:
+    """What one worker does."""
+    from ingest.walk import walk
+
+    return synchronize(take_share(walk(options.paths), share), options)
+
+
+def finish(summary: Summary, options: Namespace) -> int:
+    """Shows what was done; the exit code."""
     if options.json:
         out_json(summary_record(summary))
     else:
@@ -76,7 +109,9 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
             )
         for sentence in summary.notes:
             note(sentence)
-        if store.client.location.folder is not None:
+        if store.client.is_server:
+            store.collect_superseded()
+        else:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
     return summary
@@ -91,7 +126,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
     if location.may_hold_store:
         from sql.store import Store
 
-        with Store.open(location) as store:
+        with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
             documents = store.documents()
     plan = make_plan(found, documents, all_again=options.recalibrate)
     if options.json:
@@ -201,6 +236,15 @@ def make_parser() -> Parser:
         help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
     )
     add_language_option(parser, "the documents that are indexed now")
+    parser.add_argument(
+        "--shard",
+        type=parse_share,
+        metavar="I/N",
+        help="only part I of N, for N processes that share a store on a server",
+    )
+    parser.add_argument(
+        "--ray", type=int, metavar="N", help="N workers of Ray, each with its part (needs the extra `ray`)"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--version", action="version", version=program_version())

@@ -15,7 +15,7 @@ from ingest.read import format_of
 from sql.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 
@@ -46,11 +46,15 @@ class Walk:
     failed: list[Refusal] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    part: Callable[[str], bool] = lambda path: True  # which paths are this run's own, see `ingest/share.py`
+    alone: bool = True  # whether no other run has another part
 
     def covers(self, path: str) -> bool:
         """Whether a document at `path` would have been seen, were its file still there."""
-        return any(is_below(path, root) for root in self.roots) and not any(
-            is_below(path, folder) for folder in self.unreadable
+        return (
+            self.part(path)
+            and any(is_below(path, root) for root in self.roots)
+            and not any(is_below(path, folder) for folder in self.unreadable)
         )
 
 

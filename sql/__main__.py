@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.client import parse_location
 from sql.errors import EXIT_OK, UsageError
+from sql.location import parse_location
 from sql.settings import read_settings
 from sql.terminal import Parser, add_common_options, is_typed, note, program_version, run_command
 

@@ -6,16 +6,20 @@ Statements and values in, rows out. Every error of the driver leaves here as a S
 from __future__ import annotations
 
 import atexit
+import logging
+import math
 import shutil
 import tempfile
 import threading
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote, urlsplit
 
-from sql.errors import StoreError, UsageError
+from sql.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
+from sql.location import Location, Server, parse_location
 from sql.lock import acquire_lock, release_lock
 from sql.statements import Statement, read_statement
 
@@ -24,68 +28,62 @@ if TYPE_CHECKING:
 
     from sql.statements import Value
 
+__all__ = ["Client", "Location", "Row", "parse_location"]
+
 Result = TypeVar("Result")
 Row = dict[str, Any]
 
-SERVER_SCHEMES = {"clickhouse": False, "clickhouses": True, "http": False, "https": True}  # scheme: TLS
 SESSION_SETTINGS = {
     "async_insert": 0,  # on by default since 26.x; an insert must be on disk when it returns
     "mutations_sync": 1,
     "lightweight_deletes_sync": 1,
 }
 CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY = 469, 243, 164
+UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
+SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
     READONLY: "the store was opened read-only, add --write if you want more than to read",
     CONSTRAINT_VIOLATED: "a row does not fit the table and nothing of the insert was stored",
+    TOO_SLOW: "the statement took longer than it may: allow more with ?timeout=SECONDS at the end of --db",
+    TOO_MANY_QUERIES: "the server is busy with other statements: try again",
+    MEMORY_LIMIT: "the server has not enough memory for the statement",
+    WRONG_PASSWORD: "the server does not accept the user and password in --db",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where a store lives: a folder (embedded) or a server."""
-
-    text: str
-    folder: Path | None
-    server: str = ""
-
-    @property
-    def may_hold_store(self) -> bool:
-        """Whether there is anything to open: a folder with an engine's data, or a server, which has to be asked."""
-        return self.folder is None or (self.folder / "data").is_dir()
-
-    def require_store(self) -> None:
-        """Raises StoreError where a reader would find nothing."""
-        if not self.may_hold_store:
-            raise StoreError(f"there is no store at {self}: make one with `python -m ingest FOLDER --db {self}`")
-
-    def __str__(self) -> str:
-        """The location without its password."""
-        if self.folder is not None:
-            return self.text
-        parts = urlsplit(self.server)
-        return f"{parts.scheme}://{parts.hostname}:{parts.port or '(default port)'}{parts.path}"
-
-
-def parse_location(text: str) -> Location:
-    """A folder, `chdb:///folder`, or `clickhouse://user:password@host:port/database` (`clickhouses://` for TLS)."""
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        return Location(text, Path(text).expanduser())
-    if scheme == "chdb":
-        return Location(text, Path(unquote(rest)))
-    if scheme in SERVER_SCHEMES:
-        try:
-            server_arguments(text)
-        except ValueError as error:
-            raise UsageError(
-                # not the parser's own words: they may hold a part of the password
-                f"--db {scheme}://... cannot be read: write {scheme}://user:password@host:port/database, "
-                "with percent-encoding for special characters in the password"
-            ) from error
-        return Location(text, None, text)
-    known = ", ".join(f"{name}://" for name in ("chdb", *SERVER_SCHEMES))
-    raise UsageError(f"--db {scheme}://... is not known: give a folder or one of {known}")
+MORE_TIME = "try again, or allow more with ?timeout=SECONDS at the end of --db"
+# Signs in the text of a connection's error, the first that is found counts; trying again may help where it is unreachable.
+CONNECTION_SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
+    (
+        ("CERTIFICATE_VERIFY_FAILED",),
+        StoreError,
+        "the server's certificate is not trusted: name its authority with ?ca_cert=FILE",
+    ),
+    (("SSL",), StoreError, "no TLS with this server: check the scheme (clickhouse:// is without TLS) and the port"),
+    (("Name or service not known", "getaddrinfo"), StoreError, "there is no host of this name: check --db"),
+    (
+        ("Connection refused",),
+        StoreUnreachable,
+        "nothing listens there: start the server, or check host and port in --db",
+    ),
+    (("timed out",), StoreUnreachable, f"no answer in time: {MORE_TIME}"),
+    (("unreachable",), StoreUnreachable, "the host cannot be reached: check the network and --db"),
+)
+PLAIN_ENGINE = "MergeTree"
+ENGINES_BY_NAME = {
+    PLAIN_ENGINE: PLAIN_ENGINE,
+    # The path has to be the same on all replicas of a shard; the server fills in what stands in braces.
+    "ReplicatedMergeTree": "ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')",
+}
+CLUSTER_SETTINGS: dict[str, int | str] = {
+    "distributed_foreground_insert": 1,  # an insert has arrived on every shard when it returns
+    "distributed_product_mode": "local",  # a document's manifest rows lie beside its chunks: each shard looks at its own
+}
+REPLICA_SETTINGS: dict[str, int | str] = {
+    "insert_quorum": "auto",
+    "insert_quorum_parallel": 0,
+    "select_sequential_consistency": 1,
+}
+RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
 @dataclass
@@ -146,7 +144,7 @@ INSERT_FOLDER = threading.Lock()
 class Client:
     """Runs statements. Safe to share between threads: each thread gets a handle of its own."""
 
-    def __init__(self, location: Location, *, read_only: bool = False) -> None:
+    def __init__(self, location: Location, *, read_only: bool = False, create_database: bool = False) -> None:
         self.location = location
         self.read_only = read_only
         self.first_in_process = False
@@ -156,40 +154,75 @@ class Client:
         self._guard = threading.Lock()
         self._closed = False
         self._interrupted = False
-        if location.folder is not None:
+        self._connect: Callable[[], Any]
+        if location.server is not None:
+            self._connect = partial(connect_to_server, location.server, read_only=read_only)
+        elif location.folder is not None:
             self._engine = ENGINES.join(location.folder.resolve())
             self.first_in_process = self._engine.clients == 1
+            self._connect = partial(connect_to_engine, self._engine.folder / "data", read_only=read_only)
         try:
-            self._handle()
+            self._open(create_database=create_database)
         except BaseException:
             self.close()
             raise
         atexit.register(self.close)  # a handle still open when the interpreter ends can crash the engine
 
+    def _open(self, *, create_database: bool) -> None:
+        """Connects, and makes the database of a new store where that is wanted and the user may."""
+        try:
+            self._run("opening the store", lambda handle: None, repeatable=True)
+        except DatabaseMissing as missing:
+            server = self.location.server
+            if not create_database or server is None:
+                raise
+            anywhere = Location(self.location.text, None, replace(server, database="default"))
+            try:
+                with closing(Client(anywhere)) as client:
+                    client.execute(Statement("create_database", {"database": server.database}), repeatable=True)
+            except StoreError:
+                raise missing from None
+            self._run("opening the store", lambda handle: None, repeatable=True)
+
+    @property
+    def is_server(self) -> bool:
+        """Whether others may use the store at the same time."""
+        return self.location.server is not None
+
     def query(self, statement: Statement) -> list[Row]:
         """The rows of a SELECT, each as a dict of columns."""
-        handle = self._handle()
-        result = self._run(statement.name, lambda: handle.query(statement.text, parameters=dict(statement.values)))
+        text, values = self.text_of(statement), dict(statement.values)
+        result = self._run(statement.name, lambda handle: handle.query(text, parameters=values), repeatable=True)
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
-    def execute(self, statement: Statement) -> None:
-        """A statement that returns nothing."""
-        handle = self._handle()
-        self._run(statement.name, lambda: handle.command(statement.text, parameters=dict(statement.values)))
+    def execute(self, statement: Statement, *, repeatable: bool = False) -> None:
+        """A statement that returns nothing; `repeatable` says that a second time does no harm."""
+        text, values = self.text_of(statement), dict(statement.values)
+        self._run(statement.name, lambda handle: handle.command(text, parameters=values), repeatable=repeatable)
 
-    def create(self, name: str, values: Mapping[str, Value]) -> None:
-        """One file of `sql/schema/`; values it has no parameter for are left out."""
-        text = read_statement(name)
+    def holds(self, statement: Statement) -> bool:
+        """The answer of a statement that is no SELECT and says 1 or 0."""
+        text = self.text_of(statement)
+        return str(self._run(statement.name, lambda handle: handle.command(text), repeatable=True)) == "1"
+
+    def create(self, name: str, values: Mapping[str, Value], engine: str = PLAIN_ENGINE) -> None:
+        """One file of definitions, all of which say IF NOT EXISTS; values it has no parameter for are left out.
+
+        A table of the plain engine gets another one of the same family where `engine` says so.
+        """
+        text = read_statement(name).replace(f"ENGINE = {PLAIN_ENGINE}\n", f"ENGINE = {ENGINES_BY_NAME[engine]}\n")
         used = {key: value for key, value in values.items() if f"{{{key}:" in text}
-        handle = self._handle()
-        self._run(name, lambda: handle.command(text, parameters=used))
+        self._run(name, lambda handle: handle.command(text, parameters=used), repeatable=True)
 
     def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Rows into one of our tables, given column by column as Python values; on disk when it returns."""
-        handle = self._handle()
+        """Rows into one of our tables, given column by column as Python values; on disk when it returns.
+
+        Sent once and never again by itself. Raises StoreUnreachable where the connection fails: the rows may have
+        arrived, which only counting them can tell.
+        """
         names, data = list(columns), list(columns.values())
 
-        def insert() -> None:
+        def insert(handle: Any) -> None:
             with self._private_temporary_folder():
                 handle.insert(table, data, column_names=names, column_oriented=True)
 
@@ -197,10 +230,11 @@ class Client:
 
     def text(self, sql: str, output_format: str | None, values: Mapping[str, Value] | None = None) -> bytes:
         """Whatever the user's own SQL prints, in a format of the engine's; `values` are its parameters."""
-        handle = self._handle()
         # None, not {}: with values the driver takes every % of a statement without parameters for a place to fill
         bound = dict(values) if values else None
-        return self._run("your statement", lambda: bytes(handle.raw_query(sql, parameters=bound, fmt=output_format)))
+        return self._run(
+            "your statement", lambda handle: bytes(handle.raw_query(sql, parameters=bound, fmt=output_format))
+        )
 
     def cancel(self) -> None:
         """Stops the statement that an interrupt left running, so that the client can go on.
@@ -209,12 +243,24 @@ class Client:
         nobody to go to.
         """
         if self._engine is not None and self._interrupted:
-            handle = self._connect(read_only=False)  # KILL QUERY is refused to a read-only one
+            handle = connect_to_engine(self._engine.folder / "data", read_only=False)  # KILL QUERY is refused else
+            text = Statement("cancel_statements").text
             try:
-                self._run("stopping a statement", lambda: handle.command(Statement("cancel_statements").text))
+                self._run("stopping a statement", lambda own: handle.command(text))
             finally:
                 handle.close()
+        if self.is_server and self._interrupted:
+            self._forget_handle()
         self._interrupted = False
+
+    def localize(self, statement: Statement) -> Statement:
+        """A statement in the form that this back end takes."""
+        server = self.location.server
+        return statement if server is None else replace(statement, variant=server.variant)
+
+    def text_of(self, statement: Statement) -> str:
+        """A statement's text as it is sent to this back end."""
+        return self.localize(statement).text
 
     def close(self) -> None:
         """Closes every thread's handle; a closed client stays closed."""
@@ -231,31 +277,16 @@ class Client:
         if self._engine is not None:
             ENGINES.leave(self._engine)
 
-    def _handle(self) -> Any:
+    def _handle(self, limit: float | None) -> Any:
         """This thread's connection, opened on first use."""
         if self._closed:
             raise StoreError(f"the store {self.location} has been closed")
         handle = getattr(self._local, "handle", None)
         if handle is None:
-            handle = self._run("opening the store", lambda: self._connect(read_only=self.read_only))
+            handle = in_helper_thread(self._connect, limit)
             self._local.handle = handle
             with self._guard:
                 self._handles.append(handle)
-        return handle
-
-    def _connect(self, *, read_only: bool) -> Any:
-        import clickhouse_connect
-
-        if self._engine is not None:
-            handle = clickhouse_connect.get_client(
-                interface="chdb", path=str(self._engine.folder / "data"), settings=dict(SESSION_SETTINGS)
-            )
-        else:
-            handle = clickhouse_connect.get_client(
-                settings=dict(SESSION_SETTINGS), autogenerate_session_id=False, **server_arguments(self.location.server)
-            )
-        if read_only and self._engine is not None:
-            handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
         return handle
 
     @contextmanager
@@ -271,65 +302,211 @@ class Client:
             finally:
                 tempfile.tempdir = before
 
-    def _run(self, what: str, work: Callable[[], Result]) -> Result:
-        """Runs one call of the driver; on the main thread in a helper thread, so that Ctrl-C is heard at once."""
-        if threading.current_thread() is threading.main_thread():
-            work = in_helper_thread(work)
-        try:
-            return work()
-        except KeyboardInterrupt:
-            self._interrupted = True
-            raise
-        except StoreError:
-            raise
-        except Exception as error:
-            raise StoreError(explain(what, self.location, error)) from error
+    def _run(self, what: str, work: Callable[[Any], Result], *, repeatable: bool = False) -> Result:
+        """Runs one call of the driver on this thread's handle.
 
-
-def server_arguments(dsn: str) -> dict[str, Any]:
-    """What the driver wants to know about a server; a percent-encoded user, password or database is decoded."""
-    parts = urlsplit(dsn)
-    secure = SERVER_SCHEMES[parts.scheme]
-    return {
-        "host": parts.hostname or "127.0.0.1",
-        "port": parts.port or (8443 if secure else 8123),
-        "username": unquote(parts.username or "default"),
-        "password": unquote(parts.password or ""),
-        "database": unquote(parts.path.strip("/")) or "default",
-        "secure": secure,
-    }
-
-
-def in_helper_thread(work: Callable[[], Result]) -> Callable[[], Result]:
-    """`work` as a call that waits for a thread doing it: waiting can be interrupted, a running statement can not."""
-
-    def wait() -> Result:
-        outcome: list[Result] = []
-        failure: list[BaseException] = []
-
-        def run() -> None:
+        A server's failed connection is tried again a few times, but only where the statement may be `repeatable`:
+        of one that was cut off nobody knows whether it was carried out. All tries together have the server's timeout.
+        """
+        server = self.location.server
+        limit = None if server is None else time.monotonic() + server.timeout
+        pauses = list(RETRY_PAUSES) if repeatable and server is not None else []
+        while True:
             try:
-                outcome.append(work())
-            except BaseException as error:
-                failure.append(error)
+                return self._in_time(work, limit)
+            except KeyboardInterrupt:
+                self._interrupted = True
+                raise
+            except RagError:
+                raise
+            except Exception as error:
+                failure = explain(what, self.location, error)
+                if not isinstance(failure, StoreUnreachable):
+                    raise failure from error
+                self._forget_handle()
+                if not pauses or limit is None or time.monotonic() + pauses[0] > limit:
+                    raise failure from error
+                time.sleep(pauses.pop(0))
 
-        thread = threading.Thread(target=run, daemon=True, name="statement")
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
-        return outcome[0]
+    def _in_time(self, work: Callable[[Any], Result], limit: float | None) -> Result:
+        """Does `work` in a helper thread where waiting has to end before it does: at Ctrl-C, or at a server's timeout.
 
-    return wait
+        The timeouts of a socket are not enough: they begin anew with every byte that trickles in.
+        """
+        if limit is None and threading.current_thread() is not threading.main_thread():
+            return work(self._handle(limit))
+        handle = self._handle(limit)
+        return in_helper_thread(lambda: work(handle), limit)
+
+    def _forget_handle(self) -> None:
+        """The next call of this thread opens a new connection: this one may still be waiting for an answer."""
+        handle = self._local.__dict__.pop("handle", None)
+        with self._guard:
+            self._handles = [other for other in self._handles if other is not handle]
+        if handle is not None:
+            handle.close()
 
 
-def explain(what: str, location: Location, error: Exception) -> str:
-    """One sentence about an error of the driver: our remedy where we have one, else the engine's first line."""
+class NoAnswerInTime(Exception):
+    """A call took longer than it may."""
+
+
+def connect_to_engine(path: Path, *, read_only: bool) -> Any:
+    """A handle for one thread on the engine of this process."""
+    import clickhouse_connect
+
+    handle = clickhouse_connect.get_client(interface="chdb", path=str(path), settings=dict(SESSION_SETTINGS))
+    if read_only:
+        handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
+    return handle
+
+
+def connect_to_server(server: Server, *, read_only: bool) -> Any:
+    """A handle for one thread on the first host of `server`, with our settings where its user may change them."""
+    import clickhouse_connect
+
+    logger = logging.getLogger("clickhouse_connect")
+    logger.addHandler(logging.NullHandler())  # what went wrong is said once, in our sentence
+    logger.setLevel(logging.CRITICAL)
+    host, port = server.hosts[0]
+    tls = {name: getattr(server, name) for name in ("ca_cert", "client_cert", "client_cert_key")}
+    handle = clickhouse_connect.get_client(
+        host=host,
+        port=port,
+        username=server.username,
+        password=server.password,
+        database=server.database,
+        secure=server.secure,
+        verify=server.verify,
+        **{name: str(Path(path).expanduser()) for name, path in tls.items() if path},
+        connect_timeout=math.ceil(server.connect_timeout),
+        send_receive_timeout=math.ceil(server.timeout),
+        query_retries=0,  # repeating is our decision
+        show_clickhouse_errors="scrub",  # our sentence names the place
+        autogenerate_session_id=False,
+        dedicated_pool=True,
+    )
+    handle.http_retries = 0
+    be_strict(handle)
+    rank = handle.server_settings.get("readonly")
+    if rank is None:
+        raise ConnectionResetError("the settings of the server did not arrive")
+    wanted: dict[str, int | str] = dict(SESSION_SETTINGS)
+    wanted |= {"max_execution_time": max(1, math.ceil(server.timeout))}
+    if server.cluster:
+        wanted |= CLUSTER_SETTINGS
+    if server.replicated:
+        wanted |= REPLICA_SETTINGS
+    for name, value in wanted.items():
+        definition = handle.server_settings.get(name)
+        if definition is not None and not definition.readonly:
+            handle.set_client_setting(name, value)
+    if read_only and rank.value == "0":
+        # With every statement, beside the other settings: the server applies them in one step and then allows no more.
+        handle.set_client_setting("readonly", 1)
+    return handle
+
+
+def be_strict(handle: Any) -> None:
+    """Keeps the driver from two things that it does after a cut connection, which tests with a proxy show.
+
+    It sends an insert again, although the first one may have arrived; and it takes an answer that broke off among its
+    headers for a whole one without rows.
+    """
+    backend = handle._backend  # the driver has no switch for either
+    request = backend.request
+
+    def strictly(*arguments: Any, **options: Any) -> Any:
+        if options.get("retry_body") is not None:
+            options |= {"retry_body": None, "retryable": False}
+        response = request(*arguments, **options)
+        if not {"transfer-encoding", "content-length"} & {name.lower() for name in response.headers}:
+            response.close()
+            raise ConnectionResetError("the answer broke off before its length was told")
+        return response
+
+    backend.request = strictly
+
+
+def in_helper_thread(work: Callable[[], Result], limit: float | None) -> Result:
+    """Waits for a thread doing `work`: waiting can be interrupted and can end, a running statement can not.
+
+    Raises NoAnswerInTime where it is not done at `limit`, a time of the monotonic clock; the thread is left to itself.
+    """
+    outcome: list[Result] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="statement")
+    thread.start()
+    thread.join(None if limit is None else max(0.0, limit - time.monotonic()))
+    if failure:
+        raise failure[0]
+    if not outcome:
+        raise NoAnswerInTime
+    return outcome[0]
+
+
+def explain(what: str, location: Location, error: Exception) -> StoreError:
+    """Our error, one sentence, for an error of the driver: with a remedy where we have one, else the engine's first line."""
     code = getattr(error, "code", None) or error_code(str(error))
-    first_line = str(error).strip().splitlines()[0][:500] if str(error).strip() else type(error).__name__
+    if code is None and location.server is not None and is_connection_trouble(error):
+        return explain_connection(location, location.server, error)
+    line = first_line(error)
+    if code == ACCESS_DENIED and location.server is not None:
+        right = line.partition("Not enough privileges. ")[2] or line
+        return StoreError(f"{location}: the user {location.server.username} may not do this: {right}")
+    if code in SHARD_IS_AWAY:
+        return StoreUnreachable(
+            f"{location}: a node of the cluster cannot be reached: start it, nothing was lost ({line})"
+        )
+    if code == UNKNOWN_DATABASE:
+        return DatabaseMissing(f"{location}: the database does not exist: create it, or ingest as a user who may")
     if code in REMEDIES:
-        return f"{location}: {REMEDIES[code]} ({first_line})"
-    return f"{location}: {what} failed: {first_line}"
+        return StoreError(f"{location}: {REMEDIES[code]} ({line})")
+    return StoreError(f"{location}: {what} failed: {line}")
+
+
+def first_line(error: Exception) -> str:
+    """The engine's message without what the driver writes around it."""
+    lines = str(error).strip().splitlines()
+    line = lines[0] if lines else type(error).__name__
+    _, found, message = line.partition("server response: ")
+    return (message if found else line)[:500]
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and all that it came from."""
+    one: BaseException | None = error
+    while one is not None:
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def is_connection_trouble(error: Exception) -> bool:
+    """Whether an error without a code of the server's came from the network, not from the values we gave."""
+    return any(
+        isinstance(one, (OSError, NoAnswerInTime))
+        or type(one).__module__.startswith("urllib3.")
+        or type(one).__name__ in {"OperationalError", "StreamFailureError"}
+        for one in chain(error)
+    )
+
+
+def explain_connection(location: Location, server: Server, error: Exception) -> StoreError:
+    """What went wrong on the way to the server and what to do; StoreUnreachable where trying again may help."""
+    if isinstance(error, NoAnswerInTime):
+        return StoreUnreachable(f"{location}: no answer within {server.timeout:g} s: {MORE_TIME}")
+    text = " ".join(str(one) for one in chain(error))
+    for signs, kind, sentence in CONNECTION_SIGNS:
+        if any(sign in text for sign in signs):
+            return kind(f"{location}: {sentence}")
+    return StoreUnreachable(f"{location}: the connection was cut: run the command again when the server is well")
 
 
 def error_code(message: str) -> int | None:

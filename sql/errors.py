@@ -36,6 +36,18 @@ class StoreError(RagError):
     """The database refused a statement or could not be reached."""
 
 
+class StoreUnreachable(StoreError):
+    """The connection was refused or cut, or no answer came in time: whether the statement was carried out is not known."""
+
+
+class NoStore(StoreError):
+    """There is nothing to read at the location: no folder, no database or no tables."""
+
+
+class DatabaseMissing(NoStore):
+    """The server answers and has no such database."""
+
+
 class StoreMismatch(RagError):
     """The store was written by another model, quantizer or schema than the one in use."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ from sql.errors import StoreBusy, StoreError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+ACCOUNT = re.compile(r"://\S*@")  # user and password in a DSN
 
 
 def acquire_lock(path: Path) -> int:
@@ -47,7 +51,7 @@ def release_lock(descriptor: int) -> None:
 
 def this_process() -> dict[str, str | int]:
     """What another process should be told about this one."""
-    command = " ".join(["python", *sys.orig_argv[1:]])
+    command = ACCOUNT.sub("://", " ".join(["python", *sys.orig_argv[1:]]))  # a lock is read by whoever finds it
     return {
         "pid": os.getpid(),
         "command": command[:500],

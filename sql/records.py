@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-GENERATION_RANDOM_BITS = 20
+GENERATION_RANDOM_BITS = 40
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
 
 

@@ -33,6 +33,7 @@ class Statement:
     name: str
     values: Mapping[str, Value] = field(default_factory=dict)
     condition: Condition | None = None
+    variant: str = ""  # the back end whose form it takes, where that has one of its own
 
     def __post_init__(self) -> None:
         if self.condition is not None:
@@ -46,7 +47,7 @@ class Statement:
     @property
     def text(self) -> str:
         """The statement as it stands in its file, without the final newline."""
-        text = read_statement(f"queries/{self.name}.sql")
+        text = variant_of(self.name, self.variant)
         return text if self.condition is None else text.replace(FILTER_PLACE, f"AND {self.condition.text}")
 
     def as_script(self) -> str:
@@ -75,6 +76,39 @@ def escape_literal(text: str) -> str:
 def read_statement(name: str) -> str:
     """The text of one .sql file below this folder."""
     return files("sql").joinpath(name).read_text(encoding="utf-8").rstrip()
+
+
+@cache
+def statements_in(folder: str) -> tuple[str, ...]:
+    """The .sql files of one folder, in the order in which they are needed."""
+    return tuple(f"{folder}/{name}" for name in file_names(folder))
+
+
+def server_statements() -> tuple[str, ...]:
+    """What a store on a server needs besides: the lease that keeps publishers apart."""
+    return statements_in("server")
+
+
+def local_statements() -> tuple[str, ...]:
+    """What each node of a cluster needs besides."""
+    return statements_in("server") + statements_in("cluster/local")
+
+
+def cluster_statements() -> tuple[str, ...]:
+    """The Distributed tables."""
+    return statements_in("cluster")
+
+
+def dialect_statements(dialect: str) -> tuple[str, ...]:
+    """What a new store needs last: the indexes that only a server of this dialect has, else the lease."""
+    return statements_in(dialect) if dialect == "myscale" else server_statements()
+
+
+@cache
+def variant_of(name: str, variant: str) -> str:
+    """The text of a query as one back end has it: its own file where it has one, else everybody's."""
+    own = files("sql").joinpath(variant, "queries", f"{name}.sql")
+    return read_statement(f"{variant}/queries/{name}.sql" if variant and own.is_file() else f"queries/{name}.sql")
 
 
 @cache

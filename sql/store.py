@@ -11,13 +11,17 @@ import secrets
 import struct
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 from sql.calibration import PER_DIMENSION, Calibration, Quantizer
-from sql.client import Client, Location, Row, parse_location
-from sql.errors import StoreError, StoreMismatch
+from sql.client import Client, Row
+from sql.cluster import Cluster
+from sql.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable
+from sql.lease import LEASE_TIMEOUTS, PublishLease
+from sql.location import Location, parse_location
 from sql.metadata import metadata_json, read_metadata
 from sql.records import (
     GENERATION_RANDOM_BITS,
@@ -30,7 +34,7 @@ from sql.records import (
 )
 from sql.search import Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
-from sql.statements import Statement, schema_statements
+from sql.statements import Statement, dialect_statements, schema_statements, server_statements
 from sql.tend import read_cells, read_vectors
 from sql.words import (
     bm25_statement,
@@ -42,13 +46,14 @@ from sql.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sql.cells import Cells
     from sql.filters import Filter
     from sql.records import Chunk, ChunkWords, QuantizedQuery, QuantizedVectors, WordQuery
     from sql.search import SearchOptions, Step
+    from sql.statements import Value
     from sql.words import WordScores
 
 SCHEMA_VERSION = 2
@@ -57,6 +62,14 @@ GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
 WORD_ROWS_PER_INSERT = 4_000  # chunks; each has some 50 postings
 GENERATIONS_PER_DELETE = 1_000
+# Superseded generations on a server: its readers are other processes, whose statements nobody here can see end.
+SERVER_GRACE_SECONDS = 600.0
+SETTLE_SECONDS = 0.3  # after a cut connection, for an insert that the server had in hand to become visible or not
+# A generation is, from its highest bits on: the epoch after which it was begun, the run that began it, a number, and a
+# bucket of its document, by which the shards of a cluster divide everything that has a generation.
+BUCKET_BITS, NUMBER_BITS = 8, 12
+RUN_BITS = GENERATION_RANDOM_BITS - NUMBER_BITS - BUCKET_BITS
+TESTED_SERVER = "26.9"  # others are refused only where the probe finds that they compute otherwise
 MASK_64 = 2**64 - 1
 
 
@@ -124,7 +137,10 @@ class Store:
     _dead_since: dict[int, float] = field(default_factory=dict)
     _drafts: set[int] = field(default_factory=set)
     _begun_at: int | None = None
+    _run: int = field(default_factory=lambda: secrets.randbits(RUN_BITS))
+    _number: int = 0
     _collection: Collection | None = None
+    _cluster: Cluster | None = None
     _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
     _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
 
@@ -135,17 +151,20 @@ class Store:
     def open(cls, location: str | Location, *, write: bool = False) -> Self:
         """Opens the store at a folder or DSN. Only a writer makes a new one.
 
-        Raises StoreError where there is none to read, StoreBusy where another process has it, StoreMismatch where it
+        Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it
         was written by a newer or an older version.
         """
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
             place.require_store()
-        store = cls(Client(place, read_only=not write))
+        store = cls(Client(place, read_only=not write, create_database=write))
         try:
+            if place.server is not None:
+                store._cluster = Cluster(store.client, place.server) if place.server.cluster else None
+                store._probe()
             collection = store.collection()
             if collection is None and not write:
-                raise StoreError(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
+                raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
             if collection is not None:
                 check_schema_version(place, collection.schema_version)
             if write and collection is not None and store.client.first_in_process:
@@ -156,6 +175,27 @@ class Store:
             raise
         return store
 
+    def _probe(self) -> None:
+        """Raises StoreMismatch where the server's arithmetic is not what the statements rely on."""
+        try:
+            row = self.client.query(Statement("probe", {"query": [2047, -2047, 2047]}))[0]
+        except StoreUnreachable:
+            raise
+        except StoreError as error:
+            raise StoreMismatch(
+                f"{error}; the server is too old: ClickHouse {TESTED_SERVER} or newer is needed"
+            ) from error
+        if (row["product"], row["distance"]) != (-2047 * 128, 2):
+            raise StoreMismatch(
+                f"{self.client.location}: ClickHouse {row['version']} computes dot products of integers that are not "
+                f"exact ({row['product']} for {-2047 * 128}): use {TESTED_SERVER} or newer"
+            )
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether the tables are spread over shards."""
+        return self._cluster is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -164,6 +204,8 @@ class Store:
 
     def close(self) -> None:
         """Gives the store back; another process can open it at once."""
+        if self._cluster is not None:
+            self._cluster.close()
         self.client.close()
 
     # What the store was made with
@@ -174,8 +216,11 @@ class Store:
             self._collection = self._read_collection()
         return self._collection
 
+    def _table_names(self) -> set[str]:
+        return {row["name"] for row in self.client.query(Statement("table_names"))}
+
     def _read_collection(self) -> Collection | None:
-        names = {row["name"] for row in self.client.query(Statement("table_names"))}
+        names = self._table_names()
         if not {"collection", "manifest", "chunks", "texts", "lengths", "postings"} <= names:
             return None
         rows = self.client.query(Statement("collection"))
@@ -189,16 +234,30 @@ class Store:
         """Makes the tables of a new store, or checks that an old one was made with the same things."""
         if self.collection() is not None:
             self.check_encoder(encoder, quantizer)
+            if self._has_lease() and self._cluster is None and "lease" not in self._table_names():
+                self._create(server_statements(), encoder)
             if analyser:
                 self.check_analyser(analyser)
             return
         per_dimension = Quantizer.from_name(quantizer).granularity == PER_DIMENSION
-        sizes = {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)}
-        for name in schema_statements(PER_DIMENSION if per_dimension else ""):
-            self.client.create(name, sizes)
+        definitions = schema_statements(PER_DIMENSION if per_dimension else "")
+        if self._cluster is not None:
+            self._cluster.create(definitions, definition_values(encoder))
+        else:
+            server = self.client.location.server
+            self._create(definitions + (dialect_statements(server.dialect) if server else ()), encoder)
         row = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
         row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer, "analyser": analyser}
         self.client.insert("collection", {name: [value] for name, value in row.items()})
+
+    def _has_lease(self) -> bool:
+        """MyScale cannot tell the order of two inserts, so there a lease would promise what it cannot keep."""
+        server = self.client.location.server
+        return server is not None and server.dialect == "clickhouse"
+
+    def _create(self, statements: Iterable[str], encoder: EncoderIdentity) -> None:
+        for name in statements:
+            self.client.create(name, definition_values(encoder))
 
     def check_encoder(self, encoder: EncoderIdentity, quantizer: str | None = None) -> None:
         """Raises StoreMismatch where vectors of `encoder` cannot be compared with those of the store."""
@@ -307,7 +366,8 @@ class Store:
     ) -> list[Statement]:
         """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
         request = make_request(query, k, epoch, filter, per_document, how, self.calibration(epoch))
-        return [Statement("epoch"), self._searcher.first_statement(request)]
+        statements = [Statement("epoch"), self._searcher.first_statement(request)]
+        return [self.client.localize(statement) for statement in statements]
 
     def search_documents(
         self,
@@ -453,17 +513,21 @@ class Store:
 
     def begin(self, document: SourceDocument) -> Draft:
         """A fresh, invisible generation for a document."""
-        return Draft(document, document.document_id, self.new_generation(), metadata_json(document.metadata))
+        return Draft(
+            document, document.document_id, self.new_generation(document.document_id), metadata_json(document.metadata)
+        )
 
-    def new_generation(self) -> int:
-        """The number of a fresh generation, which is not garbage until `forget_drafts`."""
-        # The upper bits follow the epoch, the lower ones are drawn: even two writers that ignore each other never
-        # share a generation, and one can see from its number when it was begun.
+    def new_generation(self, document_id: UUID) -> int:
+        """The number of a fresh generation of a document, which is not garbage until `forget_drafts`."""
+        # Runs that know nothing of each other share a generation as seldom as they draw the same 20 bits in the same
+        # epoch and reach the same number with documents of one bucket; and one can see when it was begun.
         if self._begun_at is None:
             self._begun_at = self.epoch()
-        generation = first_generation(self._begun_at) | secrets.randbits(GENERATION_RANDOM_BITS)
-        while generation in self._drafts:
-            generation += 1
+        if self._number >> NUMBER_BITS:
+            self._run, self._number = secrets.randbits(RUN_BITS), 0
+        within = (self._run << NUMBER_BITS | self._number) << BUCKET_BITS | document_id.int % (1 << BUCKET_BITS)
+        generation = first_generation(self._begun_at) | within
+        self._number += 1
         self._drafts.add(generation)
         return generation
 
@@ -488,7 +552,9 @@ class Store:
         for first in range(0, len(passages.chunks), ROWS_PER_INSERT):
             rows = range(first, len(passages.chunks))[:ROWS_PER_INSERT]
             self._insert_references(passages, rows)
-            self.client.insert("chunks", chunk_columns(passages, rows, self.cells()))
+            columns = chunk_columns(passages, rows, self.cells())
+            drafts = {passages.chunks[row][0].generation: passages.chunks[row][0] for row in rows}
+            self._insert_surely("chunks", columns, lambda drafts=drafts: self._arrived_chunks(drafts.values()))  # type: ignore[misc]
 
     def publish(self, drafts: Sequence[Draft], deleted: Iterable[LiveDocument] = ()) -> int:
         """Makes drafts the current versions of their documents and deletes others, all at once; returns the epoch.
@@ -507,15 +573,85 @@ class Store:
         self._insert_texts(drafts)
         self._verify(drafts)
         self._verify_words(drafts)
-        epoch = self.epoch() + 1
-        rows = [manifest_row(draft, epoch) for draft in drafts] + [
-            deletion_row(document, epoch) for document in removed
-        ]
-        # One insert of one block is one part: all of these rows appear at the same time.
-        self.client.insert("manifest", {name: [row[name] for row in rows] for name in rows[0]})
+        epoch = self.publish_rows(
+            lambda epoch: (
+                [manifest_row(draft, epoch) for draft in drafts]
+                + [deletion_row(document, epoch) for document in removed]
+            )
+        )
         self._drafts.difference_update(draft.generation for draft in drafts)
         self._begun_at = epoch
         return epoch
+
+    def publish_rows(self, rows_at: Callable[[int], list[dict[str, Any]]]) -> int:
+        """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time."""
+        with self._publishing() as still_ours:
+            epoch = int(self.client.query(Statement("newest_epoch"))[0]["epoch"]) + 1
+            rows = rows_at(epoch)
+            still_ours()
+            # One insert of one block is one part.
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
+            self._insert_surely("manifest", columns, lambda: self._arrived_manifest(epoch, columns["generation"]))
+            if self._cluster is not None:
+                self._commit(epoch)
+        return epoch
+
+    @contextmanager
+    def _publishing(self) -> Iterator[Callable[[], None]]:
+        """The right to take the next epoch; yields a check that it has not been lost meanwhile.
+
+        An embedded store has one process and one thread that writes; on a server it takes the lease.
+        """
+        server = self.client.location.server
+        if server is None or not self._has_lease():
+            yield lambda: None
+            return
+        lease = PublishLease(
+            self.client if self._cluster is None else self._cluster.first(), LEASE_TIMEOUTS * server.timeout
+        )
+        with lease.held() as token:
+            yield lambda: lease.require(token)
+
+    def _commit(self, epoch: int) -> None:
+        """Lets readers of a cluster read at an epoch; a second row for it says nothing new."""
+        try:
+            self.client.insert("commits", {"epoch": [epoch]})
+        except StoreUnreachable:
+            time.sleep(SETTLE_SECONDS)
+            self.client.insert("commits", {"epoch": [epoch]})
+
+    def _insert_surely(self, table: str, columns: dict[str, list[Any]], arrived: Callable[[], set[int]]) -> None:
+        """An insert that, where the connection was cut, looks which generations are there and sends the others again.
+
+        Nothing is sent twice that was seen to have arrived. Rows that arrive only after the look are counted as too
+        many before they are published, and of rows in the manifest a second copy says nothing new.
+        """
+        try:
+            self.client.insert(table, columns)
+        except StoreUnreachable:
+            time.sleep(SETTLE_SECONDS)
+            there = arrived()
+            rows = [row for row, generation in enumerate(columns["generation"]) if generation not in there]
+            if rows:
+                self.client.insert(table, {name: [values[row] for row in rows] for name, values in columns.items()})
+
+    def _arrived_chunks(self, drafts: Iterable[Draft]) -> set[int]:
+        """The drafts all of whose chunks so far are in the store."""
+        sent = {draft.generation: (draft.chunk_count, draft.row_hash_sum) for draft in drafts}
+        rows = self.client.query(Statement("count_generations", {"generations": sorted(sent)}))
+        return {
+            row["generation"] for row in rows if sent[row["generation"]] == (row["chunk_count"], row["row_hash_sum"])
+        }
+
+    def _arrived_texts(self, generations: list[int]) -> set[int]:
+        """The drafts whose extracted text is in the store."""
+        rows = self.client.query(Statement("count_texts", {"generations": generations}))
+        return {row["generation"] for row in rows}
+
+    def _arrived_manifest(self, epoch: int, generations: list[int]) -> set[int]:
+        """The generations that have a manifest row at an epoch."""
+        rows = self.client.query(Statement("published_generations", {"epoch": epoch, "generations": generations}))
+        return {row["generation"] for row in rows}
 
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:
         """Deletes generations that have been invisible for `grace_seconds` of this process; returns how many."""
@@ -524,14 +660,51 @@ class Store:
         dead = {row["generation"] for row in rows} - self._drafts
         self._dead_since = {generation: self._dead_since.get(generation, now) for generation in dead}
         due = sorted(generation for generation, since in self._dead_since.items() if now - since >= grace_seconds)
-        for first in range(0, len(due), GENERATIONS_PER_DELETE):
-            batch = {"generations": due[first : first + GENERATIONS_PER_DELETE]}
-            self.client.execute(Statement("delete_postings", batch))
-            self.client.execute(Statement("delete_lengths", batch))
-            self.client.execute(Statement("delete_chunks", batch))
-            self.client.execute(Statement("delete_texts", batch))
-            self.client.execute(Statement("delete_float_references", batch))
+        self._delete_generations(due)
         return len(due)
+
+    def collect_superseded(self, grace_seconds: float = SERVER_GRACE_SECONDS) -> int:
+        """On a server: deletes generations that were replaced more than `grace_seconds` ago, if this user may.
+
+        Other runs may be at work, so drafts are left alone unless a newer version of their document is published; the
+        age is told by the server's clock, because the runs of a timetable are too short to watch it pass.
+        """
+        if not self._may_delete():
+            return 0
+        values = {"grace_milliseconds": int(grace_seconds * 1000)}
+        due = [row["generation"] for row in self.client.query(Statement("superseded_generations", values))]
+        self._delete_generations(due)
+        if not self._has_lease():
+            return len(due)
+        keeper = self.client if self._cluster is None else self._cluster.first()
+        token = keeper.query(Statement("lease"))[0]["token"]
+        keeper.execute(Statement("delete_leases", {"token": token}), repeatable=True)
+        return len(due)
+
+    def _may_delete(self) -> bool:
+        """Whether this user has the right to delete rows; a server too old to be asked counts as no."""
+        try:
+            keeper = self.client if self._cluster is None else self._cluster.first()
+            return keeper.holds(Statement("may_delete"))
+        except StoreUnreachable:
+            raise
+        except StoreError:
+            return False
+
+    def _delete_generations(self, due: Sequence[int]) -> None:
+        for first in range(0, len(due), GENERATIONS_PER_DELETE):
+            batch = {"generations": list(due[first : first + GENERATIONS_PER_DELETE])}
+            for statement in (
+                Statement("delete_postings", batch),
+                Statement("delete_lengths", batch),
+                Statement("delete_chunks", batch),
+                Statement("delete_texts", batch),
+                Statement("delete_float_references", batch),
+            ):
+                if self._cluster is not None:
+                    self._cluster.delete(statement)
+                else:
+                    self.client.execute(statement, repeatable=True)
 
     def _insert_references(self, passages: Passages, rows: range) -> None:
         kept = [row for row in rows if row in passages.references]
@@ -580,16 +753,14 @@ class Store:
         converted = [draft for draft in drafts if draft.document.extracted_text is not None]
         if converted:
             texts = [draft.document.extracted_text or "" for draft in converted]
-            self.client.insert(
-                "texts",
-                {
-                    "generation": [draft.generation for draft in converted],
-                    "document_id": [draft.document_id for draft in converted],
-                    "source": [draft.document.source for draft in converted],
-                    "text": texts,
-                    "row_hash": [text_hash(text) for text in texts],
-                },
-            )
+            columns: dict[str, list[Any]] = {
+                "generation": [draft.generation for draft in converted],
+                "document_id": [draft.document_id for draft in converted],
+                "source": [draft.document.source for draft in converted],
+                "text": texts,
+                "row_hash": [text_hash(text) for text in texts],
+            }
+            self._insert_surely("texts", columns, lambda: self._arrived_texts(columns["generation"]))
 
     def _verify(self, drafts: Sequence[Draft]) -> None:
         """Counts back what has arrived: rows, highest index and the sum of the hashes."""
@@ -630,6 +801,11 @@ class Store:
                     f"{draft.document.source}: of its {draft.posting_count} words {stored['posting_count']} arrived in "
                     f"{self.client.location}; nothing was published, run the command again"
                 )
+
+
+def definition_values(encoder: EncoderIdentity) -> dict[str, Value]:
+    """What the definitions of tables bind."""
+    return {"dimensions": encoder.dimensions, "sign_bytes": sign_bytes(encoder.dimensions)}
 
 
 def check_schema_version(location: Location, version: int) -> None:

@@ -94,7 +94,7 @@ class Move:
 def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> None:
     """Copies documents into their cells under fresh generations and publishes these; StoreError if a row is missing."""
     rows = store.client.query(Statement("manifest_rows", {"generations": list(generations)}))
-    move = Move(rows, [store.new_generation() for _ in rows])
+    move = Move(rows, [store.new_generation(row["document_id"]) for row in rows])
     copy_chunks(store, cells, move)
     numbers = {"old": move.old, "new": move.new}
     store.client.execute(Statement("move_texts", numbers))
@@ -103,9 +103,9 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
     check_copied_words(store.client, move)
-    epoch = store.epoch() + 1
-    published = [row | {"epoch": epoch, "generation": new} for row, new in zip(move.rows, move.new, strict=True)]
-    store.client.insert("manifest", {name: [row[name] for row in published] for name in published[0]})
+    store.publish_rows(
+        lambda epoch: [row | {"epoch": epoch, "generation": new} for row, new in zip(move.rows, move.new, strict=True)]
+    )
     store.forget_drafts(move.new)
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import importlib.util
 import string
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from server import Server, running_server
 
 from rag.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 KNOWN_WORDS = ("the", "a", "of", "and", "to", "cat", "dog", "sat", "mat", "runs", "here", "one", "two", "three")
 
@@ -42,3 +47,41 @@ def default_tokenizer() -> Tokenizer:
     assert package is not None
     assert package.origin is not None
     return Tokenizer.from_file(Path(package.origin).parent / "model" / "tokenizer.json", 256)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A real ClickHouse server for the whole run; each test makes databases of its own in it."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache for the int8 checkpoint of the default model, which is made once a run."""
+    return tmp_path_factory.mktemp("cache")
+
+
+BACK_ENDS = ["chdb", "server"]
+
+
+@pytest.fixture(params=BACK_ENDS)
+def back_end(request: pytest.FixtureRequest) -> str:
+    """Each in turn: the engine in this process, and a server over HTTP."""
+    return str(request.param)
+
+
+@pytest.fixture
+def new_location(back_end: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Makes places for new stores."""
+    if back_end == "chdb":
+        numbers = iter(range(1000))
+        return lambda: str(tmp_path / f"store{next(numbers) or ''}")
+    running: Server = request.getfixturevalue("server")
+    return lambda: running.dsn(running.new_database())
+
+
+@pytest.fixture
+def location(new_location: Callable[[], str]) -> str:
+    """A place for a new store, once on each back end."""
+    return new_location()

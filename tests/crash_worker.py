@@ -14,7 +14,6 @@ import sys
 import threading
 import time
 from collections import defaultdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from support import draft_document, open_store
@@ -102,8 +101,8 @@ def edit_for_ever(store: Store, seed: int) -> None:
 
 def main() -> None:
     """Publishes every steady document once, then edits and reads until it is killed."""
-    folder, seed = Path(sys.argv[1]), int(sys.argv[2])
-    store = open_store(folder)
+    location, seed = sys.argv[1], int(sys.argv[2])
+    store = open_store(location)
     if not store.documents():
         version = store.epoch() + 1
         store.publish([draft_document(store, name, version_texts(name, version), language="") for name in STEADY])

@@ -47,9 +47,9 @@ def identity(dimensions: int = DIMENSIONS, **changes: str) -> EncoderIdentity:
     return EncoderIdentity(**names, weights="int8", pooling="mean", dimensions=dimensions, max_tokens=64)
 
 
-def open_store(folder: Path, dimensions: int = DIMENSIONS) -> Store:
+def open_store(location: Path | str, dimensions: int = DIMENSIONS) -> Store:
     """A store to write to, with its tables."""
-    store = Store.open(str(folder), write=True)
+    store = Store.open(str(location), write=True)
     try:
         store.prepare(identity(dimensions), QUANTIZER)
     except BaseException:

@@ -8,12 +8,17 @@ import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from crash_worker import FLEETING, whole_versions
+from server import Server, running_server
 from support import PROJECT
 
 from sql.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WORKER = Path(__file__).parent / "crash_worker.py"
 
@@ -46,8 +51,13 @@ class Witness:
             self.versions |= dict.fromkeys(names.split(","), int(version))
 
 
-def run_until_killed(store: Path, seed: int, seconds: float, witness: Witness) -> str:
-    """Starts a worker, kills it `seconds` after its first acknowledgement; returns what it said on stderr."""
+def run_until_killed(
+    store: Path | str, seed: int, seconds: float, witness: Witness, kill: Callable[[], None] | None = None
+) -> str:
+    """Starts a worker, kills it `seconds` after its first acknowledgement; returns what it said on stderr.
+
+    `kill` ends something else instead, after which the worker is expected to end by itself.
+    """
     process = subprocess.Popen(
         [sys.executable, str(WORKER), str(store), str(seed)],
         cwd=PROJECT,
@@ -56,7 +66,7 @@ def run_until_killed(store: Path, seed: int, seconds: float, witness: Witness) -
         text=True,
     )
     assert process.stdout is not None
-    timer = threading.Timer(seconds, process.kill)
+    timer = threading.Timer(seconds, kill or process.kill)
     try:
         for line in process.stdout:
             witness.hear(line)
@@ -69,9 +79,10 @@ def run_until_killed(store: Path, seed: int, seconds: float, witness: Witness) -
     return errors
 
 
-def check_store(folder: Path, witness: Witness) -> None:
+def check_store(location: Path | str, witness: Witness) -> None:
     """Opens the store as the next run would, and compares it with what was acknowledged."""
-    with Store.open(str(folder), write=True) as store:
+    with Store.open(str(location), write=True) as store:
+        store.collect_garbage(grace_seconds=0)  # nobody else is at work
         assert store.damaged_documents() == []
         versions = whole_versions(store.chunk_texts())
         live = {document.generation for document in store.documents()}
@@ -107,4 +118,32 @@ def test_no_acknowledged_document_is_lost_half_or_mixed_when_the_writer_is_kille
             f"\n{kills} kills: {witness.acknowledged} acknowledgements and {witness.reads} whole-corpus reads checked"
         )
     assert witness.acknowledged >= kills
+    assert witness.reads > 0
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(15, marks=pytest.mark.slow)])
+def test_no_acknowledged_document_on_a_server_is_lost_half_or_mixed_when_a_writer_is_killed(
+    server: Server, kills: int
+) -> None:
+    location, witness, choose = server.dsn(server.new_database()), Witness(), random.Random(kills)
+    for kill in range(kills):
+        errors = run_until_killed(location, kill, choose.uniform(0.2, 1.5), witness)
+        assert (witness.violations, errors) == ([], "")
+        check_store(location, witness)
+    assert witness.acknowledged > kills
+    assert witness.reads > 0
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(15, marks=pytest.mark.slow)])
+def test_no_acknowledged_document_is_lost_half_or_mixed_when_the_server_is_killed_and_started_again(kills: int) -> None:
+    witness, choose = Witness(), random.Random(kills)
+    with running_server() as own:
+        location = own.dsn(own.new_database(), timeout=10)
+        for kill in range(kills):
+            errors = run_until_killed(location, kill, choose.uniform(0.2, 1.5), witness, own.kill)
+            assert witness.violations == []
+            assert "StoreUnreachable: clickhouse://127.0.0.1:" in errors.splitlines()[-1]
+            own.start()
+            check_store(location, witness)
+    assert witness.acknowledged > kills
     assert witness.reads > 0

@@ -47,6 +47,7 @@ DOORS = {
     "markdown_it": {"ingest/blocks.py"},
     "snowballstemmer": {"rag/analyser.py"},
     "charset_normalizer": {"ingest/decode.py"},
+    "ray": {"ingest/ray.py"},
     "pickle": set(),
     "marshal": set(),
     "requests": set(),
@@ -60,6 +61,7 @@ QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
     "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
+    "newest_epoch", "probe", "lease", "may_delete", "create_database",
 }  # fmt: skip
 SQL_TEXT = re.compile(
     r"\s*(SELECT|INSERT|CREATE|DELETE|ALTER|DROP|TRUNCATE|OPTIMIZE|SET|WITH)\b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +24,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from uuid import UUID
 
+    from server import Server
+
 CHUNKS_PER_DOCUMENT = 3
+Bare = Callable[[list[str], str], list[bytes]]
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
-@pytest.fixture(scope="module")
-def anything_goes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store that takes vectors of any dimension, so that many dimensions need one store only."""
-    with open_store(tmp_path_factory.mktemp("store")) as store:
+@pytest.fixture(scope="module", params=["chdb", "server"])
+def anything_goes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store that takes vectors of any dimension, so that many dimensions need one store only; on each back end."""
+    if request.param == "chdb":
+        place = str(tmp_path_factory.mktemp("store"))
+    else:
+        running: Server = request.getfixturevalue("server")
+        place = running.dsn(running.new_database())
+    with open_store(place) as store:
         store.client.text("ALTER TABLE chunks DROP CONSTRAINT dimensions", None)
         store.client.text("ALTER TABLE chunks MODIFY COLUMN signs String", None)
         yield store
+
+
+@pytest.fixture(scope="module")
+def bare(anything_goes: Store, request: pytest.FixtureRequest) -> Iterator[Bare]:
+    """Runs statements one after another in a session of another client; gives what each printed."""
+    location = anything_goes.client.location
+    if location.server is not None:
+        running: Server = request.getfixturevalue("server")
+        place = {"database": location.server.database, "session_id": location.server.database}
+        yield lambda statements, form: [running.ask_bytes(sql, default_format=form, **place) for sql in statements]
+        return
+    assert location.folder is not None
+    connection = chdb.connect(str(location.folder.resolve() / "data"))
+    yield lambda statements, form: [connection.query(sql, form).bytes() for sql in statements]
+    connection.close()
 
 
 @pytest.fixture
@@ -234,15 +258,10 @@ def test_a_query_of_another_dimension_is_an_error_and_not_a_wrong_answer(anythin
 # SQL to paste
 
 
-def test_the_shown_statements_find_the_same_rows_in_a_bare_engine(library: Store) -> None:
+def test_the_shown_statements_find_the_same_rows_in_a_bare_client(library: Store, bare: Bare) -> None:
     query, epoch = quantize_query(np.linspace(-1, 1, DIMENSIONS, dtype=np.float32)), library.epoch()
     script = "\n".join(statement.as_script() for statement in library.search_statements(query, 2, epoch))
-    assert library.client.location.folder is not None
-    connection = chdb.connect(str(library.client.location.folder.resolve() / "data"))
-    try:
-        results = [connection.query(statement, "JSONEachRow").bytes() for statement in script.split(";\n")]
-    finally:
-        connection.close()
+    results = bare([statement.rstrip(";") for statement in script.split(";\n")], "JSONEachRow")
     fixed, found = ([json.loads(line) for line in result.splitlines()] for result in results if result)
     assert fixed == [{"epoch": epoch}]
     assert [(row["source"], row["text"], row["chunk_index"], row["score"]) for row in found] == [
@@ -252,17 +271,16 @@ def test_the_shown_statements_find_the_same_rows_in_a_bare_engine(library: Store
 
 @settings(unhurried, max_examples=60)
 @given(value=st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("'\\\t\n\r\0\b{}:`\"-")))
-def test_any_text_survives_being_set_as_a_parameter(anything_goes: Store, value: str) -> None:
-    anything_goes.client.text(f"SET param_x = '{escape_parameter(value)}'", None)
-    assert anything_goes.client.text("SELECT {x:String}", "RawBLOB") == value.encode()
+def test_any_text_survives_being_set_as_a_parameter(bare: Bare, value: str) -> None:
+    statements = [f"SET param_x = '{escape_parameter(value)}'", "SELECT {x:String}"]
+    assert bare(statements, "RawBLOB")[1] == value.encode()
 
 
 @settings(unhurried, max_examples=40)
 @given(values=st.lists(st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("'\\\t\n\r\0[],\""))))
-def test_any_array_of_texts_survives_being_set_as_a_parameter(anything_goes: Store, values: list[str]) -> None:
-    anything_goes.client.text(f"SET param_x = '{escape_parameter(values)}'", None)
-    found = anything_goes.client.text("SELECT {x:Array(String)} AS x", "JSONEachRow")
-    assert json.loads(found)["x"] == values
+def test_any_array_of_texts_survives_being_set_as_a_parameter(bare: Bare, values: list[str]) -> None:
+    statements = [f"SET param_x = '{escape_parameter(values)}'", "SELECT {x:Array(String)} AS x"]
+    assert json.loads(bare(statements, "JSONEachRow")[1])["x"] == values
 
 
 def test_a_statement_with_other_parameters_than_its_file_is_refused() -> None:

@@ -16,7 +16,7 @@ import ingest.__main__
 from ingest.sync import CHUNKS_PER_WINDOW, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, printable, walk
 from rag.quantization import ASYMMETRIC
-from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError
+from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError
 from sql.store import Store
 from sql.terminal import run_command
 
@@ -36,7 +36,7 @@ class Library:
     """A folder of documents, a store, and an encoder whose work is counted."""
 
     folder: Path
-    location: Path
+    location: str
     tokenizer: Tokenizer
     store: Store
     kernel: HashKernel
@@ -69,22 +69,25 @@ class Library:
 
     def blocks(self) -> str:
         """How many blocks each table was ever given: any insert and any deletion changes it, a merge does not."""
-        sql = "SELECT table, max(max_block_number), max(data_version) FROM system.parts WHERE active GROUP BY table ORDER BY 1"
+        sql = (
+            "SELECT table, max(max_block_number), max(data_version) FROM system.parts "
+            "WHERE active AND database = currentDatabase() GROUP BY table ORDER BY 1"
+        )
         return self.store.client.text(sql, "TSV").decode()
 
     def reopen(self) -> None:
         """What a new process would see."""
         self.store.close()
-        self.store = Store.open(str(self.location), write=True)
+        self.store = Store.open(self.location, write=True)
 
 
 @pytest.fixture
-def library(tmp_path: Path, tokenizer: Tokenizer) -> Iterator[Library]:
+def library(tmp_path: Path, tokenizer: Tokenizer, location: str) -> Iterator[Library]:
     folder = tmp_path / "docs"
     folder.mkdir()
     encoder, kernel = hash_encoder(tokenizer)
-    store = Store.open(str(tmp_path / "store"), write=True)
-    opened = Library(folder, tmp_path / "store", tokenizer, store, kernel)
+    store = Store.open(location, write=True)
+    opened = Library(folder, location, tokenizer, store, kernel)
     try:
         store.prepare(encoder.identity, QUANTIZER)
         yield opened
@@ -345,7 +348,8 @@ def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(libr
         "dangling.txt",
     }
     assert CANARY not in " ".join(text for _, text in library.store.chunk_texts())
-    assert not any(CANARY.encode() in path.read_bytes() for path in library.location.rglob("*") if path.is_file())
+    for table in ("chunks", "manifest", "texts"):
+        assert CANARY.encode() not in library.store.client.text(f"SELECT * FROM {table}", "TSV")
 
 
 def test_a_file_that_was_replaced_by_a_symbolic_link_is_deleted(library: Library, tmp_path: Path) -> None:
@@ -496,22 +500,22 @@ def model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> str
 class Command:
     """`python -m ingest` in this process, with a store and a tiny model."""
 
-    store: Path | str
+    store: str
     model: str
     capsys: pytest.CaptureFixture[str]
 
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
-        options = ["--db", str(self.store), "--model", self.model]
+        options = ["--db", self.store, "--model", self.model]
         code = run_command(ingest.__main__.command, [*arguments, *options])
         captured = self.capsys.readouterr()
         return code, captured.out, captured.err
 
 
 @pytest.fixture
-def command(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str], location: str) -> Command:
     (tmp_path / "docs").mkdir(exist_ok=True)
-    return Command(tmp_path / "store", model, capsys)
+    return Command(location, model, capsys)
 
 
 def test_the_json_summary_has_the_promised_fields(command: Command, tmp_path: Path) -> None:
@@ -549,7 +553,8 @@ def test_the_exit_code_is_1_for_a_missing_path_and_no_store_is_made(command: Com
     code, out, err = command.run(str(tmp_path / "nowhere"))
     assert (code, out) == (EXIT_ERROR, "")
     assert err.startswith(f"error: {tmp_path}/nowhere: No such file or directory; nothing was changed")
-    assert not Path(command.store).exists()
+    with pytest.raises(StoreError, match=r"there is no store at|is empty"):
+        Store.open(command.store)
 
 
 @pytest.mark.parametrize("arguments", [[], [".", "--quantizer", "ternary"], [".", "--no-such-option"]])
@@ -576,7 +581,7 @@ def test_the_exit_code_is_4_when_a_file_failed_and_the_others_are_stored(command
     assert code == EXIT_SOME_FAILED
     assert "1 indexed" in out
     assert err.startswith(f"failed {tmp_path}/docs/b.txt: ")
-    with Store.open(str(command.store)) as store:
+    with Store.open(command.store) as store:
         assert [document.source for document in store.documents()] == [str(tmp_path / "docs" / "a.txt")]
 
 

@@ -51,3 +51,5 @@ WHERE (cell, generation, chunk_index) IN
     LIMIT {k:UInt32}
 )
 ORDER BY score DESC, document_id, chunk_index
+-- Once more, for the shards of a cluster, each of which finds k; a document lies on one of them.
+LIMIT {k:UInt32}

@@ -1,2 +1,5 @@
 -- Which of our tables exist in this database.
-SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings')
+SELECT name
+FROM system.tables
+WHERE database = currentDatabase()
+    AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings', 'lease')

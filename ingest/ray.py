@@ -1,0 +1,58 @@
+"""`python -m ingest --ray N`: N Ray workers, each of which ingests its share of the files into one store on a server.
+
+Every worker is `python -m ingest --shard i/N` in a process of its own, so the paths have to be the same on every node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ingest.share import Share
+from sql.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ingest.sync import Summary
+
+ADDED = ("files", "unchanged", "indexed", "deleted", "chunks")
+
+
+def ingest_shares(work: Callable[[Share], Summary], count: int) -> Summary:
+    """Does `work` for each of `count` shares on Ray's workers and adds up what they did.
+
+    Ray's own address (RAY_ADDRESS) decides whether that is a cluster or this machine. Raises UsageError where Ray is
+    not installed; an error of a worker is raised here as it was raised there.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise UsageError("--ray needs the package ray: run `pip install 'int8-rag[ray]'`") from error
+
+    def run(share: Share) -> Summary:
+        return work(share)
+
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
+    try:
+        remote = ray.remote(num_cpus=1)(run)
+        parts = ray.get([remote.remote(Share(number, count)) for number in range(1, count + 1)])
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    finally:
+        if ours:
+            ray.shutdown()
+    return add_up(parts)
+
+
+def add_up(parts: Sequence[Summary]) -> Summary:
+    """One summary of runs that went on side by side: their counts added, the time of the longest."""
+    total: dict[str, Any] = {name: sum(getattr(part, name) for part in parts) for name in ADDED}
+    first = parts[0]
+    return type(first)(
+        **total,
+        skipped=[refusal for part in parts for refusal in part.skipped],
+        failed=[refusal for part in parts for refusal in part.failed],
+        seconds=max(part.seconds for part in parts),
+    )

@@ -1,0 +1,4 @@
+-- The table calibrations over all shards.
+-- The columns are those of the table of this name in the local database on each node.
+CREATE TABLE IF NOT EXISTS calibrations
+ENGINE = Distributed({cluster:String}, {local:String}, calibrations, 0)

@@ -1,0 +1,2 @@
+-- The database of a new store on a server.
+CREATE DATABASE IF NOT EXISTS {database:Identifier}
