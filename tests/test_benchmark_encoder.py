@@ -1,4 +1,4 @@
-"""The encoder's benchmark: its texts are as long as it says, and peers give vectors in the order of the texts."""
+"""The encoder's modules: its texts are as long as it says, and peers give vectors in the order of the texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def benchmark() -> Iterator[tuple[Any, Any]]:
+def modules() -> Iterator[tuple[Any, Any]]:
     """The modules benchmarks/encoder.py and benchmarks/peers.py."""
     loaded = []
     for name in ("peers", "encoder"):
@@ -36,8 +36,8 @@ def benchmark() -> Iterator[tuple[Any, Any]]:
         del sys.modules[module.__name__]
 
 
-def test_passages_have_the_lengths_that_are_announced(benchmark: tuple[Any, Any], default_tokenizer: Tokenizer) -> None:
-    encoder, _ = benchmark
+def test_passages_have_the_lengths_that_are_announced(modules: tuple[Any, Any], default_tokenizer: Tokenizer) -> None:
+    encoder, _ = modules
     texts = encoder.passages(encoder.read_texts(None), default_tokenizer, 18)
     lengths = [len(ids) for ids in default_tokenizer.encode(texts)]
     assert np.mean(encoder.LENGTHS) == 180
@@ -47,27 +47,27 @@ def test_passages_have_the_lengths_that_are_announced(benchmark: tuple[Any, Any]
     assert abs(len(query) - encoder.QUERY_TOKENS) <= 1
 
 
-def test_a_corpus_shorter_than_a_passage_is_refused(benchmark: tuple[Any, Any], default_tokenizer: Tokenizer) -> None:
+def test_a_corpus_shorter_than_a_passage_is_refused(modules: tuple[Any, Any], default_tokenizer: Tokenizer) -> None:
     with pytest.raises(SystemExit, match="the corpus has 2 tokens"):
-        benchmark[0].passages(["two words"], default_tokenizer, 1)
+        modules[0].passages(["two words"], default_tokenizer, 1)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 32])
 def test_vectors_come_back_in_the_order_of_the_texts(
-    benchmark: tuple[Any, Any], tokenizer: Tokenizer, batch: int
+    modules: tuple[Any, Any], tokenizer: Tokenizer, batch: int
 ) -> None:
     def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         assert len(ids) <= batch
         return np.stack([mask.sum(axis=1), np.ones(len(ids))], axis=1).astype(np.float32)
 
     texts = ["cat dog", "the cat sat here", "a", "the dog runs to the cat"]
-    vectors = benchmark[1].Batched("tokens", forward, tokenizer, batch).encode(texts)
+    vectors = modules[1].Batched("tokens", forward, tokenizer, batch).encode(texts)
     np.testing.assert_allclose(vectors[:, 0] / vectors[:, 1], [4, 6, 3, 8], rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
 
 
-def test_every_cap_sets_all_variables_at_once(benchmark: tuple[Any, Any]) -> None:
-    names = {frozenset(variables) for variables in benchmark[0].CAPS.values()}
+def test_every_cap_sets_all_variables_at_once(modules: tuple[Any, Any]) -> None:
+    names = {frozenset(variables) for variables in modules[0].CAPS.values()}
     assert names == {
         frozenset(
             {
@@ -80,6 +80,6 @@ def test_every_cap_sets_all_variables_at_once(benchmark: tuple[Any, Any]) -> Non
     }
 
 
-def test_one_that_is_not_installed_names_its_package(benchmark: tuple[Any, Any]) -> None:
-    _, peers = benchmark
+def test_one_that_is_not_installed_names_its_package(modules: tuple[Any, Any]) -> None:
+    _, peers = modules
     assert peers.Peer("made up", ("numpy", "no_such_engine"), lambda *_: None).missing == ["no_such_engine"]
