@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
+import selectors
 import shutil
 import socket
 import ssl
@@ -290,7 +290,7 @@ class Proxy:
             context.load_cert_chain(*self._certificate)
         while not self._closed:
             try:
-                ready, _, _ = select.select([self._listener], [], [], 0.05)
+                ready = readable([self._listener], 0.05)
                 if not ready:
                     continue
                 client, _ = self._listener.accept()
@@ -324,7 +324,7 @@ class Proxy:
         seen = b""  # of the request that is on its way
         while True:
             pending = isinstance(client, ssl.SSLSocket) and client.pending()
-            ready, _, _ = ([client], [], []) if pending else select.select([client, server], [], [], 1)
+            ready = [client] if pending else readable([client, server], 1)
             fault = self.fault
             for one in ready:
                 data = one.recv(65536)
@@ -357,6 +357,15 @@ class Proxy:
                         time.sleep(fault.trickle)
                     continue
                 client.sendall(data)
+
+
+def readable(sockets: list[socket.socket], timeout: float) -> list[socket.socket]:
+    """Those that have something to read; unlike `select.select` whatever their numbers are."""
+    with selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ)
+        ready = {key.fd for key, _ in selector.select(timeout)}
+    return [one for one in sockets if one.fileno() in ready]
 
 
 if __name__ == "__main__":
