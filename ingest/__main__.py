@@ -85,7 +85,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from ingest.sync import prepare_store, sync
     from sql.store import Store
 
-    with Store.open(options.db, write=True) as store:
+    with Store.open(options.db, write=True, announce=note) as store:
         encoder, scheme = prepare_store(
             store,
             read_settings(options.compute),
@@ -93,6 +93,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
             options.quantizer,
             granularity=options.granularity,
             ranges=options.range,
+            language=options.language,
             announce=note,
         )
         with progress_bar(quiet=options.json) as progress:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
+from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError, UsageError
 from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
@@ -542,6 +542,23 @@ def stats(options: Namespace) -> int:
 # model
 
 
+def migrate(options: Namespace) -> int:
+    """Brings a store of an older version up to date; may be stopped at any time and run again."""
+    from rag.word_index import add_words
+    from sql.client import parse_location
+    from sql.store import Store
+
+    location = parse_location(options.db)
+    location.require_store()
+    with Store.open(location, write=True, announce=note) as store:
+        collection = store.collection()
+        if collection is None:
+            raise StoreError(f"the store {location} is empty: fill it with `python -m ingest FOLDER --db {location}`")
+        add_words(store, options.language, note)
+        out(f"{location} is up to date: schema version {collection.schema_version}, {store.chunk_count()} chunks")
+    return EXIT_OK
+
+
 def fetch_model(options: Namespace) -> int:
     """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
     return show_checkpoint(options, fetch=True)
@@ -785,6 +802,7 @@ def make_parser() -> Parser:
     add_doctor(commands)
     add_report(commands)
     add_stats(commands, store)
+    add_migrate(commands, store)
     add_model_commands(commands)
     return parser
 
@@ -862,6 +880,16 @@ def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=stats)
+
+
+def add_migrate(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`migrate` and its options."""
+    one = commands.add_parser(
+        "migrate", help="bring the store of an older version up to date", description=migrate.__doc__
+    )
+    one.set_defaults(run=migrate)
+    add_language_option(one, "the documents, for a store without words")
+    add_common_options(one, store)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -62,6 +62,7 @@ ONE_ROW_OR_A_SET = {
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
     "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
     "newest_epoch", "probe", "lease", "may_delete", "create_database",
+    "migration_2_manifest_counts", "migration_2_empty_manifest",
 }  # fmt: skip
 SQL_TEXT = re.compile(
     r"\s*(SELECT|INSERT|CREATE|DELETE|ALTER|DROP|TRUNCATE|OPTIMIZE|SET|WITH)\b"
