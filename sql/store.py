@@ -586,9 +586,7 @@ class Store:
                 "a document can be published or deleted only once in one epoch: readers could not tell which"
             )
         self._check_calibrations(drafts, set(names))
-        self._insert_texts(drafts)
-        self._verify(drafts)
-        self._verify_words(drafts)
+        self.arrive(drafts)
         epoch = self.publish_rows(
             lambda epoch: (
                 [manifest_row(draft, epoch) for draft in drafts]
@@ -598,6 +596,12 @@ class Store:
         self._drafts.difference_update(draft.generation for draft in drafts)
         self._begun_at = epoch
         return epoch
+
+    def arrive(self, drafts: Sequence[Draft]) -> None:
+        """Stores the extracted texts of drafts and counts back everything; StoreError where something is missing."""
+        self._insert_texts(drafts)
+        self._verify(drafts)
+        self._verify_words(drafts)
 
     def publish_rows(self, rows_at: Callable[[int], list[dict[str, Any]]]) -> int:
         """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time."""
