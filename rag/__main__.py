@@ -559,6 +559,55 @@ def migrate(options: Namespace) -> int:
     return EXIT_OK
 
 
+def export(options: Namespace) -> int:
+    """Writes the documents of the store with their vectors and words as Parquet files into a new folder."""
+    from sql.store import Store
+    from sql.transfer import export_store
+
+    with Store.open(options.db) as store:
+        done = export_store(store, Path(options.folder))
+        out(f"{options.folder}: {done.documents} documents, {done.chunks} chunks of {store.client.location}")
+    return EXIT_OK
+
+
+def import_(options: Namespace) -> int:
+    """Publishes the documents of an export in the store, all at once; nothing is embedded."""
+    from sql.store import Store
+    from sql.tend import tend_cells
+    from sql.transfer import import_store, read_export
+
+    folder = Path(options.folder)
+    found = read_export(folder)
+    with Store.open(options.db, write=True, announce=note) as store:
+        done = import_store(store, folder, found)
+        tend_cells(store, note)
+        out(
+            f"{store.client.location}: {done.documents} documents, {done.chunks} chunks imported, "
+            f"{done.unchanged} documents were there"
+        )
+    return EXIT_OK
+
+
+def backup(options: Namespace) -> int:
+    """Copies the folder of the store while nobody can use it, opens the copy and checks every document."""
+    return copy(options.db, options.folder)
+
+
+def restore(options: Namespace) -> int:
+    """Copies a backup to where there is no store, and checks every document."""
+    return copy(options.folder, options.db)
+
+
+def copy(source: str, target: str) -> int:
+    """Copies one store folder to another one."""
+    from sql.backup import copy_store
+    from sql.client import parse_location
+
+    documents, chunks = copy_store(parse_location(source), parse_location(target))
+    out(f"{target}: {documents} documents, {chunks} chunks, all sound")
+    return EXIT_OK
+
+
 def fetch_model(options: Namespace) -> int:
     """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
     return show_checkpoint(options, fetch=True)
@@ -803,6 +852,7 @@ def make_parser() -> Parser:
     add_report(commands)
     add_stats(commands, store)
     add_migrate(commands, store)
+    add_transfers(commands, store)
     add_model_commands(commands)
     return parser
 
@@ -890,6 +940,20 @@ def add_migrate(commands: argparse._SubParsersAction[Parser], store: str) -> Non
     one.set_defaults(run=migrate)
     add_language_option(one, "the documents, for a store without words")
     add_common_options(one, store)
+
+
+def add_transfers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`export`, `import`, `backup` and `restore`, which have the same options."""
+    for name, run, text in (
+        ("export", export, "write the documents as Parquet files"),
+        ("import", import_, "read the documents of an export"),
+        ("backup", backup, "copy the folder of the store"),
+        ("restore", restore, "copy a backup to a new store"),
+    ):
+        one = commands.add_parser(name, help=text, description=run.__doc__)
+        one.set_defaults(run=run)
+        one.add_argument("folder", metavar="FOLDER", help="the folder of the files")
+        add_common_options(one, store)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -23,6 +23,8 @@ DOORS = {
     "clickhouse_connect": {"sql/client.py"},
     "chdb": {"sql/client.py"},
     "fcntl": {"sql/lock.py"},
+    "ctypes": {"rag/model_memory.py", "sql/folders.py"},
+    "pyarrow": {"sql/transfer.py"},
     "torch": {
         "rag/attention_torch.py",
         "rag/fake_quantization.py",
@@ -228,7 +230,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         f"sys.argv = [{command!r}, {option!r}]\n"
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
-        "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich'}\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'pyarrow'}\n"
         "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
