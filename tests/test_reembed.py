@@ -180,6 +180,28 @@ def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest
     assert place.dimensions() == 12
 
 
+def test_questions_are_answered_from_the_old_vectors_until_the_new_ones_are_whole(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, answers = place.found(place.small), []
+    copy, change_places = module.Reembedder.copy, module.Reembedder.change_places
+
+    def ask_and_copy(self: module.Reembedder, rows: list[dict[str, object]]) -> None:
+        answers.append(place.found(place.small))
+        copy(self, rows)
+
+    def ask_and_change(self: module.Reembedder) -> None:
+        answers.append(place.found(place.small))
+        change_places(self)
+
+    monkeypatch.setattr("sql.tend.ROWS_AT_ONCE", 1)  # a batch for each document
+    monkeypatch.setattr(module.Reembedder, "copy", ask_and_copy)
+    monkeypatch.setattr(module.Reembedder, "change_places", ask_and_change)
+    place.run()
+    assert answers == [before] * 4
+    assert len(place.found(place.large)) == len(before)
+
+
 # Wherever it is stopped
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from migration_worker import CHANGES, stop_before
 from support import (
     DIMENSIONS,
     QUANTIZER,
@@ -27,7 +28,7 @@ from rag.calibration import VectorCoder
 from rag.quantization import VECTOR_SCHEMES, quantize_query
 from rag.retriever import Retriever
 from sql.backup import copy_store
-from sql.client import parse_location
+from sql.client import Client, parse_location
 from sql.errors import StoreBusy, StoreError, StoreMismatch, UsageError
 from sql.folders import locked
 from sql.store import Passages, Store
@@ -42,7 +43,7 @@ QUERIES = [
 TEXTS = {"cats.txt": ["the cats sat", "a cat"], "dogs.txt": ["dogs run; -- 'x'"], "empty.txt": [], "page.html": ["one"]}
 
 
-def make_store(folder: Path, quantizer: str = QUANTIZER) -> Store:
+def make_store(folder: Path | str, quantizer: str = QUANTIZER) -> Store:
     """A store with words, metadata, an extracted text, float references, an empty and a deleted document."""
     store = Store.open(str(folder), write=True)
     store.prepare(identity(), quantizer, ANALYSER)
@@ -78,7 +79,7 @@ def exported(tmp_path: Path, quantizer: str = QUANTIZER) -> tuple[Path, list[obj
         return tmp_path / "export", list(found(store))
 
 
-def imported(folder: Path, target: Path) -> Import:
+def imported(folder: Path, target: Path | str) -> Import:
     with Store.open(str(target), write=True) as store:
         return import_store(store, folder, read_export(folder))
 
@@ -156,6 +157,31 @@ def test_a_store_of_another_model_is_refused(tmp_path: Path) -> None:
         imported(folder, tmp_path / "other")
     with Store.open(str(tmp_path / "other")) as store:
         assert (visible_texts(store), count(store, "chunks")) == ({"mine.txt": ["mine"]}, b"1\n")
+
+
+@pytest.mark.parametrize("number", [19, 21, 23])
+def test_an_import_that_is_stopped_publishes_nothing_and_can_be_run_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    class Stopped(BaseException):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    folder, before = exported(tmp_path)
+    with monkeypatch.context() as patch:
+        for name in CHANGES:
+            patch.setattr(Client, name, getattr(Client, name))  # to be put back
+        stop_before(number, stop)
+        with pytest.raises(Stopped):
+            imported(folder, tmp_path / "other")
+    with Store.open(str(tmp_path / "other"), write=True) as store:
+        assert store.epoch() == 0
+    assert imported(folder, tmp_path / "other") == Import(4, 4, 0)
+    with Store.open(str(tmp_path / "other")) as store:
+        assert found(store) == before
+        assert count(store, "chunks") == b"4\n"
 
 
 def damage(folder: Path, how: str) -> None:

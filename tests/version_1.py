@@ -102,7 +102,7 @@ TEXTS = {
 LAST_EPOCH = 7
 
 
-def write_store(folder: Path) -> None:
+def write_store(folder: Path | str) -> None:
     """A store of version 1 with a replaced, a deleted, a converted and an empty document, and a draft never published."""
     client = Client(parse_location(str(folder)))
     try:
