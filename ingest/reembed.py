@@ -150,6 +150,10 @@ class Reembedder:
     def check_target(self, store: Store, rows: Sequence[Row]) -> None:
         """Raises UsageError where the second store is something else than a copy that was begun with this model."""
         collection, place = store.collection(), store.client.location
+        if store.is_cluster:
+            raise UsageError(
+                f"{place} is a cluster: embed into a folder or one server, export that and import it there"
+            )
         if collection is None or self.done.switched:
             return
         if collection.encoder != self.wanted_encoder().identity:

@@ -132,10 +132,16 @@ def verify_copies(client: Client) -> None:
 
 
 def exchange_tables(client: Client) -> None:
-    """Puts the new tables in the place of the old ones, each in one statement, unless that was done before."""
-    for table, name in (("chunks", "30_chunks"), ("manifest", "20_manifest")):
+    """Puts the new tables in the place of the old ones, each in one statement, unless that was done before.
+
+    A second time would undo it, so the statements are never repeated: a cut connection ends the run, and the next looks.
+    """
+    for table, statement in (
+        ("chunks", Statement("migration_2_exchange_chunks")),
+        ("manifest", Statement("migration_2_exchange_manifest")),
+    ):
         if is_old(client, table):
-            client.create(f"migrations/2/exchange/{name}.sql", {})
+            client.execute(statement)
 
 
 def replace_definitions(client: Client) -> None:
@@ -153,8 +159,8 @@ def drop_old_tables(client: Client) -> None:
             f"{client.location}: after the migration {damaged[0]['path']} has {damaged[0]['stored']} of "
             f"{damaged[0]['promised']} chunks; the old tables are kept as chunks_2 and manifest_2"
         )
-    for name in ("20_manifest", "30_chunks"):
-        client.create(f"migrations/2/drop/{name}.sql", {})
+    client.execute(Statement("migration_2_drop_manifest"))
+    client.execute(Statement("migration_2_drop_chunks"))
 
 
 def name_version_2(client: Client) -> None:

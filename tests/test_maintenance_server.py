@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import version_1
-from support import write_tiny_checkpoint
+from support import QUANTIZER, identity, publish_document, write_tiny_checkpoint
 from test_transfer import exported, found, imported, make_store
 
 from ingest.reembed import reembed
+from rag.analyser import ANALYSER
 from rag.encoder import load_encoder
 from rag.word_index import add_words
 from sql.client import Client, parse_location
@@ -41,6 +42,8 @@ def test_a_server_store_of_version_1_is_migrated(server: Any) -> None:
         assert store.damaged_documents() == []
         assert store.epoch() == version_1.LAST_EPOCH
         assert store.chunk_count() == 6
+        store.prepare(identity(), QUANTIZER, ANALYSER)  # as every writer does: the lease is made, too
+        assert publish_document(store, "more.txt", ["more"]) == version_1.LAST_EPOCH + 1
 
 
 def test_an_export_of_a_folder_is_imported_into_a_server_and_back(server: Any, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ ONE_ROW_OR_A_SET = {
     "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
     "newest_epoch", "probe", "lease", "may_delete", "create_database",
     "migration_2_manifest_counts", "migration_2_empty_manifest",
+    "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",
 }  # fmt: skip
 SQL_TEXT = re.compile(
     r"\s*(SELECT|INSERT|CREATE|DELETE|ALTER|DROP|TRUNCATE|OPTIMIZE|SET|WITH)\b"
