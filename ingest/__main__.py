@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 def command(arguments: Sequence[str]) -> int:
     """Plans or carries out one synchronization."""
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
     if options.keep_floats < 0:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
     if options.reembed:
         return embed_again(options)
     if not options.paths:
-        raise UsageError("no PATH was given: name the files and folders that the store shall match")
+        parser.error("the following arguments are required: PATH")
     if options.into:
         raise UsageError("--into says where the documents are embedded again: give --reembed too")
     from ingest.walk import walk

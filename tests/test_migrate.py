@@ -231,7 +231,7 @@ def stop_everywhere(written: Path, folder: Path, step: int, monkeypatch: pytest.
 def test_a_migration_that_is_stopped_is_completed_by_the_next_writer(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert stop_everywhere(written, tmp_path, 5, monkeypatch) > 20
+    assert stop_everywhere(written, tmp_path, 8, monkeypatch) > 20
 
 
 @pytest.mark.slow

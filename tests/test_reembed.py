@@ -142,6 +142,7 @@ def test_a_second_run_has_nothing_to_do(place: Place) -> None:
     assert place.dimensions() == 12
 
 
+@pytest.mark.slow  # on a server it is an everyday test
 def test_another_place_is_filled_and_the_store_left_alone(place: Place, tmp_path: Path) -> None:
     before = place.found(place.small)
     done = place.run(into=str(tmp_path / "other"))
@@ -213,7 +214,7 @@ def test_a_run_that_is_stopped_leaves_the_old_store_whole_and_the_next_one_goes_
     def stop() -> None:
         raise Stopped
 
-    for number in (1, 14, 22, 3):
+    for number in (14, 22, 3):
         with monkeypatch.context() as patch:
             for name in CHANGES:
                 patch.setattr(Client, name, getattr(Client, name))
@@ -238,7 +239,7 @@ def test_a_process_that_is_killed_leaves_the_old_store_whole(place: Place, monke
 
 
 @pytest.mark.parametrize("step", ["exchange_stores", "remove_store"])
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_run_that_is_stopped_around_the_switch_is_completed_by_the_next_one(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str, after: bool
 ) -> None:

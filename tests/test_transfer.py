@@ -91,7 +91,14 @@ def count(store: Store, table: str) -> bytes:
 # Export and import
 
 
-@pytest.mark.parametrize("quantizer", [QUANTIZER, "asymmetric int8 per dimension", "asymmetric int8 per collection"])
+@pytest.mark.parametrize(
+    "quantizer",
+    [
+        QUANTIZER,
+        "asymmetric int8 per dimension",
+        pytest.param("asymmetric int8 per collection", marks=pytest.mark.slow),
+    ],
+)
 def test_an_imported_store_has_the_same_hits_and_scores(tmp_path: Path, quantizer: str) -> None:
     folder, before = exported(tmp_path, quantizer)
     assert imported(folder, tmp_path / "other") == Import(4, 4, 0)
@@ -159,7 +166,7 @@ def test_a_store_of_another_model_is_refused(tmp_path: Path) -> None:
         assert (visible_texts(store), count(store, "chunks")) == ({"mine.txt": ["mine"]}, b"1\n")
 
 
-@pytest.mark.parametrize("number", [19, 21, 23])
+@pytest.mark.parametrize("number", [21, *(pytest.param(other, marks=pytest.mark.slow) for other in (19, 20, 22, 23))])
 def test_an_import_that_is_stopped_publishes_nothing_and_can_be_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
