@@ -35,9 +35,16 @@ if TYPE_CHECKING:
 
 def command(arguments: Sequence[str]) -> int:
     """Plans or carries out one synchronization."""
-    options = make_parser().parse_args(arguments)
+    parser = make_parser()
+    options = parser.parse_args(arguments)
     if options.keep_floats < 0:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
+    if options.reembed:
+        return embed_again(options)
+    if not options.paths:
+        parser.error("the following arguments are required: PATH")
+    if options.into:
+        raise UsageError("--into says where the documents are embedded again: give --reembed too")
     from ingest.walk import walk
 
     if options.ray is not None:
@@ -85,7 +92,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from ingest.sync import prepare_store, sync
     from sql.store import Store
 
-    with Store.open(options.db, write=True) as store:
+    with Store.open(options.db, write=True, announce=note) as store:
         encoder, scheme = prepare_store(
             store,
             read_settings(options.compute),
@@ -93,6 +100,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
             options.quantizer,
             granularity=options.granularity,
             ranges=options.range,
+            language=options.language,
             announce=note,
         )
         with progress_bar(quiet=options.json) as progress:
@@ -115,6 +123,46 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
             # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
             store.collect_garbage(grace_seconds=0)
     return summary
+
+
+def embed_again(options: Namespace) -> int:
+    """Embeds the documents of the store with another model."""
+    if not options.model:
+        raise UsageError("--reembed needs the model that the documents shall be embedded with: give --model")
+    if options.paths or options.dry_run or options.recalibrate or options.keep_floats:
+        raise UsageError(
+            "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"
+        )
+    from ingest.reembed import reembed
+
+    wanted = {"kind": options.quantizer, "granularity": options.granularity, "ranges": options.range}
+    with progress_bar(quiet=options.json) as progress:
+        done = reembed(
+            read_settings(options.compute),
+            options.model,
+            options.db,
+            options.into,
+            quantizer={name: value for name, value in wanted.items() if value},
+            announce=note,
+            progress=lambda chunks: progress.advance(chunks=chunks),
+        )
+    if options.json:
+        out_json(
+            {
+                "model": done.model,
+                "store": done.store,
+                "documents": done.documents,
+                "chunks": done.chunks,
+                "switched": done.switched,
+                "seconds": round(done.seconds, 3),
+            }
+        )
+    else:
+        out(
+            f"{counted(done.documents, 'document')}, {counted(done.chunks, 'chunk')} embedded with {done.model} "
+            f"in {done.seconds:.1f} s, store {done.store}"
+        )
+    return EXIT_OK
 
 
 def show_plan(found: Walk, options: Namespace) -> int:
@@ -205,7 +253,7 @@ def make_parser() -> Parser:
         description="Make the store match the files below PATH: embed new and changed ones, remove those that are gone.",
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder")
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a file or a folder")
     add_model_option(parser)
     add_compute_option(parser)
     parser.add_argument(
@@ -234,6 +282,14 @@ def make_parser() -> Parser:
         default=0,
         metavar="N",
         help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
+    )
+    parser.add_argument(
+        "--reembed",
+        action="store_true",
+        help="embed the documents of the store with --model M instead; readers go on until the store changes in one step",
+    )
+    parser.add_argument(
+        "--into", metavar="E", help="with --reembed: fill the store E instead and leave that of --db as it is"
     )
     add_language_option(parser, "the documents that are indexed now")
     parser.add_argument(

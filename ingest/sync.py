@@ -17,10 +17,11 @@ from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_nam
 from ingest.front_matter import document_metadata
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
-from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
+from rag.analyser import ANALYSER, choose_language, chunk_words
 from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model, load_encoder
 from rag.quantization import VECTOR_SCHEMES
+from rag.word_index import add_words, beginning
 from sql.calibration import Quantizer
 from sql.errors import UnreadableDocument, UsageError
 from sql.records import SourceDocument
@@ -90,6 +91,7 @@ def prepare_store(
     *,
     granularity: str | None = None,
     ranges: str | None = None,
+    language: str = "auto",
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Encoder, Scheme]:
     """The encoder and the scheme to write a store with: its own, or for a new one, which is made, those asked for.
@@ -100,6 +102,8 @@ def prepare_store(
     stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0], GRANULARITIES[0], RANGE_METHODS[0])
     wanted = Quantizer(quantizer or stored.kind, granularity or stored.granularity, ranges or stored.ranges)
     encoder = load_encoder(settings, choose_model(settings, model, collection), announce=announce)
+    store.check_encoder(encoder.identity, wanted.name)
+    add_words(store, language, announce)  # of a store that an older version has made
     store.prepare(encoder.identity, wanted.name, ANALYSER)
     return encoder, VECTOR_SCHEMES[wanted.kind]
 
@@ -234,7 +238,7 @@ class Pipeline:
     def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
         """Queues a whole document."""
         draft = self.store.begin(document)
-        language = choose_language(beginning(chunks), self.language)
+        language = choose_language(beginning([chunk.text for chunk in chunks]), self.language)
         for chunk in chunks:
             if len(self._window) == CHUNKS_PER_WINDOW:
                 self._flush()
@@ -303,17 +307,6 @@ def kept_floats(window: Window, one_in: int) -> dict[int, list[float]]:
 def chunk_digest(document_id: UUID, index: int) -> int:
     """BLAKE2b-64 of a chunk's document and its place there."""
     return int.from_bytes(blake2b(document_id.bytes + index.to_bytes(8, "little"), digest_size=8).digest(), "little")
-
-
-def beginning(chunks: Sequence[Chunk]) -> str:
-    """As much of a document's text as tells its language."""
-    texts, length = [], 0
-    for chunk in chunks:
-        texts.append(chunk.text)
-        length += len(chunk.text)
-        if length >= SAMPLE:
-            break
-    return "\n".join(texts)
 
 
 def split(document: Document, encoder: Encoder) -> list[Chunk]:

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
+from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError, UsageError
 from sql.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
 from sql.terminal import (
     Parser,
@@ -542,6 +542,72 @@ def stats(options: Namespace) -> int:
 # model
 
 
+def migrate(options: Namespace) -> int:
+    """Brings a store of an older version up to date; may be stopped at any time and run again."""
+    from rag.word_index import add_words
+    from sql.client import parse_location
+    from sql.store import Store
+
+    location = parse_location(options.db)
+    location.require_store()
+    with Store.open(location, write=True, announce=note) as store:
+        collection = store.collection()
+        if collection is None:
+            raise StoreError(f"the store {location} is empty: fill it with `python -m ingest FOLDER --db {location}`")
+        add_words(store, options.language, note)
+        out(f"{location} is up to date: schema version {collection.schema_version}, {store.chunk_count()} chunks")
+    return EXIT_OK
+
+
+def export(options: Namespace) -> int:
+    """Writes the documents of the store with their vectors and words as Parquet files into a new folder."""
+    from sql.store import Store
+    from sql.transfer import export_store
+
+    with Store.open(options.db) as store:
+        done = export_store(store, Path(options.folder))
+        out(f"{options.folder}: {done.documents} documents, {done.chunks} chunks of {store.client.location}")
+    return EXIT_OK
+
+
+def import_(options: Namespace) -> int:
+    """Publishes the documents of an export in the store, all at once; nothing is embedded."""
+    from sql.store import Store
+    from sql.tend import tend_cells
+    from sql.transfer import import_store, read_export
+
+    folder = Path(options.folder)
+    found = read_export(folder)
+    with Store.open(options.db, write=True, announce=note) as store:
+        done = import_store(store, folder, found)
+        tend_cells(store, note)
+        out(
+            f"{store.client.location}: {done.documents} documents, {done.chunks} chunks imported, "
+            f"{done.unchanged} documents were there"
+        )
+    return EXIT_OK
+
+
+def backup(options: Namespace) -> int:
+    """Copies the folder of the store while nobody can use it, opens the copy and checks every document."""
+    return copy(options.db, options.folder)
+
+
+def restore(options: Namespace) -> int:
+    """Copies a backup to where there is no store, and checks every document."""
+    return copy(options.folder, options.db)
+
+
+def copy(source: str, target: str) -> int:
+    """Copies one store folder to another one."""
+    from sql.backup import copy_store
+    from sql.client import parse_location
+
+    documents, chunks = copy_store(parse_location(source), parse_location(target))
+    out(f"{target}: {documents} documents, {chunks} chunks, all sound")
+    return EXIT_OK
+
+
 def fetch_model(options: Namespace) -> int:
     """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
     return show_checkpoint(options, fetch=True)
@@ -785,6 +851,8 @@ def make_parser() -> Parser:
     add_doctor(commands)
     add_report(commands)
     add_stats(commands, store)
+    add_migrate(commands, store)
+    add_transfers(commands, store)
     add_model_commands(commands)
     return parser
 
@@ -862,6 +930,30 @@ def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=stats)
+
+
+def add_migrate(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`migrate` and its options."""
+    one = commands.add_parser(
+        "migrate", help="bring the store of an older version up to date", description=migrate.__doc__
+    )
+    one.set_defaults(run=migrate)
+    add_language_option(one, "the documents, for a store without words")
+    add_common_options(one, store)
+
+
+def add_transfers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`export`, `import`, `backup` and `restore`, which have the same options."""
+    for name, run, text in (
+        ("export", export, "write the documents as Parquet files"),
+        ("import", import_, "read the documents of an export"),
+        ("backup", backup, "copy the folder of the store"),
+        ("restore", restore, "copy a backup to a new store"),
+    ):
+        one = commands.add_parser(name, help=text, description=run.__doc__)
+        one.set_defaults(run=run)
+        one.add_argument("folder", metavar="FOLDER", help="the folder of the files")
+        add_common_options(one, store)
 
 
 def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -23,6 +23,7 @@ from sql.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable
 from sql.lease import LEASE_TIMEOUTS, PublishLease
 from sql.location import Location, parse_location
 from sql.metadata import metadata_json, read_metadata
+from sql.migrate import add_revision, migrate, stored_version
 from sql.records import (
     GENERATION_RANDOM_BITS,
     EncoderIdentity,
@@ -148,11 +149,17 @@ class Store:
         self._searcher = Searcher(self.client)
 
     @classmethod
-    def open(cls, location: str | Location, *, write: bool = False) -> Self:
-        """Opens the store at a folder or DSN. Only a writer makes a new one.
+    def open(
+        cls,
+        location: str | Location,
+        *,
+        write: bool = False,
+        announce: Callable[[str], None] = lambda sentence: None,
+    ) -> Self:
+        """Opens the store at a folder or DSN. Only a writer makes a new one, or brings an old one up to date.
 
         Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it
-        was written by a newer or an older version.
+        was written by a newer version, or by an older one and is only to be read.
         """
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
@@ -162,6 +169,8 @@ class Store:
             if place.server is not None:
                 store._cluster = Cluster(store.client, place.server) if place.server.cluster else None
                 store._probe()
+            if write:
+                migrate(store.client, announce)
             collection = store.collection()
             if collection is None and not write:
                 raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
@@ -222,6 +231,8 @@ class Store:
     def _read_collection(self) -> Collection | None:
         names = self._table_names()
         if not {"collection", "manifest", "chunks", "texts", "lengths", "postings"} <= names:
+            if "collection" in names:  # of an older version, which has fewer tables, or on its way to the first one
+                check_schema_version(self.client.location, stored_version(self.client) or SCHEMA_VERSION)
             return None
         rows = self.client.query(Statement("collection"))
         if not rows:
@@ -258,6 +269,11 @@ class Store:
     def _create(self, statements: Iterable[str], encoder: EncoderIdentity) -> None:
         for name in statements:
             self.client.create(name, definition_values(encoder))
+
+    def revise(self, **changes: Any) -> None:
+        """A new revision of what the store was made with."""
+        add_revision(self.client, changes)
+        self._collection = None
 
     def check_encoder(self, encoder: EncoderIdentity, quantizer: str | None = None) -> None:
         """Raises StoreMismatch where vectors of `encoder` cannot be compared with those of the store."""
@@ -570,9 +586,7 @@ class Store:
                 "a document can be published or deleted only once in one epoch: readers could not tell which"
             )
         self._check_calibrations(drafts, set(names))
-        self._insert_texts(drafts)
-        self._verify(drafts)
-        self._verify_words(drafts)
+        self.arrive(drafts)
         epoch = self.publish_rows(
             lambda epoch: (
                 [manifest_row(draft, epoch) for draft in drafts]
@@ -582,6 +596,12 @@ class Store:
         self._drafts.difference_update(draft.generation for draft in drafts)
         self._begun_at = epoch
         return epoch
+
+    def arrive(self, drafts: Sequence[Draft]) -> None:
+        """Stores the extracted texts of drafts and counts back everything; StoreError where something is missing."""
+        self._insert_texts(drafts)
+        self._verify(drafts)
+        self._verify_words(drafts)
 
     def publish_rows(self, rows_at: Callable[[int], list[dict[str, Any]]]) -> int:
         """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time."""
@@ -818,7 +838,7 @@ def check_schema_version(location: Location, version: int) -> None:
     if version < SCHEMA_VERSION:
         raise StoreMismatch(
             f"the store {location} has schema version {version}, of an older int8-rag, and this program needs "
-            f"{SCHEMA_VERSION}: ingest the documents into a new store with another --db"
+            f"{SCHEMA_VERSION}: bring it up to date with `python -m rag migrate --db {location}`"
         )
 
 

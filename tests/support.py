@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -175,9 +175,9 @@ def hash_encoder(tokenizer: Tokenizer, batches_left: int | None = None) -> tuple
     return Encoder(tiny_config(tokenizer), tokenizer, lambda: kernel), kernel
 
 
-def write_tiny_checkpoint(folder: Path, tokenizer: Tokenizer) -> Path:
-    """An int8 checkpoint of drawn weights that every command can run with `--model`."""
-    config, random = tiny_config(tokenizer), np.random.default_rng(0)
+def write_tiny_checkpoint(folder: Path, tokenizer: Tokenizer, **changes: Any) -> Path:
+    """An int8 checkpoint of drawn weights that every command can run with `--model`; `changes` are of its config."""
+    config, random = replace(tiny_config(tokenizer), **changes), np.random.default_rng(0)
     tensors: dict[str, NDArray[np.generic]] = {}
     for name, shape in expected_shapes(config).items():
         if name.endswith(".codes"):

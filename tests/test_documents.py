@@ -25,7 +25,14 @@ README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 COOKBOOK = PROJECT / "docs" / "sql-cookbook.md"
 LANGCHAIN_PAGE = PROJECT / "docs" / "langchain.md"
-TRANSCRIPT_PAGES = [README, PROJECT / "docs" / "models.md", PROJECT / "docs" / "commands.md", COOKBOOK]  # in this order
+MAINTENANCE_PAGE = PROJECT / "docs" / "maintenance.md"
+TRANSCRIPT_PAGES = [  # in this order
+    README,
+    PROJECT / "docs" / "models.md",
+    PROJECT / "docs" / "commands.md",
+    COOKBOOK,
+    MAINTENANCE_PAGE,
+]
 TABLE_PAGE = PROJECT / "docs" / "table.md"
 TABLES = (
     "chunks",

@@ -23,6 +23,8 @@ DOORS = {
     "clickhouse_connect": {"sql/client.py"},
     "chdb": {"sql/client.py"},
     "fcntl": {"sql/lock.py"},
+    "ctypes": {"rag/model_memory.py", "sql/folders.py"},
+    "pyarrow": {"sql/transfer.py"},
     "torch": {
         "rag/attention_torch.py",
         "rag/fake_quantization.py",
@@ -62,6 +64,8 @@ ONE_ROW_OR_A_SET = {
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
     "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
     "newest_epoch", "probe", "lease", "may_delete", "create_database",
+    "migration_2_manifest_counts", "migration_2_empty_manifest",
+    "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",
 }  # fmt: skip
 SQL_TEXT = re.compile(
     r"\s*(SELECT|INSERT|CREATE|DELETE|ALTER|DROP|TRUNCATE|OPTIMIZE|SET|WITH)\b"
@@ -227,7 +231,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         f"sys.argv = [{command!r}, {option!r}]\n"
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
-        "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich'}\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'pyarrow'}\n"
         "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
