@@ -12,7 +12,8 @@ bfloat16 (AVX-512 BF16, AMX), where exponentials would take most of the time:
   mask, no second pass.
 
 No maximum is subtracted. Instead the length of the longest query times that of the longest key bounds every score of a
-text (Cauchy-Schwarz); a text beyond SCORE_LIMIT is computed in float32.
+head (Cauchy-Schwarz); a head beyond SCORE_LIMIT is computed in float32. Models have a few of these, and bfloat16 would
+not tell their large scores apart.
 """
 
 from __future__ import annotations
@@ -68,39 +69,59 @@ class BfloatAttention:
 
     def __call__(self, qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
         texts, tokens = present.shape
-        means = torch.empty(texts, tokens, heads, qkv.shape[1] // 3 // heads)
-        if tokens < SHORTEST:
-            self._exactly(qkv, present, means)
-        else:
-            safe = score_bounds(qkv, present, heads) < SCORE_LIMIT
-            parts = qkv.view(texts, tokens, -1)
-            for rows in slices(texts, max(1, SCORES_AT_ONCE // tokens**2)):
-                if bool(safe[rows].all()):
-                    self._quickly(parts[rows], present[rows], means[rows])
-                    continue
-                for row in range(rows.start, rows.stop):  # one by one: a text's vector depends on that text alone
-                    compute = self._quickly if bool(safe[row]) else self._exactly
-                    compute(parts[row : row + 1], present[row : row + 1], means[row : row + 1])
+        query, key, value = split_heads(qkv, present, heads)
+        means = torch.empty(texts, tokens, heads, query.shape[-1])
+        by_head = means.transpose(1, 2)
+        quick = tokens >= SHORTEST
+        safe = score_bounds(qkv, present, heads) < SCORE_LIMIT if quick else torch.zeros(texts, heads, dtype=torch.bool)
+        for rows in slices(texts, max(1, SCORES_AT_ONCE // tokens**2) if quick else texts):
+            parts = (query[rows], key[rows], value[rows])
+            if bool(safe[rows].all()):
+                self._quickly(*parts, present[rows].unsqueeze(1), by_head[rows])
+            else:
+                self._by_pairs(*parts, present[rows], safe[rows], by_head[rows])
         return means.view(texts * tokens, -1)
 
-    def _quickly(self, qkv: torch.Tensor, present: torch.Tensor, means: torch.Tensor) -> None:
-        texts, tokens, heads, narrow = means.shape
-        query, key, value = split_heads(qkv, present, heads)
+    def _by_pairs(
+        self,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        present: torch.Tensor,
+        safe: torch.Tensor,
+        means: torch.Tensor,
+    ) -> None:
+        """Each head of each text by its own bound: what becomes of a text depends on that text alone."""
+        pair_present = present.unsqueeze(1).expand(*safe.shape, -1)
+        for chosen, compute in ((safe, self._quickly), (~safe, self._exactly)):
+            if bool(chosen.any()):
+                asked, held, carried, real = (part[chosen].unsqueeze(1) for part in (query, key, value, pair_present))
+                found = torch.empty(asked.shape)
+                compute(asked, held, carried, real, found)
+                means[chosen] = found.squeeze(1)
+
+    def _quickly(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, present: torch.Tensor, means: torch.Tensor
+    ) -> None:
+        """Query, key, value and means are (texts, heads, tokens, head dimensions), present is (texts, 1, tokens)."""
+        texts, heads, tokens, narrow = query.shape
         weighted = torch.empty(texts, heads, tokens, narrow + 1, dtype=torch.bfloat16)
-        weighted[..., narrow] = present.unsqueeze(1)
-        torch.mul(value, present[:, None, :, None].to(torch.bfloat16), out=weighted[..., :narrow])
+        weighted[..., narrow] = present
+        torch.mul(value, present.unsqueeze(3).to(torch.bfloat16), out=weighted[..., :narrow])
         flat = (texts * heads, tokens, -1)
         scores = torch.bmm(query.reshape(flat), key.reshape(flat).transpose(1, 2))
         weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
-        sums = torch.bmm(weights, weighted.view(flat)).view(texts, heads, tokens, -1).transpose(1, 2).float()
+        sums = torch.bmm(weights, weighted.view(flat)).view(texts, heads, tokens, -1).float()
         torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:].clamp_(min=LEAST_SUM), out=means)
 
-    def _exactly(self, qkv: torch.Tensor, present: torch.Tensor, means: torch.Tensor) -> None:
-        heads = means.shape[2]
-        query, key, value = split_heads(qkv.float(), present, heads)
+    def _exactly(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, present: torch.Tensor, means: torch.Tensor
+    ) -> None:
+        """The same by torch's attention in float32."""
+        mask = torch.zeros(present.shape).masked_fill_(~present, -torch.inf).unsqueeze(2)
         scale = math.log(2) / OCTAVE
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=score_mask(present), scale=scale)
-        torch.add(found.transpose(1, 2), self.centre, out=means)
+        found = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask, scale=scale)
+        torch.add(found, self.centre, out=means)
 
 
 def slices(rows: int, size: int) -> Iterator[slice]:
@@ -125,10 +146,10 @@ def score_mask(present: torch.Tensor) -> torch.Tensor:
 
 
 def score_bounds(qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
-    """No score of a text is larger than this, in its head of the largest bound, float32 (texts,)."""
+    """No score of a head of a text is larger than this, float32 (texts, heads)."""
     texts, tokens = present.shape
     rows = qkv.view(texts * tokens, 3 * heads, -1)[:, : 2 * heads]
     # 1.02: the lengths are sums of bfloat16 numbers and rounded to such themselves
     longest = torch.linalg.vector_norm(rows, dim=2).view(texts, tokens, 2, heads).amax(1).float()
-    bounds: torch.Tensor = (longest[:, 0] * longest[:, 1]).amax(1) * 1.02
+    bounds: torch.Tensor = longest[:, 0] * longest[:, 1] * 1.02
     return torch.nan_to_num_(bounds, nan=math.inf)
