@@ -27,17 +27,18 @@ def copy_store(source: Location, target: Location) -> tuple[int, int]:
             "`python -m rag export`"
         )
     source.require_store()
-    if target.folder.exists() and any(target.folder.iterdir()):
+    folder = target.folder.resolve()  # `.` has no name that another one could be made of
+    if folder.exists() and any(folder.iterdir()):
         raise StoreError(f"{target} exists already: give the name of a new folder")
-    unfinished = target.folder.with_name(f"{target.folder.name}.part")
+    unfinished = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     with locked(source.folder):
         shutil.copytree(source.folder / "data", unfinished / "data", symlinks=True)
     counts = check_store(unfinished)
     flush_tree(unfinished)
-    unfinished.rename(target.folder)
-    flush_folder(target.folder.resolve().parent)
+    unfinished.rename(folder)
+    flush_folder(folder.parent)
     return counts
 
 

@@ -96,7 +96,7 @@ def begin_folder(folder: Path) -> Path:
     """A new folder beside the wanted one, whose name it gets at the end; what a killed run has left is removed."""
     if folder.exists():
         raise StoreError(f"{folder} exists already: give the name of a new folder")
-    unfinished = folder.with_name(f"{folder.name}.part")
+    unfinished = folder.resolve().with_name(f"{folder.resolve().name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700, parents=True)
     return unfinished

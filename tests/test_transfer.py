@@ -291,7 +291,9 @@ def open_store_again(folder: Path) -> Store:
     return Store.open(str(folder), write=True)
 
 
-def test_a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made(tmp_path: Path) -> None:
+def test_a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     make_store(tmp_path / "store").close()
     store, copy = parse_location(str(tmp_path / "store")), parse_location(str(tmp_path / "copy"))
     with locked(tmp_path / "store"), pytest.raises(StoreBusy):
@@ -299,6 +301,9 @@ def test_a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made(tmp_path
     copy_store(store, copy)
     with pytest.raises(StoreError, match="exists already"):
         copy_store(store, copy)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert copy_store(store, parse_location(".")) == (4, 4)
     with pytest.raises(UsageError, match="is on a server: use BACKUP"):
         copy_store(parse_location("clickhouse://127.0.0.1:1/none"), copy)
     with pytest.raises(StoreError, match="there is no store"):
