@@ -307,7 +307,7 @@ def test_a_key_is_never_sent_readably_to_another_machine() -> None:
 
 
 def test_the_key_is_not_shown_with_the_settings() -> None:
-    assert KEY not in repr(Settings(".rag", None, Path(), True, None, KEY))
+    assert KEY not in repr(Settings(".rag", None, Path(), offline=True, llm_key=KEY))
 
 
 # A served model

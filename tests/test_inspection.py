@@ -121,7 +121,7 @@ def ask(
     monkeypatch.setattr(program, "store_encoder", lambda store, options: encoder)
 
     def run(*arguments: str) -> tuple[int, str]:
-        code = program.command([*arguments, "--db", str(store.client.location)])
+        code = program.command([*arguments, "--mode", "vector", "--db", str(store.client.location)])
         return code, capsys.readouterr().out
 
     return run

@@ -115,7 +115,9 @@ class Talk:
         """What appears up to `text` at the end of the screen."""
         seen, last = "", time.monotonic() + seconds
         while not seen.endswith(text):
-            ready, _, _ = select.select([self.terminal], [], [], max(0.0, last - time.monotonic()))
+            poll = select.poll()  # not select.select, which knows the first 1,024 descriptors only
+            poll.register(self.terminal, select.POLLIN)
+            ready = poll.poll(1000 * max(0.0, last - time.monotonic()))
             assert ready, f"{text!r} did not appear within {seconds} s, but {seen!r}"
             try:
                 seen += os.read(self.terminal, 65536).decode()
