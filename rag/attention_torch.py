@@ -54,7 +54,7 @@ class FloatAttention:
 
     def __call__(self, qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:
         query, key, value = split_heads(qkv, present, heads)
-        mask = None if bool(present.all()) else score_mask(present)
+        mask = None if bool(present.all()) else score_mask(present.unsqueeze(1))
         return join_heads(F.scaled_dot_product_attention(query, key, value, attn_mask=mask))
 
 
@@ -118,7 +118,7 @@ class BfloatAttention:
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, present: torch.Tensor, means: torch.Tensor
     ) -> None:
         """The same by torch's attention in float32."""
-        mask = torch.zeros(present.shape).masked_fill_(~present, -torch.inf).unsqueeze(2)
+        mask = score_mask(present)
         scale = math.log(2) / OCTAVE
         found = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask, scale=scale)
         torch.add(found, self.centre, out=means)
@@ -141,8 +141,8 @@ def join_heads(values: torch.Tensor) -> torch.Tensor:
 
 
 def score_mask(present: torch.Tensor) -> torch.Tensor:
-    """What keeps attention away from padding, (texts, 1, 1, tokens): added to scores in float32."""
-    return torch.zeros(present.shape).masked_fill_(~present, -torch.inf)[:, None, None]
+    """What keeps attention away from padding, (texts, 1, 1, tokens) of (texts, 1, tokens): added to scores in float32."""
+    return torch.zeros(present.shape).masked_fill_(~present, -torch.inf).unsqueeze(2)
 
 
 def score_bounds(qkv: torch.Tensor, present: torch.Tensor, heads: int) -> torch.Tensor:

@@ -117,7 +117,7 @@ def test_no_acknowledged_document_is_lost_half_or_mixed_when_the_writer_is_kille
         print(
             f"\n{kills} kills: {witness.acknowledged} acknowledgements and {witness.reads} whole-corpus reads checked"
         )
-    assert witness.acknowledged >= kills
+    assert witness.acknowledged > kills
     assert witness.reads > 0
 
 
