@@ -7,8 +7,8 @@
     python benchmarks/search.py plot                              (search-growth.png)
     python benchmarks/search.py threads [--rows 300000]           (16 threads ask while one ingests)
 
-NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32`, `clickhouse-bfloat16`,
-`clickhouse-hnsw`, `faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, or `all`. Give several names at once
+NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32` (as a table is made without further
+thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`, `faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, or `all`. Give several names at once
 to compare them: load on the machine then falls on all of them. A peer that is not installed
 (`pip install -e .[benchmarks]`) is named and passed over. Our times include both statements of a read, the reading of
 text and metadata of the hits, and Python's share; the peers return ids.
@@ -112,7 +112,7 @@ def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
         build += time.perf_counter() - started
         store.collect_garbage(grace_seconds=0)
         store.client.text("OPTIMIZE TABLE chunks FINAL", None)
-        for probes in (64, 128) if store.cells() else ():
+        for probes in (64, 128, 256) if store.cells() else ():
             how = SearchOptions("cells", probes=probes)
             yield {"name": f"ours cells, {probes} probes", "build": build, **measure_ours(store, folder, rows, how)}
 
@@ -174,14 +174,15 @@ def measure_ours(store: Any, folder: Path, rows: int, how: Any) -> dict[str, Any
 
 
 def clickhouse(folder: Path, scratch: Path, rows: int, kind: str) -> Iterator[dict[str, Any]]:
-    """Array(Float32), Array(BFloat16), or Array(Float32) with an HNSW index of bfloat16."""
+    """Array(Float32), the same uncompressed, Array(BFloat16), or Array(Float32) with an HNSW index of bfloat16."""
     import chdb
 
     scratch.mkdir(parents=True, exist_ok=True)
     db = chdb.connect(str(scratch / "data"))
     element = "BFloat16" if kind == "bfloat16" else "Float32"
     index = ", INDEX near v TYPE vector_similarity('hnsw', 'cosineDistance', 384)" if kind == "hnsw" else ""
-    db.query(f"CREATE TABLE t (id UInt32, v Array({element}){index}) ENGINE = MergeTree ORDER BY id")
+    codec = " CODEC(NONE)" if kind == "float32-none" else ""
+    db.query(f"CREATE TABLE t (id UInt32, v Array({element}){codec}{index}) ENGINE = MergeTree ORDER BY id")
     started = time.perf_counter()
     vectors = read_rows(folder, rows)
     for first in range(0, rows, 50_000):
@@ -201,7 +202,9 @@ def clickhouse(folder: Path, scratch: Path, rows: int, kind: str) -> Iterator[di
         return [int(i) for i in str(db.query(f"SELECT id FROM t ORDER BY {score.format(q=literal)} LIMIT {K}")).split()]
 
     figures = measure_queries(folder, rows, search)
-    yield {"name": f"ClickHouse {kind}", "build": build, **figures, "bytes": size_of(scratch), "mib": resident_mib()}
+    active = "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 't' AND active"  # merged parts linger on the disk
+    size = int(str(db.query(active)))
+    yield {"name": f"ClickHouse {kind}", "build": build, **figures, "bytes": size, "mib": resident_mib()}
 
 
 # Libraries
@@ -311,6 +314,7 @@ def sqlite_table(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, A
 SYSTEMS: dict[str, Callable[[Path, Path, int], Iterator[dict[str, Any]]]] = {
     "ours": ours,
     "clickhouse-float32": lambda *place: clickhouse(*place, "float32"),
+    "clickhouse-float32-none": lambda *place: clickhouse(*place, "float32-none"),
     "clickhouse-bfloat16": lambda *place: clickhouse(*place, "bfloat16"),
     "clickhouse-hnsw": lambda *place: clickhouse(*place, "hnsw"),
     "faiss-sq8": lambda *place: faiss_index(*place, "sq8"),

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from sql.client import Row
 
 CELLS_FROM = 100_000  # rows: fewer are searched in two stages in hardly more time
 RETRAIN_GROWTH = 4  # times as many rows as the cells were trained for
@@ -42,6 +46,12 @@ class Cells:
     def numbers(self, vectors: NDArray[np.float32]) -> NDArray[np.int64]:
         """The cell of each vector, int64 (n,)."""
         return self.first_cell + nearest_centroids(vectors, self.centroids)[0]
+
+    def nearest(self, query: NDArray[np.integer], probes: int) -> list[int]:
+        """The numbers of so many cells that a query (dimensions,) points to most, the best first."""
+        products = self.centroids @ query.astype(np.float32)
+        numbers: list[int] = (self.first_cell + np.argsort(-products, kind="stable")[:probes]).tolist()
+        return numbers
 
     def have_drifted(self, rows: int, similarity: float) -> bool:
         """Whether a table of so many rows, a sample of which has this similarity to its centroids, needs new ones."""
@@ -97,3 +107,26 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     scaled = vectors / np.where(scale == 0, 1, scale)  # first: the square of a large float32 would be infinite
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
     return np.asarray(scaled / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def cells_columns(cells: Cells) -> dict[str, list[Any]]:
+    """One version of the cells as the columns of an insert."""
+    count = len(cells.centroids)
+    return {
+        "version": [cells.version] * count,
+        "cell": list(range(cells.first_cell, cells.last_cell + 1)),
+        "first_cell": [cells.first_cell] * count,
+        "last_cell": [cells.last_cell] * count,
+        "centroid": cells.centroids.tolist(),
+        "trained_rows": [cells.trained_rows] * count,
+        "similarity": [cells.similarity] * count,
+    }
+
+
+def read_cells(rows: Sequence[Row]) -> Cells | None:
+    """The newest version of the cells, None where there is none."""
+    if not rows:
+        return None
+    first = rows[0]
+    centroids = np.array([row["centroid"] for row in rows], dtype=np.float32)
+    return Cells(first["version"], first["first_cell"], centroids, first["trained_rows"], first["similarity"])

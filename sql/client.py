@@ -37,6 +37,11 @@ SESSION_SETTINGS = {
     "async_insert": 0,  # on by default since 26.x; an insert must be on disk when it returns
     "mutations_sync": 1,
     "lightweight_deletes_sync": 1,
+    # Every question has other constants, so an expression that was compiled for one is of no use to the next.
+    "compile_expressions": 0,
+    # A search that reads some cells of a table is to use all cores, small as it is.
+    "merge_tree_min_rows_for_concurrent_read": 8192,
+    "merge_tree_min_bytes_for_concurrent_read": 1 << 20,
 }
 CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY = 469, 243, 164
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516

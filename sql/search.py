@@ -20,7 +20,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from sql.calibration import fold_query
-from sql.cells import CELLS_FROM
+from sql.cells import CELLS_FROM, read_cells
 from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
 from sql.records import first_generation
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sql.calibration import Calibration
+    from sql.cells import Cells
     from sql.client import Client, Row
     from sql.filters import Filter
     from sql.records import QuantizedQuery
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
-PROBES = 64  # cells that a search reads
+SPARE = 2  # times k: how many a search of cells keeps before it looks up what is published
+PROBES = 128  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many candidates where the first ones left fewer than k results
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
@@ -99,6 +101,7 @@ class Searcher:
     client: Client
     _hidden: dict[int, list[int]] = field(default_factory=dict)
     _tables: dict[int, Row] = field(default_factory=dict)
+    _cells: Cells | None = None
 
     def search(self, request: Request, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
@@ -121,7 +124,7 @@ class Searcher:
         if mode != "exact":
             hidden = self.hidden_generations(request.epoch, run)
             if hidden is not None:
-                candidates = request.options.candidates or max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
+                candidates = request.options.candidates or default_candidates(request, mode)
                 probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
                 for factor in (1, WIDER):
                     if mode == "cells":
@@ -132,10 +135,7 @@ class Searcher:
 
     def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
-        table = self._tables.get(request.epoch)
-        if table is None:
-            (table,) = run("table", Statement("cell_range"))
-            self._tables = {request.epoch: table}
+        table = self.table(request.epoch, run)
         rows = matches = table["row_count"]
         if rows > EXACT_UP_TO and request.condition is not None:
             matches = run("matches", Statement("count_matches", {}, request.condition))[0]["match_count"]
@@ -144,24 +144,35 @@ class Searcher:
         has_cells = table["last_cell"] and table["assigned"] >= LEAST_ASSIGNED * rows
         return ("cells" if has_cells else "two-stage"), matches / rows
 
-    def cells_statement(
-        self, request: Request, probes: int, candidates: int, hidden: list[int], run: Runner
-    ) -> Statement:
-        """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
-        values = query_values(request)
-        cells = run(
-            "cells",
-            Statement("nearest_cells", {"query": request.query.codes.tolist(), "probes": min(probes, NO_LIMIT)}),
-        )
-        if not cells:
+    def table(self, epoch: int, run: Runner) -> Row:
+        """How many rows the table holds, and how many of them lie in the newest cells."""
+        table = self._tables.get(epoch)
+        if table is None:
+            (table,) = run("table", Statement("cell_range"))
+            self._tables = {epoch: table}
+        return table
+
+    def cells(self, epoch: int, run: Runner) -> Cells:
+        """The newest cells, read again only when there are newer ones; StoreError where there are none yet."""
+        newest = self.table(epoch, run)["last_cell"]
+        if self._cells is None or self._cells.last_cell != newest:
+            self._cells = read_cells(run("cells", Statement("cells"))) if newest else None
+        if self._cells is None:
             raise StoreError(
                 f"the store {self.client.location} has no cells: ingest makes them from {CELLS_FROM} chunks on, "
                 "search with `--search two-stage`"
             )
-        values |= {
-            "cells": [row["cell"] for row in cells],
-            "first_cell": cells[0]["first_cell"],
-            "last_cell": cells[0]["last_cell"],
+        return self._cells
+
+    def cells_statement(
+        self, request: Request, probes: int, candidates: int, hidden: list[int], run: Runner
+    ) -> Statement:
+        """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
+        cells = self.cells(request.epoch, run)
+        values = query_values(request) | {
+            "cells": cells.nearest(request.query.codes, probes),
+            "first_cell": cells.first_cell,
+            "last_cell": cells.last_cell,
             "candidates": min(candidates, NO_LIMIT),
             "dead": hidden,
             "begun_later": first_generation(request.epoch),
@@ -214,6 +225,14 @@ def make_request(
         raise RagError(f"{per_document} chunks of one document: it must be at least 1")
     condition = compile_filter(given) if given else None
     return Request(query, min(k, NO_LIMIT), epoch, condition, per_document, options or SearchOptions(), calibration)
+
+
+def default_candidates(request: Request, mode: str) -> int:
+    """Signs tell little, so two stages score many candidates. Cells have scored theirs already, and keep some more than
+    are asked for: for what is not published after all, or is one too many of its document."""
+    if mode == "cells" and request.per_document is None:
+        return SPARE * request.k
+    return max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
 
 
 def exact_statement(request: Request) -> Statement:

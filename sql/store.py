@@ -17,6 +17,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
 
 from sql.calibration import PER_DIMENSION, Calibration, Quantizer
+from sql.cells import read_cells
 from sql.client import Client, Row
 from sql.cluster import Cluster
 from sql.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable
@@ -36,7 +37,7 @@ from sql.records import (
 from sql.search import Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, dialect_statements, schema_statements, server_statements
-from sql.tend import read_cells, read_vectors
+from sql.tend import read_vectors
 from sql.words import (
     bm25_statement,
     hybrid_hits_statement,

@@ -10,11 +10,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sql.cells import CELLS_FROM, ROWS_AT_ONCE, SAMPLE_PER_CELL, Cells, cell_count, mean_similarity, train_cells
+from sql.cells import (
+    CELLS_FROM,
+    ROWS_AT_ONCE,
+    SAMPLE_PER_CELL,
+    Cells,
+    cell_count,
+    cells_columns,
+    mean_similarity,
+    train_cells,
+)
 from sql.errors import StoreError
 from sql.records import QuantizedVectors
 from sql.statements import Statement
@@ -164,26 +173,3 @@ def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> Quanti
         np.array([row["zero_point"] for row in rows], dtype=np.int8),
         calibration,
     )
-
-
-def cells_columns(cells: Cells) -> dict[str, list[Any]]:
-    """One version of the cells as the columns of an insert."""
-    count = len(cells.centroids)
-    return {
-        "version": [cells.version] * count,
-        "cell": list(range(cells.first_cell, cells.last_cell + 1)),
-        "first_cell": [cells.first_cell] * count,
-        "last_cell": [cells.last_cell] * count,
-        "centroid": cells.centroids.tolist(),
-        "trained_rows": [cells.trained_rows] * count,
-        "similarity": [cells.similarity] * count,
-    }
-
-
-def read_cells(rows: Sequence[Row]) -> Cells | None:
-    """The newest version of the cells, None where there is none."""
-    if not rows:
-        return None
-    first = rows[0]
-    centroids = np.array([row["centroid"] for row in rows], dtype=np.float32)
-    return Cells(first["version"], first["first_cell"], centroids, first["trained_rows"], first["similarity"])

@@ -192,7 +192,7 @@ def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(s
 
 
 def columns_of(cells: Cells) -> dict[str, list[object]]:
-    from sql.tend import cells_columns
+    from sql.cells import cells_columns
 
     return cells_columns(cells)
 
