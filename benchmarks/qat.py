@@ -126,6 +126,7 @@ class Simulated:
     """The fake-quantized encoder as a kernel: for forms that the kernels do not compute."""
 
     name = "simulated"
+    pads = True
 
     def __init__(self, encoder: FakeQuantizedEncoder) -> None:
         self.encoder = encoder

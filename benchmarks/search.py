@@ -8,9 +8,10 @@
     python benchmarks/search.py threads [--rows 300000]           (16 threads ask while one ingests)
 
 NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32` (as a table is made without further
-thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`, `faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, or `all`. Give several names at once
-to compare them: load on the machine then falls on all of them. A peer that is not installed
-(`pip install -e .[benchmarks]`) is named and passed over. Our times include both statements of a read, the reading of
+thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`,
+`faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, or `all`. Give several names at once to compare them:
+load on the machine then falls on all of them. A peer that is not installed (`pip install -e .[benchmarks]`) is named and
+passed over. Our times include both statements of a read, the reading of
 text and metadata of the hits, and Python's share; the peers return ids.
 """
 
@@ -202,7 +203,9 @@ def clickhouse(folder: Path, scratch: Path, rows: int, kind: str) -> Iterator[di
         return [int(i) for i in str(db.query(f"SELECT id FROM t ORDER BY {score.format(q=literal)} LIMIT {K}")).split()]
 
     figures = measure_queries(folder, rows, search)
-    active = "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 't' AND active"  # merged parts linger on the disk
+    active = (
+        "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 't' AND active"  # merged parts linger on the disk
+    )
     size = int(str(db.query(active)))
     yield {"name": f"ClickHouse {kind}", "build": build, **figures, "bytes": size, "mib": resident_mib()}
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from sql.store import Collection
 
 TOKENS_PER_BATCH = 2048  # larger batches leave the CPU's caches and gain nothing
-LENGTH_STEP = 16  # texts are padded to the next multiple, and only texts of one padded length share a batch
+LENGTH_STEP = 16  # where a kernel pads: up to the next multiple, and only texts of one padded length share a batch
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,9 @@ class Encoder:
                     f"that {self.config.model} reads: shorten it"
                 )
         vectors = np.empty((len(texts), self.config.dimensions), dtype=np.float32)
-        for rows in batches([len(tokens) for tokens in ids], self.config.max_tokens):
+        if not ids:
+            return vectors
+        for rows in batches([len(tokens) for tokens in ids], self.config.max_tokens, pads=self.kernel.pads):
             vectors[rows] = self.kernel.forward(*pad([ids[row] for row in rows], self.config.max_tokens))
             progress(len(rows))
         if self.config.normalized:
@@ -102,15 +104,17 @@ def padded_length(length: int, limit: int) -> int:
     return min(-(-length // LENGTH_STEP) * LENGTH_STEP, limit)
 
 
-def batches(lengths: Sequence[int], limit: int) -> list[list[int]]:
-    """Rows grouped by padded length, longest first, each group within TOKENS_PER_BATCH."""
-    groups: dict[int, list[int]] = {}
-    for row, length in enumerate(lengths):
-        groups.setdefault(padded_length(length, limit), []).append(row)
-    result = []
-    for length in sorted(groups, reverse=True):
-        rows, size = groups[length], max(1, TOKENS_PER_BATCH // length)
-        result += [rows[first : first + size] for first in range(0, len(rows), size)]
+def batches(lengths: Sequence[int], limit: int, *, pads: bool) -> list[list[int]]:
+    """Rows in groups within TOKENS_PER_BATCH, longest first; where a kernel pads, all of a group have one padded length."""
+    result: list[list[int]] = []
+    last, tokens = 0, 0
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        length = padded_length(lengths[row], limit) if pads else lengths[row]
+        if not result or tokens + length > TOKENS_PER_BATCH or (pads and length != last):
+            result.append([])
+            tokens = 0
+        result[-1].append(row)
+        last, tokens = length, tokens + length
     return result
 
 

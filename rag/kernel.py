@@ -70,6 +70,7 @@ class Kernel(Protocol):
     """One way to run the encoder on one kind of hardware."""
 
     name: str
+    pads: bool  # computes padding like tokens, so that only texts of like length should share a batch
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Pooled vectors, float32 (texts, dimensions), of padded ids (texts, tokens) with their true lengths."""

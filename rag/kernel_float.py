@@ -138,6 +138,7 @@ class FloatKernel:
     """Runs the float model with the same batches, pooling and normalization as the int8 kernels."""
 
     name = "transformers float32"
+    pads = True
 
     def __init__(self, model: FloatModel, config: EncoderConfig) -> None:
         self.config = config

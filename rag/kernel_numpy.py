@@ -27,6 +27,7 @@ class NumpyKernel:
     """Runs a checkpoint with int8 weights in memory; one layer at a time is widened while it is used."""
 
     name = "numpy int8"
+    pads = True
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.config = checkpoint.config

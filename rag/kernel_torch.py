@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from rag.attention_torch import Attention, BfloatAttention, FloatAttention
+from rag.attention_torch import Attention, BfloatAttention, FloatAttention, runs
 from rag.compute import Plan
 from rag.kernel import (
     FULL,
@@ -31,7 +31,7 @@ from rag.kernel import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -47,6 +47,8 @@ FLOAT_TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 class TorchKernel:
     """Runs a checkpoint with int8 weights in memory."""
+
+    pads = False
 
     def __init__(self, checkpoint: Checkpoint, plan: Plan | None = None) -> None:
         self.plan = plan or Plan()
@@ -77,17 +79,17 @@ class TorchKernel:
         return vectors
 
     def _forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        texts, tokens = ids.shape
-        wide = self.config.dimensions
-        flat = ids.flatten()
-        words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1)).view(texts, tokens, wide)
+        present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
+        text_lengths = lengths.tolist()
+        # From here on there is a row for each token of a text, and none for padding.
+        flat, places = ids[present], present.nonzero()[:, 1]
+        words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
         norm = self.embedding_norm
-        hidden = norm(words.add_(self.positions[:tokens]).view(-1, wide))
-        present = torch.arange(tokens) < lengths.unsqueeze(1)
+        hidden = norm(words.add_(self.positions[places]))
         for layer in self.layers:
-            means = self.attention(layer.qkv(hidden), present, self.config.heads)
+            means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        return pool(hidden.view(texts, tokens, wide), present, self.config.pooling)
+        return pool_rows(hidden, text_lengths, self.config.pooling)
 
 
 def make_attention(plan: Plan, head_dimensions: int, centre: float) -> Attention:
@@ -187,6 +189,17 @@ def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.T
     steps = grid.top / largest
     codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(ROUNDING)).to(torch.uint8)
     return codes, largest.div_(grid.top)
+
+
+def pool_rows(hidden: torch.Tensor, lengths: Sequence[int], pooling: str) -> torch.Tensor:
+    """One vector a text of texts that lie end to end: the mean over its rows, or its first row."""
+    vectors = torch.empty(len(lengths), hidden.shape[1])
+    number = 0
+    for rows, texts in runs(lengths):
+        tokens = hidden[rows].view(texts, -1, hidden.shape[1])
+        vectors[number : number + texts] = tokens[:, 0] if pooling == "cls" else tokens.mean(1)
+        number += texts
+    return vectors
 
 
 def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:

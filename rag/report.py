@@ -41,6 +41,7 @@ QUESTIONS = 100
 TOP = 10
 DEPTH = 100  # chunks of a ranking: enough for ten documents unless one document fills it
 EVERY_CHUNK = 2**31
+PAIRS_AT_ONCE = 20_000  # of a question and a chunk in one statement: each is a row of two vectors while it runs
 
 
 @dataclass(frozen=True)
@@ -256,34 +257,62 @@ def rank_everything(
     whole: bool,
 ) -> Rankings:
     """Every question, ranked in every way."""
-    calibration, places = store.calibration(epoch), sample.places()
-    keys = {(generation, key[1]): key for generation, key in zip(sample.generations, sample.keys, strict=True)}
     depth = DEPTH + 1  # one more: a chunk that asks is not to be found itself
-    by_float_model: list[Ranking] = []
-    by_floats: list[Ranking] = []
-    by_codes: list[Ranking] = []
-    exact: list[Ranking] = []
+    by_float_model = None if float_vectors is None else rank_by_float_model(sample, float_vectors, questions, depth)
+    by_floats, by_codes = rank_sample(store, epoch, sample, questions, depth)
+    exact = by_codes if whole else []
     searched: list[Ranking] = []
     sources = dict(sample.sources)
     for question in questions:
-        if float_vectors is not None and question.float_vector is not None:
-            order = np.argsort(-(float_vectors.astype(np.float64) @ question.float_vector), kind="stable")
-            by_float_model.append(without([sample.keys[row] for row in order[:depth]], question.itself))
         query = quantize_query(question.vector)
-        values = code_values(query, calibration) | {"k": depth}
-        floats = Statement("report_nearest_floats", {**places, "vector": question.vector.tolist(), "k": depth})
-        codes = Statement("report_nearest_codes", {**places, **values})
-        for statement, rankings in ((floats, by_floats), (codes, by_codes)):
-            rows = store.client.query(statement)
-            rankings.append(without([keys[row["generation"], row["chunk_index"]] for row in rows], question.itself))
-        exactly = store.search(query, depth, epoch, how=SearchOptions("exact"))
-        exact.append(without([(hit.document_id, hit.chunk_index) for hit in exactly], question.itself))
+        if not whole:
+            exactly = store.search(query, depth, epoch, how=SearchOptions("exact"))
+            exact.append(without([(hit.document_id, hit.chunk_index) for hit in exactly], question.itself))
         hits = store.search(query, depth, epoch)
         sources |= {(hit.document_id, hit.chunk_index): hit.source for hit in hits}
         searched.append(without([(hit.document_id, hit.chunk_index) for hit in hits], question.itself))
-    return Rankings(
-        by_float_model if float_vectors is not None else None, by_floats, by_codes, exact, searched, sources, whole
-    )
+    return Rankings(by_float_model, by_floats, by_codes, exact, searched, sources, whole)
+
+
+def rank_by_float_model(
+    sample: Sample, float_vectors: NDArray[np.float32], questions: Sequence[Question], depth: int
+) -> list[Ranking]:
+    """The sample's chunks nearest to each question, all vectors being the float32 model's."""
+    wide, rankings = float_vectors.astype(np.float64), []
+    for question in questions:
+        if question.float_vector is not None:
+            order = np.argsort(-(wide @ question.float_vector), kind="stable")[:depth]
+            rankings.append(without([sample.keys[row] for row in order], question.itself))
+    return rankings
+
+
+def rank_sample(
+    store: Store, epoch: int, sample: Sample, questions: Sequence[Question], depth: int
+) -> tuple[list[Ranking], list[Ranking]]:
+    """The sample's chunks nearest to each question by float32 vectors and by int8 vectors, ranked in SQL."""
+    calibration, places = store.calibration(epoch), sample.places()
+    keys = {(generation, key[1]): key for generation, key in zip(sample.generations, sample.keys, strict=True)}
+    by_floats: list[Ranking] = []
+    by_codes: list[Ranking] = []
+    at_once = max(1, PAIRS_AT_ONCE // len(sample.keys))
+    for first in range(0, len(questions), at_once):
+        asked = questions[first : first + at_once]
+        values = [code_values(quantize_query(question.vector), calibration) for question in asked]
+        floats = {"vectors": [question.vector.tolist() for question in asked]}
+        codes = {
+            "queries": [value["query"] for value in values],
+            "query_sums": [value["query_sum"] for value in values],
+            "query_offsets": [value["query_offset"] for value in values],
+        }
+        for name, bound, rankings in (
+            ("report_nearest_floats", floats, by_floats),
+            ("report_nearest_codes", codes, by_codes),
+        ):
+            found: list[Ranking] = [[] for _ in asked]
+            for row in store.client.query(Statement(name, places | bound | {"k": depth})):
+                found[row["question"] - 1].append(keys[row["generation"], row["chunk_index"]])
+            rankings += [without(one, question.itself) for one, question in zip(found, asked, strict=True)]
+    return by_floats, by_codes
 
 
 def without(ranking: Ranking, itself: Key | None) -> Ranking:

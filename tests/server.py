@@ -36,6 +36,9 @@ GRANTS = {
         "SELECT, INSERT, ALTER, CREATE DATABASE, DROP DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW, TRUNCATE, "
         f"OPTIMIZE ON {DATABASES}*.*",
         "SELECT ON system.parts",
+        f"BACKUP ON {DATABASES}*.*",
+        "READ, WRITE ON DISK",
+        "DISK ON *.*",
         "CREATE FUNCTION, DROP FUNCTION ON *.*",
         "TABLE ENGINE ON MergeTree",
         "TABLE ENGINE ON Distributed",
@@ -58,6 +61,8 @@ CONFIG = """<clickhouse>
 <user_directories><users_xml><path>users.xml</path></users_xml></user_directories>
 <macros><shard>{tcp}</shard></macros><remote_servers><two><secret>between nodes</secret>{shards}</two></remote_servers>
 <distributed_ddl><path>/clickhouse/ddl</path></distributed_ddl>
+<storage_configuration><disks><backups><type>local</type><path>{home}/backups/</path></backups></disks></storage_configuration>
+<backups><allowed_disk>backups</allowed_disk></backups>
 <logger><level>warning</level><console>1</console></logger>
 </clickhouse>"""
 SHARD = """<shard><internal_replication>true</internal_replication>

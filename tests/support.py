@@ -128,6 +128,7 @@ class HashKernel:
 
     dimensions: int
     name: str = "hash"
+    pads: bool = True
     calls: int = 0
     texts: int = 0
     batches_left: int | None = field(default=None)

@@ -14,7 +14,16 @@ from models import save_distilbert
 from rag import kernel_numpy
 from rag.checkpoint import Checkpoint, read_checkpoint
 from rag.compute import Plan
-from rag.encoder import Encoder, batches, cache_name, checkpoint_folder, load_encoder, load_float_encoder, padded_length
+from rag.encoder import (
+    TOKENS_PER_BATCH,
+    Encoder,
+    batches,
+    cache_name,
+    checkpoint_folder,
+    load_encoder,
+    load_float_encoder,
+    padded_length,
+)
 from rag.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold
 from rag.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.kernel_torch import PRODUCTS, TorchKernel, cut, quantize_activated
@@ -237,9 +246,20 @@ def test_a_text_that_is_too_long_is_refused_and_never_cut(encoder: Encoder) -> N
 
 def test_batches_hold_one_padded_length_each_and_every_text_once() -> None:
     lengths = [3, 16, 17, 250, 256, 100, 16, 3] * 40
-    found = batches(lengths, 256)
+    found = batches(lengths, 256, pads=True)
     assert sorted(row for rows in found for row in rows) == list(range(len(lengths)))
     assert all(len({padded_length(lengths[row], 256) for row in rows}) == 1 for rows in found)
+    assert max(sum(padded_length(lengths[row], 256) for row in rows) for rows in found) <= TOKENS_PER_BATCH
+
+
+def test_where_nothing_is_padded_batches_are_full_and_texts_of_one_length_are_neighbours() -> None:
+    lengths = [3, 16, 17, 250, 256, 100, 16, 3] * 40
+    found = batches(lengths, 256, pads=False)
+    order = [row for rows in found for row in rows]
+    assert sorted(order) == list(range(len(lengths)))
+    assert [lengths[row] for row in order] == sorted(lengths, reverse=True)
+    sizes = [sum(lengths[row] for row in rows) for rows in found]
+    assert TOKENS_PER_BATCH - 256 < min(sizes[:-1]) <= max(sizes) <= TOKENS_PER_BATCH
 
 
 def test_progress_hears_of_every_text(encoder: Encoder) -> None:

@@ -33,13 +33,9 @@ HEADS, WIDE, TOKENS = 4, 64, 96
 # Attention
 
 
-def drawn_qkv(texts: int, size: float = 1.0) -> torch.Tensor:
-    """Query, key and value of padded texts, float32 (rows, 3 * dimensions)."""
-    return torch.randn(texts * TOKENS, 3 * WIDE, generator=torch.Generator().manual_seed(texts)) * size
-
-
-def padded(lengths: list[int]) -> torch.Tensor:
-    return torch.arange(TOKENS) < torch.tensor(lengths).unsqueeze(1)
+def drawn_qkv(lengths: list[int], size: float = 1.0) -> torch.Tensor:
+    """Query, key and value of texts that lie end to end, float32 (rows, 3 * dimensions)."""
+    return torch.randn(sum(lengths), 3 * WIDE, generator=torch.Generator().manual_seed(len(lengths))) * size
 
 
 def in_bfloat16(attention: BfloatAttention, qkv: torch.Tensor) -> torch.Tensor:
@@ -57,48 +53,48 @@ def test_shifted_bits_are_powers_of_two_within_six_percent() -> None:
 
 
 def test_attention_in_bfloat16_is_close_to_float32() -> None:
-    qkv, present = drawn_qkv(5, 1.5), padded([96, 90, 81, 5, 1])
+    lengths = [96, 90, 81, 81, 81, 5, 1]
+    qkv = drawn_qkv(lengths, 1.5)
     quick = BfloatAttention(WIDE // HEADS, 128.5)
-    found = quick(in_bfloat16(quick, qkv), present, HEADS) - 128.5
-    expected = FloatAttention()(qkv, present, HEADS)
-    real = present.flatten()
-    assert float((found - expected)[real].abs().max()) < 0.15
-    assert float((found - expected)[real].square().mean().sqrt()) < 0.02
+    difference = quick(in_bfloat16(quick, qkv), lengths, HEADS) - 128.5 - FloatAttention()(qkv, lengths, HEADS)
+    assert float(difference.abs().max()) < 0.15
+    assert float(difference.square().mean().sqrt()) < 0.02
 
 
-def test_padding_never_weighs_on_attention() -> None:
-    qkv, present = drawn_qkv(2), padded([80, 7])
-    quick = BfloatAttention(WIDE // HEADS)
-    first = quick(in_bfloat16(quick, qkv), present, HEADS)
-    qkv[~present.flatten()] *= -1.5
-    second = quick(in_bfloat16(quick, qkv), present, HEADS)
-    real = present.flatten()
-    assert torch.equal(first[real], second[real])
+def test_attention_is_that_of_the_formula_and_stays_within_a_text() -> None:
+    lengths = [7, 5, 5, 1]
+    qkv = drawn_qkv(lengths)
+    expected = []
+    for text in qkv.double().split(lengths):
+        query, key, value = text.view(len(text), 3, HEADS, -1).permute(1, 2, 0, 3)
+        weights = torch.softmax(query @ key.transpose(1, 2) / (WIDE // HEADS) ** 0.5, dim=2)
+        expected.append((weights @ value).transpose(0, 1).reshape(len(text), WIDE))
+    assert torch.allclose(FloatAttention()(qkv, lengths, HEADS).double(), torch.cat(expected), atol=1e-5)
 
 
 def test_scores_beyond_what_bits_hold_are_computed_in_float32_and_the_other_texts_do_not_feel_it() -> None:
-    qkv, present = drawn_qkv(3), padded([96, 90, 85])
+    lengths = [90, 90, 90]
+    qkv, large = drawn_qkv(lengths), slice(90, 180)
     quick = BfloatAttention(WIDE // HEADS)
-    alone = quick(in_bfloat16(quick, qkv), present, HEADS)
-    qkv[TOKENS : 2 * TOKENS, : 2 * WIDE] *= 12
+    alone = quick(in_bfloat16(quick, qkv), lengths, HEADS)
+    qkv[large, : 2 * WIDE] *= 12
     scaled = in_bfloat16(quick, qkv)
-    beyond = score_bounds(scaled, present, HEADS) > SCORE_LIMIT
+    beyond = score_bounds(scaled, 3, HEADS) > SCORE_LIMIT
     assert [row.tolist() for row in beyond] == [[False] * HEADS, [True] * HEADS, [False] * HEADS]
-    found = quick(scaled, present, HEADS)
-    others = [row for row in range(3 * TOKENS) if row // TOKENS != 1]
+    found = quick(scaled, lengths, HEADS)
+    others = [*range(90), *range(180, 270)]
     assert torch.equal(found[others], alone[others])
-    large = slice(TOKENS, TOKENS + 90)
     expected = FloatAttention()(
-        scaled.float() / torch.tensor([quick.query_scale] * WIDE + [1.0] * 2 * WIDE), present, HEADS
+        scaled.float() / torch.tensor([quick.query_scale] * WIDE + [1.0] * 2 * WIDE), lengths, HEADS
     )
     assert float((found - expected)[large].abs().max()) < 1e-3
 
 
 def test_no_score_is_above_its_bound() -> None:
-    qkv, present = drawn_qkv(4, 2.0).to(torch.bfloat16), padded([96, 96, 50, 3])
+    qkv = drawn_qkv([TOKENS] * 4, 2.0).to(torch.bfloat16)
     query, key, _ = qkv.double().view(4, TOKENS, 3, HEADS, -1).permute(2, 0, 3, 1, 4)
     largest = (query @ key.transpose(2, 3)).abs().amax(dim=(2, 3))
-    assert (largest <= score_bounds(qkv, present, HEADS)).all()
+    assert (largest <= score_bounds(qkv, 4, HEADS)).all()
 
 
 def test_a_keys_bias_changes_no_attention() -> None:
@@ -110,7 +106,7 @@ def test_a_keys_bias_changes_no_attention() -> None:
     )
     codes = torch.randint(0, 256, (TOKENS, WIDE), dtype=torch.uint8)
     plain, without = (
-        FloatAttention()(float_linear(one, 128, "none")(codes), padded([90]), HEADS)
+        FloatAttention()(float_linear(one, 128, "none")(codes), [TOKENS], HEADS)
         for one in (linear, scale_query(linear, 1.0))
     )
     assert torch.allclose(plain, without, atol=1e-4)

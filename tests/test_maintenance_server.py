@@ -14,7 +14,7 @@ from rag.analyser import ANALYSER
 from rag.encoder import load_encoder
 from rag.word_index import add_words
 from sql.client import Client, parse_location
-from sql.errors import StoreMismatch
+from sql.errors import StoreError, StoreMismatch
 from sql.settings import Settings
 from sql.store import Store
 from sql.transfer import Import, export_store
@@ -57,6 +57,24 @@ def test_an_export_of_a_folder_is_imported_into_a_server_and_back(server: Any, t
     imported(tmp_path / "back", tmp_path / "other")
     with Store.open(str(tmp_path / "other")) as store:
         assert found(store) == before
+
+
+def test_a_server_store_is_restored_from_the_servers_own_backup(server: Any) -> None:
+    database = server.new_database()
+    dsn = server.dsn(database)
+    make_store(dsn).close()
+    with Store.open(dsn) as store:
+        before = found(store)
+    backup = f"Disk('backups', '{database}')"
+    server.ask(f"BACKUP DATABASE {database} TO {backup}")
+    server.ask(f"DROP DATABASE {database} SYNC")
+    with pytest.raises(StoreError, match="does not exist"):
+        Store.open(dsn)
+    server.ask(f"RESTORE DATABASE {database} FROM {backup}")
+    with Store.open(dsn, write=True) as store:
+        assert found(store) == before
+        assert store.damaged_documents() == []
+        assert publish_document(store, "more.txt", ["more"]) == store.epoch()
 
 
 def test_a_server_store_is_embedded_again_into_a_second_database(
