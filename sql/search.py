@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
 SPARE = 2  # times k: how many a search of cells keeps before it looks up what is published
-PROBES = 128  # cells that a search reads
+PROBES = 64  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many candidates where the first ones left fewer than k results
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
