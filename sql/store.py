@@ -605,10 +605,15 @@ class Store:
         self._verify_words(drafts)
 
     def publish_rows(self, rows_at: Callable[[int], list[dict[str, Any]]]) -> int:
-        """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time."""
+        """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time.
+
+        Where there are none to insert the epoch stays what it was. Returns the newest epoch.
+        """
         with self._publishing() as still_ours:
             epoch = int(self.client.query(Statement("newest_epoch"))[0]["epoch"]) + 1
             rows = rows_at(epoch)
+            if not rows:
+                return epoch - 1
             still_ours()
             # One insert of one block is one part.
             columns = {name: [row[name] for row in rows] for name in rows[0]}

@@ -112,10 +112,22 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
     check_copied_words(store.client, move)
-    store.publish_rows(
-        lambda epoch: [row | {"epoch": epoch, "generation": new} for row, new in zip(move.rows, move.new, strict=True)]
-    )
+    store.publish_rows(lambda epoch: rows_still_current(store, move, epoch))
     store.forget_drafts(move.new)
+
+
+def rows_still_current(store: Store, move: Move, epoch: int) -> list[Row]:
+    """The moved documents' manifest rows for an epoch, without those that another process has changed or deleted since.
+
+    Asked while the right to publish is ours: publishing a copy of an older version would undo the newer one.
+    """
+    found = store.some_documents([row["document_id"] for row in move.rows], epoch - 1)
+    current = {document.generation for document in found}
+    return [
+        row | {"epoch": epoch, "generation": new}
+        for row, new in zip(move.rows, move.new, strict=True)
+        if row["generation"] in current
+    ]
 
 
 def copy_chunks(store: Store, cells: Cells, move: Move) -> None:

@@ -12,6 +12,7 @@ from support import chunks_of, open_store, source_document
 from rag.quantization import quantize_query, quantize_vectors, scores
 from sql import cells as cells_module
 from sql import search as search_module
+from sql import tend as tend_module
 from sql.cells import Cells, cell_count, nearest_centroids, train_cells, unit_rows
 from sql.errors import StoreError
 from sql.search import SearchOptions
@@ -210,6 +211,43 @@ def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pyte
     with pytest.raises(StoreError, match="stays where it was, run the command again"):
         tend_cells(store, least=10)
     assert store.documents() == before
+
+
+def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, clustered(8))
+    cells = train_cells(clustered(8), 8, None)
+    store.client.insert("cells", {**columns_of(cells)})
+    copied = tend_module.copy_chunks
+
+    def copy_and_be_overtaken(*arguments: object) -> None:
+        copied(*arguments)  # type: ignore[arg-type]
+        store.forget_cells()
+        draft = store.begin(source_document("doc 0", metadata={"first": 0}))
+        store.insert(Passages([(draft, chunk) for chunk in chunks_of(["newer"])], quantize_vectors(clustered(1))))
+        store.publish([draft])
+
+    monkeypatch.setattr(tend_module, "copy_chunks", copy_and_be_overtaken)
+    before = {document.source: document.generation for document in store.documents()}
+    move_documents(store, cells, list(before.values()))
+    texts = store.client.text(
+        f"SELECT text FROM chunks WHERE generation IN {live(store)} ORDER BY text", "TSV"
+    ).decode()
+    assert texts.splitlines() == ["doc 4 0", "doc 4 1", "doc 4 2", "doc 4 3", "newer"]
+    moved = {document.source: document.generation for document in store.documents()}
+    assert moved["doc 4"] != before["doc 4"]
+    assert store.damaged_documents() == []
+
+
+def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, clustered(4))
+    cells = train_cells(clustered(4), 4, None)
+    monkeypatch.setattr(store, "some_documents", lambda ids, epoch: [])
+    epoch = store.epoch()
+    move_documents(store, cells, [document.generation for document in store.documents()])
+    assert store.epoch() == epoch
+    assert store.chunk_count() == 4
 
 
 def test_readers_see_every_chunk_once_while_documents_are_moved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
