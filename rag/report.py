@@ -304,12 +304,12 @@ def rank_sample(
             "query_sums": [value["query_sum"] for value in values],
             "query_offsets": [value["query_offset"] for value in values],
         }
-        for name, bound, rankings in (
-            ("report_nearest_floats", floats, by_floats),
-            ("report_nearest_codes", codes, by_codes),
+        for statement, rankings in (
+            (Statement("report_nearest_floats", places | floats | {"k": depth}), by_floats),
+            (Statement("report_nearest_codes", places | codes | {"k": depth}), by_codes),
         ):
             found: list[Ranking] = [[] for _ in asked]
-            for row in store.client.query(Statement(name, places | bound | {"k": depth})):
+            for row in store.client.query(statement):
                 found[row["question"] - 1].append(keys[row["generation"], row["chunk_index"]])
             rankings += [without(one, question.itself) for one, question in zip(found, asked, strict=True)]
     return by_floats, by_codes
