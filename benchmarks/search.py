@@ -11,8 +11,8 @@ NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32`
 thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`,
 `faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, or `all`. Give several names at once to compare them:
 load on the machine then falls on all of them. A peer that is not installed (`pip install -e .[benchmarks]`) is named and
-passed over. Our times include both statements of a read, the reading of
-text and metadata of the hits, and Python's share; the peers return ids.
+passed over. Our times include both statements of a read, the reading of text and metadata of the hits, and Python's
+share; the peers return ids.
 """
 
 from __future__ import annotations
@@ -203,10 +203,8 @@ def clickhouse(folder: Path, scratch: Path, rows: int, kind: str) -> Iterator[di
         return [int(i) for i in str(db.query(f"SELECT id FROM t ORDER BY {score.format(q=literal)} LIMIT {K}")).split()]
 
     figures = measure_queries(folder, rows, search)
-    active = (
-        "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 't' AND active"  # merged parts linger on the disk
-    )
-    size = int(str(db.query(active)))
+    # not the folder's size: parts that were merged into others linger on the disk
+    size = int(str(db.query("SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 't' AND active")))
     yield {"name": f"ClickHouse {kind}", "build": build, **figures, "bytes": size, "mib": resident_mib()}
 
 

@@ -493,10 +493,9 @@ def cosines(
         return [None] * len(checkpoints)
     tokens = Tokens(smoothed, smoothed.config.max_tokens, torch.device("cpu"))
     ids = tokens.encode([smoothed.config.document_prompt + text for text in texts])
-    lengths = [len(one) for one in ids]
+    groups = batches([len(one) for one in ids], tokens.limit, pads=True)  # for all kernels alike: rows are compared
 
     def directions(kernel: Kernel) -> NDArray[np.float32]:
-        groups = batches(lengths, tokens.limit, pads=True)  # for all kernels alike: their rows are compared
         parts = [kernel.forward(*pad([ids[row] for row in rows], tokens.limit)) for rows in groups]
         vectors = np.concatenate(parts)
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)

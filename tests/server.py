@@ -38,7 +38,6 @@ GRANTS = {
         "SELECT ON system.parts",
         f"BACKUP ON {DATABASES}*.*",
         "READ, WRITE ON DISK",
-        "DISK ON *.*",
         "CREATE FUNCTION, DROP FUNCTION ON *.*",
         "TABLE ENGINE ON MergeTree",
         "TABLE ENGINE ON Distributed",

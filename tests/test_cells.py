@@ -13,7 +13,7 @@ from rag.quantization import quantize_query, quantize_vectors, scores
 from sql import cells as cells_module
 from sql import search as search_module
 from sql import tend as tend_module
-from sql.cells import Cells, cell_count, nearest_centroids, train_cells, unit_rows
+from sql.cells import Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
 from sql.errors import StoreError
 from sql.search import SearchOptions
 from sql.store import Passages, Store
@@ -193,8 +193,6 @@ def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(s
 
 
 def columns_of(cells: Cells) -> dict[str, list[object]]:
-    from sql.cells import cells_columns
-
     return cells_columns(cells)
 
 

@@ -45,7 +45,7 @@ TABLES = (
     "calibrations",
     "float_references",
 )
-NUMBER = re.compile(r"-?\d+(?:[.,]-?\d+)*")  # a list of codes is one: their signs differ from CPU to CPU
+NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
 DOCUMENTED_CACHE = "/home/ada/.cache/int8-rag"
 

@@ -3,21 +3,7 @@
 -- assigned by another version of the cells or not at all, are always searched: none is ever out of reach.
 -- Known dead generations are passed over early, so that they take no place; what is published is decided for the best
 -- candidates alone, and only their texts are read (lazy materialization).
-SELECT
-    source,
-    title,
-    heading,
-    char_start,
-    char_end,
-    line,
-    page,
-    text,
-    metadata,
-    document_id,
-    cell,
-    generation,
-    chunk_index,
-    score
+SELECT *
 FROM
 (
     SELECT
