@@ -33,7 +33,7 @@ OCTAVE = 128  # a bfloat16 has 7 bits of mantissa: adding 128 to its bits double
 ONE = 127 * OCTAVE  # the bits of 1.0 in bfloat16
 SCORE_LIMIT = 80 * OCTAVE  # 2^80 for one weight leaves room for a sum of thousands below 2^127
 SHORTEST = 64  # below so many tokens the exponentials are few and float32 is as fast
-SCORES_AT_ONCE = 2 * 192 * 192  # for each head; more leave the CPU's caches
+WIDTH_STEP = 16  # scores are padded up to a multiple: oneDNN keeps half a megabyte for every shape it has seen
 
 
 class Attention(Protocol):
@@ -44,7 +44,10 @@ class Attention(Protocol):
     centred: bool
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
-        """Means of the values, float32 (rows, dimensions), of qkv (rows, 3 * dimensions): texts of these lengths."""
+        """Means of the values, float32 (rows, dimensions), of qkv (rows, 3 * dimensions): texts of these lengths.
+
+        Rows behind the last text are 0.
+        """
         ...
 
 
@@ -54,7 +57,7 @@ class FloatAttention:
     query_scale, output, centred = 1.0, torch.float32, False
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
-        means = torch.empty(len(qkv), qkv.shape[1] // 3)
+        means = torch.zeros(len(qkv), qkv.shape[1] // 3)
         for rows, texts in runs(lengths):
             query, key, value = split_heads(qkv[rows], texts, heads)
             by_head(means[rows], texts, heads).copy_(F.scaled_dot_product_attention(query, key, value))
@@ -71,53 +74,42 @@ class BfloatAttention:
         self.centre = torch.tensor(centre)
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
-        means = torch.empty(len(qkv), qkv.shape[1] // 3)
+        means = torch.zeros(len(qkv), qkv.shape[1] // 3)
         for rows, texts in runs(lengths):
-            self._texts(qkv[rows], by_head(means[rows], texts, heads))
+            found = by_head(means[rows], texts, heads)
+            parts = split_heads(qkv[rows], texts, heads)
+            if found.shape[2] < SHORTEST:
+                self._exactly(parts, found)
+                continue
+            safe = score_bounds(qkv[rows], texts, heads) < SCORE_LIMIT
+            for text in range(texts):
+                self._quickly(parts[:, text], found[text])
+                if not bool(safe[text].all()):
+                    risky = ~safe[text]
+                    exact = torch.empty_like(found[text, risky])
+                    self._exactly(parts[:, text, risky].unsqueeze(1), exact.unsqueeze(0))
+                    found[text, risky] = exact
         return means
 
-    def _texts(self, qkv: torch.Tensor, means: torch.Tensor) -> None:
-        """Texts of one length; means is (texts, heads, tokens, head dimensions)."""
-        texts, heads, tokens, _ = means.shape
-        query, key, value = split_heads(qkv, texts, heads)
-        if tokens < SHORTEST:
-            self._exactly(query, key, value, means)
-            return
-        safe = score_bounds(qkv, texts, heads) < SCORE_LIMIT
-        for some in slices(texts, max(1, SCORES_AT_ONCE // tokens**2)):
-            parts = (query[some], key[some], value[some])
-            if bool(safe[some].all()):
-                self._quickly(*parts, means[some])
-            else:
-                self._by_pairs(*parts, safe[some], means[some])
-
-    def _by_pairs(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, safe: torch.Tensor, means: torch.Tensor
-    ) -> None:
-        """Each head of each text by its own bound: what becomes of a text depends on that text alone."""
-        for chosen, compute in ((safe, self._quickly), (~safe, self._exactly)):
-            if bool(chosen.any()):
-                asked, held, carried = (part[chosen].unsqueeze(1) for part in (query, key, value))
-                found = torch.empty(asked.shape)
-                compute(asked, held, carried, found)
-                means[chosen] = found.squeeze(1)
-
-    def _quickly(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, means: torch.Tensor) -> None:
-        """Query, key, value and means are (texts, heads, tokens, head dimensions)."""
-        texts, heads, tokens, narrow = query.shape
-        weighted = torch.empty(texts, heads, tokens, narrow + 1, dtype=torch.bfloat16)
-        weighted[..., narrow] = 1
-        weighted[..., :narrow] = value
-        flat = (texts * heads, tokens, -1)
-        scores = torch.bmm(query.reshape(flat), key.reshape(flat).transpose(1, 2))
+    def _quickly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
+        """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3."""
+        _, heads, tokens, narrow = parts.shape
+        width = -(-tokens // WIDTH_STEP) * WIDTH_STEP
+        pairs = parts.new_zeros(2, heads, width, narrow)
+        pairs[:, :, :tokens] = parts[:2]
+        # Rows behind the last token are 0, their ones too: whatever weight they get, nothing is added.
+        weighted = parts.new_zeros(heads, width, narrow + 1)
+        weighted[:, :tokens, :narrow] = parts[2]
+        weighted[:, :tokens, narrow] = 1
+        scores = torch.bmm(pairs[0], pairs[1].transpose(1, 2))
         weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
-        sums = torch.bmm(weights, weighted.view(flat)).view(texts, heads, tokens, -1).float()
+        sums = torch.bmm(weights, weighted)[:, :tokens].float()
         torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:], out=means)
 
-    def _exactly(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, means: torch.Tensor) -> None:
-        """The same by torch's attention in float32."""
-        scale = math.log(2) / OCTAVE
-        found = F.scaled_dot_product_attention(query.float(), key.float(), value.float(), scale=scale)
+    def _exactly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
+        """The same by torch's attention in float32: parts is (3, texts, heads, tokens, head dimensions)."""
+        query, key, value = parts.float()
+        found = F.scaled_dot_product_attention(query, key, value, scale=math.log(2) / OCTAVE)
         torch.add(found, self.centre, out=means)
 
 
@@ -128,11 +120,6 @@ def runs(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
         texts = sum(1 for _ in same)
         yield slice(first, first + texts * length), texts
         first += texts * length
-
-
-def slices(rows: int, size: int) -> Iterator[slice]:
-    """The rows in order, so many at a time."""
-    yield from (slice(first, min(first + size, rows)) for first in range(0, rows, size))
 
 
 def split_heads(qkv: torch.Tensor, texts: int, heads: int) -> torch.Tensor:

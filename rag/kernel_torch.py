@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
 # The feed-forward's middle is four times as wide as the rest: in blocks of rows it stays in the CPU's caches.
 ROWS_PER_BLOCK = 512
-# Float products of odd numbers of rows are summed in another order; a text's vector is not to depend on its neighbours.
-# So a batch is filled up with one more text, which nobody asks for.
-FLOAT_ROW_STEP = 16
+# A batch is filled up with rows that belong to no text, to a number from a short list. oneDNN keeps a third of a megabyte
+# for each number of rows that it has seen, and float products of odd numbers are summed in another order, while a
+# text's vector is not to depend on its neighbours.
+FEW_ROWS, STEP_OF_FEW, STEP_OF_MANY = 128, 16, 64
 FLOAT_TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -63,7 +64,6 @@ class TorchKernel:
         positions = tensors["embeddings.position.codes"].astype("float32")
         self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
         integer = self.plan.mode == "int8"
-        self.row_step = 1 if integer else FLOAT_ROW_STEP
         grid = NARROW if self.plan.bounded_pairs else FULL
         self.attention = make_attention(self.plan, config.dimensions // config.heads, grid.centre if integer else 0.0)
         value_centre = 0.0 if self.attention.centred else grid.centre
@@ -85,18 +85,27 @@ class TorchKernel:
     def _forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
         text_lengths = lengths.tolist()
-        # From here on there is a row for each token of a text, and none for padding.
+        # From here on there is a row for each token of a text, and a few at the end to fill up.
         flat, places = ids[present], present.nonzero()[:, 1]
-        if rest := -len(flat) % self.row_step:
+        if rest := filled_up(len(flat)) - len(flat):
             flat, places = F.pad(flat, (0, rest)), F.pad(places, (0, rest))
-            text_lengths.append(rest)
         words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
         norm = self.embedding_norm
         hidden = norm(words.add_(self.positions[places]))
         for layer in self.layers:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        return pool_rows(hidden, text_lengths, self.config.pooling)[: len(lengths)]
+        return pool_rows(hidden, text_lengths, self.config.pooling)
+
+
+def filled_up(rows: int) -> int:
+    """The number of rows that is computed for so many.
+
+    >>> [filled_up(rows) for rows in (1, 16, 17, 129, 2000)]
+    [16, 16, 32, 192, 2048]
+    """
+    step = STEP_OF_FEW if rows <= FEW_ROWS else STEP_OF_MANY
+    return -(-rows // step) * step
 
 
 def make_attention(plan: Plan, head_dimensions: int, centre: float) -> Attention:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from rag.encoder import Encoder
 
-STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+STATUS, CLEAR, MAPS = Path("/proc/self/status"), Path("/proc/self/clear_refs"), Path("/proc/self/smaps")
+LIBRARY = re.compile(r"\.so(\.[\d.]+)?$")
 # -I keeps a `rag` in the working directory out; the path of imports is the parent's.
 PROGRAM = (
     "import json, sys; task = json.load(open(sys.argv[1])); sys.path[:] = task['path']; "
@@ -37,7 +39,8 @@ class Memory:
     """Bytes that an encoder takes, on top of a process with all libraries loaded; None where the system does not tell.
 
     `weights` are the arrays that it holds, each byte once; `loaded` is the growth of the process when it is ready, and
-    `encoding` the largest growth while it encodes.
+    `encoding` the largest growth while it encodes. Pages of libraries, which the system reads from their files as they
+    are used, do not count.
     """
 
     weights: int
@@ -61,6 +64,7 @@ def measure_apart(task: dict[str, Any]) -> Memory:
 
 def measure_encoder(load: Callable[[], Encoder], texts: Sequence[str]) -> Memory:
     """The memory that an encoder takes in this process, while it is loaded and while it encodes the texts."""
+    return_freed_memory()
     before = resident("VmRSS")
     encoder = load()
     weights = held_bytes([encoder, encoder.kernel])
@@ -77,13 +81,33 @@ def measure_encoder(load: Callable[[], Encoder], texts: Sequence[str]) -> Memory
 
 
 def resident(line: str) -> int | None:
-    """Bytes of this process in memory now (VmRSS) or at most (VmHWM), from Linux; None on other systems."""
+    """Bytes of this process in memory now (VmRSS) or at most (VmHWM), from Linux; None on other systems.
+
+    Those of libraries' files are left out: as they are now, since such pages stay once they are read.
+    """
     try:
         status = STATUS.read_text(encoding="ascii", errors="replace")
+        libraries = library_bytes(MAPS.read_text(encoding="utf-8", errors="replace"))
     except OSError:
         return None
     kilobytes = [each.split()[1] for each in status.splitlines() if each.startswith(f"{line}:")]
-    return 1024 * int(kilobytes[0]) if kilobytes else None
+    return 1024 * int(kilobytes[0]) - libraries if kilobytes else None
+
+
+def library_bytes(maps: str) -> int:
+    """Bytes in memory of mapped libraries, from the text of /proc/PID/smaps.
+
+    >>> library_bytes("7f00-7f10 r-xp 0 08:01 9 /lib/libtorch.so.2\\nRss:  64 kB\\n7f20-7f30 rw-p 0 0:0 0\\nRss:  8 kB")
+    65536
+    """
+    total, counted = 0, False
+    for line in maps.splitlines():
+        words = line.split(maxsplit=5)
+        if words[0] == "Rss:":
+            total += 1024 * int(words[1]) if counted else 0
+        elif not words[0].endswith(":"):  # the head of a mapping: addresses, rights, offset, device, inode, file
+            counted = len(words) == 6 and LIBRARY.search(words[5]) is not None
+    return total
 
 
 def forget_peak() -> bool:
@@ -96,7 +120,7 @@ def forget_peak() -> bool:
 
 
 def return_freed_memory() -> None:
-    """Gives what loading has freed back to the system, so that it counts for no form; glibc only, else nothing."""
+    """Gives what was freed back to the system, so that it counts for no form; glibc only, else nothing."""
     import ctypes
 
     gc.collect()

@@ -26,11 +26,12 @@ from rag.encoder import (
 )
 from rag.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold
 from rag.kernel_numpy import NumpyKernel, gelu, integer_product
-from rag.kernel_torch import PRODUCTS, TorchKernel, cut, quantize_activated
+from rag.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
 from sql.errors import RagError
 from sql.settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -260,6 +261,34 @@ def test_where_nothing_is_padded_batches_are_full_and_texts_of_one_length_are_ne
     assert [lengths[row] for row in order] == sorted(lengths, reverse=True)
     sizes = [sum(lengths[row] for row in rows) for rows in found]
     assert TOKENS_PER_BATCH - 256 < min(sizes[:-1]) <= max(sizes) <= TOKENS_PER_BATCH
+
+
+def test_few_shapes_are_computed_however_the_lengths_of_texts_differ(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # oneDNN keeps hundreds of kilobytes for every shape: a corpus once took more than a gigabyte to encode.
+    shapes: set[tuple[int, ...]] = set()
+
+    def remembered(compute: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def run(*given: torch.Tensor) -> torch.Tensor:
+            shapes.add(tuple(number for one in given for number in one.shape))
+            return compute(*given)
+
+        return run
+
+    kernel = TorchKernel(checkpoint, Plan(product="float", attention="bfloat16"))
+    for layer in kernel.layers:
+        assert isinstance(layer, Int8Layer)
+        for name in ("query_key_value", "attention", "up", "down"):
+            monkeypatch.setattr(layer, name, remembered(getattr(layer, name)))
+    monkeypatch.setattr(torch, "bmm", remembered(torch.bmm))
+    random = np.random.default_rng(0)
+    sizes = [random.integers(1, 257, texts) for texts in random.integers(1, 9, 150)]
+    assert len({lengths.sum() for lengths in sizes}) > 100
+    for lengths in sizes:
+        kernel.forward(random.integers(0, 30_000, (len(lengths), 256)), lengths)
+    assert 4 < len({shape for shape in shapes if len(shape) == 2}) <= 2 * 38  # rows, times the two widths of inputs
+    assert 4 < len({shape for shape in shapes if len(shape) > 2}) <= 2 * 13  # two products of attention, 64 to 256 wide
 
 
 def test_progress_hears_of_every_text(encoder: Encoder) -> None:
