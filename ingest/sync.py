@@ -186,8 +186,8 @@ def sync(
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
     pipeline.publish_held(plan.deleted)
     summary.notes = coder.notes()
-    if found.alone and not store.is_cluster:
-        tend_cells(store)  # moving a document that another run replaces would bring its old version back
+    if found.alone:
+        tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary

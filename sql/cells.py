@@ -24,6 +24,7 @@ CELLS_FROM = 100_000  # rows: fewer are searched in two stages in hardly more ti
 RETRAIN_GROWTH = 4  # times as many rows as the cells were trained for
 RETRAIN_SIMILARITY = 0.9  # of the similarity at that time: what comes in now looks different
 SAMPLE_PER_CELL = 40
+MOST_CELLS = 8192  # for 17 million rows and more: their sample of 330,000 vectors takes about a gigabyte of memory
 ROUNDS = 10
 ROWS_AT_ONCE = 8192
 
@@ -55,12 +56,17 @@ class Cells:
 
     def have_drifted(self, rows: int, similarity: float) -> bool:
         """Whether a table of so many rows, a sample of which has this similarity to its centroids, needs new ones."""
-        return rows >= RETRAIN_GROWTH * self.trained_rows or similarity < RETRAIN_SIMILARITY * self.similarity
+        outgrown = rows >= RETRAIN_GROWTH * self.trained_rows and len(self.centroids) < MOST_CELLS
+        return outgrown or similarity < RETRAIN_SIMILARITY * self.similarity
 
 
 def cell_count(rows: int) -> int:
-    """How many cells so many rows get: twice the square root, which is right when they have grown fourfold."""
-    return max(1, 2 * isqrt(rows))
+    """How many cells so many rows get: twice the square root, which is right when they have grown fourfold.
+
+    >>> cell_count(100_000), cell_count(1_000_000_000)
+    (632, 8192)
+    """
+    return min(max(1, 2 * isqrt(rows)), MOST_CELLS)
 
 
 def train_cells(vectors: NDArray[np.float32], rows: int, before: Cells | None) -> Cells:

@@ -13,7 +13,7 @@ from rag.quantization import quantize_query, quantize_vectors, scores
 from sql import cells as cells_module
 from sql import search as search_module
 from sql import tend as tend_module
-from sql.cells import Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
+from sql.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
 from sql.errors import StoreError
 from sql.search import SearchOptions
 from sql.store import Passages, Store
@@ -113,6 +113,12 @@ def test_growth_and_other_vectors_are_drift_and_a_few_more_rows_are_not() -> Non
     assert not cells.have_drifted(3999, 0.8)
     assert cells.have_drifted(4000, 0.8)
     assert cells.have_drifted(1000, 0.5)
+
+
+def test_more_rows_are_no_reason_for_new_cells_where_there_can_be_no_more_of_them() -> None:
+    centroids = np.zeros((MOST_CELLS, 2), np.float32)
+    assert not Cells(1, 1, centroids, 10**8, 0.8).have_drifted(10**9, 0.8)
+    assert Cells(1, 1, centroids[1:], 10**8, 0.8).have_drifted(10**9, 0.8)
 
 
 def test_a_small_store_gets_no_cells(store: Store) -> None:

@@ -23,15 +23,19 @@ from support import (
 )
 
 from rag.quantization import quantize_query
+from sql.cells import cell_count
 from sql.client import ENGINES_BY_NAME, Client
 from sql.errors import StoreError, StoreUnreachable, UsageError
 from sql.records import WordQuery
 from sql.search import SearchOptions
 from sql.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
 from sql.store import Store
+from sql.tend import tend_cells
+from sql.transfer import export_store, import_store, read_export
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from sql.records import Hit
 
@@ -151,6 +155,78 @@ def test_garbage_is_collected_on_every_shard(location: str, shards: list[Server]
         assert store.damaged_documents() == []
     stored = [shard.ask("SELECT count() FROM chunks", local(location)) for shard in shards]
     assert sum(map(int, stored)) == sum(map(len, before.values()))
+
+
+def test_cells_are_trained_over_all_shards_and_documents_move_within_theirs(
+    location: str, shards: list[Server]
+) -> None:
+    with open_store(location) as store:
+        store.publish([draft_document(store, f"{n}.txt", [f"{n} {part}" for part in range(4)]) for n in range(60)])
+        before = without_generation(store.search(QUERY, 240))
+        assert tend_cells(store, least=100) == 60
+        cells = store.cells()
+        assert cells is not None
+        assert len(cells.centroids) == cell_count(240)
+        everywhere = SearchOptions("cells", probes=len(cells.centroids))
+        for how in (*MODES, everywhere):
+            assert [replace(hit, cell=0) for hit in without_generation(store.search(QUERY, 240, how=how))] == before
+        for shard in shards:
+            stray = (
+                f"SELECT countIf(cell = 0 AND generation IN (SELECT max(generation) FROM {local(location)}.manifest "
+            )
+            stray += f"GROUP BY document_id)) FROM {local(location)}.chunks"
+            assert shard.ask(stray) == "0"
+        store.collect_superseded(grace_seconds=0)
+        assert store.damaged_documents() == []
+        assert store.chunk_count() == 240
+    counts = [int(shard.ask("SELECT count() FROM chunks WHERE cell > 0", local(location))) for shard in shards]
+    assert sum(counts) == 240
+    assert min(counts) > 0
+    with Store.open(location.replace("maintainer", "reader")) as store:
+        near = store.search(QUERY, 5, how=SearchOptions("cells", probes=4))
+        assert {hit.text for hit in near} <= {hit.text for hit in before}
+        assert len(near) == 5
+
+
+def test_an_export_goes_from_a_cluster_to_a_folder_and_back_to_a_cluster(
+    location: str, shards: list[Server], tmp_path: Path
+) -> None:
+    other = location.replace("rag_cluster_", "rag_cluster_again_")
+    with open_store(location) as cluster:
+        write_library(cluster)
+        expected = without_generation(cluster.search(QUERY, 100))
+        assert export_store(cluster, tmp_path / "of-cluster").chunks == len(expected)
+    with open_store(str(tmp_path / "single")) as single:
+        import_store(single, tmp_path / "of-cluster", read_export(tmp_path / "of-cluster"))
+        assert without_generation(single.search(QUERY, 100)) == expected
+        export_store(single, tmp_path / "of-folder")
+    with Store.open(other, write=True) as cluster:
+        assert import_store(cluster, tmp_path / "of-folder", read_export(tmp_path / "of-folder")).unchanged == 0
+        assert without_generation(cluster.search(QUERY, 100)) == expected
+        assert cluster.damaged_documents() == []
+        again = import_store(cluster, tmp_path / "of-cluster", read_export(tmp_path / "of-cluster"))
+        assert (again.documents, again.unchanged) == (0, len(cluster.documents()))
+    assert min(int(shard.ask("SELECT count() FROM chunks", local(other))) for shard in shards) > 0
+
+
+def test_a_cluster_is_restored_from_a_backup_of_every_node(location: str, shards: list[Server]) -> None:
+    with open_store(location) as store:
+        write_library(store)
+        before = visible_texts(store)
+    databases = [local(location), local(location).removesuffix("_local")]
+    for shard in shards:
+        for name in databases:
+            shard.ask(f"BACKUP DATABASE {name} TO Disk('backups', '{name}')")
+    for shard in shards:
+        for name in databases:
+            shard.ask(f"DROP DATABASE {name} SYNC")
+    for shard in shards:
+        for name in databases:  # the local tables first: Distributed tables and views refer to them
+            shard.ask(f"RESTORE DATABASE {name} FROM Disk('backups', '{name}')")
+    with Store.open(location, write=True) as store:
+        assert visible_texts(store) == before
+        assert store.damaged_documents() == []
+        assert publish_document(store, "more.txt", ["more"]) == store.epoch()
 
 
 def test_readers_see_nothing_of_an_epoch_whose_rows_have_not_reached_every_shard(location: str) -> None:
