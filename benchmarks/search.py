@@ -411,15 +411,21 @@ def plot(folder: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     found = json.loads((folder / "results" / "growth.json").read_text())
-    figure, axes = pyplot.subplots(figsize=(7, 4))
+    sizes = [one["rows"] for one in found]
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
     for name in ("exact", "two-stage", "cells"):
-        axes.plot([one["rows"] for one in found], [one[name] for one in found], marker="o", label=name)
+        axes.plot(sizes, [one[name] for one in found], marker="o", label=name)
     axes.set(xscale="log", yscale="log", xlabel="rows of 384 numbers", ylabel="p50 of one query, ms")
+    axes.set_xticks(sizes, [f"{rows:,}" for rows in sizes])
+    axes.set_yticks([20, 50, 100, 200, 500], ["20", "50", "100", "200", "500"])
+    axes.set_ylim(bottom=15, top=500)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(ticker.NullLocator())
     axes.legend()
-    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.grid(visible=True, alpha=0.3)
     figure.tight_layout()
     figure.savefig(folder / "search-growth.png", dpi=120)
     print(folder / "search-growth.png")

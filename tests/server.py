@@ -40,6 +40,7 @@ GRANTS = {
         "READ, WRITE ON DISK",
         "CREATE FUNCTION, DROP FUNCTION ON *.*",
         "TABLE ENGINE ON MergeTree",
+        "TABLE ENGINE ON ReplicatedMergeTree",
         "TABLE ENGINE ON Distributed",
         "SELECT ON system.clusters",
         "REMOTE ON *.*",
@@ -58,12 +59,14 @@ USERS = """<clickhouse><profiles><default/>
 CONFIG = """<clickhouse>
 <path>{home}/data/</path><listen_host>127.0.0.1</listen_host><http_port>{http}</http_port><tcp_port>{tcp}</tcp_port>
 <user_directories><users_xml><path>users.xml</path></users_xml></user_directories>
-<macros><shard>{tcp}</shard></macros><remote_servers><two><secret>between nodes</secret>{shards}</two></remote_servers>
+{keeper}<macros><shard>{tcp}</shard><replica>a</replica></macros>
+<remote_servers><two><secret>between nodes</secret>{shards}</two></remote_servers>
 <distributed_ddl><path>/clickhouse/ddl</path></distributed_ddl>
 <storage_configuration><disks><backups><type>local</type><path>{home}/backups/</path></backups></disks></storage_configuration>
 <backups><allowed_disk>backups</allowed_disk></backups>
 <logger><level>warning</level><console>1</console></logger>
 </clickhouse>"""
+KEEPER = "<zookeeper><node><host>{host}</host><port>{port}</port></node></zookeeper>"
 SHARD = """<shard><internal_replication>true</internal_replication>
 <replica><host>127.0.0.1</host><port>{port}</port></replica></shard>"""
 
@@ -72,7 +75,7 @@ SHARD = """<shard><internal_replication>true</internal_replication>
 
 
 def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
-    """Runs the server in this process until it is told to stop."""
+    """Runs the server in this process until it is told to stop; SERVER_KEEPER is host:port, or empty for none."""
     import chdb._chdb as engine  # before config.xml is there: importing it reads one in the working directory
 
     os.chdir(home)
@@ -88,7 +91,9 @@ def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
     )
     Path("users.xml").write_text(USERS.format(users=users, network=NETWORK))
     replicas = "".join(SHARD.format(port=port) for port in shards or [tcp])
-    Path("config.xml").write_text(CONFIG.format(home=home, http=http, tcp=tcp, shards=replicas))
+    host, _, port = os.environ.get("SERVER_KEEPER", "").partition(":")
+    coordination = KEEPER.format(host=host, port=port) if port else ""
+    Path("config.xml").write_text(CONFIG.format(home=home, http=http, tcp=tcp, shards=replicas, keeper=coordination))
     engine.query(
         f"SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT * FROM file('{home}/stop', 'LineAsString')",
         "TabSeparated",  # also becomes the default format of the HTTP interface, which clients rely on
@@ -119,6 +124,7 @@ class Server:
     http: int = field(default_factory=free_port)
     tcp: int = field(default_factory=free_port)
     shards: list[int] = field(default_factory=list)
+    keeper: str = ""
     process: subprocess.Popen[bytes] | None = None
     _databases: int = 0
 
@@ -138,6 +144,7 @@ class Server:
                     *map(str, (self.http, self.tcp, *self.shards)),
                 ],
                 cwd=self.home,
+                env=os.environ | {"SERVER_KEEPER": self.keeper},
                 stdout=log,
                 stderr=log,
             )
@@ -223,10 +230,10 @@ def running_server() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def running_shards(count: int = 2) -> Iterator[list[Server]]:
-    """Servers that know each other as the shards of the cluster `two`."""
+def running_shards(count: int = 2, keeper: str = "") -> Iterator[list[Server]]:
+    """Servers that know each other as the shards of the cluster `two`, and one Keeper, host:port, if it is given."""
     home = Path(tempfile.mkdtemp(prefix="int8-rag-shards-"))
-    servers = [Server(home / str(number)) for number in range(count)]
+    servers = [Server(home / str(number), keeper=keeper) for number in range(count)]
     for server in servers:
         server.shards = [other.tcp for other in servers]
     try:

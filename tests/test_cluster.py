@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import urllib.parse
 from dataclasses import replace
@@ -311,6 +312,21 @@ def test_the_replicated_form_of_every_table_is_a_statement_the_engine_can_read(s
         for text in tables:
             assert ENGINES_BY_NAME["ReplicatedMergeTree"] in text
             server.ask("EXPLAIN AST " + text.replace("{dimensions:UInt16}", "8").replace("{sign_bytes:UInt16}", "2"))
+
+
+@pytest.mark.keeper
+@pytest.mark.skipif("RAG_TEST_KEEPER" not in os.environ, reason="RAG_TEST_KEEPER names no Keeper or ZooKeeper")
+def test_replicated_tables_are_made_on_every_shard() -> None:
+    """No more than that: a replica out of the chdb wheel never becomes active, so nothing can be written to it."""
+    with running_shards(keeper=os.environ["RAG_TEST_KEEPER"]) as shards:
+        location = cluster_dsn(shards, f"rag_replicated_{os.getpid()}", replicated=1)
+        for _ in range(2):
+            with Store.open(location, write=True) as store, pytest.raises(StoreError, match="is_active"):
+                store.prepare(identity(), QUANTIZER)
+        for shard in shards:
+            made = "SELECT groupUniqArray(engine), count() > 8, uniq(extract(engine_full, '/clickhouse/[^\\']+')) = count() "
+            made += f"FROM system.tables WHERE database = '{local(location)}' AND sorting_key != ''"
+            assert shard.ask(made) == "['ReplicatedMergeTree']\t1\t1"
 
 
 def test_every_definition_of_a_cluster_may_run_twice() -> None:
