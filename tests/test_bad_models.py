@@ -15,9 +15,9 @@ from safetensors.numpy import load_file, save_file
 from support import write_tiny_checkpoint
 
 from ingest.__main__ import command as ingest_command
-from rag.__main__ import LONGEST_QUESTION
 from rag.__main__ import command as rag_command
 from rag.checkpoint import Checkpoint, read_checkpoint, read_header
+from rag.commands.ask import LONGEST_QUESTION
 from rag.convert import float_shapes, quantize_model
 from rag.weights import FloatModel
 from sql.errors import ModelError

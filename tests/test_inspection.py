@@ -118,7 +118,7 @@ def ask(
 ) -> object:
     """`python -m rag` on the store, with an encoder that hashes."""
     encoder, _ = hash_encoder(tokenizer)
-    monkeypatch.setattr(program, "store_encoder", lambda store, options: encoder)
+    monkeypatch.setattr("rag.commands.ask.store_encoder", lambda store, options: encoder)
 
     def run(*arguments: str) -> tuple[int, str]:
         code = program.command([*arguments, "--mode", "vector", "--db", str(store.client.location)])

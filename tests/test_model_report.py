@@ -75,7 +75,7 @@ def printed(workplace: Path) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         records: list[dict[str, Any]] = []
         patch.setenv("RAG_CACHE", str(workplace / "cache"))
-        patch.setattr("rag.__main__.out_json", records.append)
+        patch.setattr("rag.commands.model.out_json", records.append)
         patch.setattr(model_report, "ROUNDS", 1)
         patch.setattr(model_report, "PASSAGES", 2)
         patch.setattr(model_report, "measure_apart", measure_one_apart)

