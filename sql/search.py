@@ -175,7 +175,6 @@ class Searcher:
             "last_cell": cells.last_cell,
             "candidates": min(candidates, NO_LIMIT),
             "dead": hidden,
-            "begun_later": first_generation(request.epoch),
             "per_document": request.per_document or NO_LIMIT,
         }
         return Statement("search_cells", values, request.condition)
@@ -183,9 +182,9 @@ class Searcher:
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
-        Generations begun at this epoch or later have higher numbers and need no naming. A draft begun before it whose
-        rows came after the list is not named: such rows may become candidates, and are dropped when the statement
-        decides what is published.
+        Generations begun at this epoch or later have higher numbers and need no naming: two stages pass over the
+        numbers. Cells do not, nor is a draft named that was begun before the epoch and whose rows came after the list:
+        such rows may become candidates, and are dropped when the statement decides what is published.
         """
         hidden = self._hidden.get(epoch)
         if hidden is None:

@@ -202,6 +202,25 @@ def columns_of(cells: Cells) -> dict[str, list[object]]:
     return cells_columns(cells)
 
 
+def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(store: Store) -> None:
+    vectors = clustered(400)
+    fill(store, vectors)
+    tend_cells(store, least=100)
+    queries = [quantize_query(vector) for vector in clustered(10, seed=4)]
+    how, epoch = SearchOptions("cells", probes=4), store.epoch()
+    before = [store.search(query, 10, how=how) for query in queries]
+    published = {document.source for document in store.documents()}
+    for _ in range(6):  # of the first 20 candidates that a search of 10 looks at, 17 are drafts now
+        draft = store.begin(source_document("draft"))
+        chunks = [(draft, chunk) for chunk in chunks_of([f"draft {index}" for index in range(400)])]
+        store.insert(Passages(chunks, quantize_vectors(vectors)))
+    for query, hits in zip(queries, before, strict=True):  # a search that finds too few looks into more cells
+        found = store.search(query, 10, how=how)
+        assert {hit.source for hit in found} <= published
+        assert all(now.score >= then.score for now, then in zip(found, hits, strict=True))
+    assert store.epoch() == epoch
+
+
 def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, clustered(40))
     before = store.documents()

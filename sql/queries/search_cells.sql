@@ -2,7 +2,8 @@
 -- of the table's order, so the others are not read. Chunks outside the numbers first_cell..last_cell, which were
 -- assigned by another version of the cells or not at all, are always searched: none is ever out of reach.
 -- Known dead generations are passed over early, so that they take no place; what is published is decided for the best
--- candidates alone, and only their texts are read (lazy materialization).
+-- candidates alone, and only their texts are read (lazy materialization). Of the candidates the published ones are the
+-- best there are, however many others stand between them; where fewer than k are left, more candidates are asked for.
 SELECT *
 FROM
 (
@@ -24,7 +25,6 @@ FROM
             * {query_scale:Float64} AS score
     FROM chunks
     WHERE (cell IN {cells:Array(UInt32)} OR cell < {first_cell:UInt32} OR cell > {last_cell:UInt32})
-        AND generation < {begun_later:UInt64}
         AND generation NOT IN {dead:Array(UInt64)} /* filter */
     ORDER BY score DESC, document_id, chunk_index
     LIMIT {candidates:UInt32}
