@@ -15,6 +15,7 @@ from support import QUANTIZER, hash_encoder, publish_document, run_python, visib
 import ingest.__main__
 from ingest.sync import CHUNKS_PER_WINDOW, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, printable, walk
+from rag.encoder import LENGTH_STEP, TOKENS_PER_BATCH
 from rag.quantization import ASYMMETRIC
 from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError
 from sql.store import Store
@@ -463,7 +464,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
     for number in range(files):
         library.write(f"{number:03}.txt", f"the cat {number}")
     with pytest.raises(KeyboardInterrupt):
-        library.sync(batches_left=4)  # four batches of 128 short texts are a window
+        library.sync(batches_left=-(-CHUNKS_PER_WINDOW * LENGTH_STEP // TOKENS_PER_BATCH))  # of a window of short texts
     published = len(library.store.documents())
     assert published == CHUNKS_PER_WINDOW
     assert library.store.damaged_documents() == []
