@@ -17,7 +17,7 @@ from pathlib import Path
 from ingest.corpus import index_corpus
 from ingest.sync import prepare_store
 from rag.analyser import chunk_words, detect_language
-from rag.beir import read_corpus, read_judgements, read_queries
+from rag.beir import read_evaluation_set
 from rag.evaluation import rank_documents
 from rag.metrics import evaluate
 from rag.retriever import Retriever, fuse_ranks
@@ -51,11 +51,10 @@ def main() -> None:
 def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
     """nDCG@10 of each mode on one set; prints it with the costs."""
     encoder, scheme = prepare_store(store, read_settings())
-    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
-    index_corpus(store, encoder, folder, corpus, scheme)
-    judged = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus}).qrels
-    queries = random.Random(0).sample(queries, min(questions, len(queries)))
-    qrels = {query.id: judged[query.id] for query in queries if query.id in judged}
+    given = read_evaluation_set(folder)
+    index_corpus(store, encoder, folder, given.corpus, scheme)
+    queries = random.Random(0).sample(given.queries, min(questions, len(given.queries)))
+    qrels = {query.id: given.qrels[query.id] for query in queries if query.id in given.qrels}
     retriever, epoch = Retriever(store, encoder), store.epoch()
     found: dict[str, dict[str, list[str]]] = {mode: {} for mode in MODES}
     seconds = dict.fromkeys(MODES, 0.0)

@@ -186,7 +186,7 @@ def sync(
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
     pipeline.publish_held(plan.deleted)
     summary.notes = coder.notes()
-    if found.alone:
+    if found.alone:  # else every part of one ingest would train cells and move the same documents
         tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started

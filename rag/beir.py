@@ -72,6 +72,22 @@ class Judgements:
     unknown_documents: int
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationSet:
+    """Documents, queries, and the grades of documents for queries, `qrels[query][document]`."""
+
+    corpus: list[CorpusDocument]
+    queries: list[Query]
+    qrels: Mapping[str, Mapping[str, int]]
+
+
+def read_evaluation_set(folder: Path) -> EvaluationSet:
+    """A folder in BEIR layout; DatasetError where it is none."""
+    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
+    judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
+    return EvaluationSet(corpus, queries, judgements.qrels)
+
+
 def read_corpus(folder: Path) -> Iterator[CorpusDocument]:
     """The documents of corpus.jsonl, in its order."""
     for place, fields in unique_objects(folder / CORPUS):

@@ -154,16 +154,7 @@ def read_document(hit: Hit) -> Document:
     if id_ is not None:
         metadata |= json.loads(str(metadata.pop(JSON_NAME, "{}")))
         return Document(id=str(id_), page_content=hit.text, metadata=metadata)
-    place = {
-        "source": hit.source,
-        "start": hit.start,
-        "end": hit.end,
-        "line": hit.line,
-        "page": hit.page or None,
-        "title": hit.title,
-        "heading": hit.heading,
-    }
-    return Document(id=f"{hit.document_id}:{hit.chunk_index}", page_content=hit.text, metadata=metadata | place)
+    return Document(id=f"{hit.document_id}:{hit.chunk_index}", page_content=hit.text, metadata=metadata | hit.place())
 
 
 def document_id(id_: str) -> UUID:

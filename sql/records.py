@@ -260,6 +260,18 @@ class Hit:
     vector_score: float | None = None
     bm25_score: float | None = None
 
+    def place(self) -> dict[str, str | int | None]:
+        """Where it stands, as JSON and LangChain show it; without a page where the format has none."""
+        return {
+            "source": self.source,
+            "start": self.start,
+            "end": self.end,
+            "line": self.line,
+            "page": self.page or None,
+            "title": self.title,
+            "heading": self.heading,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ChunkWords:

@@ -186,7 +186,7 @@ def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(s
     old = store.cells()
     assert old is not None
     new = train_cells(vectors, 400, old)
-    store.client.insert("cells", {**columns_of(new)})
+    store.client.insert("cells", cells_columns(new))
     store.forget_cells()
     documents = store.documents()
     move_documents(store, new, [document.generation for document in documents[:30]])
@@ -196,10 +196,6 @@ def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(s
         nearest = store.search(query, 1, how=SearchOptions("exact"))
         assert store.search(query, 1, how=SearchOptions("cells", probes=2)) == nearest
     assert tend_cells(store, least=100) == 70  # the next run goes on where this one stopped
-
-
-def columns_of(cells: Cells) -> dict[str, list[object]]:
-    return cells_columns(cells)
 
 
 def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(store: Store) -> None:
@@ -241,7 +237,7 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
 ) -> None:
     fill(store, clustered(8))
     cells = train_cells(clustered(8), 8, None)
-    store.client.insert("cells", {**columns_of(cells)})
+    store.client.insert("cells", cells_columns(cells))
     copied = tend_module.copy_chunks
 
     def copy_and_be_overtaken(*arguments: object) -> None:

@@ -173,10 +173,10 @@ def test_cells_are_trained_over_all_shards_and_documents_move_within_theirs(
             assert [replace(hit, cell=0) for hit in without_generation(store.search(QUERY, 240, how=how))] == before
         for shard in shards:
             stray = (
-                f"SELECT countIf(cell = 0 AND generation IN (SELECT max(generation) FROM {local(location)}.manifest "
+                "SELECT count() FROM chunks "
+                "WHERE cell = 0 AND generation IN (SELECT max(generation) FROM manifest GROUP BY document_id)"
             )
-            stray += f"GROUP BY document_id)) FROM {local(location)}.chunks"
-            assert shard.ask(stray) == "0"
+            assert shard.ask(stray, local(location)) == "0"
         store.collect_superseded(grace_seconds=0)
         assert store.damaged_documents() == []
         assert store.chunk_count() == 240
@@ -214,16 +214,14 @@ def test_a_cluster_is_restored_from_a_backup_of_every_node(location: str, shards
     with open_store(location) as store:
         write_library(store)
         before = visible_texts(store)
-    databases = [local(location), local(location).removesuffix("_local")]
-    for shard in shards:
-        for name in databases:
-            shard.ask(f"BACKUP DATABASE {name} TO Disk('backups', '{name}')")
-    for shard in shards:
-        for name in databases:
-            shard.ask(f"DROP DATABASE {name} SYNC")
-    for shard in shards:
-        for name in databases:  # the local tables first: Distributed tables and views refer to them
-            shard.ask(f"RESTORE DATABASE {name} FROM Disk('backups', '{name}')")
+    databases = [local(location), local(location).removesuffix("_local")]  # the second one refers to the first
+    for statement in (
+        "BACKUP DATABASE {0} TO Disk('backups', '{0}')",
+        "DROP DATABASE {0} SYNC",
+        "RESTORE DATABASE {0} FROM Disk('backups', '{0}')",
+    ):
+        for shard, name in product(shards, databases):
+            shard.ask(statement.format(name))
     with Store.open(location, write=True) as store:
         assert visible_texts(store) == before
         assert store.damaged_documents() == []

@@ -310,13 +310,7 @@ def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
 def hit_record(hit: Hit) -> dict[str, Any]:
     """A hit as JSON."""
     return {
-        "source": hit.source,
-        "start": hit.start,
-        "end": hit.end,
-        "line": hit.line,
-        "page": hit.page or None,
-        "title": hit.title,
-        "heading": hit.heading,
+        **hit.place(),
         "text": hit.text,
         "metadata": dict(hit.metadata),
         "score": hit.score,

@@ -12,6 +12,12 @@ from sql.terminal import note, one_line, out, out_json, progress_bar
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Callable
+
+    from rag.beir import EvaluationSet
+    from rag.encoder import Encoder
+    from rag.quantization import Scheme
+    from sql.store import Store
 
 
 # eval
@@ -19,11 +25,7 @@ if TYPE_CHECKING:
 
 def evaluate(options: Namespace) -> int:
     """Indexes a folder in BEIR layout and measures the search on its judged queries."""
-    if options.db is not None:
-        modes = evaluate_in(options.db, options)
-    else:
-        with tempfile.TemporaryDirectory(prefix="int8-rag-eval-") as folder:
-            modes = evaluate_in(folder, options)
+    modes = measured(options.db, lambda location: evaluate_in(location, options))
     if options.json:
         out_json(modes)
     else:
@@ -31,34 +33,56 @@ def evaluate(options: Namespace) -> int:
     return EXIT_OK
 
 
+def measured(location: str | None, measure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """What is measured on the store at a place, or without one on a temporary store."""
+    if location is not None:
+        return measure(location)
+    with tempfile.TemporaryDirectory(prefix="int8-rag-") as folder:
+        return measure(folder)
+
+
 def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     """The measures of every mode, with a store at a given place."""
-    from ingest.corpus import index_corpus
     from ingest.sync import prepare_store
-    from rag.beir import read_answers, read_corpus, read_judgements, read_queries
+    from rag.beir import read_answers, read_evaluation_set
     from rag.encoder import load_float_encoder
     from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
     from sql.search import SearchOptions
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings(options.compute)
-    corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
-    judgements = read_judgements(folder, {query.id for query in queries}, {document.id for document in corpus})
-    answers = list(read_answers(folder))
-    with Store.open(location, write=True) as store, progress_bar(quiet=options.json) as progress:
+    given, answers = read_evaluation_set(folder), list(read_answers(folder))
+    with Store.open(location, write=True) as store:
         encoder, scheme = prepare_store(store, settings, options.model, announce=note)
-        progress.start(len(corpus), sum(len(document.text) for document in corpus))
-        index_corpus(store, encoder, folder, corpus, scheme, progress)
+        index_set(store, encoder, folder, given, scheme, quiet=options.json)
         how = SearchOptions(options.search, options.candidates, options.probes)
-        modes = evaluate_modes(store, encoder, queries, judgements.qrels, how)
+        modes = evaluate_modes(store, encoder, given.queries, given.qrels, how)
         if options.compare == "fp32":
             modes["vector-fp32"] = evaluate_floats(
-                store, load_float_encoder(settings, encoder), queries, judgements.qrels
+                store, load_float_encoder(settings, encoder), given.queries, given.qrels
             )
         result: dict[str, Any] = {"modes": modes}
         if answers:
             result["answers"] = evaluate_answers(store, encoder, answers)
     return result
+
+
+def index_set(
+    store: Store,
+    encoder: Encoder,
+    folder: Path,
+    given: EvaluationSet,
+    scheme: Scheme,
+    *,
+    quiet: bool,
+    keep_floats: int = 0,
+) -> None:
+    """Puts the documents of a set into the store and shows how far it is."""
+    from ingest.corpus import index_corpus
+
+    with progress_bar(quiet=quiet) as progress:
+        progress.start(len(given.corpus), sum(len(document.text) for document in given.corpus))
+        index_corpus(store, encoder, folder, given.corpus, scheme, progress, keep_floats=keep_floats)
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
@@ -103,13 +127,8 @@ def report(options: Namespace) -> int:
     """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors."""
     if options.sample < 1:
         raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
-    if options.eval is None:
-        losses = report_in(options.db or read_settings().store, options)
-    elif options.db is not None:
-        losses = report_in(options.db, options)
-    else:
-        with tempfile.TemporaryDirectory(prefix="int8-rag-report-") as folder:
-            losses = report_in(folder, options)
+    location = options.db if options.eval is not None else options.db or read_settings().store
+    losses = measured(location, lambda location: report_in(location, options))
     if options.json:
         out_json(losses)
     else:
@@ -119,9 +138,8 @@ def report(options: Namespace) -> int:
 
 def report_in(location: str, options: Namespace) -> dict[str, Any]:
     """The losses of the store at a place, which is filled first where an evaluation set is given."""
-    from ingest.corpus import index_corpus
     from ingest.sync import prepare_store
-    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.beir import read_evaluation_set
     from rag.encoder import choose_model, load_encoder, load_float_encoder
     from rag.report import Judged, report_losses
     from sql.store import Store
@@ -133,13 +151,10 @@ def report_in(location: str, options: Namespace) -> dict[str, Any]:
             store.check_encoder(encoder.identity)
         else:
             folder = Path(options.eval)
-            corpus, queries = list(read_corpus(folder)), list(read_queries(folder))
-            known = {document.id for document in corpus}
-            judged = Judged(queries, read_judgements(folder, {query.id for query in queries}, known).qrels)
+            given = read_evaluation_set(folder)
+            judged = Judged(given.queries, given.qrels)
             encoder, scheme = prepare_store(store, settings, options.model, announce=note)
-            with progress_bar(quiet=options.json) as progress:
-                progress.start(len(corpus), sum(len(document.text) for document in corpus))
-                index_corpus(store, encoder, folder, corpus, scheme, progress, keep_floats=1)
+            index_set(store, encoder, folder, given, scheme, quiet=options.json, keep_floats=1)
         return report_losses(store, encoder, lambda: load_float_encoder(settings, encoder), judged, options.sample)
 
 

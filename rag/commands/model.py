@@ -68,13 +68,12 @@ def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
     """An evaluation set whose documents are cut as they are for a store."""
     from ingest.corpus import corpus_document
     from ingest.sync import split
-    from rag.beir import read_corpus, read_judgements, read_queries
+    from rag.beir import read_evaluation_set
     from rag.model_report import JudgedSet
 
-    corpus, queries = list(read_corpus(Path(folder))), list(read_queries(Path(folder)))
-    qrels = read_judgements(Path(folder), {query.id for query in queries}, {entry.id for entry in corpus}).qrels
-    passages = [(entry.id, chunk.text) for entry in corpus for chunk in split(corpus_document(entry), encoder)]
-    return JudgedSet(folder, passages, queries, qrels)
+    given = read_evaluation_set(Path(folder))
+    passages = [(entry.id, chunk.text) for entry in given.corpus for chunk in split(corpus_document(entry), encoder)]
+    return JudgedSet(folder, passages, given.queries, given.qrels)
 
 
 def show_report(report: ModelReport) -> None:
