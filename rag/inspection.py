@@ -78,7 +78,7 @@ def verify_search(store: Store, k: int, how: SearchOptions, sample: int = SAMPLE
         started = perf_counter()
         exact = store.search(query, k + 1, epoch, how=SearchOptions("exact"))
         exact_times.append(perf_counter() - started)
-        names.add(steps[-1].statement.name)
+        names.add([step for step in steps if step.stage == "search"][-1].statement.name)
         parts.append(found_part(hits, exact))
     return Verification(
         mode="+".join(sorted(name.removeprefix("search_").replace("_", "-") for name in names)),

@@ -16,7 +16,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sql.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
 from sql.location import Location, Server, parse_location
@@ -200,6 +201,15 @@ class Client:
         result = self._run(statement.name, lambda handle: handle.query(text, parameters=values), repeatable=True)
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
+    def query_packed(self, statement: Statement) -> bytes:
+        """The rows of a SELECT of numbers as RowBinary: one after the other, little-endian, nothing between them."""
+        text, values = self.text_of(statement), dict(statement.values)
+        return self._run(
+            statement.name,
+            lambda handle: bytes(handle.raw_query(text, parameters=values, fmt="RowBinary")),
+            repeatable=True,
+        )
+
     def execute(self, statement: Statement, *, repeatable: bool = False) -> None:
         """A statement that returns nothing; `repeatable` says that a second time does no harm."""
         text, values = self.text_of(statement), dict(statement.values)
@@ -288,7 +298,7 @@ class Client:
             raise StoreError(f"the store {self.location} has been closed")
         handle = getattr(self._local, "handle", None)
         if handle is None:
-            handle = in_helper_thread(self._connect, limit)
+            handle = self._in_helper(self._connect, limit)
             self._local.handle = handle
             with self._guard:
                 self._handles.append(handle)
@@ -341,7 +351,14 @@ class Client:
         if limit is None and threading.current_thread() is not threading.main_thread():
             return work(self._handle(limit))
         handle = self._handle(limit)
-        return in_helper_thread(lambda: work(handle), limit)
+        return self._in_helper(lambda: work(handle), limit)
+
+    def _in_helper(self, work: Callable[[], Result], limit: float | None) -> Result:
+        """Does `work` in this thread's helper, a new one where the last one was left with what it had in hand."""
+        helper = getattr(self._local, "helper", None)
+        if helper is None or helper.in_hand:
+            helper = self._local.helper = Helper()
+        return helper.do(work, limit)
 
     def _forget_handle(self) -> None:
         """The next call of this thread opens a new connection: this one may still be waiting for an answer."""
@@ -433,28 +450,48 @@ def be_strict(handle: Any) -> None:
     backend.request = strictly
 
 
-def in_helper_thread(work: Callable[[], Result], limit: float | None) -> Result:
-    """Waits for a thread doing `work`: waiting can be interrupted and can end, a running statement can not.
+class Helper:
+    """A thread that works for another one: waiting can be interrupted and can end, a running statement can not."""
 
-    Raises NoAnswerInTime where it is not done at `limit`, a time of the monotonic clock; the thread is left to itself.
-    """
-    outcome: list[Result] = []
-    failure: list[BaseException] = []
+    def __init__(self) -> None:
+        self.in_hand = False
+        self._works: SimpleQueue[Callable[[], Any] | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        # Without a reference to this object, so that the thread ends when nobody can give it any more work.
+        queues = (self._works, self._outcomes)
+        threading.Thread(target=work_through, args=queues, daemon=True, name="statement").start()
 
-    def run() -> None:
+    def __del__(self) -> None:
+        self._works.put(None)
+
+    def do(self, work: Callable[[], Result], limit: float | None) -> Result:
+        """Waits for what `work` returns or raises.
+
+        Raises NoAnswerInTime where it is not done at `limit`, a time of the monotonic clock. Then, and after an
+        interrupt, it is still in hand, and the helper is to be left to itself.
+        """
+        self.in_hand = True
+        self._works.put(work)
         try:
-            outcome.append(work())
-        except BaseException as error:
-            failure.append(error)
+            result, failure = self._outcomes.get(timeout=None if limit is None else max(0.0, limit - time.monotonic()))
+        except Empty:
+            raise NoAnswerInTime from None
+        self.in_hand = False
+        if failure is not None:
+            raise failure
+        return cast("Result", result)
 
-    thread = threading.Thread(target=run, daemon=True, name="statement")
-    thread.start()
-    thread.join(None if limit is None else max(0.0, limit - time.monotonic()))
-    if failure:
-        raise failure[0]
-    if not outcome:
-        raise NoAnswerInTime
-    return outcome[0]
+
+def work_through(works: SimpleQueue[Callable[[], Any] | None], outcomes: SimpleQueue[Any]) -> None:
+    """What a helper's thread does until there is nothing more to come."""
+    while (work := works.get()) is not None:
+        outcome: tuple[Any, BaseException | None]
+        try:
+            outcome = work(), None
+        except BaseException as error:
+            outcome = None, error
+        outcomes.put(outcome)
+        del work, outcome  # while it waits it holds nothing: neither a connection nor an answer
 
 
 def explain(what: str, location: Location, error: Exception) -> StoreError:

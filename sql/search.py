@@ -23,6 +23,7 @@ from sql.calibration import fold_query
 from sql.cells import CELLS_FROM, read_cells
 from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
+from sql.publications import Publications
 from sql.records import first_generation
 from sql.settings import SEARCH_MODES
 from sql.signs import query_signs
@@ -40,10 +41,9 @@ if TYPE_CHECKING:
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
-SPARE = 2  # times k: how many a search of cells keeps before it looks up what is published
 PROBES = 64  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
-WIDER = 8  # times as many candidates where the first ones left fewer than k results
+WIDER = 8  # times as many results, candidates and probes where the first ones left fewer than k
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -102,36 +102,39 @@ class Searcher:
     _hidden: dict[int, list[int]] = field(default_factory=dict)
     _tables: dict[int, Row] = field(default_factory=dict)
     _cells: Cells | None = None
+    _publications: Publications = field(default_factory=Publications.none)
 
     def search(self, request: Request, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
         run = Runner(self.client, watch)
-        for statement in self.attempts(request, run):
+        for statement in self.quick_statements(request, run):
             rows = run("search", statement)
-            if len(rows) == request.k:
-                break
-        return rows
+            published = self.published(rows, request.epoch, run)
+            # A row that is not published may have taken the place of another one of its document.
+            spoiled = request.per_document is not None and len(published) < len(rows)
+            if len(published) >= request.k and not spoiled:
+                return published[: request.k]
+        return run("search", exact_statement(request))
 
     def first_statement(self, request: Request) -> Statement:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
-        return next(self.attempts(request, Runner(self.client, lambda step: None)))
+        quick = self.quick_statements(request, Runner(self.client, lambda step: None))
+        return next(quick, None) or exact_statement(request)
 
-    def attempts(self, request: Request, run: Runner) -> Iterator[Statement]:
-        """Statements to try until one returns k rows; the last one is exact, so what it leaves out is not there."""
+    def quick_statements(self, request: Request, run: Runner) -> Iterator[Statement]:
+        """Statements to try before the exact one, each of which looks wider than the one before it."""
         mode, share = request.options.mode, 1.0
         if mode == "auto":
             mode, share = self.choose_mode(request, run)
-        if mode != "exact":
-            hidden = self.hidden_generations(request.epoch, run)
-            if hidden is not None:
-                candidates = request.options.candidates or default_candidates(request, mode)
-                probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
-                for factor in (1, WIDER):
-                    if mode == "cells":
-                        yield self.cells_statement(request, factor * probes, factor * candidates, hidden, run)
-                    else:
-                        yield two_stage_statement(request, factor * candidates, hidden)
-        yield exact_statement(request)
+        hidden = None if mode == "exact" else self.hidden_generations(request.epoch, run)
+        if hidden is None:
+            return
+        probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
+        for wider in (1, WIDER):
+            if mode == "cells":
+                yield self.cells_statement(request, wider * probes, wider, hidden, run)
+            else:
+                yield two_stage_statement(request, wider, hidden)
 
     def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
@@ -164,27 +167,29 @@ class Searcher:
             )
         return self._cells
 
-    def cells_statement(
-        self, request: Request, probes: int, candidates: int, hidden: list[int], run: Runner
-    ) -> Statement:
+    def cells_statement(self, request: Request, probes: int, wider: int, hidden: list[int], run: Runner) -> Statement:
         """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
         cells = self.cells(request.epoch, run)
-        values = query_values(request) | {
+        values = quick_values(request, wider, hidden) | {
             "cells": cells.nearest(request.query.codes, probes),
             "first_cell": cells.first_cell,
             "last_cell": cells.last_cell,
-            "candidates": min(candidates, NO_LIMIT),
-            "dead": hidden,
-            "per_document": request.per_document or NO_LIMIT,
         }
-        return Statement("search_cells", values, request.condition)
+        if request.per_document is None:
+            return Statement("search_cells", values, request.condition)
+        values |= {
+            "candidates": candidates(request, wider),
+            "begun_later": first_generation(request.epoch),
+            "per_document": request.per_document,
+        }
+        return Statement("search_cells_per_document", values, request.condition)
 
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
         Generations begun at this epoch or later have higher numbers and need no naming: two stages pass over the
         numbers. Cells do not, nor is a draft named that was begun before the epoch and whose rows came after the list:
-        such rows may become candidates, and are dropped when the statement decides what is published.
+        such rows may be found, and are dropped afterwards.
         """
         hidden = self._hidden.get(epoch)
         if hidden is None:
@@ -192,6 +197,22 @@ class Searcher:
             hidden = [row["generation"] for row in rows]
             self._hidden = {epoch: hidden}
         return hidden if len(hidden) <= MAX_HIDDEN else None
+
+    def published(self, rows: list[Row], epoch: int, run: Runner) -> list[Row]:
+        """Those rows whose generation was published by an epoch.
+
+        Only what came since the last look is read; where that leaves a generation unknown, everything once more.
+        """
+        generations, known = [row["generation"] for row in rows], self._publications
+        visible = known.visible(generations, epoch)
+        looks = [known, Publications.none()] if epoch > known.known_until else [Publications.none()]
+        until = max(epoch, known.known_until)
+        while looks and not visible.all():
+            before = looks.pop(0)
+            statement = Statement("publications", {"after": before.known_until, "epoch": until})
+            known = self._publications = before.extended(run.pairs("published", statement), until)
+            visible = known.visible(generations, epoch)
+        return [row for row, shown in zip(rows, visible, strict=True) if shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +226,13 @@ class Runner:
         started = perf_counter()
         rows = self.client.query(statement)
         self.watch(Step(stage, statement, perf_counter() - started, len(rows)))
+        return rows
+
+    def pairs(self, stage: str, statement: Statement) -> bytes:
+        """The rows of a statement that returns two UInt64 columns, packed as RowBinary."""
+        started = perf_counter()
+        rows = self.client.query_packed(statement)
+        self.watch(Step(stage, statement, perf_counter() - started, len(rows) // 16))
         return rows
 
 
@@ -226,12 +254,11 @@ def make_request(
     return Request(query, min(k, NO_LIMIT), epoch, condition, per_document, options or SearchOptions(), calibration)
 
 
-def default_candidates(request: Request, mode: str) -> int:
-    """Signs tell little, so two stages score many candidates. Cells have scored theirs already, and keep some more than
-    are asked for: for what is not published after all, or is one too many of its document."""
-    if mode == "cells" and request.per_document is None:
-        return SPARE * request.k
-    return max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
+def candidates(request: Request, wider: int) -> int:
+    """How many chunks to keep for the second look: of those with the nearest signs, or before one is too many of its
+    document."""
+    chosen = request.options.candidates or max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
+    return min(wider * chosen, NO_LIMIT)
 
 
 def exact_statement(request: Request) -> Statement:
@@ -243,14 +270,13 @@ def exact_statement(request: Request) -> Statement:
     return Statement("search_exact_per_document", values, request.condition)
 
 
-def two_stage_statement(request: Request, candidates: int, hidden: list[int]) -> Statement:
+def two_stage_statement(request: Request, wider: int, hidden: list[int]) -> Statement:
     """Compares all signs and scores the candidates."""
     signs = query_signs(request.query)
-    values = query_values(request) | {
+    values = quick_values(request, wider, hidden) | {
         "query_signs": signs.hex(),
         "sign_bytes": len(signs),
-        "candidates": min(candidates, NO_LIMIT),
-        "dead": hidden,
+        "candidates": candidates(request, wider),
         "begun_later": first_generation(request.epoch),
         "per_document": request.per_document or NO_LIMIT,
     }
@@ -263,8 +289,13 @@ def documents_statement(request: Request) -> Statement:
 
 
 def query_values(request: Request) -> dict[str, Any]:
-    """The values every search statement binds."""
+    """The values every search statement binds that decides itself what is published."""
     return code_values(request.query, request.calibration) | {"epoch": request.epoch, "k": request.k}
+
+
+def quick_values(request: Request, wider: int, hidden: list[int]) -> dict[str, Any]:
+    """The values of a statement that is only told what is hidden; the rest is looked up afterwards."""
+    return code_values(request.query, request.calibration) | {"k": min(wider * request.k, NO_LIMIT), "dead": hidden}
 
 
 def code_values(query: QuantizedQuery, calibration: Calibration | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sql import search as search_module
 from sql import tend as tend_module
 from sql.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
 from sql.errors import StoreError
-from sql.search import SearchOptions
+from sql.search import SearchOptions, Step
 from sql.store import Passages, Store
 from sql.tend import move_documents, tend_cells
 
@@ -309,15 +309,15 @@ def test_a_large_store_with_cells_is_searched_by_them(store: Store, monkeypatch:
     fill(store, clustered(400))
     monkeypatch.setattr(search_module, "EXACT_UP_TO", 50)
 
-    def last_step() -> str:
-        names: list[str] = []
-        store.search(quantize_query(clustered(1)[0]), 3, watch=lambda step: names.append(step.statement.name))
-        return names[-1]
+    def last_search() -> str:
+        steps: list[Step] = []
+        store.search(quantize_query(clustered(1)[0]), 3, watch=steps.append)
+        return [step.statement.name for step in steps if step.stage == "search"][-1]
 
-    assert last_step() == "search_two_stage"
+    assert last_search() == "search_two_stage"
     tend_cells(store, least=100)
     store.collect_garbage(grace_seconds=0)  # what was moved lies outside the cells until then, and is read
-    assert last_step() == "search_cells"
+    assert last_search() == "search_cells"
 
 
 def test_two_stages_find_most_of_the_nearest_chunks_and_give_them_their_exact_scores(store: Store) -> None:

@@ -48,6 +48,7 @@ def test_an_explanation_has_every_statement_and_the_distances_that_python_counts
     assert [(step.stage, step.statement.name, step.rows) for step in told.steps] == [
         ("hidden", "hidden_generations", 0),
         ("search", "search_two_stage", 5),
+        ("published", "publications", len(TEXTS) // 4),
     ]
     assert all(step.seconds > 0 for step in told.steps)
     signs = vector_signs(store.hit_vectors(told.hits))
@@ -141,7 +142,7 @@ def test_explain_and_verify_print_json_too(ask) -> None:  # type: ignore[no-unty
     code, printed = ask("search", "cat", "-k", "3", "--explain", "--search", "two-stage", "--json")
     told = json.loads(printed)
     assert (code, len(told["hits"]), told["sign_bits"]) == (0, 3, 16)
-    assert [step["statement"] for step in told["steps"]] == ["hidden_generations", "search_two_stage"]
+    assert [step["statement"] for step in told["steps"]] == ["hidden_generations", "search_two_stage", "publications"]
     assert "SET param_candidates = '300';" in told["steps"][1]["sql"]
     assert all({"score", "hamming"} <= hit.keys() for hit in told["hits"])
     code, printed = ask("search", "cat", "-k", "3", "--explain", "--search", "two-stage")

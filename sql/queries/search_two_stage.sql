@@ -1,6 +1,7 @@
 -- The k chunks nearest to a query: the candidates whose signs differ least from the query's, scored by int8 arithmetic.
 -- The engine reads the codes of the candidates only (lazy materialization). Known dead generations are passed over early,
--- so that they take no candidate's place; what is published is decided for the candidates alone.
+-- so that they take no candidate's place. A draft begun before the epoch whose rows came since may be among the k: whoever
+-- asks looks up which of the generations are published (publications.sql), and asks for more where one is not.
 SELECT
     source,
     title,
@@ -36,12 +37,6 @@ WHERE (cell, generation, chunk_index) IN
         WHERE generation < {begun_later:UInt64} AND generation NOT IN {dead:Array(UInt64)} /* filter */
         ORDER BY distance
         LIMIT {candidates:UInt32}
-    )
-    WHERE generation IN
-    (
-        SELECT manifest.generation
-        FROM manifest
-        WHERE manifest.epoch <= {epoch:UInt64} AND manifest.kind = 'publish'
     )
     ORDER BY
         scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64}) DESC,

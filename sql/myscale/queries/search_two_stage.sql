@@ -36,12 +36,6 @@ WHERE (cell, generation, chunk_index) IN
         ORDER BY distance
         LIMIT {candidates:UInt32}
     )
-    WHERE generation IN
-    (
-        SELECT manifest.generation
-        FROM manifest
-        WHERE manifest.epoch <= {epoch:UInt64} AND manifest.kind = 'publish'
-    )
     ORDER BY
         scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64}) DESC,
         document_id,
