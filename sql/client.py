@@ -22,10 +22,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from sql.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
 from sql.location import Location, Server, parse_location
 from sql.lock import acquire_lock, release_lock
+from sql.native import native_block
 from sql.statements import Statement, read_statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from sql.statements import Value
 
@@ -229,17 +232,23 @@ class Client:
         used = {key: value for key, value in values.items() if f"{{{key}:" in text}
         self._run(name, lambda handle: handle.command(text, parameters=used), repeatable=True)
 
-    def insert(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Rows into one of our tables, given column by column as Python values; on disk when it returns.
+    def insert(self, table: str, columns: Mapping[str, Sequence[Any] | NDArray[Any]]) -> None:
+        """Rows into one of our tables, given column by column; on disk when it returns.
 
-        Sent once and never again by itself. Raises StoreUnreachable where the connection fails: the rows may have
-        arrived, which only counting them can tell.
+        A column is a list of Python values; or, where there are many rows, an array, and then the others are arrays or
+        lists of text or UUIDs (`sql/native.py`). Sent once and never again by itself. Raises StoreUnreachable where the
+        connection fails: the rows may have arrived, which only counting them can tell.
         """
         names, data = list(columns), list(columns.values())
+        packed = any(not isinstance(column, list) for column in data)
+        block = native_block(columns) if packed else b""
 
         def insert(handle: Any) -> None:
             with self._private_temporary_folder():
-                handle.insert(table, data, column_names=names, column_oriented=True)
+                if packed:
+                    handle.raw_insert(f"`{table}`", names, insert_block=block, fmt="Native")
+                else:
+                    handle.insert(table, data, column_names=names, column_oriented=True)
 
         self._run(f"storing {table}", insert)
 
@@ -439,7 +448,7 @@ def be_strict(handle: Any) -> None:
     request = backend.request
 
     def strictly(*arguments: Any, **options: Any) -> Any:
-        if options.get("retry_body") is not None:
+        if options.get("server_wait") is False:  # as inserts have it
             options |= {"retry_body": None, "retryable": False}
         response = request(*arguments, **options)
         if not {"transfer-encoding", "content-length"} & {name.lower() for name in response.headers}:

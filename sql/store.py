@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 import struct
 import time
-from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
 
 from sql.calibration import PER_DIMENSION, Calibration, Quantizer
 from sql.cells import read_cells
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
+    from numpy.typing import NDArray
+
     from sql.cells import Cells
     from sql.filters import Filter
     from sql.records import Chunk, ChunkWords, QuantizedQuery, QuantizedVectors, WordQuery
@@ -73,6 +76,7 @@ BUCKET_BITS, NUMBER_BITS = 8, 12
 RUN_BITS = GENERATION_RANDOM_BITS - NUMBER_BITS - BUCKET_BITS
 TESTED_SERVER = "26.9"  # others are refused only where the probe finds that they compute otherwise
 MASK_64 = 2**64 - 1
+PLACE = struct.Struct("<QQQQQ")  # of a chunk: index, start, end, line, page
 
 
 @dataclass(frozen=True, slots=True)
@@ -646,7 +650,7 @@ class Store:
             time.sleep(SETTLE_SECONDS)
             self.client.insert("commits", {"epoch": [epoch]})
 
-    def _insert_surely(self, table: str, columns: dict[str, list[Any]], arrived: Callable[[], set[int]]) -> None:
+    def _insert_surely(self, table: str, columns: dict[str, Any], arrived: Callable[[], set[int]]) -> None:
         """An insert that, where the connection was cut, looks which generations are there and sends the others again.
 
         Nothing is sent twice that was seen to have arrived. Rows that arrive only after the look are counted as too
@@ -659,7 +663,7 @@ class Store:
             there = arrived()
             rows = [row for row, generation in enumerate(columns["generation"]) if generation not in there]
             if rows:
-                self.client.insert(table, {name: [values[row] for row in rows] for name, values in columns.items()})
+                self.client.insert(table, {name: some_of(values, rows) for name, values in columns.items()})
 
     def _arrived_chunks(self, drafts: Iterable[Draft]) -> set[int]:
         """The drafts all of whose chunks so far are in the store."""
@@ -848,6 +852,11 @@ def check_schema_version(location: Location, version: int) -> None:
         )
 
 
+def some_of(column: list[Any] | NDArray[Any], rows: list[int]) -> list[Any] | NDArray[Any]:
+    """Some rows of a column of an insert."""
+    return column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
+
+
 def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
     """The keys of hits, column by column."""
     return {
@@ -864,51 +873,51 @@ def read_hit(row: Row) -> Hit:
     return Hit(**values)
 
 
-def chunk_columns(passages: Passages, rows: range, cells: Cells | None = None) -> dict[str, list[Any]]:
+def chunk_columns(passages: Passages, rows: range, cells: Cells | None = None) -> dict[str, Any]:
     """Some rows of passages as the columns of an insert; counts them in their drafts."""
-    vectors = passages.vectors.rows(rows)
-    norms, signs = vectors.norms(), vector_signs(vectors)
-    numbers = [0] * len(rows) if cells is None else cells.numbers(vectors.dequantize()).tolist()
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for row, number in enumerate(rows):
-        draft, chunk = passages.chunks[number]
-        row_hash = chunk_hash(chunk, vectors, row, draft.metadata)
-        values = {
-            "cell": numbers[row],
-            "generation": draft.generation,
-            "chunk_index": chunk.index,
-            "document_id": draft.document_id,
-            "source": draft.document.source,
-            "title": draft.document.title,
-            "heading": chunk.heading,
-            "char_start": chunk.start,
-            "char_end": chunk.end,
-            "line": chunk.line,
-            "page": chunk.page,
-            "tokens": chunk.tokens,
-            "text": chunk.text,
-            "metadata": draft.metadata,
-            "codes": vectors.codes[row].tolist(),
-            "scale": float(vectors.scale[row]),
-            "zero_point": int(vectors.zero_point[row]),
-            "norm": float(norms[row]),
-            "signs": signs[row].tobytes(),
-            "row_hash": row_hash,
-        }
-        for name, value in values.items():
-            columns[name].append(value)
+    vectors, some = passages.vectors.rows(rows), passages.chunks[rows.start : rows.stop]
+    norms, signs, hashes = vectors.norms(), vector_signs(vectors), chunk_hashes(some, vectors)
+    for (draft, _), row_hash in zip(some, hashes, strict=True):
         draft.calibration = vectors.calibration.version if vectors.calibration else 0
         draft.chunk_count += 1
         draft.row_hash_sum = (draft.row_hash_sum + row_hash) & MASK_64
-    return columns
+    numbers = np.zeros(len(some), np.int64) if cells is None else cells.numbers(vectors.dequantize())
+    return {
+        "cell": numbers.astype(np.uint32),
+        "generation": np.array([draft.generation for draft, _ in some], np.uint64),
+        "chunk_index": np.array([chunk.index for _, chunk in some], np.uint32),
+        "document_id": [draft.document_id for draft, _ in some],
+        "source": [draft.document.source for draft, _ in some],
+        "title": [draft.document.title for draft, _ in some],
+        "heading": [chunk.heading for _, chunk in some],
+        "char_start": np.array([chunk.start for _, chunk in some], np.uint64),
+        "char_end": np.array([chunk.end for _, chunk in some], np.uint64),
+        "line": np.array([chunk.line for _, chunk in some], np.uint32),
+        "page": np.array([chunk.page for _, chunk in some], np.uint32),
+        "tokens": np.array([chunk.tokens for _, chunk in some], np.uint16),
+        "text": [chunk.text for _, chunk in some],
+        "metadata": [draft.metadata for draft, _ in some],
+        "codes": vectors.codes,
+        "scale": vectors.scale,
+        "zero_point": vectors.zero_point,
+        "norm": norms,
+        "signs": signs.view(f"V{signs.shape[1]}").reshape(-1),
+        "row_hash": np.array(hashes, np.uint64),
+    }
 
 
-def chunk_hash(chunk: Chunk, vectors: QuantizedVectors, row: int, metadata: str) -> int:
-    """BLAKE2b-64 of one row: its place, its vector, its text and its metadata; not where it lies in the table."""
-    place = struct.pack("<QQQQQ", chunk.index, chunk.start, chunk.end, chunk.line, chunk.page)
-    vector = struct.pack("<fb", vectors.scale[row], vectors.zero_point[row]) + vectors.codes[row].tobytes()
-    words = chunk.text.encode() + b"\0" + metadata.encode()
-    return int.from_bytes(blake2b(place + vector + words, digest_size=8).digest(), "little")
+def chunk_hashes(chunks: Sequence[tuple[Draft, Chunk]], vectors: QuantizedVectors) -> list[int]:
+    """BLAKE2b-64 of each row: its place, its vector, its text and its metadata; not where it lies in the table."""
+    packed = np.empty(len(chunks), dtype=[("scale", "<f4"), ("zero_point", "i1"), ("codes", "i1", vectors.dimensions)])
+    packed["scale"], packed["zero_point"], packed["codes"] = vectors.scale, vectors.zero_point, vectors.codes
+    size, data = packed.itemsize, packed.tobytes()
+    hashes = []
+    for row, (draft, chunk) in enumerate(chunks):
+        digest = blake2b(PLACE.pack(chunk.index, chunk.start, chunk.end, chunk.line, chunk.page), digest_size=8)
+        digest.update(data[row * size : (row + 1) * size])
+        digest.update(chunk.text.encode() + b"\0" + draft.metadata.encode())
+        hashes.append(int.from_bytes(digest.digest(), "little"))
+    return hashes
 
 
 def text_hash(text: str) -> int:

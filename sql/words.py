@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
+
+import numpy as np
 
 from sql.errors import RagError
 from sql.filters import compile_filter
@@ -12,7 +13,7 @@ from sql.search import code_values
 from sql.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sql.calibration import Calibration
     from sql.filters import Filter
@@ -35,30 +36,30 @@ def words_checksum(words: ChunkWords, chunk_index: int) -> int:
     )
 
 
-def length_columns(rows: Iterable[tuple[int, int, ChunkWords]]) -> dict[str, list[Any]]:
+def length_columns(rows: Sequence[tuple[int, int, ChunkWords]]) -> dict[str, Any]:
     """The columns of `lengths` for chunks given as generation, index and words."""
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for generation, chunk_index, words in rows:
-        columns["generation"].append(generation)
-        columns["chunk_index"].append(chunk_index)
-        columns["language"].append(words.language)
-        columns["terms"].append(words.length)
-        columns["postings"].append(len(words.terms))
-        columns["checksum"].append(words_checksum(words, chunk_index))
-    return dict(columns)
+    return {
+        "generation": np.array([generation for generation, _, _ in rows], np.uint64),
+        "chunk_index": np.array([chunk_index for _, chunk_index, _ in rows], np.uint32),
+        "language": [words.language for _, _, words in rows],
+        "terms": np.array([words.length for _, _, words in rows], np.uint32),
+        "postings": np.array([len(words.terms) for _, _, words in rows], np.uint32),
+        "checksum": np.array([words_checksum(words, chunk_index) for _, chunk_index, words in rows], np.uint64),
+    }
 
 
-def posting_columns(rows: Iterable[tuple[int, int, ChunkWords]]) -> dict[str, list[Any]]:
+def posting_columns(rows: Sequence[tuple[int, int, ChunkWords]]) -> dict[str, Any]:
     """The columns of `postings` for the same chunks; empty where none has a term."""
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for generation, chunk_index, words in rows:
-        count, length = len(words.terms), words.length
-        columns["term"] += words.terms.keys()
-        columns["generation"] += [generation] * count
-        columns["chunk_index"] += [chunk_index] * count
-        columns["frequency"] += words.terms.values()
-        columns["length"] += [length] * count
-    return dict(columns) if columns["term"] else {}
+    counts = [len(words.terms) for _, _, words in rows]
+    if not any(counts):
+        return {}
+    return {
+        "term": [term for _, _, words in rows for term in words.terms],
+        "generation": np.repeat(np.array([generation for generation, _, _ in rows], np.uint64), counts),
+        "chunk_index": np.repeat(np.array([chunk_index for _, chunk_index, _ in rows], np.uint32), counts),
+        "frequency": np.array([frequency for _, _, words in rows for frequency in words.terms.values()], np.uint32),
+        "length": np.repeat(np.array([words.length for _, _, words in rows], np.uint32), counts),
+    }
 
 
 def bm25_statement(

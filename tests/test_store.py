@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 QUERY = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
 
 
@@ -525,17 +527,23 @@ def test_an_insert_is_done_when_it_returns(store: Store) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"codes": [1] * (DIMENSIONS - 1)}, {"codes": []}, {"scale": float("nan")}, {"scale": 0.0}, {"norm": float("inf")}],
+    [
+        {"codes": np.ones((1, DIMENSIONS - 1), np.int8)},
+        {"codes": np.ones((1, 0), np.int8)},
+        {"scale": np.array([np.nan], np.float32)},
+        {"scale": np.array([0], np.float32)},
+        {"norm": np.array([np.inf], np.float32)},
+    ],
 )
 def test_the_table_itself_refuses_a_wrong_dimension_and_an_unusable_scale(
-    store: Store, change: dict[str, object]
+    store: Store, change: dict[str, NDArray[np.generic]]
 ) -> None:
     draft = store.begin(source_document("a.txt"))
     columns = chunk_columns(
         Passages([(draft, chunk) for chunk in chunks_of(["one"])], vectors_of(["one"])), range(1), None
     )
     with pytest.raises(StoreError, match="a row does not fit the table and nothing of the insert was stored"):
-        store.client.insert("chunks", columns | {name: [value] for name, value in change.items()})
+        store.client.insert("chunks", columns | change)
     assert row_count(store, "chunks") == 0
 
 
