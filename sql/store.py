@@ -38,7 +38,7 @@ from sql.records import (
 from sql.search import Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, dialect_statements, schema_statements, server_statements
-from sql.tend import read_vectors
+from sql.tend import read_vectors, unpack_vectors
 from sql.words import (
     bm25_statement,
     hybrid_hits_statement,
@@ -229,6 +229,12 @@ class Store:
         if self._collection is None:
             self._collection = self._read_collection()
         return self._collection
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in one vector; 1 for a store without tables, which has none."""
+        collection = self.collection()
+        return collection.encoder.dimensions if collection else 1
 
     def _table_names(self) -> set[str]:
         return {row["name"] for row in self.client.query(Statement("table_names"))}
@@ -492,8 +498,8 @@ class Store:
     def sample_vectors(self, rows: int, epoch: int | None = None) -> QuantizedVectors:
         """Vectors of some visible chunks, the same ones for the same content."""
         at = self.epoch() if epoch is None else epoch
-        found = self.client.query(Statement("sample_vectors", {"epoch": at, "rows": rows}))
-        return read_vectors(found, self.calibration(at))
+        packed = self.client.query_packed(Statement("sample_vectors", {"epoch": at, "rows": rows}))
+        return unpack_vectors(packed, self.dimensions, self.calibration(at))[2]
 
     def documents(self, epoch: int | None = None) -> list[LiveDocument]:
         """Every document at an epoch, ordered by path."""

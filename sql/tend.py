@@ -9,7 +9,6 @@ outside the newest cells are searched always.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,11 +24,14 @@ from sql.cells import (
     train_cells,
 )
 from sql.errors import StoreError
+from sql.native import varint
 from sql.records import QuantizedVectors
 from sql.statements import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from sql.calibration import Calibration
     from sql.client import Client, Row
@@ -132,21 +134,22 @@ def rows_still_current(store: Store, move: Move, epoch: int) -> list[Row]:
 
 def copy_chunks(store: Store, cells: Cells, move: Move) -> None:
     """Inserts the chunks again, each into the cell of its vector; invisible as yet."""
-    found = store.client.query(Statement("generation_vectors", {"generations": move.old}))
-    sizes = {row["generation"]: row["chunk_count"] for row in move.rows}
-    old = sorted(sizes)  # as the vectors are ordered
-    offsets = [0, *accumulate(sizes[generation] for generation in old)]
-    expected = [(generation, index) for generation in old for index in range(sizes[generation])]
-    if [(row["generation"], row["chunk_index"]) for row in found] != expected:
+    packed = store.client.query_packed(Statement("generation_vectors", {"generations": move.old}))
+    generations, indexes, vectors = unpack_vectors(packed, store.dimensions, store.calibration(store.epoch()))
+    order = np.argsort(np.array(move.old, np.uint64))  # as the vectors are ordered
+    old = np.array(move.old, np.uint64)[order]
+    sizes = np.array([row["chunk_count"] for row in move.rows], np.int64)[order]
+    offsets = np.cumsum(sizes) - sizes
+    expected = np.arange(sizes.sum()) - np.repeat(offsets, sizes)
+    if not (np.array_equal(generations, np.repeat(old, sizes)) and np.array_equal(indexes, expected)):
         raise StoreError(
             "chunks of a published document are missing: see the statement `Is the store sound?` of docs/table.md"
         )
-    new = dict(zip(move.old, move.new, strict=True))
     values = {
-        "cells": cells.numbers(read_vectors(found, store.calibration(store.epoch())).dequantize()).tolist(),
-        "old": old,
-        "new": [new[generation] for generation in old],
-        "offsets": offsets[:-1],
+        "cells": cells.numbers(vectors.dequantize()).tolist(),
+        "old": old.tolist(),
+        "new": np.array(move.new, np.uint64)[order].tolist(),
+        "offsets": offsets.tolist(),
     }
     store.client.execute(Statement("move_chunks", values))
 
@@ -185,3 +188,31 @@ def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> Quanti
         np.array([row["zero_point"] for row in rows], dtype=np.int8),
         calibration,
     )
+
+
+def unpack_vectors(
+    packed: bytes, dimensions: int, calibration: Calibration | None
+) -> tuple[NDArray[np.uint64], NDArray[np.uint32], QuantizedVectors]:
+    """Generations, chunk indexes and vectors from rows of `generation, chunk_index, codes, scale, zero_point`.
+
+    Packed as RowBinary, all of one length: an array is its length (LEB128) and its numbers.
+    """
+    length = len(varint(dimensions))
+    row = np.dtype(
+        [
+            ("generation", "<u8"),
+            ("chunk_index", "<u4"),
+            ("length", f"V{length}"),
+            ("codes", "i1", (dimensions,)),
+            ("scale", "<f4"),
+            ("zero_point", "i1"),
+        ]
+    )
+    rows = np.frombuffer(packed, dtype=row)
+    vectors = QuantizedVectors(
+        np.ascontiguousarray(rows["codes"]),
+        rows["scale"].astype(np.float32),
+        np.ascontiguousarray(rows["zero_point"]),
+        calibration,
+    )
+    return rows["generation"], rows["chunk_index"], vectors

@@ -16,8 +16,9 @@ from sql import tend as tend_module
 from sql.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
 from sql.errors import StoreError
 from sql.search import SearchOptions, Step
+from sql.statements import Statement
 from sql.store import Passages, Store
-from sql.tend import move_documents, tend_cells
+from sql.tend import move_documents, tend_cells, unpack_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -230,6 +231,33 @@ def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pyte
     with pytest.raises(StoreError, match="stays where it was, run the command again"):
         tend_cells(store, least=10)
     assert store.documents() == before
+
+
+def test_a_document_that_lost_a_chunk_is_not_moved_and_not_hidden(store: Store) -> None:
+    fill(store, clustered(40))
+    before = store.documents()
+    lost = f"generation = {before[3].generation} AND chunk_index = 2"
+    store.client.text(f"DELETE FROM chunks WHERE {lost} SETTINGS lightweight_deletes_sync = 1", None)
+    with pytest.raises(StoreError, match="chunks of a published document are missing"):
+        tend_cells(store, least=10)
+    assert store.documents() == before
+
+
+@pytest.mark.parametrize("dimensions", [1, 127, 128, 300])
+def test_stored_vectors_are_read_back_as_they_were_whatever_their_dimension(tmp_path: Path, dimensions: int) -> None:
+    random = np.random.default_rng(dimensions)
+    vectors = quantize_vectors(random.standard_normal((9, dimensions)).astype(np.float32))
+    with open_store(tmp_path / "store", dimensions) as store:
+        draft = store.begin(source_document("a"))
+        store.insert(Passages([(draft, chunk) for chunk in chunks_of([str(row) for row in range(9)])], vectors))
+        store.publish([draft])
+        statement = Statement("generation_vectors", {"generations": [draft.generation]})
+        generations, indexes, read = unpack_vectors(store.client.query_packed(statement), dimensions, None)
+    assert set(generations) == {draft.generation}
+    assert indexes.tolist() == list(range(9))
+    assert (read.codes == vectors.codes).all()
+    assert (read.scale == vectors.scale).all()
+    assert (read.zero_point == vectors.zero_point).all()
 
 
 def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(

@@ -1,5 +1,5 @@
--- Vectors of some visible chunks, the same ones for the same content of the table.
-SELECT cell, generation, chunk_index, codes, scale, zero_point
+-- Vectors of some visible chunks, the same ones for the same content of the table, in the columns that sql/tend.py unpacks.
+SELECT generation, chunk_index, codes, scale, zero_point
 FROM chunks
 WHERE generation IN
 (
