@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from support import DIMENSIONS, draft_document, identity, open_store, publish_document
+from support import (
+    DIMENSIONS,
+    chunks_of,
+    draft_document,
+    identity,
+    open_store,
+    publish_document,
+    source_document,
+)
 
 from rag.__main__ import command
+from rag.quantization import quantize_vectors
 from rag.stats import read_stats, stats_lines
 from sql.errors import StoreError
-from sql.store import Store
+from sql.store import Passages, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +71,23 @@ def test_bytes_on_disk_are_unknown_in_small_parts_and_exact_in_wide_ones(store: 
     chunks = next(table for table in stats.tables if table.table == "chunks")
     assert (chunks.parts, chunks.rows) == (2, 1001)
     assert 1000 * stats.vector_bytes_on_disk < chunks.bytes_on_disk < stats.bytes_on_disk
+
+
+def test_codes_and_what_belongs_to_them_take_no_more_than_a_byte_a_dimension_and_sixteen_on_disk(
+    tmp_path: Path,
+) -> None:
+    rows, dimensions = 4000, 384
+    vectors = np.random.default_rng(0).standard_normal((rows, dimensions)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with open_store(tmp_path / "store", dimensions) as store:
+        store.client.text("ALTER TABLE chunks MODIFY SETTING min_bytes_for_wide_part = 0", None)
+        draft = store.begin(source_document("a"))
+        chunks = [(draft, chunk) for chunk in chunks_of([f"text {row}" for row in range(rows)])]
+        store.insert(Passages(chunks, quantize_vectors(vectors)))
+        store.publish([draft])
+        on_disk = {column.column: column.bytes_on_disk or 0 for column in read_stats(store).vector}
+    assert dimensions < sum(on_disk[name] for name in ("codes", "scale", "zero_point", "norm")) <= dimensions + 16
+    assert on_disk["signs"] <= dimensions // 4 + 1
 
 
 def test_a_store_without_chunks_has_no_vectors_to_measure(store: Store) -> None:

@@ -18,9 +18,9 @@ CREATE TABLE IF NOT EXISTS chunks
     metadata String DEFAULT '{}' CODEC(ZSTD(1)) COMMENT 'JSON object: names with text, numbers, truth values, null or lists of them',
     -- Codes and signs look like noise: no codec makes them smaller, and reading them is most of what a search does.
     codes Array(Int8) CODEC(NONE),
-    scale Float32,
+    scale Float32 CODEC(Gorilla),
     zero_point Int8,
-    norm Float32 COMMENT 'Euclidean length of the dequantized vector',
+    norm Float32 CODEC(ZSTD(1)) COMMENT 'Euclidean length of the dequantized vector',
     -- FixedString({sign_bytes}): a parameter cannot stand in a type, so the type is that of the default.
     signs DEFAULT toFixedString('', {sign_bytes:UInt16}) CODEC(NONE) COMMENT 'which numbers of the vector, then of its rotation, are above 0',
     row_hash UInt64 COMMENT 'BLAKE2b-64 of the row, summed up in the manifest',
