@@ -5,7 +5,7 @@
     python benchmarks/search.py table [--rows 300000]             (what was measured, as a Markdown table)
     python benchmarks/search.py growth [--upto 3000000]           (our searches from 100,000 rows on; resumable)
     python benchmarks/search.py plot                              (search-growth.png)
-    python benchmarks/search.py threads [--rows 300000]           (16 threads ask while one ingests)
+    python benchmarks/search.py threads [two-stage] [cells]       (16 threads ask while one ingests)
 
 NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32` (as a table is made without further
 thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`,
@@ -431,16 +431,20 @@ def plot(folder: Path) -> None:
     print(folder / "search-growth.png")
 
 
-def ask_in_threads(folder: Path, rows: int, threads: int = 16, seconds: float = 20) -> None:
+def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, seconds: float = 20) -> None:
     """Threads ask at a fixed epoch while one ingests; prints throughput, errors and answers that differ."""
     from rag.quantization import quantize_query
     from sql.search import SearchOptions
+    from sql.tend import tend_cells
 
     scratch = folder / "scratch-threads"
     shutil.rmtree(scratch, ignore_errors=True)
     with open_store(scratch) as store:
         insert_rows(store, folder, 0, rows)
-        epoch, how = store.epoch(), SearchOptions("two-stage")
+        if mode == "cells":
+            tend_cells(store)
+            store.collect_garbage(grace_seconds=0)
+        epoch, how = store.epoch(), SearchOptions(mode)
         queries = [quantize_query(query) for query in np.load(folder / "queries.npy")[:QUERIES]]
         right = [store.search(query, K, epoch, how=how) for query in queries]
         wrong, answered, done = [], [0] * threads, threading.Event()
@@ -469,7 +473,7 @@ def ask_in_threads(folder: Path, rows: int, threads: int = 16, seconds: float = 
             worker.join()
     shutil.rmtree(scratch, ignore_errors=True)
     print(
-        f"{threads} threads, {rows} rows: {sum(answered) / took:.0f} answers/s while {inserted / took:.0f} rows/s came in"
+        f"{threads} threads, {mode}, {rows} rows: {sum(answered) / took:.0f} answers/s while {inserted / took:.0f} rows/s came in"
     )
     print(f"{len(wrong)} of {sum(answered)} answers wrong {wrong[:3]}")
 
@@ -494,7 +498,8 @@ def main() -> None:
     elif options.command == "plot":
         plot(options.data)
     else:
-        ask_in_threads(options.data, options.rows)
+        for mode in options.names or ["two-stage", "cells"]:
+            ask_in_threads(options.data, options.rows, mode)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from sql.signs import query_signs
 from sql.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from sql.calibration import Calibration
     from sql.cells import Cells
@@ -44,6 +45,9 @@ CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: t
 PROBES = 64  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many results, candidates and probes where the first ones left fewer than k
+# Times as many candidates or probes, and times as many rows returned. Where rows that are not published were among the
+# first ones, the same search is asked for more rows; a wider one could find others than it would have found without them.
+WIDENINGS = ((1, 1), (1, WIDER), (WIDER, WIDER))
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -106,35 +110,40 @@ class Searcher:
 
     def search(self, request: Request, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
-        run = Runner(self.client, watch)
-        for statement in self.quick_statements(request, run):
-            rows = run("search", statement)
+        run, dropped = Runner(self.client, watch), False
+        quick = self.quick_search(request, run)
+        for wider, more in WIDENINGS:
+            if quick is None:
+                break
+            if more > wider and not dropped:
+                continue
+            rows = run("search", quick(wider, more))
             published = self.published(rows, request.epoch, run)
+            dropped = len(published) < len(rows)
             # A row that is not published may have taken the place of another one of its document.
-            spoiled = request.per_document is not None and len(published) < len(rows)
+            spoiled = dropped and request.per_document is not None
             if len(published) >= request.k and not spoiled:
                 return published[: request.k]
         return run("search", exact_statement(request))
 
     def first_statement(self, request: Request) -> Statement:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
-        quick = self.quick_statements(request, Runner(self.client, lambda step: None))
-        return next(quick, None) or exact_statement(request)
+        quick = self.quick_search(request, Runner(self.client, lambda step: None))
+        return quick(1, 1) if quick else exact_statement(request)
 
-    def quick_statements(self, request: Request, run: Runner) -> Iterator[Statement]:
-        """Statements to try before the exact one, each of which looks wider than the one before it."""
+    def quick_search(self, request: Request, run: Runner) -> Callable[[int, int], Statement] | None:
+        """What makes the statement of a search that looks so many times wider and returns so many times more rows; None
+        where the search is to be exact."""
         mode, share = request.options.mode, 1.0
         if mode == "auto":
             mode, share = self.choose_mode(request, run)
         hidden = None if mode == "exact" else self.hidden_generations(request.epoch, run)
         if hidden is None:
-            return
+            return None
+        if mode == "two-stage":
+            return partial(two_stage_statement, request, hidden)
         probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
-        for wider in (1, WIDER):
-            if mode == "cells":
-                yield self.cells_statement(request, wider * probes, wider, hidden, run)
-            else:
-                yield two_stage_statement(request, wider, hidden)
+        return partial(cells_statement, request, hidden, self.cells(request.epoch, run), probes)
 
     def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
@@ -166,23 +175,6 @@ class Searcher:
                 "search with `--search two-stage`"
             )
         return self._cells
-
-    def cells_statement(self, request: Request, probes: int, wider: int, hidden: list[int], run: Runner) -> Statement:
-        """Scores the chunks of the cells nearest to the query; StoreError where there are no cells yet."""
-        cells = self.cells(request.epoch, run)
-        values = quick_values(request, wider, hidden) | {
-            "cells": cells.nearest(request.query.codes, probes),
-            "first_cell": cells.first_cell,
-            "last_cell": cells.last_cell,
-        }
-        if request.per_document is None:
-            return Statement("search_cells", values, request.condition)
-        values |= {
-            "candidates": candidates(request, wider),
-            "begun_later": first_generation(request.epoch),
-            "per_document": request.per_document,
-        }
-        return Statement("search_cells_per_document", values, request.condition)
 
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
@@ -270,10 +262,27 @@ def exact_statement(request: Request) -> Statement:
     return Statement("search_exact_per_document", values, request.condition)
 
 
-def two_stage_statement(request: Request, wider: int, hidden: list[int]) -> Statement:
+def cells_statement(request: Request, hidden: list[int], cells: Cells, probes: int, wider: int, more: int) -> Statement:
+    """Scores the chunks of the cells nearest to the query."""
+    values = quick_values(request, more, hidden) | {
+        "cells": cells.nearest(request.query.codes, wider * probes),
+        "first_cell": cells.first_cell,
+        "last_cell": cells.last_cell,
+    }
+    if request.per_document is None:
+        return Statement("search_cells", values, request.condition)
+    values |= {
+        "candidates": candidates(request, wider),
+        "begun_later": first_generation(request.epoch),
+        "per_document": request.per_document,
+    }
+    return Statement("search_cells_per_document", values, request.condition)
+
+
+def two_stage_statement(request: Request, hidden: list[int], wider: int, more: int) -> Statement:
     """Compares all signs and scores the candidates."""
     signs = query_signs(request.query)
-    values = quick_values(request, wider, hidden) | {
+    values = quick_values(request, more, hidden) | {
         "query_signs": signs.hex(),
         "sign_bytes": len(signs),
         "candidates": candidates(request, wider),
@@ -293,9 +302,9 @@ def query_values(request: Request) -> dict[str, Any]:
     return code_values(request.query, request.calibration) | {"epoch": request.epoch, "k": request.k}
 
 
-def quick_values(request: Request, wider: int, hidden: list[int]) -> dict[str, Any]:
+def quick_values(request: Request, more: int, hidden: list[int]) -> dict[str, Any]:
     """The values of a statement that is only told what is hidden; the rest is looked up afterwards."""
-    return code_values(request.query, request.calibration) | {"k": min(wider * request.k, NO_LIMIT), "dead": hidden}
+    return code_values(request.query, request.calibration) | {"k": min(more * request.k, NO_LIMIT), "dead": hidden}
 
 
 def code_values(query: QuantizedQuery, calibration: Calibration | None) -> dict[str, Any]:

@@ -211,10 +211,10 @@ def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(stor
         draft = store.begin(source_document("draft"))
         chunks = [(draft, chunk) for chunk in chunks_of([f"draft {index}" for index in range(400)])]
         store.insert(Passages(chunks, quantize_vectors(vectors)))
-    for query, hits in zip(queries, before, strict=True):  # a search that finds too few looks into more cells
-        found = store.search(query, 10, how=how)
-        assert {hit.source for hit in found} <= published
-        assert all(now.score >= then.score for now, then in zip(found, hits, strict=True))
+    steps: list[Step] = []
+    assert [store.search(query, 10, how=how, watch=steps.append) for query in queries] == before
+    assert {step.statement.name for step in steps if step.stage == "search"} == {"search_cells"}
+    assert {hit.source for hits in before for hit in hits} <= published
     assert store.epoch() == epoch
 
 
