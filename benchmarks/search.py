@@ -6,6 +6,7 @@
     python benchmarks/search.py growth [--upto 3000000]           (our searches from 100,000 rows on; resumable)
     python benchmarks/search.py plot                              (search-growth.png)
     python benchmarks/search.py threads [two-stage] [cells]       (16 threads ask while one ingests)
+    python benchmarks/search.py words [--rows 300000]             (meaning, words and both, and what each statement takes)
 
 NAME is `ours` (exact, two-stage and cells over one store), `clickhouse-float32` (as a table is made without further
 thought, compressed with LZ4), `clickhouse-float32-none` (not compressed), `clickhouse-bfloat16`, `clickhouse-hnsw`,
@@ -120,33 +121,41 @@ def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
 
 def open_store(scratch: Path) -> Any:
     """An open store for vectors of 384, made if need be."""
+    from rag.analyser import ANALYSER
     from sql.records import EncoderIdentity
     from sql.store import Store
 
     store = Store.open(str(scratch / "store"), write=True)
-    store.prepare(EncoderIdentity("benchmark", "", "", "", "int8", "mean", 384, 256), "asymmetric int8 per vector")
+    identity = EncoderIdentity("benchmark", "", "", "", "int8", "mean", 384, 256)
+    store.prepare(identity, "asymmetric int8 per vector", ANALYSER)
     return store
 
 
-def insert_rows(store: Any, folder: Path, first: int, last: int) -> None:
-    """Quantizes, inserts and publishes rows first..last; a chunk's text is the number of its row."""
+def insert_rows(store: Any, folder: Path, first: int, last: int, words: bool = False) -> None:
+    """Quantizes, inserts and publishes rows first..last.
+
+    A chunk's text is the number of its row; or, with words, one that belongs to its vector, and its words come along.
+    """
+    from rag.analyser import chunk_words
     from rag.quantization import quantize_vectors
     from sql.records import Chunk
     from sql.store import Passages
 
     growth = Growth(folder)
     stored = read_rows(folder, last)
+    windows = json.loads((folder / "texts.json").read_text())["windows"] if words else []
     for start in range(first, last, BLOCK):
         vectors = stored[start : start + BLOCK]
         if len(vectors) < BLOCK:
             vectors = growth.block(start // BLOCK)
+        texts = growth.texts(start // BLOCK, windows) if words else [str(row) for row in range(start, start + BLOCK)]
         drafts, chunks = [], []
-        for row in range(start, start + BLOCK):
+        for row, text in enumerate(texts, start):
             if row % PER_DOCUMENT == 0:
                 drafts.append(store.begin(document(row)))
-            text = str(row)
             chunks.append((drafts[-1], Chunk(row % PER_DOCUMENT, text, 0, len(text), 1, 0, "", 1)))
-        store.insert(Passages(chunks, quantize_vectors(np.ascontiguousarray(vectors))))
+        found = [chunk_words(text, "en") for text in texts] if words else ()
+        store.insert(Passages(chunks, quantize_vectors(np.ascontiguousarray(vectors)), found))
         store.publish(drafts)
 
 
@@ -478,10 +487,45 @@ def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, second
     print(f"{len(wrong)} of {sum(answered)} answers wrong {wrong[:3]}")
 
 
+# Words
+
+
+def ask_by_words(folder: Path, rows: int) -> None:
+    """Median times of the modes over real questions, each asked once, and of each of their statements."""
+    from rag.retriever import VECTOR_SHARE, Retriever
+    from sql.tend import tend_cells
+
+    scratch = folder / f"words-{rows}"
+    questions, queries = json.loads((folder / "texts.json").read_text())["questions"], np.load(folder / "queries.npy")
+    with open_store(scratch) as store:
+        if store.chunk_count() < rows:
+            insert_rows(store, folder, store.chunk_count(), rows, words=True)
+            tend_cells(store, print)
+            store.collect_garbage(grace_seconds=0)
+            for table in ("chunks", "postings", "lengths", "manifest"):
+                store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
+        retriever = Retriever(store, None, language="en")
+        retriever.vector_share = lambda question: VECTOR_SHARE  # type: ignore[method-assign]
+        for mode in ("vector", "bm25", "hybrid"):
+            times: list[float] = []
+            parts: dict[str, list[float]] = {}
+            store._frequencies = 0, {}  # what the mode before has counted
+            for number, (question, vector) in enumerate(zip(questions, queries, strict=True)):
+                steps: list[Any] = []
+                started = time.perf_counter()
+                retriever.retrieve(question, K, mode=mode, vector=vector, watch=steps.append)
+                if number >= len(questions) - 4 * QUERIES:  # those before warm up
+                    times.append(1000 * (time.perf_counter() - started))
+                    for step in steps:
+                        parts.setdefault(step.statement.name, []).append(1000 * step.seconds)
+            told = ", ".join(f"{name} {np.median(ms):.1f} ({len(ms)})" for name, ms in parts.items())
+            print(f"{mode:7} p50 {np.median(times):.1f} ms, p90 {np.quantile(times, 0.9):.1f} ms: {told}", flush=True)
+
+
 def main() -> None:
     """One of the commands above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["measure", "one", "table", "growth", "plot", "threads"])
+    parser.add_argument("command", choices=["measure", "one", "table", "growth", "plot", "threads", "words"])
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--upto", type=int, default=GROWTH_SIZES[-1])
@@ -495,6 +539,8 @@ def main() -> None:
         show_table(options.data, options.rows)
     elif options.command == "growth":
         grow(options.data, options.upto)
+    elif options.command == "words":
+        ask_by_words(options.data, options.rows)
     elif options.command == "plot":
         plot(options.data)
     else:

@@ -12,7 +12,8 @@
 
    drawn block by block of 10,000 rows with the number of the block as the seed, so any number of rows can be made again.
 
-float32, 384 numbers a row, in `vectors.f32`; a killed run goes on where it stopped.
+float32, 384 numbers a row, in `vectors.f32`; a killed run goes on where it stopped. `texts.json` holds the windows and the
+questions; the text of a grown row is the beginning of the window it was drawn from and the end of its neighbour.
 """
 
 from __future__ import annotations
@@ -58,11 +59,25 @@ class Growth:
         """A matrix that turns white noise into noise with the covariance of the real vectors."""
         return np.linalg.cholesky(np.cov(self.base.T) + 1e-6 * np.eye(self.base.shape[1])).astype(np.float32)
 
+    def parents(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Which real vector each row of a block is drawn from, and to which neighbour of that one."""
+        own = random.integers(0, len(self.base), BLOCK)
+        return own, self.neighbours[own, random.integers(0, NEIGHBOURS, BLOCK)]
+
+    def texts(self, number: int, windows: list[str]) -> list[str]:
+        """The texts of a block: of each row the first two thirds of its own window and the last third of the other."""
+        pairs = zip(*self.parents(np.random.default_rng(number)), strict=True)
+        grown = [
+            windows[own][: 2 * len(windows[own]) // 3] + windows[other][2 * len(windows[other]) // 3 :]
+            for own, other in pairs
+        ]
+        real = windows[BLOCK * number : BLOCK * (number + 1)]
+        return real + grown[len(real) :]
+
     def block(self, number: int) -> np.ndarray:
         """Rows BLOCK * number onwards, float32 (BLOCK, dimensions), each of length 1."""
         random = np.random.default_rng(number)
-        own = random.integers(0, len(self.base), BLOCK)
-        other = self.neighbours[own, random.integers(0, NEIGHBOURS, BLOCK)]
+        own, other = self.parents(random)
         share = random.uniform(0, 0.5, (BLOCK, 1)).astype(np.float32)
         noise = random.standard_normal((BLOCK, self.base.shape[1]), dtype=np.float32) @ self.spread.T
         noise *= NOISE / np.linalg.norm(noise, axis=1, keepdims=True)
@@ -105,12 +120,16 @@ def embed(texts: Path, folder: Path) -> None:
     random = np.random.default_rng(0)
     if questions:
         chosen = random.choice(len(questions), min(QUERIES, len(questions)), replace=False)
-        queries = encoder.encode_queries([questions[number] for number in chosen])
+        asked = [questions[number] for number in chosen]
+        queries = encoder.encode_queries(asked)
     else:
         taken = random.choice(len(base), min(QUERIES, len(base) // 10), replace=False)
         queries, base = base[taken], np.delete(base, taken, axis=0)
+        asked = [windows[number] for number in taken]
+        windows = [window for number, window in enumerate(windows) if number not in set(taken.tolist())]
     save(folder / "base.npy", base)
     save(folder / "queries.npy", queries)
+    (folder / "texts.json").write_text(json.dumps({"windows": windows, "questions": asked}))
     (folder / "made_of.json").write_text(json.dumps({"windows": len(base), "sets": [one.name for one in sets]}))
 
 

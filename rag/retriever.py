@@ -50,6 +50,7 @@ DEPTH_WITH_CAP = 1_000
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
 COMPOUND_WEIGHT = 0.5  # of a part of a compound, next to the compound itself; 0.3 to 0.7 do equally well
+ROUNDING = 1e-9  # of a score that is computed here and in the database
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
 WORD = re.compile(r"\w+")
 
@@ -169,12 +170,15 @@ class Retriever:
         )
         if not scores:
             return []
+        share = self.vector_share(ask.question)
+        if ask.per_document is None:
+            scores = contenders(scores, near, ask.k, share, words.most)
         return self.store.hybrid_hits(
             scores,
             query,
             ask.k,
             ask.epoch,
-            vector_share=self.vector_share(ask.question),
+            vector_share=share,
             most=words.most,
             per_document=ask.per_document,
             watch=ask.watch,
@@ -226,6 +230,25 @@ class Retriever:
             found = self.store.text_statistics(epoch)
             self._statistics = {epoch: found}
         return found
+
+
+def contenders(
+    scores: dict[tuple[int, int], float], near: Sequence[Hit], k: int, share: float, most: float
+) -> dict[tuple[int, int], float]:
+    """Those places whose hybrid score can be among the k highest: nothing is read of the others.
+
+    Of the chunks `near` both scores are known. The others have no higher cosine than the nearest chunk, or the search
+    by vectors would have found them.
+    """
+    cosines = {(hit.generation, hit.chunk_index): hit.score for hit in near}
+    if len(cosines) < k:
+        return scores
+
+    def hybrid(place: tuple[int, int]) -> float:
+        return share * cosines.get(place, near[0].score) + (1 - share) * scores[place] / most
+
+    least = sorted(map(hybrid, cosines), reverse=True)[k - 1] - ROUNDING
+    return {place: score for place, score in scores.items() if hybrid(place) >= least}
 
 
 def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:

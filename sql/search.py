@@ -190,6 +190,10 @@ class Searcher:
             self._hidden = {epoch: hidden}
         return hidden if len(hidden) <= MAX_HIDDEN else None
 
+    def hidden_in_large_table(self, epoch: int, run: Runner) -> list[int] | None:
+        """The same for other searches; None as well for a table that is searched as quickly without the list."""
+        return self.hidden_generations(epoch, run) if self.table(epoch, run)["row_count"] > EXACT_UP_TO else None
+
     def published(self, rows: list[Row], epoch: int, run: Runner) -> list[Row]:
         """Those rows whose generation was published by an epoch.
 

@@ -35,13 +35,14 @@ from sql.records import (
     TextStatistics,
     first_generation,
 )
-from sql.search import Runner, Searcher, documents_statement, make_request
+from sql.search import WIDER, Runner, Searcher, documents_statement, make_request
 from sql.signs import query_signs, sign_bytes, vector_signs
 from sql.statements import Statement, dialect_statements, schema_statements, server_statements
 from sql.tend import read_vectors, unpack_vectors
 from sql.words import (
     bm25_statement,
     hybrid_hits_statement,
+    large_bm25_statement,
     length_columns,
     posting_columns,
     word_hits_statement,
@@ -74,6 +75,7 @@ SETTLE_SECONDS = 0.3  # after a cut connection, for an insert that the server ha
 # bucket of its document, by which the shards of a cluster divide everything that has a generation.
 BUCKET_BITS, NUMBER_BITS = 8, 12
 RUN_BITS = GENERATION_RANDOM_BITS - NUMBER_BITS - BUCKET_BITS
+MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
 TESTED_SERVER = "26.9"  # others are refused only where the probe finds that they compute otherwise
 MASK_64 = 2**64 - 1
 PLACE = struct.Struct("<QQQQQ")  # of a chunk: index, start, end, line, page
@@ -149,6 +151,7 @@ class Store:
     _cluster: Cluster | None = None
     _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
     _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
+    _frequencies: tuple[int, dict[str, int]] = (0, {})  # an epoch, and how many chunks hold each term
 
     def __post_init__(self) -> None:
         self._searcher = Searcher(self.client)
@@ -423,10 +426,18 @@ class Store:
     def term_frequencies(
         self, terms: Iterable[str], epoch: int, *, watch: Callable[[Step], None] = lambda step: None
     ) -> dict[str, int]:
-        """How many chunks at an epoch hold each of the terms; terms that none holds are left out."""
-        statement = Statement("term_frequencies", {"terms": sorted(set(terms)), "epoch": epoch})
-        rows = Runner(self.client, watch)("rarity", statement)
-        return {row["term"]: row["chunk_count"] for row in rows}
+        """How many chunks at an epoch hold each of the terms; terms that none holds are left out.
+
+        An epoch's frequencies never change, so a term is counted once.
+        """
+        at, known = self._frequencies
+        if at != epoch or len(known) > MOST_FREQUENCIES:
+            self._frequencies = epoch, known = epoch, {}
+        asked = sorted(set(terms))
+        if new := [term for term in asked if term not in known]:
+            rows = Runner(self.client, watch)("rarity", Statement("term_frequencies", {"terms": new, "epoch": epoch}))
+            known |= dict.fromkeys(new, 0) | {row["term"]: row["chunk_count"] for row in rows}
+        return {term: known[term] for term in asked if known[term]}
 
     def rank_by_words(
         self,
@@ -439,8 +450,25 @@ class Store:
         watch: Callable[[Step], None] = lambda step: None,
     ) -> WordScores:
         """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
-        rows = Runner(self.client, watch)("words", bm25_statement(query, k, epoch, near, filter))
+        run = Runner(self.client, watch)
+        hidden = None if filter else self._searcher.hidden_in_large_table(epoch, run)
+        if hidden is None:
+            rows = run("words", bm25_statement(query, k, epoch, near, filter))
+        else:
+            rows = self._rank_in_large_table(query, k, epoch, near, hidden, run)
         return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
+
+    def _rank_in_large_table(
+        self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit], hidden: list[int], run: Runner
+    ) -> list[Row]:
+        """The k best rows that are published, asking for more of them while others take their places."""
+        limit = k
+        while True:
+            rows = run("words", large_bm25_statement(query, limit, epoch, near, hidden))
+            published = self._searcher.published(rows, epoch, run)
+            if len(published) >= k or len(rows) < limit:
+                return published[:k]
+            limit *= WIDER
 
     def word_hits(
         self,

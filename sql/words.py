@@ -9,6 +9,7 @@ import numpy as np
 
 from sql.errors import RagError
 from sql.filters import compile_filter
+from sql.records import first_generation
 from sql.search import code_values
 from sql.statements import Statement
 
@@ -70,20 +71,30 @@ def bm25_statement(
     filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
 ) -> Statement:
     """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
-    values: dict[str, Any] = {
+    values = bm25_values(query, k, near) | {"epoch": epoch}
+    if not filter:
+        return Statement("search_bm25", values)
+    return Statement("search_bm25_filtered", values, compile_filter(filter))
+
+
+def large_bm25_statement(query: WordQuery, k: int, epoch: int, near: Sequence[Hit], hidden: Sequence[int]) -> Statement:
+    """The search by words in a large table; what it finds may be a draft's."""
+    values = bm25_values(query, k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
+    return Statement("search_bm25_large", values)
+
+
+def bm25_values(query: WordQuery, k: int, near: Sequence[Hit]) -> dict[str, Any]:
+    """The values that every search by words binds."""
+    return {
         "terms": list(query.terms),
         "weights": list(query.weights),
         "average_length": query.average_length,
         "k1": K1,
         "b": B,
-        "epoch": epoch,
         "k": checked_k(k),
         "near_generations": [hit.generation for hit in near],
         "near_indexes": [hit.chunk_index for hit in near],
     }
-    if not filter:
-        return Statement("search_bm25", values)
-    return Statement("search_bm25_filtered", values, compile_filter(filter))
 
 
 def word_hits_statement(scores: WordScores, k: int, per_document: int | None = None) -> Statement:

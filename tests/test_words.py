@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import bm25s
 import numpy as np
 import pytest
-from support import QUANTIZER, draft_document, hash_encoder, open_store, source_document
+from support import QUANTIZER, chunks_of, draft_document, hash_encoder, open_store, source_document
 
 import rag.retriever
+import sql.search
 from rag.analyser import ANALYSER, analyse, chunk_words
 from rag.quantization import quantize_query, quantize_vectors
 from rag.retriever import COMPOUND_WEIGHT, VECTOR_SHARE, Retriever, fuse_ranks, pieces_per_word, rarity
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rag.encoder import Encoder
     from rag.tokenizer import Tokenizer
     from sql.records import Hit
+    from sql.search import Step
 
 TEXTS = {
     "kiln": ["The kiln is fired at a high temperature.", "A glaze melts in the kiln. The kiln cools slowly."],
@@ -387,3 +389,73 @@ def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:
     full.store.collect_garbage(grace_seconds=0)
     assert full.retriever.retrieve("hot kiln", 9) == after
     assert full.store.damaged_documents() == []
+
+
+# Large stores
+
+
+def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and_old_versions_it_holds(
+    full: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = full.store.begin(source_document("late"))
+    full.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
+    question = "the hot kiln and the oven"
+    right = {mode: full.retriever.retrieve(question, 4, mode=mode) for mode in ("bm25", "hybrid")}
+    monkeypatch.setattr(sql.search, "EXACT_UP_TO", 0)
+    steps: list[Step] = []
+
+    def found(mode: str) -> list[Hit]:
+        return full.retriever.retrieve(question, 4, mode=mode, watch=steps.append)
+
+    assert {mode: found(mode) for mode in right} == right
+    assert sum(step.statement.name == "search_bm25_large" for step in steps) == 2
+    texts = ["hot kiln", "hot oven", "hot hot kiln oven", "kiln oven", "hot kiln oven"]
+    chunks = [(late, chunk) for chunk in chunks_of(texts)]
+    vectors = quantize_vectors(full.encoder.encode_documents(texts))
+    full.store.insert(Passages(chunks, vectors, [chunk_words(text, "en") for text in texts]))
+    steps.clear()
+    assert {mode: found(mode) for mode in right} == right
+    # All of the first four were the draft's, so more were asked for.
+    assert [step.statement.values["k"] for step in steps if step.stage == "words"][:2] == [4, 32]
+
+
+def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(3)
+    words = [f"w{number}" for number in range(60)]
+    texts = [" ".join(random.choice(words, 12, p=zipf(60))) for _ in range(120)]
+    for first in range(0, 120, 20):
+        shelf.publish(f"doc {first}", texts[first : first + 20])
+    monkeypatch.setattr(rag.retriever, "CANDIDATES", 40)
+    questions = [" ".join(random.choice(words, 4, p=zipf(60))) for _ in range(25)]
+    fetched: list[int] = []
+
+    def ask(question: str) -> list[Hit]:
+        def watch(step: Step) -> None:
+            if step.stage == "hits":
+                fetched.append(len(step.statement.values["scores"]))  # type: ignore[arg-type]
+
+        return shelf.retriever.retrieve(question, 5, watch=watch)
+
+    pruned = [ask(question) for question in questions]
+    few = sum(fetched)
+    fetched.clear()
+    monkeypatch.setattr(rag.retriever, "contenders", lambda scores, *_: scores)
+    assert [ask(question) for question in questions] == pruned
+    assert few < sum(fetched) / 2
+
+
+def test_the_frequency_of_a_term_is_counted_once_an_epoch(full: Shelf) -> None:
+    counted: list[object] = []
+
+    def frequencies(*terms: str) -> dict[str, int]:
+        watch = lambda step: counted.append(step.statement.values["terms"])  # noqa: E731
+        return full.store.term_frequencies(terms, full.store.epoch(), watch=watch)
+
+    assert frequencies("kiln", "nothing") == {"kiln": 3}
+    assert frequencies("kiln", "nothing", "oven") == {"kiln": 3, "oven": 2}
+    assert counted == [["kiln", "nothing"], ["oven"]]
+    full.publish("more", ["Another kiln."])
+    assert frequencies("kiln", "oven") == {"kiln": 4, "oven": 2}
+    assert counted[2:] == [["kiln", "oven"]]
