@@ -50,6 +50,7 @@ DEPTH_WITH_CAP = 1_000
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
 COMPOUND_WEIGHT = 0.5  # of a part of a compound, next to the compound itself; 0.3 to 0.7 do equally well
+HIGHEST_COSINE = 1.01  # of int8 vectors, whose lengths are 1 but for what quantization changed
 ROUNDING = 1e-9  # of a score that is computed here and in the database
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
 WORD = re.compile(r"\w+")
@@ -237,15 +238,16 @@ def contenders(
 ) -> dict[tuple[int, int], float]:
     """Those places whose hybrid score can be among the k highest: nothing is read of the others.
 
-    Of the chunks `near` both scores are known. The others have no higher cosine than the nearest chunk, or the search
-    by vectors would have found them.
+    Of the chunks `near` both scores are known. The cosine of the others is not: a search of cells or in two stages may
+    have missed a nearer one. Vectors of length 1 have none above 1; where there are others, none above the nearest.
     """
     cosines = {(hit.generation, hit.chunk_index): hit.score for hit in near}
     if len(cosines) < k:
         return scores
+    highest = max(HIGHEST_COSINE, near[0].score)
 
     def hybrid(place: tuple[int, int]) -> float:
-        return share * cosines.get(place, near[0].score) + (1 - share) * scores[place] / most
+        return share * cosines.get(place, highest) + (1 - share) * scores[place] / most
 
     least = sorted(map(hybrid, cosines), reverse=True)[k - 1] - ROUNDING
     return {place: score for place, score in scores.items() if hybrid(place) >= least}

@@ -246,7 +246,8 @@ class Client:
         def insert(handle: Any) -> None:
             with self._private_temporary_folder():
                 if packed:
-                    handle.raw_insert(f"`{table}`", names, insert_block=block, fmt="Native")
+                    body, method = compressed(block, handle.write_compression)
+                    handle.raw_insert(f"`{table}`", names, insert_block=body, fmt="Native", compression=method)
                 else:
                     handle.insert(table, data, column_names=names, column_oriented=True)
 
@@ -307,7 +308,7 @@ class Client:
             raise StoreError(f"the store {self.location} has been closed")
         handle = getattr(self._local, "handle", None)
         if handle is None:
-            handle = self._in_helper(self._connect, limit)
+            handle = self._in_helper(self._connect, limit) if self._must_wait(limit) else self._connect()
             self._local.handle = handle
             with self._guard:
                 self._handles.append(handle)
@@ -357,10 +358,12 @@ class Client:
 
         The timeouts of a socket are not enough: they begin anew with every byte that trickles in.
         """
-        if limit is None and threading.current_thread() is not threading.main_thread():
-            return work(self._handle(limit))
         handle = self._handle(limit)
-        return self._in_helper(lambda: work(handle), limit)
+        return self._in_helper(lambda: work(handle), limit) if self._must_wait(limit) else work(handle)
+
+    def _must_wait(self, limit: float | None) -> bool:
+        """Whether a call may have to be left before it is done; Python gives Ctrl-C to the main thread alone."""
+        return limit is not None or threading.current_thread() is threading.main_thread()
 
     def _in_helper(self, work: Callable[[], Result], limit: float | None) -> Result:
         """Does `work` in this thread's helper, a new one where the last one was left with what it had in hand."""
@@ -448,7 +451,7 @@ def be_strict(handle: Any) -> None:
     request = backend.request
 
     def strictly(*arguments: Any, **options: Any) -> Any:
-        if options.get("server_wait") is False:  # as inserts have it
+        if options.get("server_wait") is False:  # as inserts and commands have it; what may be repeated is our decision
             options |= {"retry_body": None, "retryable": False}
         response = request(*arguments, **options)
         if not {"transfer-encoding", "content-length"} & {name.lower() for name in response.headers}:
@@ -457,6 +460,16 @@ def be_strict(handle: Any) -> None:
         return response
 
     backend.request = strictly
+
+
+def compressed(block: bytes, method: str | None) -> tuple[bytes, str | None]:
+    """The body of an insert as a connection wants it, and how it was made smaller."""
+    from clickhouse_connect.driver.compression import get_compressor
+
+    if method is None:
+        return block, None
+    compressor = get_compressor(method)
+    return compressor.compress_block(block) + (compressor.flush() or b""), method
 
 
 class Helper:

@@ -1,7 +1,8 @@
 """What has been published, kept in memory: numbers of generations in, whether readers at an epoch may see them out.
 
 A search would otherwise have the engine make a set of all published generations each time, to look ten of them up. A
-generation is published once and stays so; what a reader must not see any more is named elsewhere.
+generation is published once and stays so; what a reader must not see any more is named elsewhere. Beyond a million of them
+no more are remembered, and a search asks for the few it has found.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_PUBLICATIONS = 1_000_000  # remembered: 16 bytes each
+
+
 @dataclass(frozen=True, slots=True)
 class Publications:
     """generations: uint64 (n,), ascending; epochs: uint64 (n,), at which each was published; all up to `known_until`."""
@@ -29,6 +33,11 @@ class Publications:
     def none(cls) -> Publications:
         """Nothing known yet."""
         return cls(np.empty(0, np.uint64), np.empty(0, np.uint64), 0)
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more of them than are remembered."""
+        return len(self.generations) >= MOST_PUBLICATIONS
 
     def visible(self, generations: Sequence[int], epoch: int) -> NDArray[np.bool_]:
         """Which of some generations were published by an epoch, bool (n,)."""

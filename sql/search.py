@@ -1,6 +1,6 @@
 """A query in, the chunks nearest to it out: which statement finds them, what it binds, and what to do if it finds few.
 
-Three ways, each one statement of plain SQL:
+Three ways, each one statement of plain SQL, the last two with a look at what is published beside it:
 
 - *exact* scores every visible chunk by int8 arithmetic;
 - *two-stage* compares the signs of every chunk first, which are a quarter of the codes' bytes, and scores only the
@@ -24,7 +24,7 @@ from sql.calibration import fold_query
 from sql.cells import CELLS_FROM, read_cells
 from sql.errors import RagError, StoreError, UsageError
 from sql.filters import compile_filter
-from sql.publications import Publications
+from sql.publications import MOST_PUBLICATIONS, Publications
 from sql.records import first_generation
 from sql.settings import SEARCH_MODES
 from sql.signs import query_signs
@@ -45,9 +45,9 @@ CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: t
 PROBES = 64  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many results, candidates and probes where the first ones left fewer than k
-# Times as many candidates or probes, and times as many rows returned. Where rows that are not published were among the
-# first ones, the same search is asked for more rows; a wider one could find others than it would have found without them.
-WIDENINGS = ((1, 1), (1, WIDER), (WIDER, WIDER))
+# Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not
+# published were among the ones before; a wider search at once could find others than it would have found without them.
+WIDENINGS = ((1, 1), (1, WIDER), (WIDER, 1), (WIDER, WIDER))
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -112,12 +112,13 @@ class Searcher:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
         run, dropped = Runner(self.client, watch), False
         quick = self.quick_search(request, run)
-        for wider, more in WIDENINGS:
-            if quick is None:
-                break
-            if more > wider and not dropped:
+        for wider, more in WIDENINGS if quick is not None else ():
+            if more > 1 and not dropped:
                 continue
-            rows = run("search", quick(wider, more))
+            hidden = self.hidden_generations(request.epoch, run)
+            if hidden is None or quick is None:
+                break
+            rows = run("search", quick(hidden, wider, more))
             published = self.published(rows, request.epoch, run)
             dropped = len(published) < len(rows)
             # A row that is not published may have taken the place of another one of its document.
@@ -128,22 +129,22 @@ class Searcher:
 
     def first_statement(self, request: Request) -> Statement:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
-        quick = self.quick_search(request, Runner(self.client, lambda step: None))
-        return quick(1, 1) if quick else exact_statement(request)
+        run = Runner(self.client, lambda step: None)
+        quick, hidden = self.quick_search(request, run), self._hidden.get(request.epoch)
+        return exact_statement(request) if quick is None or hidden is None else quick(hidden, 1, 1)
 
-    def quick_search(self, request: Request, run: Runner) -> Callable[[int, int], Statement] | None:
-        """What makes the statement of a search that looks so many times wider and returns so many times more rows; None
-        where the search is to be exact."""
+    def quick_search(self, request: Request, run: Runner) -> Callable[[list[int], int, int], Statement] | None:
+        """What makes the statement of a search that passes over hidden generations, looks so many times wider and returns
+        so many times more rows; None where the search is to be exact."""
         mode, share = request.options.mode, 1.0
         if mode == "auto":
             mode, share = self.choose_mode(request, run)
-        hidden = None if mode == "exact" else self.hidden_generations(request.epoch, run)
-        if hidden is None:
+        if mode == "exact" or self.hidden_generations(request.epoch, run) is None:
             return None
         if mode == "two-stage":
-            return partial(two_stage_statement, request, hidden)
+            return partial(two_stage_statement, request)
         probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
-        return partial(cells_statement, request, hidden, self.cells(request.epoch, run), probes)
+        return partial(cells_statement, request, self.cells(request.epoch, run), probes)
 
     def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
@@ -179,9 +180,8 @@ class Searcher:
     def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
-        Generations begun at this epoch or later have higher numbers and need no naming: two stages pass over the
-        numbers. Cells do not, nor is a draft named that was begun before the epoch and whose rows came after the list:
-        such rows may be found, and are dropped afterwards.
+        Listed once an epoch. Generations begun at this epoch or later have higher numbers, by which two stages pass over
+        them. A draft begun before the epoch whose rows came after the list is added to it when it is met.
         """
         hidden = self._hidden.get(epoch)
         if hidden is None:
@@ -190,25 +190,39 @@ class Searcher:
             self._hidden = {epoch: hidden}
         return hidden if len(hidden) <= MAX_HIDDEN else None
 
-    def hidden_in_large_table(self, epoch: int, run: Runner) -> list[int] | None:
-        """The same for other searches; None as well for a table that is searched as quickly without the list."""
-        return self.hidden_generations(epoch, run) if self.table(epoch, run)["row_count"] > EXACT_UP_TO else None
+    def known_hidden(self, epoch: int) -> list[int] | None:
+        """The same where it has been listed already, else None."""
+        hidden = self._hidden.get(epoch)
+        return hidden if hidden is not None and len(hidden) <= MAX_HIDDEN else None
 
     def published(self, rows: list[Row], epoch: int, run: Runner) -> list[Row]:
-        """Those rows whose generation was published by an epoch.
+        """Those rows whose generation was published by an epoch; drafts begun before it are hidden from now on.
 
-        Only what came since the last look is read; where that leaves a generation unknown, everything once more.
+        Only what came since the last look is read. What is then still unknown is asked for by its number: there may be
+        more publications than are remembered, or one that arrived late.
         """
         generations, known = [row["generation"] for row in rows], self._publications
-        visible = known.visible(generations, epoch)
-        looks = [known, Publications.none()] if epoch > known.known_until else [Publications.none()]
-        until = max(epoch, known.known_until)
-        while looks and not visible.all():
-            before = looks.pop(0)
-            statement = Statement("publications", {"after": before.known_until, "epoch": until})
-            known = self._publications = before.extended(run.pairs("published", statement), until)
-            visible = known.visible(generations, epoch)
-        return [row for row, shown in zip(rows, visible, strict=True) if shown]
+        unknown = unknown_among(generations, known, epoch)
+        if unknown and epoch > known.known_until and not known.full:
+            values = {"after": known.known_until, "epoch": epoch, "limit": MOST_PUBLICATIONS}
+            known = known.extended(run.pairs("published", Statement("publications", values)), epoch)
+            self._publications = known
+            unknown = unknown_among(generations, known, epoch)
+        asked: dict[str, Any] = {"generations": unknown, "epoch": epoch}
+        found = run("published", Statement("published_among", asked)) if unknown else []
+        late = {row["generation"] for row in found}
+        shown = known.visible(generations, epoch).tolist()
+        kept = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown or row["generation"] in late]
+        if drafts := set(unknown) - late:
+            self._hidden = {epoch: sorted(drafts.union(self._hidden.get(epoch, ())))}
+        return kept
+
+
+def unknown_among(generations: list[int], known: Publications, epoch: int) -> list[int]:
+    """The generations that may have been published by an epoch although nobody here knows it: those begun before it."""
+    visible, begun_later = known.visible(generations, epoch).tolist(), first_generation(epoch)
+    pairs = zip(generations, visible, strict=True)
+    return sorted({generation for generation, shown in pairs if not shown and generation < begun_later})
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +280,7 @@ def exact_statement(request: Request) -> Statement:
     return Statement("search_exact_per_document", values, request.condition)
 
 
-def cells_statement(request: Request, hidden: list[int], cells: Cells, probes: int, wider: int, more: int) -> Statement:
+def cells_statement(request: Request, cells: Cells, probes: int, hidden: list[int], wider: int, more: int) -> Statement:
     """Scores the chunks of the cells nearest to the query."""
     values = quick_values(request, more, hidden) | {
         "cells": cells.nearest(request.query.codes, wider * probes),

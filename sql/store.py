@@ -394,7 +394,10 @@ class Store:
         per_document: int | None = None,
         how: SearchOptions | None = None,
     ) -> list[Statement]:
-        """The two statements of a search, to be shown: the one that fixes the epoch, and the search at it."""
+        """The statements of a search to be shown: the one that fixes the epoch, and the search at it.
+
+        Of cells and two stages what is published is looked up afterwards, which is not among them.
+        """
         request = make_request(query, k, epoch, filter, per_document, how, self.calibration(epoch))
         statements = [Statement("epoch"), self._searcher.first_statement(request)]
         return [self.client.localize(statement) for statement in statements]
@@ -451,24 +454,22 @@ class Store:
     ) -> WordScores:
         """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
         run = Runner(self.client, watch)
-        hidden = None if filter else self._searcher.hidden_in_large_table(epoch, run)
-        if hidden is None:
+        if filter or self._searcher.known_hidden(epoch) is None:
             rows = run("words", bm25_statement(query, k, epoch, near, filter))
         else:
-            rows = self._rank_in_large_table(query, k, epoch, near, hidden, run)
+            rows = self._rank_in_large_table(query, k, epoch, near, run)
         return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
 
-    def _rank_in_large_table(
-        self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit], hidden: list[int], run: Runner
-    ) -> list[Row]:
-        """The k best rows that are published, asking for more of them while others take their places."""
+    def _rank_in_large_table(self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit], run: Runner) -> list[Row]:
+        """The k best rows that are published, of an epoch whose hidden generations a search by vectors has listed."""
         limit = k
-        while True:
+        while (hidden := self._searcher.known_hidden(epoch)) is not None:
             rows = run("words", large_bm25_statement(query, limit, epoch, near, hidden))
             published = self._searcher.published(rows, epoch, run)
             if len(published) >= k or len(rows) < limit:
                 return published[:k]
             limit *= WIDER
+        return run("words", bm25_statement(query, k, epoch, near))
 
     def word_hits(
         self,

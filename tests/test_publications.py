@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from support import chunks_of, open_store, source_document, vectors_of
 
+import sql.publications
+import sql.search
 from rag.quantization import quantize_query
 from sql.publications import Publications
-from sql.search import SearchOptions, Step
+from sql.search import Runner, SearchOptions, Step
 from sql.store import Draft, Passages, Store
 
 if TYPE_CHECKING:
@@ -39,7 +41,11 @@ def insert(store: Store, name: str, texts: list[str], draft: Draft | None = None
 
 
 def published(steps: list[Step]) -> list[tuple[object, int]]:
-    return [(step.statement.values["after"], step.rows) for step in steps if step.stage == "published"]
+    return [(step.statement.values["after"], step.rows) for step in steps if step.statement.name == "publications"]
+
+
+def asked_for(steps: list[Step]) -> list[object]:
+    return [step.statement.values["generations"] for step in steps if step.statement.name == "published_among"]
 
 
 def test_a_generation_is_visible_from_the_epoch_of_its_publication_on() -> None:
@@ -85,7 +91,40 @@ def test_a_draft_begun_before_the_epoch_whose_rows_come_after_the_first_search_h
     right = store.search(QUERY, 2, how=SearchOptions("exact"), per_document=per_document)
     assert store.search(QUERY, 2, how=TWO_STAGE, per_document=per_document) == right
     insert(store, "a", ["one", "one", "two"], late)
-    assert store.search(QUERY, 2, how=TWO_STAGE, per_document=per_document) == right
+    steps: list[Step] = []
+    for _ in range(2):
+        assert store.search(QUERY, 2, how=TWO_STAGE, per_document=per_document, watch=steps.append) == right
+    assert asked_for(steps) == [[late.generation]]  # met once, it is hidden while the epoch lasts
+    assert "search_exact" not in {step.statement.name for step in steps}
+
+
+def test_of_more_publications_than_are_remembered_those_of_the_hits_are_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (sql.search, sql.publications):
+        monkeypatch.setattr(module, "MOST_PUBLICATIONS", 2)
+    drafts = [insert(store, name, [name]) for name in ("one", "two", "three", "four")]
+    store.publish(drafts)
+    steps: list[Step] = []
+    for _ in range(2):
+        found = store.search(QUERY, 4, how=TWO_STAGE, watch=steps.append)
+        assert found[0].source == "one"
+        assert len(found) == 4
+    remembered = sorted(draft.generation for draft in drafts)[:2]
+    others = sorted({draft.generation for draft in drafts} - set(remembered))
+    assert published(steps) == [(0, 2)]
+    assert asked_for(steps) == [others, others]
+
+
+def test_a_draft_begun_after_the_epoch_is_dropped_without_asking(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
+    epoch, steps = store.epoch(), list[Step]()
+    store.search(QUERY, 2, epoch, how=TWO_STAGE)
+    draft = insert(store, "c", ["one"])
+    rows = [{"generation": draft.generation}, {"generation": store.documents()[0].generation}]
+    run = Runner(store.client, steps.append)
+    assert store._searcher.published(rows, epoch, run) == rows[1:]
+    assert steps == []
 
 
 def test_a_publication_that_arrives_late_is_looked_for_before_its_rows_are_dropped(store: Store) -> None:

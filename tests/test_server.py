@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sql.statements import Statement
 
 QUERY = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
+CHUNKS_COME = b"INTO+%60chunks%60"  # in the address: the body is compressed
 
 
 @pytest.fixture
@@ -375,7 +376,7 @@ def test_an_insert_that_was_cut_off_is_neither_lost_nor_doubled(
     monkeypatch.setattr(sql.store, "SETTLE_SECONDS", 0.1)
     with Store.open(server.dsn(database, port=proxy.port), write=True) as store:
         draft = store.begin(source_document("c.html", extracted_text="some words"))
-        word = b"INTO lease" if table == "lease" else f"INTO `{table}`".encode()
+        word = {"lease": b"INTO lease", "chunks": CHUNKS_COME}.get(table, f"INTO `{table}`".encode())
         limits = {f"cut_{side}_after": 450 if side == "request" else 0}
         proxy.fault = fault = Fault(only_if=word, times=1, **limits)
         texts = ["four", "five"]
@@ -421,7 +422,7 @@ def test_whatever_breaks_while_documents_are_replaced_readers_see_whole_ones_and
                     Fault(cut_request_after=choose.randint(0, 3000), times=choose.randint(1, 3)),
                     Fault(cut_response_after=choose.randint(0, 600), times=choose.randint(1, 3)),
                     Fault(cut_response_after=0, only_if=b"INTO `manifest`", times=1),
-                    Fault(swallow=True, only_if=b"INTO `chunks`"),
+                    Fault(swallow=True, only_if=CHUNKS_COME),
                 ]
             )
             started = time.monotonic()

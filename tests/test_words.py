@@ -400,7 +400,7 @@ def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and
     late = full.store.begin(source_document("late"))
     full.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
     question = "the hot kiln and the oven"
-    right = {mode: full.retriever.retrieve(question, 4, mode=mode) for mode in ("bm25", "hybrid")}
+    right = {mode: full.retriever.retrieve(question, 4, mode=mode) for mode in ("hybrid", "bm25")}
     monkeypatch.setattr(sql.search, "EXACT_UP_TO", 0)
     steps: list[Step] = []
 
@@ -414,7 +414,7 @@ def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and
     vectors = quantize_vectors(full.encoder.encode_documents(texts))
     full.store.insert(Passages(chunks, vectors, [chunk_words(text, "en") for text in texts]))
     steps.clear()
-    assert {mode: found(mode) for mode in right} == right
+    assert [found(mode) for mode in ("bm25", "hybrid")] == [right["bm25"], right["hybrid"]]
     # All of the first four were the draft's, so more were asked for.
     assert [step.statement.values["k"] for step in steps if step.stage == "words"][:2] == [4, 32]
 

@@ -3,3 +3,4 @@ SELECT generation, epoch
 FROM manifest
 WHERE kind = 'publish' AND epoch > {after:UInt64} AND epoch <= {epoch:UInt64}
 ORDER BY generation
+LIMIT {limit:UInt32}
