@@ -213,8 +213,11 @@ class Searcher:
         late = {row["generation"] for row in found}
         shown = known.visible(generations, epoch).tolist()
         kept = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown or row["generation"] in late]
-        if drafts := set(unknown) - late:
-            self._hidden = {epoch: sorted(drafts.union(self._hidden.get(epoch, ())))}
+        drafts, listed = set(unknown) - late, self._hidden.get(epoch)
+        if (
+            drafts and listed is not None
+        ):  # else another thread has gone on, and a list of drafts alone would hide too little
+            self._hidden = {epoch: sorted(drafts.union(listed))}
         return kept
 
 

@@ -127,6 +127,18 @@ def test_a_draft_begun_after_the_epoch_is_dropped_without_asking(store: Store, m
     assert steps == []
 
 
+def test_a_draft_that_is_met_makes_no_list_of_hidden_generations_where_there_is_none(store: Store) -> None:
+    late = store.begin(source_document("a"))
+    store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
+    store.publish([insert(store, "a", ["one"])])  # the first one is hidden now, although it was published
+    insert(store, "a", ["one"], late)
+    epoch, run = store.epoch(), Runner(store.client, lambda step: None)
+    store._searcher._hidden = {epoch + 1: []}  # another thread is at a later epoch already
+    assert store._searcher.published([{"generation": late.generation}], epoch, run) == []
+    hits = store.search(QUERY, 2, epoch, how=TWO_STAGE)
+    assert [hit.generation for hit in hits] == [document.generation for document in store.documents()]
+
+
 def test_a_publication_that_arrives_late_is_looked_for_before_its_rows_are_dropped(store: Store) -> None:
     draft = insert(store, "a", ["one"])
     store.publish([insert(store, "b", ["two"]), insert(store, "c", ["three"])])

@@ -1,5 +1,6 @@
 -- The k chunks nearest to a query: the candidates whose signs differ least, found by MyScale's own index, scored by int8
 -- arithmetic. distance() takes a constant binary string of the column's length, and stands with ORDER BY and LIMIT.
+-- What is published is looked up by whoever asks, as for everybody's form of the statement.
 SELECT
     source,
     title,
