@@ -125,8 +125,8 @@ def embed(texts: Path, folder: Path) -> None:
     else:
         taken = random.choice(len(base), min(QUERIES, len(base) // 10), replace=False)
         queries, base = base[taken], np.delete(base, taken, axis=0)
-        asked = [windows[number] for number in taken]
-        windows = [window for number, window in enumerate(windows) if number not in set(taken.tolist())]
+        asked, gone = [windows[number] for number in taken], set(taken.tolist())
+        windows = [window for number, window in enumerate(windows) if number not in gone]
     save(folder / "base.npy", base)
     save(folder / "queries.npy", queries)
     (folder / "texts.json").write_text(json.dumps({"windows": windows, "questions": asked}))

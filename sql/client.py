@@ -307,7 +307,7 @@ class Client:
             raise StoreError(f"the store {self.location} has been closed")
         handle = getattr(self._local, "handle", None)
         if handle is None:
-            handle = in_helper_thread(self._connect, limit) if self._must_wait(limit) else self._connect()
+            handle = in_helper_thread(self._connect, limit)
             self._local.handle = handle
             with self._guard:
                 self._handles.append(handle)
@@ -357,12 +357,10 @@ class Client:
 
         The timeouts of a socket are not enough: they begin anew with every byte that trickles in.
         """
+        if limit is None and threading.current_thread() is not threading.main_thread():
+            return work(self._handle(limit))
         handle = self._handle(limit)
-        return in_helper_thread(lambda: work(handle), limit) if self._must_wait(limit) else work(handle)
-
-    def _must_wait(self, limit: float | None) -> bool:
-        """Whether a call may have to be left before it is done; Python gives Ctrl-C to the main thread alone."""
-        return limit is not None or threading.current_thread() is threading.main_thread()
+        return in_helper_thread(lambda: work(handle), limit)
 
     def _forget_handle(self) -> None:
         """The next call of this thread opens a new connection: this one may still be waiting for an answer."""

@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sql.calibration import fold_query
 from sql.cells import CELLS_FROM, read_cells
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from sql.filters import Filter
     from sql.records import QuantizedQuery
     from sql.statements import Condition
+
+Rows = TypeVar("Rows", list[dict[str, Any]], bytes)  # of a statement, as Python values or packed
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
@@ -112,11 +114,13 @@ class Searcher:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
         run, dropped = Runner(self.client, watch), False
         quick = self.quick_search(request, run)
-        for wider, more in WIDENINGS if quick is not None else ():
+        if quick is None:
+            return run("search", exact_statement(request))
+        for wider, more in WIDENINGS:
             if more > 1 and not dropped:
                 continue
             hidden = self.hidden_generations(request.epoch, run)
-            if hidden is None or quick is None:
+            if hidden is None:
                 break
             rows = run("search", quick(hidden, wider, more))
             published = self.published(rows, request.epoch, run)
@@ -130,7 +134,7 @@ class Searcher:
     def first_statement(self, request: Request) -> Statement:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
         run = Runner(self.client, lambda step: None)
-        quick, hidden = self.quick_search(request, run), self._hidden.get(request.epoch)
+        quick, hidden = self.quick_search(request, run), self.known_hidden(request.epoch)
         return exact_statement(request) if quick is None or hidden is None else quick(hidden, 1, 1)
 
     def quick_search(self, request: Request, run: Runner) -> Callable[[list[int], int, int], Statement] | None:
@@ -214,9 +218,8 @@ class Searcher:
         shown = known.visible(generations, epoch).tolist()
         kept = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown or row["generation"] in late]
         drafts, listed = set(unknown) - late, self._hidden.get(epoch)
-        if (
-            drafts and listed is not None
-        ):  # else another thread has gone on, and a list of drafts alone would hide too little
+        # Where another thread has gone on to a later epoch, a list of these drafts alone would hide too little.
+        if drafts and listed is not None:
             self._hidden = {epoch: sorted(drafts.union(listed))}
         return kept
 
@@ -236,16 +239,16 @@ class Runner:
     watch: Callable[[Step], None]
 
     def __call__(self, stage: str, statement: Statement) -> list[Row]:
-        started = perf_counter()
-        rows = self.client.query(statement)
-        self.watch(Step(stage, statement, perf_counter() - started, len(rows)))
-        return rows
+        return self._timed(stage, statement, self.client.query)
 
     def pairs(self, stage: str, statement: Statement) -> bytes:
         """The rows of a statement that returns two UInt64 columns, packed as RowBinary."""
+        return self._timed(stage, statement, self.client.query_packed, row_length=16)
+
+    def _timed(self, stage: str, statement: Statement, read: Callable[[Statement], Rows], row_length: int = 1) -> Rows:
         started = perf_counter()
-        rows = self.client.query_packed(statement)
-        self.watch(Step(stage, statement, perf_counter() - started, len(rows) // 16))
+        rows = read(statement)
+        self.watch(Step(stage, statement, perf_counter() - started, len(rows) // row_length))
         return rows
 
 

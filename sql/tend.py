@@ -136,8 +136,9 @@ def copy_chunks(store: Store, cells: Cells, move: Move) -> None:
     """Inserts the chunks again, each into the cell of its vector; invisible as yet."""
     packed = store.client.query_packed(Statement("generation_vectors", {"generations": move.old}))
     generations, indexes, vectors = unpack_vectors(packed, store.dimensions, store.calibration(store.epoch()))
-    order = np.argsort(np.array(move.old, np.uint64))  # as the vectors are ordered
-    old = np.array(move.old, np.uint64)[order]
+    old = np.array(move.old, np.uint64)
+    order = np.argsort(old)  # as the vectors are ordered
+    old = old[order]
     sizes = np.array([row["chunk_count"] for row in move.rows], np.int64)[order]
     offsets = np.cumsum(sizes) - sizes
     expected = np.arange(sizes.sum()) - np.repeat(offsets, sizes)

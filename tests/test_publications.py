@@ -116,7 +116,7 @@ def test_of_more_publications_than_are_remembered_those_of_the_hits_are_asked_fo
     assert asked_for(steps) == [others, others]
 
 
-def test_a_draft_begun_after_the_epoch_is_dropped_without_asking(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_draft_begun_after_the_epoch_is_dropped_without_asking(store: Store) -> None:
     store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
     epoch, steps = store.epoch(), list[Step]()
     store.search(QUERY, 2, epoch, how=TWO_STAGE)
