@@ -12,12 +12,17 @@ EXIT_NOTHING_FOUND = 3
 EXIT_SOME_FAILED = 4
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 class RagError(Exception):
     """Something the user can understand and mend."""
 
     exit_code = EXIT_ERROR
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM; what ends at Ctrl-C ends so too."""
 
 
 class UsageError(RagError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql.console import FORMATS, known_format, split_statements
-from sql.errors import RagError, UsageError
+from sql.errors import RagError, Terminated, UsageError
 from sql.terminal import line_editing, note, one_line, out, read_line
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Shell:
                 except EOFError:
                     out()
                     return
+                except Terminated:
+                    raise
                 except KeyboardInterrupt:
                     self.give_up()
                 except (RagError, OSError, MemoryError) as error:

@@ -1,7 +1,7 @@
 """What the three commands share: printing, progress, and turning an error into one sentence and an exit code.
 
-Data goes to stdout, everything else to stderr. Text of documents and file names is untrusted: control characters never
-reach the terminal.
+Data goes to stdout, everything else to stderr. Text of documents and file names is untrusted: what moves the cursor,
+reorders or hides text never reaches the terminal.
 """
 
 from __future__ import annotations
@@ -9,21 +9,27 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
+import signal
 import sys
+import threading
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from unicodedata import category
 
-from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, RagError
+from sql.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE, RagError, Terminated
 from sql.settings import COMPUTE_MODES, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from types import FrameType
 
-# C0 without tab and newline, DEL, C1, and the characters that reorder or hide text.
-UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# Unicode's categories of what is no visible character: controls, formats (they reorder, join or hide text), halves of
+# surrogate pairs, and the two separators of lines and paragraphs.
+UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+SOFT_HYPHEN = "\u00ad"
+JOINERS = "\u200c\u200d"  # Persian and Indic words are spelt with them, and families and flags are drawn with them
 HISTORY_LINES = 1000
 
 
@@ -123,13 +129,46 @@ def note_step(step: int, steps: int, loss: float) -> None:
 
 
 def clean(text: str) -> str:
-    """Text that cannot move the cursor, retitle the window or forge a line: such characters are shown as escapes."""
-    return UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """Text that cannot move the cursor, retitle the window or read otherwise than it is stored.
+
+    Tabs and line ends stay, a soft hyphen is left out as it is within a line, and joiners stay where words and pictures
+    are made with them; whatever else is no visible character is shown as an escape.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace(SOFT_HYPHEN, "")
+    if text.isprintable():
+        return text
+    pairs = zip(" " + text, text, strict=False)
+    return "".join(
+        character if character in "\n\t" or joins(before, character) else visible(character)
+        for before, character in pairs
+    )
+
+
+def joins(before: str, character: str) -> bool:
+    """Whether a character is a joiner behind a letter, mark or symbol of a script that has joiners."""
+    return character in JOINERS and not before.isascii() and category(before)[0] in "LMS"
+
+
+def visible(character: str) -> str:
+    """A character itself, or its escape where nothing would be seen of it."""
+    if character.isprintable() or category(character) not in UNPRINTABLE:
+        return character
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def one_line(text: str) -> str:
     """Clean text on a single line, white space folded."""
     return " ".join(clean(text).split())
+
+
+def shown_name(name: str) -> str:
+    """The name of a file or document on a line of its own or within one: nothing of it is folded, left out or obeyed.
+
+    >>> print(shown_name("a\\nfailed b.md"))
+    a\\u000afailed b.md
+    """
+    return name if name.isprintable() else "".join(map(visible, name))
 
 
 def out(text: str = "") -> None:
@@ -150,8 +189,10 @@ def out_bytes(data: bytes) -> None:
 
 
 def note(text: str) -> None:
-    """A line for the person who watches, on stderr."""
-    sys.stderr.write(clean(text) + "\n")
+    """A line for the person who watches, on stderr; that nobody watches any more is no reason to stop working."""
+    with suppress(BrokenPipeError):
+        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.flush()
 
 
 def is_terminal() -> bool:
@@ -263,17 +304,24 @@ def program_version() -> str:
 
 
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> int:
-    """Runs a command's main function; what it raises becomes one sentence on stderr and an exit code."""
+    """Runs a command's main function; what it raises becomes one sentence on stderr and an exit code.
+
+    A KeyboardInterrupt may carry a sentence for the person who pressed Ctrl-C.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = command(given)
+        with sigterm_raised():
+            code = command(given)
         sys.stdout.flush()
         return code
     except RagError as error:
         return report(error, str(error), error.exit_code, given)
-    except KeyboardInterrupt:
-        note("interrupted")
-        leave_now(EXIT_INTERRUPTED)
+    except KeyboardInterrupt as interrupt:
+        ended, code = (
+            ("terminated", EXIT_TERMINATED) if isinstance(interrupt, Terminated) else ("interrupted", EXIT_INTERRUPTED)
+        )
+        note(": ".join([ended, *map(str, interrupt.args)]))
+        leave_now(code)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -282,6 +330,24 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         return report(error, "there is not enough memory for this: give fewer or smaller files", EXIT_ERROR, given)
     except OSError as error:
         return report(error, f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_ERROR, given)
+
+
+@contextmanager
+def sigterm_raised() -> Iterator[None]:
+    """Lets SIGTERM end the work inside as Ctrl-C does, where nobody has decided otherwise."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is called with
+    """The handler of SIGTERM."""
+    raise Terminated
 
 
 def report(error: BaseException, sentence: str, code: int, arguments: Sequence[str]) -> int:
@@ -296,6 +362,7 @@ def report(error: BaseException, sentence: str, code: int, arguments: Sequence[s
 
 def leave_now(code: int) -> NoReturn:
     """Ends the process without waiting for a statement that is still running in its thread."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with suppress(OSError, ValueError):  # nobody reads any more
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(code)

@@ -14,9 +14,9 @@ from models import llama, save_bert, save_distilbert, save_language_model
 from safetensors.numpy import load_file, save_file
 from support import write_tiny_checkpoint
 
-from ingest.__main__ import command as ingest_command
-from rag.__main__ import command as rag_command
+from ingest.command_line import command as ingest_command
 from rag.checkpoint import Checkpoint, read_checkpoint, read_header
+from rag.command_line import command as rag_command
 from rag.commands.ask import LONGEST_QUESTION
 from rag.convert import float_shapes, quantize_model
 from rag.weights import FloatModel

@@ -22,7 +22,7 @@ from support import (
     write_tiny_checkpoint,
 )
 
-from ingest.__main__ import command as ingest_command
+from ingest.command_line import command as ingest_command
 from ingest.sync import CHUNKS_PER_WINDOW, sync
 from ingest.walk import walk
 from rag.calibration import (

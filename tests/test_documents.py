@@ -365,7 +365,7 @@ def test_the_table_page_names_the_views_and_functions_there_are() -> None:
 BLOCK_END = "\x1e"
 RUN_RECIPES = f"""
 import json, sys
-from sql.__main__ import embed
+from sql.command_line import embed
 from sql.client import Client, parse_location
 from sql.console import Console
 from sql.terminal import out_bytes

@@ -21,7 +21,7 @@ import pytest
 from models import save_reciting_model
 from support import PROJECT
 
-from rag.__main__ import command
+from rag.command_line import command
 from rag.generation import (
     COMMON_CONTROLS,
     LONGEST_ANSWER,

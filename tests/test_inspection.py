@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support import DIMENSIONS, chunks_of, hash_encoder, open_store, publish_document, source_document, vectors_of
 
-from rag import __main__ as program
+from rag import command_line as program
 from rag.inspection import explain_search, found_part, verify_search
 from rag.quantization import quantize_query, scores
 from sql.errors import RagError

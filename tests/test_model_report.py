@@ -14,8 +14,8 @@ import torch
 from models import save_distilbert
 
 from rag import model_plot, model_report
-from rag.__main__ import command
 from rag.checkpoint import WEIGHTS_FILE
+from rag.command_line import command
 from rag.encoder import checkpoint_folder
 from rag.model_memory import Memory, covered, held_bytes, measure_apart, measure_encoder
 from rag.model_report import ARCHITECTURE, architecture_bytes, forms, load_forms

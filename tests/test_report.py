@@ -14,8 +14,8 @@ from support import write_tiny_checkpoint
 
 from ingest.corpus import index_corpus
 from ingest.sync import prepare_store
-from rag.__main__ import command
 from rag.beir import read_corpus, read_queries
+from rag.command_line import command
 from rag.encoder import load_float_encoder
 from rag.metrics import ndcg
 from rag.quantization import dequantize, quantize_query

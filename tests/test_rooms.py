@@ -125,7 +125,7 @@ def statements_named(tree: ast.AST) -> Iterator[str]:
 
 def is_command(name: str) -> bool:
     """Whether a module is the outermost layer, which may use every room and speak to the person."""
-    return name.endswith("__main__.py") or name.startswith("rag/commands/")
+    return name.endswith(("/__main__.py", "/command_line.py", "sql/start.py")) or name.startswith("rag/commands/")
 
 
 def test_no_module_imports_from_a_room_above_its_own() -> None:

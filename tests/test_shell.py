@@ -32,8 +32,8 @@ from support import (
 
 from rag.encoder import load_encoder
 from rag.quantization import quantize_vectors
-from sql.__main__ import command
 from sql.client import Client, parse_location
+from sql.command_line import command
 from sql.console import FORMATS, Console, has_code, own_format, returns_rows, split_statements
 from sql.settings import read_settings
 from sql.shell import HELP

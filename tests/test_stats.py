@@ -17,7 +17,7 @@ from support import (
     source_document,
 )
 
-from rag.__main__ import command
+from rag.command_line import command
 from rag.quantization import quantize_vectors
 from rag.stats import read_stats, stats_lines
 from sql.errors import StoreError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import QUANTIZER, hash_encoder, publish_document, run_python, visible_texts, write_tiny_checkpoint
 
-import ingest.__main__
+import ingest.command_line
 from ingest.sync import CHUNKS_PER_WINDOW, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, printable, walk
 from rag.encoder import LENGTH_STEP, TOKENS_PER_BATCH
@@ -508,7 +508,7 @@ class Command:
     def run(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
         options = ["--db", self.store, "--model", self.model]
-        code = run_command(ingest.__main__.command, [*arguments, *options])
+        code = run_command(ingest.command_line.command, [*arguments, *options])
         captured = self.capsys.readouterr()
         return code, captured.out, captured.err
 
@@ -638,7 +638,7 @@ def test_a_dry_run_for_a_new_store_loads_neither_a_model_nor_a_database(tmp_path
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "a.txt").write_text("the cat")
     program = (
-        "import sys; from ingest.__main__ import command\n"
+        "import sys; from ingest.command_line import command\n"
         "assert command(sys.argv[1:]) == 0\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"

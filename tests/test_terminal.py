@@ -6,13 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+from unicodedata import category
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.errors import RagError, StoreBusy, UsageError
-from sql.terminal import clean, one_line, out_json, run_command
+from sql.terminal import clean, one_line, out_json, run_command, shown_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PAYLOADS = [
     "\x1b]0;owned\x07", "\x1b[2J\x1b[H", "\x1b]8;;http://x\x1b\\link", "\x1b]52;c;aGk=\x07", "\x9b31m", "a\bb", "a\rb",
@@ -24,6 +29,31 @@ PAYLOADS = [
 def test_no_control_character_is_printed(payload: str) -> None:
     shown = clean(payload)
     assert all(character in "\n\t" or character.isprintable() for character in shown)
+
+
+HIDDEN = [
+    chr(number) for number in range(sys.maxunicode + 1) if category(chr(number)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+]
+
+
+def test_no_character_that_cannot_be_seen_is_printed_as_it_is() -> None:
+    assert {"\u061c", "\u200b", "\u2060", "\u00ad", "\U000e0041"} <= set(HIDDEN)
+    assert {chr(number) for number in map(ord, HIDDEN) if chr(number) in clean(chr(number))} == {"\n", "\t"}
+    assert [character for character in HIDDEN if not shown_name(f"a{character}b").isprintable()] == []
+    assert [character for character in HIDDEN if not shown_name(f"می{character}b").isprintable()] == []
+
+
+def test_joiners_stay_in_the_words_and_pictures_that_are_made_with_them() -> None:
+    for text in ("می\u200cخواهم", "क\u094d\u200dष", "👩\u200d🔬"):
+        assert clean(text) == text
+    assert clean("pay\u200dpal \u200c 👩\u200d\u200d\u200d") == "pay\\u200dpal \\u200c 👩\u200d\\u200d\\u200d"
+    assert clean("Donau\u00addampfer") == "Donaudampfer"
+
+
+def test_a_name_is_shown_with_everything_that_is_in_it_on_one_line() -> None:
+    name = "a\nfailed  b\t\u202e\u061cc\r\u2028 é猫.md"
+    assert shown_name(name) == "a\\u000afailed  b\\u0009\\u202e\\u061cc\\u000d\\u2028 é猫.md"
+    assert len(one_line(shown_name(name)).splitlines()) == 1
 
 
 @given(st.text())
@@ -92,3 +122,24 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     os.close(reading)
     _, complaint = process.communicate()
     assert (process.returncode, complaint) == (0, "")
+
+
+def test_a_watcher_that_goes_away_does_not_end_the_work(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from sql.terminal import note, run_command\n"
+        "def command(arguments):\n"
+        "    sys.stdin.read()\n"
+        "    note('x')\n"
+        "    note('y')\n"
+        "    open(arguments[0], 'w').write('done')\n"
+        "    return 0\n"
+        "raise SystemExit(run_command(command, sys.argv[1:]))"
+    )
+    reading, writing = os.pipe()
+    process = subprocess.Popen([sys.executable, "-c", script, tmp_path / "file"], stdin=subprocess.PIPE, stderr=writing)
+    os.close(writing)
+    os.close(reading)
+    process.communicate()
+    assert process.returncode == 0
+    assert (tmp_path / "file").read_text() == "done"

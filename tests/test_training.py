@@ -12,9 +12,9 @@ import pytest
 import torch
 from models import save_distilbert
 
-from ingest.__main__ import command as ingest
-from rag.__main__ import command
+from ingest.command_line import command as ingest
 from rag.checkpoint import read_checkpoint
+from rag.command_line import command
 from rag.convert import Recipe, quantize_model, smooth_model
 from rag.encoder import load_encoder
 from rag.fake_quantization import FakeQuantizedEncoder

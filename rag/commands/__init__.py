@@ -1,1 +1,1 @@
-"""What the commands of `python -m rag` do; the command line itself is in `rag/__main__.py`."""
+"""What the commands of `python -m rag` do; the command line itself is in `rag/command_line.py`."""

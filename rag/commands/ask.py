@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
 from sql.settings import read_settings
-from sql.terminal import note, one_line, out, out_emphasized, out_json
+from sql.terminal import note, one_line, out, out_emphasized, out_json, shown_name
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -123,7 +123,7 @@ def explain(store: Store, encoder: Encoder, options: Namespace) -> int:
     for hit, distance in zip(found.hits, found.distances, strict=True):
         words = "" if hit.bm25_score is None else f"{hit.bm25_score:.3f}"
         scores = f"{hit.score:7.3f}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
-        out_emphasized(scores, f"{one_line(hit.source)}:{hit.line}")
+        out_emphasized(scores, f"{shown_name(hit.source)}:{hit.line}")
     for number, step in enumerate(found.steps, start=1):
         out()
         out(f"-- {number}. {step.stage}")
@@ -241,7 +241,7 @@ def show_answer(answer: Answer) -> None:
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
+        out_emphasized(f"[{number}] ", f"{shown_name(citation.source)}:{citation.line}{heading}")
 
 
 def show_generated(answer: GeneratedAnswer) -> None:
@@ -253,7 +253,7 @@ def show_generated(answer: GeneratedAnswer) -> None:
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{one_line(citation.source)}:{citation.line}{heading}")
+        out_emphasized(f"[{number}] ", f"{shown_name(citation.source)}:{citation.line}{heading}")
     for sentence in answer.sentences:
         if not sentence.supported:
             reason = "its passages do not hold its words" if sentence.citations else "it cites no passage"
@@ -266,7 +266,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
         out("Nothing found.")
     for hit in hits:
         heading = f"  {one_line(hit.heading)}" if hit.heading else ""
-        out_emphasized(f"{hit.score:6.3f}  ", f"{one_line(hit.source)}:{hit.line}{heading}")
+        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_name(hit.source)}:{hit.line}{heading}")
         text = one_line(hit.text)
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 

@@ -1,0 +1,312 @@
+"""The command line of `python -m ingest`: paths in, one synchronization done and told of, its exit code out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ingest.share import parse_share, take_share
+from sql.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
+from sql.location import parse_location
+from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
+from sql.terminal import (
+    Parser,
+    add_common_options,
+    add_compute_option,
+    add_language_option,
+    add_model_option,
+    note,
+    out,
+    out_json,
+    program_version,
+    progress_bar,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from ingest.share import Share
+    from ingest.sync import Plan, Summary
+    from ingest.walk import Refusal, Walk
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Plans or carries out one synchronization."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if options.keep_floats < 0:
+        raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
+    if options.reembed:
+        return embed_again(options)
+    if not options.paths:
+        parser.error("the following arguments are required: PATH")
+    if options.into:
+        raise UsageError("--into says where the documents are embedded again: give --reembed too")
+    from ingest.walk import walk
+
+    if options.ray is not None:
+        return command_on_ray(options)
+    found = walk(options.paths)
+    if options.shard is not None:
+        found = take_share(found, options.shard)
+    if options.dry_run:
+        return show_plan(found, options)
+    return finish(synchronize(found, options), options)
+
+
+def command_on_ray(options: Namespace) -> int:
+    """Carries out one synchronization with workers of Ray."""
+    if options.dry_run or options.shard is not None:
+        raise UsageError("--ray divides the files itself: give neither --shard nor --dry-run with it")
+    if options.ray < 1:
+        raise UsageError(f"--ray {options.ray}: at least 1 worker is needed")
+    if parse_location(options.db).server is None:
+        raise UsageError("--ray needs a store on a server: one process at a time can write to an embedded store")
+    from ingest.ray import ingest_shares
+
+    return finish(ingest_shares(partial(ingest_share, options), options.ray), options)
+
+
+def ingest_share(options: Namespace, share: Share) -> Summary:
+    """What one worker does."""
+    from ingest.walk import walk
+
+    return synchronize(take_share(walk(options.paths), share), options)
+
+
+def finish(summary: Summary, options: Namespace) -> int:
+    """Shows what was done; the exit code."""
+    if options.json:
+        out_json(summary_record(summary))
+    else:
+        show_summary(summary, options.db)
+    return EXIT_SOME_FAILED if summary.failed else EXIT_OK
+
+
+def synchronize(found: Walk, options: Namespace) -> Summary:
+    """Opens the store, loads its encoder and brings both together."""
+    from ingest.sync import prepare_store, sync
+    from sql.store import Store
+
+    with Store.open(options.db, write=True, announce=note) as store:
+        encoder, scheme = prepare_store(
+            store,
+            read_settings(options.compute),
+            options.model,
+            options.quantizer,
+            granularity=options.granularity,
+            ranges=options.range,
+            language=options.language,
+            announce=note,
+        )
+        with progress_bar(quiet=options.json) as progress:
+            kept, again = options.keep_floats, options.recalibrate
+            summary = sync(
+                store,
+                encoder,
+                found,
+                scheme,
+                progress,
+                language=options.language,
+                keep_floats=kept,
+                recalibrate=again,
+            )
+        for sentence in summary.notes:
+            note(sentence)
+        if store.client.is_server:
+            store.collect_superseded()
+        else:
+            # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
+            store.collect_garbage(grace_seconds=0)
+    return summary
+
+
+def embed_again(options: Namespace) -> int:
+    """Embeds the documents of the store with another model."""
+    if not options.model:
+        raise UsageError("--reembed needs the model that the documents shall be embedded with: give --model")
+    if options.paths or options.dry_run or options.recalibrate or options.keep_floats:
+        raise UsageError(
+            "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"
+        )
+    from ingest.reembed import reembed
+
+    wanted = {"kind": options.quantizer, "granularity": options.granularity, "ranges": options.range}
+    with progress_bar(quiet=options.json) as progress:
+        done = reembed(
+            read_settings(options.compute),
+            options.model,
+            options.db,
+            options.into,
+            quantizer={name: value for name, value in wanted.items() if value},
+            announce=note,
+            progress=lambda chunks: progress.advance(chunks=chunks),
+        )
+    if options.json:
+        out_json(
+            {
+                "model": done.model,
+                "store": done.store,
+                "documents": done.documents,
+                "chunks": done.chunks,
+                "switched": done.switched,
+                "seconds": round(done.seconds, 3),
+            }
+        )
+    else:
+        out(
+            f"{counted(done.documents, 'document')}, {counted(done.chunks, 'chunk')} embedded with {done.model} "
+            f"in {done.seconds:.1f} s, store {done.store}"
+        )
+    return EXIT_OK
+
+
+def show_plan(found: Walk, options: Namespace) -> int:
+    """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
+    from ingest.sync import make_plan
+
+    location = parse_location(options.db)
+    documents = []
+    if location.may_hold_store:
+        from sql.store import Store
+
+        with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
+            documents = store.documents()
+    plan = make_plan(found, documents, all_again=options.recalibrate)
+    if options.json:
+        out_json(plan_record(plan))
+        return EXIT_SOME_FAILED if plan.failed else EXIT_OK
+    for word, names in (
+        ("add", [file.source for file in plan.new]),
+        ("replace", [file.source for file in plan.changed]),
+        ("delete", [document.source for document in plan.deleted]),
+        ("skip", [f"{refusal.path}: {refusal.reason}" for refusal in plan.skipped]),
+        ("fail", [f"{refusal.path}: {refusal.reason}" for refusal in plan.failed]),
+    ):
+        for name in names:
+            out(f"{word:8}{name}")
+    out(
+        f"would add {len(plan.new)}, replace {len(plan.changed)}, delete {len(plan.deleted)} and leave "
+        f"{len(plan.unchanged)} of {counted(len(found.files), 'file')} unchanged; nothing was changed"
+    )
+    return EXIT_SOME_FAILED if plan.failed else EXIT_OK
+
+
+def show_summary(summary: Summary, store: str) -> None:
+    """The run in a few lines; what went wrong on stderr, one line a file."""
+    for refusal in summary.skipped:
+        note(f"skipped {refusal.path}: {refusal.reason}")
+    for refusal in summary.failed:
+        note(f"failed {refusal.path}: {refusal.reason}")
+    rate = f" ({summary.chunks / summary.seconds:.0f} chunks/s)" if summary.chunks and summary.seconds else ""
+    out(
+        f"{counted(summary.files, 'file')}: {summary.indexed} indexed, {summary.unchanged} unchanged, "
+        f"{summary.deleted} deleted, {len(summary.skipped)} skipped, {len(summary.failed)} failed; "
+        f"{counted(summary.chunks, 'chunk')} in {summary.seconds:.1f} s{rate}, store {parse_location(store)}"
+    )
+
+
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """The run as JSON."""
+    return {
+        "files": summary.files,
+        "indexed": summary.indexed,
+        "unchanged": summary.unchanged,
+        "deleted": summary.deleted,
+        "skipped": [refusal_record(refusal) for refusal in summary.skipped],
+        "failed": [refusal_record(refusal) for refusal in summary.failed],
+        "chunks": summary.chunks,
+        "seconds": round(summary.seconds, 3),
+    }
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """The plan as JSON."""
+    return {
+        "add": [file.source for file in plan.new],
+        "replace": [file.source for file in plan.changed],
+        "delete": [document.source for document in plan.deleted],
+        "unchanged": [file.source for file in plan.unchanged],
+        "skipped": [refusal_record(refusal) for refusal in plan.skipped],
+        "failed": [refusal_record(refusal) for refusal in plan.failed],
+    }
+
+
+def refusal_record(refusal: Refusal) -> dict[str, str]:
+    """A path that was not ingested, and why."""
+    return {"path": refusal.path, "reason": refusal.reason}
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def make_parser() -> Parser:
+    """The command line."""
+    parser = Parser(
+        prog="python -m ingest",
+        description="Make the store match the files below PATH: embed new and changed ones, remove those that are gone.",
+        epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a file or a folder")
+    add_model_option(parser)
+    add_compute_option(parser)
+    parser.add_argument(
+        "--quantizer",
+        choices=QUANTIZERS,
+        help="how vectors become int8, chosen once for a new store (default asymmetric)",
+    )
+    parser.add_argument(
+        "--granularity",
+        choices=GRANULARITIES,
+        help="what shares a scale and zero-point, chosen once for a new store (default vector)",
+    )
+    parser.add_argument(
+        "--range",
+        choices=RANGE_METHODS,
+        help="how the range that has codes is found, chosen once for a new store (default minmax)",
+    )
+    parser.add_argument(
+        "--recalibrate",
+        action="store_true",
+        help="fit the ranges per dimension or collection again, and code every document with them",
+    )
+    parser.add_argument(
+        "--keep-floats",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
+    )
+    parser.add_argument(
+        "--reembed",
+        action="store_true",
+        help="embed the documents of the store with --model M instead; readers go on until the store changes in one step",
+    )
+    parser.add_argument(
+        "--into", metavar="E", help="with --reembed: fill the store E instead and leave that of --db as it is"
+    )
+    add_language_option(parser, "the documents that are indexed now")
+    parser.add_argument(
+        "--shard",
+        type=parse_share,
+        metavar="I/N",
+        help="only part I of N, for N processes that share a store on a server",
+    )
+    parser.add_argument(
+        "--ray", type=int, metavar="N", help="N workers of Ray, each with its part (needs the extra `ray`)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    parser.add_argument("--version", action="version", version=program_version())
+    add_common_options(parser, read_settings().store)
+    return parser
+
+
+def main() -> int:
+    """Runs what `sys.argv` asks for."""
+    return run_command(command)
