@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, plain_heading
+from ingest.front_matter import front_matter_end, read_front_matter
 from rag.sentences import line_spans, trimmed
 
 if TYPE_CHECKING:
@@ -64,10 +65,7 @@ def _is_too_large(text: str) -> bool:
 
 # Markdown
 
-_FRONT_MATTER = re.compile(r"---[ \t]*(?:\r\n|\r|\n)")
-_FRONT_MATTER_LINES = 1000
 _MAX_HEADING_SOURCE = 300  # characters; a longer "heading" is a paragraph that a line of dashes happens to follow
-_FRONT_TITLE = re.compile(r"title[ \t]*:[ \t]+([\"']?)([^\s\"'|>&*!\[{%@`][^\r\n]*)")
 _TOKEN_KINDS = {
     "heading_open": "heading",
     "paragraph_open": "paragraph",
@@ -81,10 +79,10 @@ _TOKEN_KINDS = {
 
 
 def markdown_blocks(text: str) -> tuple[str, list[Block]]:
-    """CommonMark with tables and YAML front matter; the title is the front matter's or the first heading of level 1."""
+    """CommonMark with tables and front matter; the title is the front matter's or the first heading of level 1."""
     start = _text_start(text)
-    front_end = _front_matter_end(text, start)
-    title = _front_matter_title(text[start:front_end])
+    front_end = front_matter_end(text, start)
+    title = plain_heading(read_front_matter(text[start:front_end]).title) if front_end > start else ""
     front = [Block(*trimmed(text, start, front_end), "front matter", "")] if front_end > start else []
     titles: list[tuple[int, str]] = []
     blocks = None if _is_too_large(text) else _parsed_markdown(text, front_end, titles)
@@ -97,27 +95,6 @@ def markdown_blocks(text: str) -> tuple[str, list[Block]]:
 def _best_title(titles: list[tuple[int, str]]) -> str:
     """The first heading of level 1, or else the first of any."""
     return next((title for level, title in titles if level == 1), titles[0][1] if titles else "")
-
-
-def _front_matter_end(text: str, start: int) -> int:
-    """Where the lines between `---` and `---` at the start of the file end; `start` where there are none."""
-    opening = _FRONT_MATTER.match(text, start)
-    if not opening:
-        return start
-    for line_start, line_end in islice(line_spans(text, opening.end()), _FRONT_MATTER_LINES):
-        if text[line_start:line_end].rstrip() in ("---", "..."):
-            return line_end
-    return start
-
-
-def _front_matter_title(front_matter: str) -> str:
-    """The value of a simple `title:` line. YAML itself is never loaded: an alias can stand for gigabytes."""
-    for line_start, line_end in line_spans(front_matter):
-        match = _FRONT_TITLE.match(front_matter, line_start, line_end)
-        if match:
-            quote, value = match.groups()
-            return plain_heading(value.rstrip().removesuffix(quote) if quote else value)
-    return ""
 
 
 def _parsed_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> list[Block] | None:

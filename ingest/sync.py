@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
-from ingest.front_matter import document_metadata
+from ingest.front_matter import document_metadata, front_matter_remark
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
 from rag.analyser import ANALYSER, choose_language, chunk_words
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 CHUNKS_PER_WINDOW = 512
 # A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
 # store has one encoder for life, so the name need not say which.
+SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 CHUNKER = chunker_name(DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS)
 
 
@@ -80,7 +81,7 @@ class Summary:
     deleted: int = 0
     chunks: int = 0
     seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)  # what the user should know of shared ranges
+    notes: list[str] = field(default_factory=list)  # what the user should know of front matter and shared ranges
 
 
 def prepare_store(
@@ -172,6 +173,7 @@ def sync(
     pipeline = Pipeline(
         store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder, language=language
     )
+    remarks: list[str] = []
     for file in plan.to_index:
         try:
             document = read_document(file.path, printable(file.source))
@@ -181,16 +183,23 @@ def sync(
             plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
         else:
             pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
+            remarks.append(front_matter_remark(document))
         watch.advance(files=1, content_bytes=file.size)
     pipeline.finish()
     # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
     pipeline.publish_held(plan.deleted)
-    summary.notes = coder.notes()
+    summary.notes = [*few(list(filter(None, remarks))), *coder.notes()]
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
+
+
+def few(remarks: list[str]) -> list[str]:
+    """The first remarks, and how many more there are."""
+    more = len(remarks) - SHOWN_REMARKS
+    return remarks[:SHOWN_REMARKS] + ([f"{more} more files have front matter that is not whole"] if more > 0 else [])
 
 
 def check_recalibration(store: Store, *, recalibrate: bool) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sql.errors import InvalidFilter
-from sql.metadata import GREATEST_INTEGER, LEAST_INTEGER, encodable, is_name
+from sql.metadata import GREATEST_INTEGER, LEAST_INTEGER, encodable, is_name, plain_value
 from sql.statements import Condition, read_fragment
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ METADATA_PREFIX = "metadata."
 COMPARISONS = ("$lt", "$lte", "$gt", "$gte")
 OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$like", "$glob", "$exists", "$not")
 TERM = re.compile(r"\s*([^\s=!<>~]+)\s*(!=|>=|<=|=|>|<|~)\s*(.*)", re.DOTALL)
-TERM_OPERATORS = {"=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte", ">": "$gt", "<": "$lt", "~": "$glob"}
+CHOOSING = {"=": "$in", "!=": "$nin"}
+TERM_OPERATORS = {"=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte", ">": "$gt", "<": "$lt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,8 @@ def glob_expression(pattern: str) -> str:
 def parse_filter(terms: Sequence[str]) -> Filter | None:
     """The filter of `--filter` options, which all have to be met: JSON objects, or terms such as `year>=2020`.
 
-    A value is JSON where it can be read so, else it is text. `~` takes a path pattern.
+    A value is text in quotation marks, or a word that means what it would mean in front matter: a number, true, false,
+    null or text. `=` and `!=` of a number, true, false or null mean the same word as text too. `~` takes a path pattern.
 
     >>> parse_filter(["year>=2020", "source~docs/*.md", '{"tags": {"$in": ["kiln"]}}'])
     {'$and': [{'year': {'$gte': 2020}}, {'source': {'$glob': 'docs/*.md'}}, {'tags': {'$in': ['kiln']}}]}
@@ -293,16 +295,24 @@ def parse_term(term: str) -> Filter:
     if not found:
         raise InvalidFilter(f"--filter {term!r:.80}: write name=value, name>=value, name~pattern or a JSON object")
     name, operator, text = found.groups()
-    return {name: {TERM_OPERATORS[operator]: text if operator == "~" else parse_value(text.strip())}}
+    if operator == "~":
+        return {name: {"$glob": text}}
+    value = parse_value(text.strip())
+    if operator in CHOOSING and not isinstance(value, str | list | dict):
+        # Whether a file has 1998 or "1998" is not to be seen from a question for year=1998: both are meant.
+        return {name: {CHOOSING[operator]: [value, text.strip()]}}
+    return {name: {TERM_OPERATORS[operator]: value}}
 
 
 def parse_value(text: str) -> Any:
-    """The value of a term.
+    """The value of a term: JSON in quotation marks or brackets, else what the word would mean in front matter.
 
-    >>> parse_value("12"), parse_value("true"), parse_value('"12"'), parse_value("blue")
-    (12, True, '12', 'blue')
+    >>> parse_value("12"), parse_value("True"), parse_value('"12"'), parse_value("blue"), parse_value("01097")
+    (12, True, '12', 'blue', '01097')
     """
+    if not text.startswith(('"', "[", "{")):
+        return plain_value(text) if text else text
     try:
         return json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         return text

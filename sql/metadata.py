@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
@@ -21,6 +22,14 @@ MetadataValue = MetadataScalar | Sequence[MetadataScalar]
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 LEAST_INTEGER, GREATEST_INTEGER = -(2**63), 2**63 - 1
 MAX_BYTES = 65_536  # of one document's metadata as JSON; every chunk of it carries a copy
+_WORDS: dict[str, MetadataScalar] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("null", "Null", "NULL", "~", ""), None),
+}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_LONGEST_NUMBER = 40  # characters; no number of 64 bits needs more
 NO_METADATA: Mapping[str, MetadataValue] = MappingProxyType({})
 
 
@@ -80,6 +89,27 @@ def check_scalar(name: str, value: object) -> MetadataScalar:
         f"metadata {name} cannot be {value!r:.80} ({type(value).__name__}): text, whole numbers of 64 bits, finite "
         "numbers, true, false, null and lists of them can be stored"
     )
+
+
+def plain_value(text: str) -> MetadataScalar:
+    """What a word without quotation marks means, by the core schema of YAML 1.2; else the word itself.
+
+    Only what a value gives back as it is written becomes one: leading zeros, hexadecimal digits and more digits than
+    64 bits hold stay text.
+
+    >>> [plain_value(text) for text in ("12", "-1.50", "True", "null", "01097", "yes", "0x1F", "12345678901234567890")]
+    [12, -1.5, True, None, '01097', 'yes', '0x1F', '12345678901234567890']
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+        return text
+    if _INTEGER.fullmatch(text):
+        whole = int(text)
+        return whole if LEAST_INTEGER <= whole <= GREATEST_INTEGER else text
+    number = float(text)
+    # 0.12345678901234567890 has more digits than a float, and two such numbers would become one
+    return number if math.isfinite(number) and Decimal(repr(number)) == Decimal(text) else text
 
 
 def encodable(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sql.store import Passages, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -459,11 +461,21 @@ def test_metadata_cannot_be_changed_through_what_it_was_made_from() -> None:
     ("terms", "filter_"),
     [
         ([], None),
-        (["year=1998"], {"year": {"$eq": 1998}}),
-        (["year = 1998"], {"year": {"$eq": 1998}}),
+        (["year=1998"], {"year": {"$in": [1998, "1998"]}}),
+        (["year = 1998"], {"year": {"$in": [1998, "1998"]}}),
+        (["rate=1.50"], {"rate": {"$in": [1.5, "1.50"]}}),
+        (["zip=01097"], {"zip": {"$eq": "01097"}}),
+        (["order=12345678901234567891"], {"order": {"$eq": "12345678901234567891"}}),
+        (["order>-9223372036854775809"], {"order": {"$gt": "-9223372036854775809"}}),
+        (["draft=True"], {"draft": {"$in": [True, "True"]}}),
+        (["draft=yes"], {"draft": {"$eq": "yes"}}),
+        (["name=NaN"], {"name": {"$eq": "NaN"}}),
+        (["name!=Null"], {"name": {"$nin": [None, "Null"]}}),
+        (["name="], {"name": {"$eq": ""}}),
+        (["name=[draft]"], {"name": {"$eq": "[draft]"}}),
         (["title=A b = c"], {"title": {"$eq": "A b = c"}}),
         (['year="1998"'], {"year": {"$eq": "1998"}}),
-        (["draft!=true", "year<2.5"], {"$and": [{"draft": {"$ne": True}}, {"year": {"$lt": 2.5}}]}),
+        (["draft!=true", "year<2.5"], {"$and": [{"draft": {"$nin": [True, "true"]}}, {"year": {"$lt": 2.5}}]}),
         (["source~docs/**/*.md"], {"source": {"$glob": "docs/**/*.md"}}),
         (['{"$or": [{"a": 1}, {"b": null}]}'], {"$or": [{"a": 1}, {"b": None}]}),
     ],
@@ -472,7 +484,40 @@ def test_terms_of_the_command_line_become_filters(terms: list[str], filter_: Any
     assert parse_filter(terms) == filter_
 
 
-@pytest.mark.parametrize("term", ["year", "=5", "", "{", '{"a": }', "a=NaN"])
+@pytest.mark.parametrize(
+    ("term", "sources"),
+    [
+        ("zip=01097", "text"),
+        ("zip=1097", "number"),
+        ("zip!=1097", "text"),
+        ("order=12345678901234567891", "text"),
+        ("order=12345678901234567892", "number"),
+        ("year=1998", "number text"),
+        ('year="1998"', "text"),
+        ("draft=True", "number text"),
+        ("draft=false", ""),
+        ("title=Text", "text"),
+        ("title=1984", "number"),
+    ],
+)
+def test_a_term_finds_what_the_file_says(tmp_path: Path, term: str, sources: str) -> None:
+    stored = {
+        "text": {"zip": "01097", "order": "12345678901234567891", "year": "1998", "draft": "True"},
+        "number": {"zip": 1097, "order": ["12345678901234567892", 1], "year": [1998.0], "draft": True},
+    }
+    with open_store(tmp_path) as store:
+        drafts = []
+        for name, metadata in stored.items():
+            title = "1984" if name == "number" else "Text"
+            draft = store.begin(replace(source_document(name, metadata=metadata), title=title))
+            store.insert(Passages([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
+            drafts.append(draft)
+        store.publish(drafts)
+        hits = store.search(QUERY, 5, filter=parse_filter([term]))
+    assert " ".join(sorted(hit.source for hit in hits)) == sources
+
+
+@pytest.mark.parametrize("term", ["year", "=5", "", "{", '{"a": }', '{"a": NaN}'])
 def test_a_term_that_cannot_be_read_is_refused(term: str) -> None:
     with pytest.raises(InvalidFilter):
         compile_filter(parse_filter([term]) or {})
