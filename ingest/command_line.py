@@ -17,11 +17,13 @@ from sql.terminal import (
     add_language_option,
     add_model_option,
     note,
+    one_line,
     out,
     out_json,
     program_version,
     progress_bar,
     run_command,
+    shown_name,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from ingest.share import Share
     from ingest.sync import Plan, Summary
     from ingest.walk import Refusal, Walk
+
+MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
+READ_TYPES = "Markdown, reStructuredText, HTML, plain text or source code"
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -183,11 +188,13 @@ def show_plan(found: Walk, options: Namespace) -> int:
         ("add", [file.source for file in plan.new]),
         ("replace", [file.source for file in plan.changed]),
         ("delete", [document.source for document in plan.deleted]),
-        ("skip", [f"{refusal.path}: {refusal.reason}" for refusal in plan.skipped]),
-        ("fail", [f"{refusal.path}: {refusal.reason}" for refusal in plan.failed]),
     ):
         for name in names:
-            out(f"{word:8}{name}")
+            out(f"{word:8}{shown_name(name)}")
+    for word, refusals in (("skip", plan.skipped), ("fail", plan.failed)):
+        for refusal in refusals:
+            out(f"{word:8}{refusal_line(refusal)}")
+    note_nothing_read(found)
     out(
         f"would add {len(plan.new)}, replace {len(plan.changed)}, delete {len(plan.deleted)} and leave "
         f"{len(plan.unchanged)} of {counted(len(found.files), 'file')} unchanged; nothing was changed"
@@ -197,16 +204,37 @@ def show_plan(found: Walk, options: Namespace) -> int:
 
 def show_summary(summary: Summary, store: str) -> None:
     """The run in a few lines; what went wrong on stderr, one line a file."""
-    for refusal in summary.skipped:
-        note(f"skipped {refusal.path}: {refusal.reason}")
+    from ingest.walk import kinds_of
+
+    kinds = kinds_of(summary.skipped)
+    if len(summary.skipped) > MOST_NAMED:
+        note(f"skipped: {kinds} (--dry-run names each)")
+    else:
+        for refusal in summary.skipped:
+            note(f"skipped {refusal_line(refusal)}")
     for refusal in summary.failed:
-        note(f"failed {refusal.path}: {refusal.reason}")
+        note(f"failed {refusal_line(refusal)}")
+    note_nothing_read(summary)
+    skipped = f"{len(summary.skipped)} skipped" + (f" ({kinds})" if kinds else "")
     rate = f" ({summary.chunks / summary.seconds:.0f} chunks/s)" if summary.chunks and summary.seconds else ""
     out(
         f"{counted(summary.files, 'file')}: {summary.indexed} indexed, {summary.unchanged} unchanged, "
-        f"{summary.deleted} deleted, {len(summary.skipped)} skipped, {len(summary.failed)} failed; "
+        f"{summary.deleted} deleted, {skipped}, {len(summary.failed)} failed; "
         f"{counted(summary.chunks, 'chunk')} in {summary.seconds:.1f} s{rate}, store {parse_location(store)}"
     )
+
+
+def refusal_line(refusal: Refusal) -> str:
+    """A path that was not ingested, and why, on one line."""
+    return f"{shown_name(refusal.path)}: {one_line(refusal.reason)}"
+
+
+def note_nothing_read(found: Walk | Summary) -> None:
+    """Says so where not one file is of a type that is read: the counts alone look like those of a run that did its work."""
+    if found.files or found.failed:
+        return
+    why = f"none of what was found is {READ_TYPES}" if found.skipped else "no files were found"
+    note(f"nothing to index: {why}")
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:

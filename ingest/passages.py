@@ -67,7 +67,7 @@ def file_documents(path: str, reading: Reading) -> Iterator[Document]:
     for file in found.files:
         source = printable(file.source)
         try:
-            yield read_document(file.path, source)
+            yield read_document(file.path, source, file.root)
         except UnreadableDocument as error:
             reading.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import stat
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ingest.blocks import code_blocks, markdown_blocks, rst_blocks, text_blocks
@@ -14,6 +16,7 @@ from ingest.document import Block, Document
 from sql.errors import UnreadableDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["MAX_FILE_BYTES", "NAMES", "SUFFIXES", "Block", "Document", "format_of", "read_document"]
@@ -53,16 +56,17 @@ def format_of(path: Path) -> str | None:
     return NAMES.get(path.name.lower()) or SUFFIXES.get(path.suffix.lower())
 
 
-def read_document(path: Path, source: str) -> Document:
+def read_document(path: Path, source: str, root: Path | None = None) -> Document:
     """The document in a file; `source` is the name it is shown and cited by.
 
     A file without text is a document without blocks. UnreadableDocument says in a sentence why a file is not text, is
-    too large, or cannot be opened. Whether a symbolic link may be followed is decided before, by whoever walks folders.
+    too large, or cannot be opened. No symbolic link is followed at the end of `path` nor anywhere below `root`, the
+    folder that the file was found below; where links may be followed is decided before, by whoever walks folders.
     """
     format_name = format_of(path)
     if format_name is None:
         raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
-    data = file_bytes(path, source)
+    data = file_bytes(path, source, root)
     if format_name == "html":
         return _html_document(path, source, data)
     text, encoding = decode_text(data, source)
@@ -115,20 +119,54 @@ def _declared_charset(data: bytes) -> str:
     return (match[1] or match[2]).decode("ascii", "replace") if match else ""
 
 
-def file_bytes(path: Path, source: str) -> bytes:
-    """All bytes of a regular file of at most MAX_FILE_BYTES."""
+def file_bytes(path: Path, source: str, root: Path | None = None) -> bytes:
+    """All bytes of a regular file of at most MAX_FILE_BYTES; for `root` see read_document."""
     try:
-        _check_readable(path.stat(), source)  # before opening: to open a device can already do something
-        return _read_all(path, source)
+        with _opened_folder(path, source, root) as folder:
+            name = path if folder is None else path.name
+            # before opening: to open a device can already do something
+            _check_readable(os.stat(name, dir_fd=folder, follow_symlinks=folder is None), source)
+            return _read_all(name, source, folder)
     except OSError as error:
         raise UnreadableDocument(f"{source} cannot be read: {error.strerror or error}") from error
     except ValueError as error:  # a name with a NUL
         raise UnreadableDocument(f"{source!r} cannot be read: {error}") from error
 
 
-def _read_all(path: Path, source: str) -> bytes:
+@contextmanager
+def _opened_folder(path: Path, source: str, root: Path | None) -> Iterator[int | None]:
+    """A descriptor of the folder that holds `path`, reached from `root` without following a link; None without a root.
+
+    O_NOFOLLOW speaks of the last part of a path only. Since the walk saw them as folders, any part may have been
+    replaced by a link that leads out of the root, so each is opened from the one above it.
+    """
+    if root is None:
+        yield None
+        return
+    descriptor = _open_folder(root, source)
+    try:
+        for name in path.relative_to(root).parts[:-1]:
+            above, descriptor = descriptor, _open_folder(name, source, descriptor)
+            os.close(above)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_folder(name: Path | str, source: str, above: int | None = None) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            raise
+        reason = f"cannot be read: {os.path.basename(name)} was a folder and is one no longer"  # noqa: PTH119
+        raise UnreadableDocument(f"{source} {reason}") from error
+
+
+def _read_all(name: Path | str, source: str, folder: int | None = None) -> bytes:
     # O_NONBLOCK: a FIFO put in the file's place since the check must not keep us waiting for a writer
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
+    descriptor = os.open(name, flags, dir_fd=folder)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         _check_readable(os.fstat(descriptor), source)
         parts, total = [], 0
@@ -143,6 +181,8 @@ def _read_all(path: Path, source: str) -> bytes:
 def _check_readable(status: os.stat_result, source: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise UnreadableDocument(f"{source} is a folder, not a file")
+    if stat.S_ISLNK(status.st_mode):
+        raise UnreadableDocument(f"{source} is a symbolic link, whose target is read only where it is given")
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableDocument(f"{source} is a pipe, socket or device, not a file")
     if status.st_size > MAX_FILE_BYTES:

@@ -141,7 +141,7 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool
 def content_sha256(file: FoundFile) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
     try:
-        return sha256(file_bytes(file.path, printable(file.source))).hexdigest()
+        return sha256(file_bytes(file.path, printable(file.source), file.root)).hexdigest()
     except UnreadableDocument:
         return ""
 
@@ -176,7 +176,7 @@ def sync(
     remarks: list[str] = []
     for file in plan.to_index:
         try:
-            document = read_document(file.path, printable(file.source))
+            document = read_document(file.path, printable(file.source), file.root)
         except UnreadableDocument as error:
             source = printable(file.source)
             # The message begins with the name, which stands beside it already wherever refusals are shown.

@@ -6,7 +6,9 @@ Nothing outside the given paths is ever read: symbolic links met on the way are 
 from __future__ import annotations
 
 import os
+import re
 import stat
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,26 +17,33 @@ from ingest.read import format_of
 from sql.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
+SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
+SHOWN_KINDS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of a type that can be read: `path` is real and absolute, `source` is the path as it was given."""
+    """A file of a type that can be read: `path` is real and absolute, `source` is the path as it was given.
+
+    `root` is the folder that was given and below which the file was found; None where it was given itself.
+    """
 
     path: Path
     source: str
     size: int
+    root: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A path that was not ingested, and why."""
+    """A path that was not ingested, and why; `kind` is what others that were skipped for the same reason share."""
 
     path: str
     reason: str
+    kind: str = ""
 
 
 @dataclass
@@ -77,7 +86,7 @@ def walk(paths: Sequence[str]) -> Walk:
         name = os.path.normpath(given)
         found.roots.append(printable(real))
         if entries is None:
-            take_file(found, real, name, status)
+            take_given_file(found, real, name, status)
         else:
             walk_folder(found, real, name, entries)
     found.files = each_once(found)
@@ -98,6 +107,7 @@ def each_once(found: Walk) -> list[FoundFile]:
 
 def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) -> None:
     """Adds the files below one folder; iterative, so that no depth of folders is too much."""
+    root = folder
     pending: list[tuple[Path, str, Sequence[str]]] = [(folder, name, entries)]
     while pending:
         folder, name, entries = pending.pop()
@@ -105,14 +115,13 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) ->
         for entry, path, status in entries_of(found, folder, name, entries):
             source = os.path.join(name, entry) if name != "." else entry  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
-                found.skipped.append(
-                    Refusal(printable(source), "a symbolic link: its target is read only where it is given")
-                )
+                reason = "a symbolic link: its target is read only where it is given"
+                found.skipped.append(Refusal(printable(source), reason, "symbolic link"))
             elif stat.S_ISDIR(status.st_mode):
                 if not (entry.startswith(".") or entry in IGNORED_FOLDERS):
                     folders.append((path, source))
             elif not entry.startswith("."):
-                take_file(found, path, source, status)
+                take_file(found, path, source, status, root)
         for path, source in reversed(folders):
             try:
                 pending.append((path, source, sorted(os.listdir(path))))
@@ -136,14 +145,49 @@ def entries_of(
             found.failed.append(Refusal(printable(os.path.join(name, entry)), str(error.strerror)))  # noqa: PTH118
 
 
-def take_file(found: Walk, path: Path, source: str, status: os.stat_result) -> None:
-    """Adds one file, or says why it is left out."""
-    if not stat.S_ISREG(status.st_mode):
-        found.skipped.append(Refusal(printable(source), "not a regular file"))
-    elif format_of(path) is None:
-        found.skipped.append(Refusal(printable(source), f"files of type {path.suffix or path.name} are not supported"))
+def take_file(found: Walk, path: Path, source: str, status: os.stat_result, root: Path) -> None:
+    """Adds one file below a given folder, or says why it is left out."""
+    if refusal := refused(path, source, status):
+        found.skipped.append(refusal)
+    else:
+        found.files.append(FoundFile(path, source, status.st_size, root))
+
+
+def take_given_file(found: Walk, path: Path, source: str, status: os.stat_result) -> None:
+    """Adds a file that was given itself; one that is not read has failed, and keeps the version that is in the store."""
+    if refusal := refused(path, source, status):
+        found.failed.append(refusal)
+        found.unreadable.append(printable(path))
     else:
         found.files.append(FoundFile(path, source, status.st_size))
+
+
+def refused(path: Path, source: str, status: os.stat_result) -> Refusal | None:
+    """Why a file is not read; None where it is."""
+    if not stat.S_ISREG(status.st_mode):
+        return Refusal(printable(source), "not a regular file", "special file")
+    if format_of(path) is not None:
+        return None
+    kind = path.suffix.lower() if SUFFIX.fullmatch(path.suffix) else ""
+    shown = path.suffix if kind else path.name
+    return Refusal(printable(source), f"files of type {printable(shown)} are not supported", kind or "without a type")
+
+
+def kinds_of(skipped: Iterable[Refusal]) -> str:
+    """What was skipped, by kind, the most frequent first.
+
+    >>> kinds_of([Refusal("a.pdf", "", ".pdf"), Refusal("b", "", "symbolic link"), Refusal("c.pdf", "", ".pdf")])
+    '2 .pdf, 1 symbolic link'
+    """
+    counts = sorted(Counter(refusal.kind for refusal in skipped).items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{count} {plural(kind, count)}" for kind, count in counts[:SHOWN_KINDS]]
+    others = sum(count for _, count in counts[SHOWN_KINDS:])
+    return ", ".join([*shown, *([f"{others} of other types"] if others else [])])
+
+
+def plural(kind: str, count: int) -> str:
+    """`2 .pdf`, `2 without a type`, `2 symbolic links`."""
+    return f"{kind}s" if count > 1 and kind in {"symbolic link", "special file"} else kind
 
 
 def is_below(path: str, folder: str) -> bool:

@@ -105,6 +105,19 @@ def test_a_question_that_nothing_answers_ends_with_3(desk: Desk) -> None:
     }
 
 
+@pytest.mark.parametrize("arguments", [["ask", "Why?"], ["search", "why"], ["search", "why", "--mode", "bm25"]])
+def test_a_store_without_documents_is_called_empty(tmp_path: Path, cache: Path, arguments: list[str]) -> None:
+    desk = Desk(tmp_path, cache)
+    (tmp_path / "empty").mkdir()
+    assert desk.run("ingest", "empty").returncode == 0
+    finished = desk.run("rag", *arguments)
+    assert finished.returncode == 3
+    assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
+    finished = desk.run("rag", *arguments, "--json")
+    assert finished.returncode == 3
+    assert json.loads(finished.stdout).keys() <= {"question", "answer", "citations", "answered", "hits"}
+
+
 def test_search_gives_the_nearest_chunks_in_order(desk: Desk) -> None:
     hits = desk.json("rag", "search", "bees in summer", "-k", "2")["hits"]
     assert isinstance(hits, list)

@@ -13,11 +13,12 @@ import pytest
 from support import QUANTIZER, hash_encoder, publish_document, run_python, visible_texts, write_tiny_checkpoint
 
 import ingest.command_line
+from ingest.read import file_bytes
 from ingest.sync import CHUNKS_PER_WINDOW, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, printable, walk
 from rag.encoder import LENGTH_STEP, TOKENS_PER_BATCH
 from rag.quantization import ASYMMETRIC
-from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError
+from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
 from sql.store import Store
 from sql.terminal import run_command
 
@@ -150,7 +151,7 @@ def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
 def test_a_file_of_another_chunker_is_cut_anew(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     publish_document(library.store, str(path)[1:], ["the old way to cut it"])
-    assert library.plan().changed == [FoundFile(path, str(path), 7)]
+    assert library.plan().changed == [FoundFile(path, str(path), 7, library.folder)]
     assert counts(library.sync()) == (1, 1, 0, 0, 0)
     assert library.text("a.txt") == "the cat"
 
@@ -363,6 +364,57 @@ def test_a_file_that_was_replaced_by_a_symbolic_link_is_deleted(library: Library
     assert visible_texts(library.store) == {}
 
 
+@pytest.mark.parametrize("swapped", ["sub", "sub/deep", "sub/deep/a.txt", "."])
+def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
+    library: Library, tmp_path: Path, swapped: str
+) -> None:
+    library.write("sub/deep/a.txt", "the cat")
+    library.write("b.txt", "the dog")
+    found = walk([str(library.folder)])
+    outside, part = tmp_path / "outside", library.folder / swapped
+    shutil.copytree(library.folder, outside)
+    (outside / "sub" / "deep" / "a.txt").write_text(CANARY)
+    shutil.move(part, tmp_path / "aside")
+    part.symlink_to(outside / swapped)
+    encoder, _ = hash_encoder(library.tokenizer)
+    summary = sync(library.store, encoder, found, ASYMMETRIC)
+    failed = {Path(refusal.path).name: refusal.reason for refusal in summary.failed}
+    assert list(failed) == (["b.txt", "a.txt"] if swapped == "." else ["a.txt"])
+    name = library.folder.name if swapped == "." else Path(swapped).name
+    assert failed["a.txt"] in {
+        f"cannot be read: {name} was a folder and is one no longer",
+        "is a symbolic link, whose target is read only where it is given",
+    }
+    assert CANARY.encode() not in library.store.client.text("SELECT * FROM chunks", "TSV")
+
+
+def test_a_file_below_a_folder_that_became_a_link_keeps_its_last_version(library: Library, tmp_path: Path) -> None:
+    library.write("sub/a.txt", "the cat")
+    library.sync()
+    found = walk([str(library.folder)])
+    shutil.move(library.folder / "sub", tmp_path / "aside")
+    (tmp_path / "aside" / "a.txt").write_text(CANARY)
+    (library.folder / "sub").symlink_to(tmp_path / "aside")
+    encoder, _ = hash_encoder(library.tokenizer)
+    assert counts(sync(library.store, encoder, found, ASYMMETRIC)) == (1, 0, 0, 0, 1)
+    assert library.text("sub/a.txt") == "the cat"
+
+
+def test_no_descriptor_stays_open_for_what_was_or_could_not_be_read(library: Library) -> None:
+    library.write("sub/deep/a.txt", "the cat")
+    library.write("sub/deep/b.txt", b"\x00\x01")
+    found = walk([str(library.folder)])
+    shutil.rmtree(library.folder / "sub" / "deep")
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        for file in found.files:
+            with pytest.raises(UnreadableDocument, match="No such file or directory"):
+                file_bytes(file.path, file.source, file.root)
+    library.write("sub/deep/a.txt", "the cat")
+    assert file_bytes(found.files[0].path, "a.txt", library.folder) == b"the cat"
+    assert len(os.listdir("/dev/fd")) == before
+
+
 def test_a_symbolic_link_that_is_given_is_read_as_what_it_points_to(library: Library, tmp_path: Path) -> None:
     path = library.write("a.txt", "the cat")
     (tmp_path / "link").symlink_to(library.folder)
@@ -543,11 +595,80 @@ def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well
     (tmp_path / "docs" / "c.xyz").write_text("")
     code, out, err = command.run(str(tmp_path / "docs"))
     assert code == EXIT_OK
-    assert out.startswith("1 file: 1 indexed, 0 unchanged, 0 deleted, 1 skipped, 0 failed; 1 chunk in ")
+    assert out.startswith("1 file: 1 indexed, 0 unchanged, 0 deleted, 1 skipped (1 .xyz), 0 failed; 1 chunk in ")
     assert err == f"skipped {tmp_path}/docs/c.xyz: files of type .xyz are not supported\n"
     code, out, _ = command.run(str(tmp_path / "docs"))
     assert code == EXIT_OK
     assert out.startswith("1 file: 0 indexed, 1 unchanged")
+
+
+@pytest.mark.parametrize("name", ["c.xyz", "report.docx", "nosuffix", "pipe.txt"])
+def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Command, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "docs" / name
+    if name == "pipe.txt":
+        os.mkfifo(path)
+    else:
+        path.write_text("the cat")
+    for options in ([], ["--dry-run"]):
+        code, out, err = command.run(str(path), *options)
+        assert code == EXIT_SOME_FAILED
+        assert f"{path}: " in out + err
+    code, out, _ = command.run(str(path), str(tmp_path / "docs"), "--json")
+    record = json.loads(out)
+    assert code == EXIT_SOME_FAILED
+    assert [refusal["path"] for refusal in record["failed"]] == [str(path)]
+
+
+def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: Library) -> None:
+    path = library.write("a.txt", "the cat")
+    library.sync()
+    path.unlink()
+    os.mkfifo(path)
+    assert counts(library.sync(path)) == (0, 0, 0, 0, 1)
+    assert library.text("a.txt") == "the cat"
+
+
+def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / "docs" / f"{number}.pdf").write_text("")
+    for name in ("a.DOCX", "b.docx", "b.Docx", "copyright", "v1.2 of all"):
+        (tmp_path / "docs" / name).write_text("")
+    (tmp_path / "docs" / "link").symlink_to("copyright")
+    code, out, err = command.run(str(tmp_path / "docs"))
+    kinds = "7 .pdf, 3 .docx, 2 without a type, 1 symbolic link"
+    assert code == EXIT_OK
+    assert err.splitlines() == [
+        f"skipped: {kinds} (--dry-run names each)",
+        "nothing to index: none of what was found is Markdown, reStructuredText, HTML, plain text or source code",
+    ]
+    assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
+
+
+def test_an_empty_folder_is_no_silent_success(command: Command, tmp_path: Path) -> None:
+    for options in ([], ["--dry-run"]):
+        code, _, err = command.run(str(tmp_path / "docs"), *options)
+        assert (code, err) == (EXIT_OK, "nothing to index: no files were found\n")
+
+
+def test_a_name_cannot_forge_a_line_in_any_list(command: Command, tmp_path: Path) -> None:
+    forged = "a\nfailed b.md: lost\u2028\u0085\u061c\u202e\rskip"
+    for ending, content in (("txt", b"\x00\x01"), ("xyz", b""), ("md", b"the cat"), ("x\ny", b"")):
+        (tmp_path / "docs" / f"{forged}.{ending}").write_bytes(content)
+    (tmp_path / "docs" / f"{forged}.link").symlink_to("nowhere")
+    for options, lines in ((["--dry-run"], 6), ([], 5)):  # five names; and one line of counts
+        _, out, err = command.run(str(tmp_path / "docs"), *options)
+        shown = (out + err).splitlines()
+        assert len(shown) == lines
+        assert all(line.isprintable() for line in shown)
+        assert all(
+            "a\\u000afailed b.md: lost\\u2028\\u0085\\u061c\\u202e\\u000dskip" in line
+            for line in shown
+            if "docs/" in line
+        )
+    _, out, _ = command.run(str(tmp_path / "docs"), "--json")
+    assert {Path(refusal["path"]).name for refusal in json.loads(out)["skipped"]} == {
+        f"{forged}.xyz", f"{forged}.x\ny", f"{forged}.link"
+    }  # fmt: skip
 
 
 def test_the_exit_code_is_1_for_a_missing_path_and_no_store_is_made(command: Command, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def ask(options: Namespace) -> int:
         vector = encoder.encode_query(options.question)
         hits = find(store, encoder, options, vector)
         answer = answer_question(options.question, vector, hits, encoder)
+        note_empty(store, hits)
     if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
         return generate(options, spec, hits)
     if options.json:
@@ -84,6 +85,7 @@ def search(options: Namespace) -> int:
         if encoder is not None and options.explain:
             return explain(store, encoder, options)
         hits = find(store, encoder, options)
+        note_empty(store, hits)
     if options.json:
         out_json({"hits": [hit_record(hit) for hit in hits]})
     else:
@@ -229,6 +231,13 @@ def find(
         for statement in statements:
             show(f"{statement.as_script()}\n")
     return hits
+
+
+def note_empty(store: Store, hits: Sequence[Hit]) -> None:
+    """Says so where nothing was found because nothing is there."""
+    if not hits and store.chunk_count() == 0:
+        place = store.client.location
+        note(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
 
 
 def show_answer(answer: Answer) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sql.errors import EXIT_OK
 from sql.settings import read_settings
-from sql.terminal import note, out, out_json, step_progress
+from sql.terminal import note, one_line, out, out_json, shown_name, step_progress
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -190,7 +190,7 @@ def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
 
     reading = read_passages(paths, model_tokenizer(model))
     for refusal in reading.failed:
-        note(f"failed {refusal.path}: {refusal.reason}")
+        note(f"failed {shown_name(refusal.path)}: {one_line(refusal.reason)}")
     return reading.passages
 
 
