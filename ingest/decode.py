@@ -1,7 +1,9 @@
 """A file's bytes in, its text and the name of its encoding out; what is not text is refused.
 
-Certain knowledge comes first: a byte-order mark, then strict UTF-8, then UTF-16 that shows itself, then what an HTML
-file declares. Only then is a legacy encoding guessed, always the same one for the same bytes.
+Certain knowledge comes first: a byte-order mark, then UTF-16 and UTF-32 that show themselves, then strict UTF-8, then
+what an HTML file declares. Only then is a legacy encoding guessed, always the same one for the same bytes.
+
+A NUL alone says nothing: logs, exports of fixed width and files that a crash has cut short hold some, and remain text.
 """
 
 from __future__ import annotations
@@ -51,29 +53,32 @@ _DECLARABLE_ENCODINGS = {
 _SAMPLE_BYTES = 64 * 1024  # what a guess is made from: the guesser reads about 1 MB/s
 _UTF8_LIKE = re.compile(rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}")
 _CONTROL_BYTES = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
-_INVISIBLE = re.compile(r"[\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
+_ASCII, _BEYOND_ASCII = bytes(range(0x80)), bytes(range(0x80, 0x100))
+_NULS, _CONTROLS = re.compile("\0+"), re.compile("[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_INVISIBLE = re.compile(r"[\s\x00\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]+")
 
 
 def decode_text(data: bytes, source: str, declared: str = "") -> tuple[str, str]:
     """The text of a file's bytes and the encoding they were in; UnreadableDocument, naming `source`, if they hold none.
 
-    Newlines are kept as they are, and so is a byte-order mark, as U+FEFF. The text never holds a NUL or a surrogate.
+    Newlines are kept as they are, and so are NULs and a byte-order mark, as U+FEFF. The text never holds a surrogate.
     """
     _refuse_known_binary(data, source)
     text, encoding = _decode(data, source, declared)
-    if "\0" in text:
-        raise UnreadableDocument(f"{source} holds NUL bytes, so it is not a text file")
+    if "\0" in text and not _is_text_between_nuls(text):
+        raise UnreadableDocument(_not_text(source))
     return text, encoding
+
+
+def _not_text(source: str) -> str:
+    return f"{source} holds NUL bytes and little that is text between them, so it is not a text file"
 
 
 def _decode(data: bytes, source: str, declared: str) -> tuple[str, str]:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _decode_marked(data, source, encoding), encoding
-    if 0 in data:
-        encoding = _evident_utf16(data)
-        if not encoding:
-            raise UnreadableDocument(f"{source} holds NUL bytes, so it is not a text file")
+    if 0 in data and (encoding := _evident_wide_encoding(data)):
         return data.decode(encoding), encoding
     try:
         return data.decode("utf-8"), "utf-8"
@@ -96,26 +101,71 @@ def _decode_marked(data: bytes, source: str, encoding: str) -> str:
         ) from error
 
 
-def _evident_utf16(data: bytes) -> str:
-    """The UTF-16 byte order in which bytes with NULs, but without a mark, read as text; "" for none."""
-    readings = []
-    for encoding in ("utf-16-le", "utf-16-be"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        visible = _INVISIBLE.sub("", text)
-        basic = sum(1 for character in text[:4096] if character < "\x7f")
-        # Chinese and Japanese hold few ASCII characters, but without a space or a line end nothing tells the order.
-        if visible.isprintable() and "\0" not in text and 50 * basic >= min(len(text), 4096):
-            readings.append((basic, encoding))
-    return max(readings)[1] if readings else ""
+def _is_text_between_nuls(text: str) -> bool:
+    """Whether NULs, in runs of any length, stand between pieces of text and not within a program or a picture."""
+    rest = len(text) - text.count("\0")
+    runs = sum(1 for _ in _NULS.finditer(text))
+    controls = sum(1 for _ in _CONTROLS.finditer(text))
+    return 0 < 2 * runs <= rest and 50 * controls <= rest
+
+
+def _evident_wide_encoding(data: bytes) -> str:
+    """The UTF-16 or UTF-32 in which bytes with NULs, but without a mark, read as text; "" for none.
+
+    Almost any even number of bytes can be read as UTF-16, most of them as Chinese. So it has to show itself: by units of
+    Latin letters, each with a NUL of its own; or, where the bytes are not UTF-8 with some NULs either, by its spaces or
+    its line ends.
+    """
+    for encoding in ("utf-32-le", "utf-32-be"):
+        text = _decoded(data, encoding)
+        if text and _mostly_visible(text):
+            return encoding
+    wide = [(encoding, text) for encoding in ("utf-16-le", "utf-16-be") if (text := _decoded(data, encoding))]
+    for encoding, text in wide:
+        units = len(text) - text.count("\0")
+        latin = len(text.encode("latin-1", "ignore")) - text.count("\0")
+        swapped = data[encoding == "utf-16-be" :: 2].count(0) - text.count("\0")  # units such as U+4E00
+        if 5 * latin >= 2 * units and 10 * swapped <= units and _mostly_visible(text):
+            return encoding
+    narrow = _decoded(data, "utf-8")
+    if narrow and _is_text_between_nuls(narrow):
+        return ""
+    readings = [(_shown_by_spaces(data, text), encoding) for encoding, text in wide]
+    share, encoding = max(readings, default=(0, ""))
+    return encoding if share > 0 else ""
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    """The text, "" where it is not in this encoding."""
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return ""
+
+
+def _mostly_visible(text: str) -> bool:
+    """Whether hardly any character is a control or has no meaning, NULs between pieces of text left aside."""
+    visible = _INVISIBLE.sub("", text)
+    strange = len(visible) - len("".join(filter(str.isprintable, visible)))
+    return (50 * strange <= len(visible) > 0) and ("\0" not in text or _is_text_between_nuls(text))
+
+
+def _shown_by_spaces(data: bytes, text: str) -> int:
+    """How many spaces and line ends text of few Latin letters has, 0 where they do not show that it is UTF-16.
+
+    In UTF-16 a space or a line end is two bytes, and each of them alone hardly occurs; in 8-bit text it is the reverse.
+    """
+    if "\0" in text or not _INVISIBLE.sub("", text).isprintable():
+        return 0
+    counts = [(text.count(mark), data.count(mark.encode())) for mark in " \n"]
+    return sum(wide for wide, _ in counts) if any(2 * wide >= single > 0 for wide, single in counts) else 0
 
 
 def _decode_legacy(data: bytes, source: str, declared: str, error: UnicodeDecodeError) -> tuple[str, str]:
     """Text that is neither Unicode nor binary: as declared, as guessed, or as Windows-1252."""
-    controls = len(data) - len(data.translate(None, _CONTROL_BYTES))
-    if controls * 50 > len(data):
+    letters = data.translate(None, _CONTROL_BYTES)
+    nuls = data.count(0)
+    if (len(data) - len(letters) - nuls) * 50 > len(data) - nuls:
         raise UnreadableDocument(f"{source} is mostly control bytes, so it is not a text file")
     if _is_broken_utf8(data):
         line = data.count(b"\n", 0, error.start) + 1
@@ -123,7 +173,10 @@ def _decode_legacy(data: bytes, source: str, declared: str, error: UnicodeDecode
             f"{source} is UTF-8 with a broken byte 0x{data[error.start]:02x} at byte {error.start} (line {line}): "
             "save it again as UTF-8"
         ) from error
-    for encoding in (_declarable(declared), _guessed_encoding(data, error.start), "cp1252"):
+    # Beside NULs, bytes that no guess fits and that are not mostly ASCII are numbers, not letters.
+    is_western = not nuls or 2 * len(data.translate(None, _BEYOND_ASCII)) > len(data) + nuls
+    last = "cp1252" if is_western else ""
+    for encoding in (_declarable(declared), _guessed_encoding(data, error.start), last):
         try:
             if encoding:
                 return data.decode(encoding), encoding
@@ -137,7 +190,7 @@ def _is_broken_utf8(data: bytes) -> bool:
 
     Such a file read as Windows-1252 would be garbled throughout, and dropping its bad bytes would move every offset.
     """
-    beyond_ascii = len(data.translate(None, bytes(range(0x80))))
+    beyond_ascii = len(data.translate(None, _ASCII))
     return sum(map(len, _UTF8_LIKE.findall(data))) * 3 >= beyond_ascii * 2
 
 

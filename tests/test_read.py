@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -136,8 +137,14 @@ def test_broken_utf8_is_refused_with_the_place(tmp_path: Path, content: bytes) -
     "content",
     [
         b"\x7fELF\x02\x01\x01", b"%PDF-1.7\n", b"PK\x03\x04rest", bytes(range(256)) * 4, b"\x00\x01\x02\x03",
-        b"text\x00text", b"\xff\xfea", b"\xff\xfe\x00\xd8", b"\xff\xfe\x00\x00abc", b"\xef\xbb\xbf\xff\xff",
-        b"\x01\x02\x03\x80\x81", b"\xfe\xff\x00",
+        b"\xff\xfea", b"\xff\xfe\x00\xd8", b"\xff\xfe\x00\x00abc", b"\xef\xbb\xbf\xff\xff",
+        b"\x01\x02\x03\x80\x81", b"\xfe\xff\x00", b"\0" * 4096, b"\xef\xbb\xbf" + b"\0" * 9, b"a\0b\0\0c\0\0\0d\0",
+        b"MZ\x90\0\x03\0\0\0\x04\0\0\0\xff\xff\0\0\xb8\0\0\0\0\0\0\0@\0This program cannot be run",
+        b"GIF89a\x10\0\x10\0\x80\0\0\xff\xff\xff\0\0\0!\xf9\x04\x01\0\0\0\0,\0\0\0\0\x10\0\x10\0",
+        b"\xca\xfe\xba\xbe\0\0\x004\0\x1d\n\0\x06\0\x0f\t\0\x10\0\x11\x08\0\x12\n\0\x13\0\x14",
+        b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0D\xac\0\0\x88X\x01\0\x02\0\x10\0data",
+        struct.pack("<256i", *range(256)), struct.pack("<256i", *range(-40_000, 40_000, 313)[:256]),
+        struct.pack("<128d", *[number / 7 for number in range(128)]), bytes([200, 0, 190, 7, 0, 220] * 50),
     ],
 )  # fmt: skip
 def test_what_is_not_text_is_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
@@ -145,6 +152,88 @@ def test_what_is_not_text_is_refused_in_one_sentence(tmp_path: Path, content: by
     message = refusal(tmp_path / "a.txt")
     assert message.startswith("a.txt")
     assert "\n" not in message
+
+
+ENGLISH = "The kiln was fired twice. It cracked at 1040 degrees, as it had before.\n"
+OF_SCRIPTS = {
+    "Latin": "Größe 12 km — “schön”, dit-il; część życia.\n",
+    "Cyrillic": "Печь обжигали дважды. Она треснула при 1040 градусах.\n",
+    "Greek": "Ο κλίβανος άναψε δύο φορές και ράγισε.\n",
+    "Hebrew": "התנור הוסק פעמיים ונסדק.\n",
+    "Arabic": "أُشعل الفرن مرتين ثم تشقق.\n",
+    "Devanagari": "भट्ठी दो बार जलाई गई और वह फट गई।\n",
+    "Gurmukhi": "ਭੱਠੀ ਦੋ ਵਾਰ ਬਾਲੀ ਗਈ।\n",
+    "Thai": "เตาเผา ถูกเผา สองครั้ง\n",
+    "Japanese": "窯は二度焚かれた。 そして、ひびが入った。\n",
+    "Chinese": "窑烧了两次。\n一千零四十度时裂开了。\n",
+    "Korean": "가마는 두 번 구워졌다. 그리고 금이 갔다.\n",
+}
+
+
+@pytest.mark.parametrize("times", [1, 50])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("script", OF_SCRIPTS)
+def test_utf16_and_utf32_without_a_mark_are_known_in_every_script(
+    tmp_path: Path, script: str, encoding: str, times: int
+) -> None:
+    text = OF_SCRIPTS[script] * times
+    document = written(tmp_path, "a.txt", text.encode(encoding))
+    assert (document.text, document.encoding) == (text, encoding)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "text\0text",
+        "hello\0",
+        "\0hello world",
+        ENGLISH * 40 + "\0" + ENGLISH * 41,
+        ENGLISH + "\0" + ENGLISH,
+        "".join(
+            f"{name:\0<32}{number:\0<16}\n"
+            for name, number in [("Ada Lovelace", "1815"), ("Grace Hopper", "1906")] * 50
+        ),
+        "".join(
+            f"{name:\0<32}{number:\0<16}" for name, number in [("Ada Lovelace", "1815"), ("Grace Hopper", "1906")] * 50
+        ),
+        "".join(f"{name:<31}\0" for name in ["Kiln, large", "Glaze", "Clay, white"] * 50),
+        "one\0two\0three\0four\0five\0" * 40,
+        "./kiln notes.md\0./glazes/celadon.md\0",
+        "\0" * 100_000 + ENGLISH * 3,
+        ENGLISH * 3 + "\0" * 4096,
+        "Größe\0" + OF_SCRIPTS["Cyrillic"] * 3,
+        OF_SCRIPTS["Chinese"] + "\0" + OF_SCRIPTS["Chinese"],
+        "\ufeff" + ENGLISH + "\0" + ENGLISH,
+    ],
+    ids=lambda text: repr(text[:24]),
+)
+def test_utf8_with_nuls_is_text_and_keeps_them(tmp_path: Path, text: str) -> None:
+    for shift in ("", "x"):  # whether the number of bytes is even tells nothing
+        document = written(tmp_path, "a.txt", shift + text)
+        assert (document.text, document.encoding) == (shift + text, "utf-8")
+        assert document.blocks
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Für die Größe der Straße gilt: überall schön.\0\0 Ende der Größe.\n", "cp1252"),
+        ("".join(f"{name:\0<24}" for name in ["Größe in Köln", "Straße", "schön"] * 30), "cp1252"),
+        ("Привет, мир. Это обычный русский текст. \0 Он продолжается дальше.\n" * 3, "cp1251"),
+        ("\ufeff" + ENGLISH + "\0" + ENGLISH, "utf-16-le"),
+        (ENGLISH * 20 + "\0\0" + ENGLISH * 20, "utf-16-be"),
+        ("\0" * 40 + ENGLISH * 20, "utf-16-le"),
+    ],
+)
+def test_nuls_in_other_encodings_stay_too(tmp_path: Path, text: str, encoding: str) -> None:
+    document = written(tmp_path, "a.txt", text.encode(encoding))
+    assert (document.text, document.encoding) == (text, encoding)
+
+
+@pytest.mark.parametrize("name", ["a.md", "a.rst", "a.py", "a.html"])
+def test_a_nul_disturbs_no_format(tmp_path: Path, name: str) -> None:
+    document = written(tmp_path, name, "<p>One</p>\n\n# Two\n\nThe \0 end \0\n")
+    assert document.text.replace("\ufffd", "\0").rstrip().endswith("The \0 end \0")
 
 
 @settings(max_examples=300, deadline=None)
