@@ -120,7 +120,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
                 recalibrate=again,
             )
         for sentence in summary.notes:
-            note(sentence)
+            note(one_line(sentence))
         if store.client.is_server:
             store.collect_superseded()
         else:

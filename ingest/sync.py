@@ -1,7 +1,8 @@
 """A folder in, a store that matches it out: new and changed files are embedded, unchanged ones left, gone ones removed.
 
 Files are read and chunked one by one; their chunks are encoded and stored in windows that reach across files; a document
-is published as soon as its last chunk has arrived. A run that is killed loses the documents that were not complete.
+is published with the window that its last chunk is in. A run that ends early loses the window that it was working on and
+the document that was not complete.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ if TYPE_CHECKING:
     from sql.store import Store
     from sql.terminal import Progress
 
-# Texts of one length share a batch, so a wide window wastes less; it is also the work a killed run repeats.
-CHUNKS_PER_WINDOW = 512
+# Texts of one length share a batch, so a wide window wastes less; it is also what a finished document waits for and what a
+# run that ends early has to repeat. So a window is as wide as the encoder fills in some seconds.
+SECONDS_PER_WINDOW = 10.0
+LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
+SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 # A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
 # store has one encoder for life, so the name need not say which.
-SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 CHUNKER = chunker_name(DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS)
 
 
@@ -173,22 +176,13 @@ def sync(
     pipeline = Pipeline(
         store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder, language=language
     )
-    remarks: list[str] = []
-    for file in plan.to_index:
-        try:
-            document = read_document(file.path, printable(file.source), file.root)
-        except UnreadableDocument as error:
-            source = printable(file.source)
-            # The message begins with the name, which stands beside it already wherever refusals are shown.
-            plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
-        else:
-            pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
-            remarks.append(front_matter_remark(document))
-        watch.advance(files=1, content_bytes=file.size)
-    pipeline.finish()
-    # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
-    pipeline.publish_held(plan.deleted)
-    summary.notes = [*few(list(filter(None, remarks))), *coder.notes()]
+    try:
+        remarks = index_files(plan, encoder, pipeline)
+        # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
+        pipeline.publish_held(plan.deleted)
+    except KeyboardInterrupt as interrupt:
+        raise type(interrupt)(where_it_ended(pipeline, len(plan.to_index))) from None
+    summary.notes = [*few(remarks), *coder.notes()]
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         tend_cells(store)
     summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
@@ -200,6 +194,34 @@ def few(remarks: list[str]) -> list[str]:
     """The first remarks, and how many more there are."""
     more = len(remarks) - SHOWN_REMARKS
     return remarks[:SHOWN_REMARKS] + ([f"{more} more files have front matter that is not whole"] if more > 0 else [])
+
+
+def index_files(plan: Plan, encoder: Encoder, pipeline: Pipeline) -> list[str]:
+    """Reads the files of a plan into the pipeline; returns what is to be remarked on them.
+
+    Those that cannot be read are added to the plan's failures.
+    """
+    remarks = []
+    for file in plan.to_index:
+        source = printable(file.source)
+        try:
+            document = read_document(file.path, source, file.root)
+        except UnreadableDocument as error:
+            # The message begins with the name, which stands beside it already wherever refusals are shown.
+            plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
+            pipeline.progress.advance(files=1, content_bytes=file.size)
+        else:
+            pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
+            remarks.append(front_matter_remark(document))
+    pipeline.finish()
+    return [remark for remark in remarks if remark]
+
+
+def where_it_ended(pipeline: Pipeline, files: int) -> str:
+    """What a person who has interrupted a run wants to know."""
+    if pipeline.holds_back:
+        return "nothing was changed, for new ranges are published with the last document"
+    return f"{pipeline.published} of {files} files are in the store, and the same command goes on from there"
 
 
 def check_recalibration(store: Store, *, recalibrate: bool) -> None:
@@ -225,7 +247,10 @@ class Window:
 class Pipeline:
     """Chunks of many documents, encoded and stored window by window.
 
-    Where ranges have to be fitted first, windows wait until enough vectors have come together.
+    A window is full with as many chunks as were encoded in SECONDS_PER_WINDOW at the rate of the one before, or when its
+    first document has waited for as long. Where ranges have to be fitted first, windows wait until enough vectors have
+    come together. `progress` hears of chunks when they are encoded, and of documents when they are published, or stored
+    where all are published at once.
     """
 
     store: Store
@@ -236,8 +261,11 @@ class Pipeline:
     holds_back: bool = False  # publishes nothing before `publish_held`
     coder: VectorCoder | None = None
     language: str = "auto"
+    clock: Callable[[], float] = monotonic
     published: int = 0
     chunks: int = 0
+    _room: int = LEAST_CHUNKS_PER_WINDOW
+    _opened: float = 0.0  # when the first document of the window came
     _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
     _words: list[ChunkWords] = field(default_factory=list)
     _complete: list[Draft] = field(default_factory=list)
@@ -246,16 +274,19 @@ class Pipeline:
 
     def add(self, document: SourceDocument, chunks: Sequence[Chunk]) -> None:
         """Queues a whole document."""
+        if not self._complete and not self._window:
+            self._opened = self.clock()
         draft = self.store.begin(document)
         language = choose_language(beginning([chunk.text for chunk in chunks]), self.language)
         for chunk in chunks:
-            if len(self._window) == CHUNKS_PER_WINDOW:
+            if len(self._window) >= self._room:
                 self._flush()
             self._window.append((draft, chunk))
             self._words.append(chunk_words(chunk.text, language))
         self._complete.append(draft)
         # Only now is a document that fills the window complete; and many empty files must not pile up.
-        if max(len(self._window), len(self._complete)) >= CHUNKS_PER_WINDOW:
+        full = max(len(self._window), len(self._complete)) >= self._room
+        if full or self.clock() - self._opened >= SECONDS_PER_WINDOW:
             self._flush()
 
     def finish(self) -> None:
@@ -270,12 +301,22 @@ class Pipeline:
 
     def _flush(self) -> None:
         """Encodes the window, and stores it unless more vectors are needed to fit ranges on."""
-        texts = [chunk.text for _, chunk in self._window]
-        vectors = self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count))
+        vectors = self._encode([chunk.text for _, chunk in self._window])
         self._waiting.append(Window(self._window, vectors, self._complete, self._words))
         self._window, self._words, self._complete = [], [], []
+        self._opened = self.clock()
         if not self._coder.needs_sample or sum(len(one.vectors) for one in self._waiting) >= CALIBRATION_VECTORS:
             self._store_waiting()
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of a window, (chunks, dimensions); makes the next one as wide as the encoder is fast."""
+        if not texts:
+            return self.encoder.encode_documents(texts)
+        _ = self.encoder.kernel  # made on first use, which says nothing about its speed
+        started = self.clock()
+        vectors = self.encoder.encode_documents(texts, lambda count: self.progress.advance(chunks=count))
+        self._room = chunks_per_window(len(texts), self.clock() - started)
+        return vectors
 
     def _store_waiting(self) -> None:
         """Stores the rows of waiting windows, and publishes the documents that are complete with each."""
@@ -293,6 +334,9 @@ class Pipeline:
             else:
                 self.store.publish(window.complete)
             self.published += len(window.complete)
+            self.progress.advance(
+                files=len(window.complete), content_bytes=sum(draft.document.content_bytes for draft in window.complete)
+            )
 
     @property
     def _coder(self) -> VectorCoder:
@@ -300,6 +344,16 @@ class Pipeline:
         if self.coder is None:
             self.coder = VectorCoder.for_store(self.store, self.encoder.identity, self.scheme)
         return self.coder
+
+
+def chunks_per_window(chunks: int, seconds: float) -> int:
+    """How many chunks are encoded in SECONDS_PER_WINDOW at the rate of so many in so many seconds, within bounds.
+
+    >>> chunks_per_window(64, 4.0), chunks_per_window(160, 100.0), chunks_per_window(64, 0.0)
+    (160, 64, 512)
+    """
+    wanted = int(chunks * SECONDS_PER_WINDOW / max(seconds, 1e-6))
+    return min(max(wanted, LEAST_CHUNKS_PER_WINDOW), MOST_CHUNKS_PER_WINDOW)
 
 
 def kept_floats(window: Window, one_in: int) -> dict[int, list[float]]:

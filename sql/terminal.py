@@ -14,6 +14,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from unicodedata import category
 
@@ -31,6 +32,8 @@ UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 SOFT_HYPHEN = "\u00ad"
 JOINERS = "\u200c\u200d"  # Persian and Indic words are spelt with them, and families and flags are drawn with them
 HISTORY_LINES = 1000
+SECONDS_PER_LINE = 60.0
+SPEED_SECONDS = 120.0  # files are done a window at a time, some seconds apart
 
 
 class Progress(Protocol):
@@ -40,7 +43,7 @@ class Progress(Protocol):
         """How much there is to do."""
 
     def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
-        """How much more has been done."""
+        """How much more has been done: files, and their bytes, when readers can find them; chunks when encoded."""
 
 
 class Silence:
@@ -54,7 +57,7 @@ class Silence:
 
 
 class Bar:
-    """A bar on stderr: files, chunks, rate and the time left, by the bytes of text that have been read."""
+    """A bar on stderr: files, chunks, rate and the time left, by the bytes of the files that are done."""
 
     def __init__(self, live: Any) -> None:
         self.live = live
@@ -72,27 +75,65 @@ class Bar:
         )
 
 
+class Lines:
+    """A line a minute on stderr, for a log and for a person without a terminal."""
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self.clock = clock
+        self.started = self.said = clock()
+        self.files = self.of = self.chunks = 0
+
+    def start(self, files: int, content_bytes: int) -> None:  # noqa: ARG002 - as every Progress is told
+        """How many files there are to do."""
+        self.of = files
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:  # noqa: ARG002
+        """Says how far it is, where the last line is a minute old."""
+        self.files += files
+        self.chunks += chunks
+        now = self.clock()
+        if now - self.said >= SECONDS_PER_LINE:
+            self.said = now
+            note(f"... {how_far(self.files, self.of, self.chunks, now - self.started)}")
+
+
+def how_far(files: int, of: int, chunks: int, seconds: float) -> str:
+    """Files, chunks and their rate, as far as they are known.
+
+    >>> how_far(120, 874, 3400, 65.0)
+    '120 of 874 files, 3,400 chunks, 52 chunks/s'
+    """
+    parts = [f"{files:,} of {of:,} files"] if of else []
+    parts.append(f"{chunks:,} chunks")
+    if chunks and seconds > 0.5:
+        rate = chunks / seconds
+        parts.append(f"{rate:.0f} chunks/s" if rate >= 10 else f"{rate:.1f} chunks/s")
+    return ", ".join(parts)
+
+
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Progress]:
-    """A progress bar where stderr is a terminal, silence elsewhere."""
-    if quiet or not sys.stderr.isatty():
+    """A progress bar where stderr is a terminal, a line a minute elsewhere, silence where that is wanted."""
+    if quiet:
         yield Silence()
+        return
+    if not sys.stderr.isatty():
+        yield Lines()
         return
     from rich import progress as rich_progress
     from rich.console import Console
 
-    class Rate(rich_progress.ProgressColumn):
+    class HowFar(rich_progress.ProgressColumn):
         def render(self, task: rich_progress.Task) -> str:
-            chunks, elapsed = task.fields["chunks"], task.elapsed or 0.0
-            return f"{chunks} chunks" + (f", {chunks / elapsed:.0f}/s" if chunks and elapsed > 0.5 else "")
+            return how_far(task.fields["files"], task.fields["of"], task.fields["chunks"], task.elapsed or 0.0)
 
     with rich_progress.Progress(
         rich_progress.BarColumn(bar_width=30),
-        rich_progress.TextColumn("{task.fields[files]}/{task.fields[of]} files"),
-        Rate(),
+        HowFar(),
         rich_progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        speed_estimate_period=SPEED_SECONDS,
     ) as live:
         yield Bar(live)
 

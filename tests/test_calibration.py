@@ -23,7 +23,7 @@ from support import (
 )
 
 from ingest.command_line import command as ingest_command
-from ingest.sync import CHUNKS_PER_WINDOW, sync
+from ingest.sync import LEAST_CHUNKS_PER_WINDOW, sync
 from ingest.walk import walk
 from rag.calibration import (
     FEW_VECTORS,
@@ -407,7 +407,7 @@ def test_ranges_cannot_be_fitted_again_without_all_documents_or_where_none_are_s
 
 def test_a_run_that_ends_early_leaves_no_half_calibration(tmp_path: Path, tokenizer: Tokenizer) -> None:
     folder, quantizer = tmp_path / "docs", Quantizer("asymmetric", "dimension")
-    write_words(folder, "a", CHUNKS_PER_WINDOW + 20)
+    write_words(folder, "a", LEAST_CHUNKS_PER_WINDOW + 20)
     with Store.open(str(tmp_path / "store"), write=True) as store:
         with pytest.raises(KeyboardInterrupt):  # while vectors for the sample come together
             run(store, tokenizer, folder, quantizer, batches_left=1)

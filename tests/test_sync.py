@@ -5,18 +5,34 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support import QUANTIZER, hash_encoder, publish_document, run_python, visible_texts, write_tiny_checkpoint
+from support import (
+    DIMENSIONS,
+    PROJECT,
+    QUANTIZER,
+    HashKernel,
+    chunks_of,
+    hash_encoder,
+    publish_document,
+    run_python,
+    source_document,
+    tiny_config,
+    visible_texts,
+    write_tiny_checkpoint,
+)
 
 import ingest.command_line
 from ingest.read import file_bytes
-from ingest.sync import CHUNKS_PER_WINDOW, make_plan, sync
+from ingest.sync import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, printable, walk
-from rag.encoder import LENGTH_STEP, TOKENS_PER_BATCH
+from rag.encoder import Encoder
 from rag.quantization import ASYMMETRIC
 from sql.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
 from sql.store import Store
@@ -25,7 +41,8 @@ from sql.terminal import run_command
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support import HashKernel
+    import numpy as np
+    from numpy.typing import NDArray
 
     from ingest.sync import Plan, Summary
     from rag.tokenizer import Tokenizer
@@ -512,13 +529,16 @@ def test_a_name_that_is_not_text_becomes_text_that_any_encoding_holds() -> None:
 
 
 def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -> None:
-    files = CHUNKS_PER_WINDOW + 88
+    files = LEAST_CHUNKS_PER_WINDOW + 88
     for number in range(files):
         library.write(f"{number:03}.txt", f"the cat {number}")
-    with pytest.raises(KeyboardInterrupt):
-        library.sync(batches_left=-(-CHUNKS_PER_WINDOW * LENGTH_STEP // TOKENS_PER_BATCH))  # of a window of short texts
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        library.sync(batches_left=1)  # of the first window, whose texts are short
     published = len(library.store.documents())
-    assert published == CHUNKS_PER_WINDOW
+    assert published == LEAST_CHUNKS_PER_WINDOW
+    assert str(interrupted.value) == (
+        f"{published} of {files} files are in the store, and the same command goes on from there"
+    )
     assert library.store.damaged_documents() == []
     library.reopen()
     assert counts(library.sync()) == (files, files - published, published, 0, 0)
@@ -528,16 +548,112 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
 
 
 def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(library: Library) -> None:
-    library.write(
-        "long.txt", "\n\n".join(f"{number} " + "the cat sat on " * 40 for number in range(CHUNKS_PER_WINDOW + 20))
-    )
-    with pytest.raises(KeyboardInterrupt):
-        library.sync(batches_left=45)
-    assert library.kernel.texts > 0
+    paragraphs = [f"{number} " + "the cat sat on " * 40 for number in range(LEAST_CHUNKS_PER_WINDOW + 20)]
+    library.write("long.txt", "\n\n".join(paragraphs))
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 files are in the store"):
+        library.sync(batches_left=9)
+    assert library.kernel.texts > LEAST_CHUNKS_PER_WINDOW
     assert library.store.documents() == []
     library.sync()
     assert library.names() == ["long.txt"]
-    assert library.store.chunk_count() > CHUNKS_PER_WINDOW
+    assert library.store.chunk_count() > LEAST_CHUNKS_PER_WINDOW
+
+
+# How far it is
+
+
+@dataclass
+class Hands:
+    """A clock whose hands are moved by what takes time."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class SlowKernel(HashKernel):
+    """Takes its time for each text."""
+
+    hands: Hands = field(default_factory=Hands)
+    seconds: float = 1.0
+
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.hands.now += self.seconds * len(ids)
+        return super().forward(ids, lengths)
+
+
+@dataclass
+class Listener:
+    """Progress that compares what it is told with what readers see."""
+
+    store: Store
+    files: int = 0
+    content_bytes: int = 0
+    chunks: int = 0
+    waited: int = 0  # the most chunks that were encoded and belonged to no file that readers see
+
+    def start(self, files: int, content_bytes: int) -> None:
+        pass
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+        self.files += files
+        self.content_bytes += content_bytes
+        self.chunks += chunks
+        if files:
+            assert self.files == len(self.store.documents())
+        self.waited = max(self.waited, self.chunks - self.files)
+
+
+def pipeline_of(library: Library, seconds: float) -> tuple[Pipeline, Listener, Hands]:
+    """A pipeline whose encoder takes so many seconds for a text."""
+    hands, heard = Hands(), Listener(library.store)
+    kernel = SlowKernel(DIMENSIONS, hands=hands, seconds=seconds)
+    encoder = Encoder(tiny_config(library.tokenizer), library.tokenizer, lambda: kernel)
+    return Pipeline(library.store, encoder, ASYMMETRIC, heard, clock=hands), heard, hands
+
+
+def add(pipeline: Pipeline, first: int, count: int) -> None:
+    """Some documents of one chunk."""
+    for number in range(first, first + count):
+        text = f"the cat {number}"
+        pipeline.add(source_document(f"{number}.txt", content=text), chunks_of([text]))
+
+
+def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=1.0)
+    add(pipeline, 0, 3 * LEAST_CHUNKS_PER_WINDOW + 10)
+    assert heard.files == pipeline.published == 3 * LEAST_CHUNKS_PER_WINDOW
+    assert heard.waited == LEAST_CHUNKS_PER_WINDOW
+    pipeline.finish()
+    assert heard.files == heard.chunks == len(library.store.documents()) == 3 * LEAST_CHUNKS_PER_WINDOW + 10
+    assert heard.content_bytes == sum(len(f"the cat {number}") for number in range(heard.files))
+
+
+def test_a_fast_encoder_gets_wide_windows(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / 100)
+    add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW + 99)
+    assert heard.files == LEAST_CHUNKS_PER_WINDOW
+    add(pipeline, 1000, 1)
+    assert heard.files == LEAST_CHUNKS_PER_WINDOW + 100
+    pipeline.finish()
+
+
+def test_a_document_does_not_wait_for_others_that_are_slow_to_read(library: Library) -> None:
+    pipeline, heard, hands = pipeline_of(library, seconds=0.0)
+    add(pipeline, 0, 1)
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 1, 1)
+    assert heard.files == 0
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 2, 1)
+    assert heard.files == 3
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 3, 1)
+    assert heard.files == 3
+    pipeline.finish()
+    assert heard.files == 4
 
 
 # The command
@@ -768,3 +884,55 @@ def test_a_dry_run_for_a_new_store_loads_neither_a_model_nor_a_database(tmp_path
     assert (finished.returncode, finished.stderr) == (0, "")
     assert "would add 1" in finished.stdout
     assert not (tmp_path / "store").exists()
+
+
+# Waits, after the first documents have been published, for a line on stdin that never comes.
+STOPS_AFTER_THE_FIRST_WINDOW = """
+import sys
+from ingest.command_line import command
+from sql import terminal
+from sql.start import prepare_process
+
+class Waits(terminal.Lines):
+    def advance(self, files=0, content_bytes=0, chunks=0):
+        super().advance(files, content_bytes, chunks)
+        if files:
+            terminal.note(f"published {files}")
+            sys.stdin.readline()
+
+prepare_process()
+terminal.Lines = Waits
+sys.exit(terminal.run_command(command))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_on_from_there(
+    command: Command, tmp_path: Path, number: int, code: int, word: str
+) -> None:
+    files = LEAST_CHUNKS_PER_WINDOW + 10
+    for name in range(files):
+        (tmp_path / "docs" / f"{name:02}.txt").write_text(f"the cat {name}")
+    arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline() == f"published {LEAST_CHUNKS_PER_WINDOW}\n"
+        process.send_signal(number)
+        assert process.stderr.read() == (
+            f"{word}: {LEAST_CHUNKS_PER_WINDOW} of {files} files are in the store, and the same command goes on from there\n"
+        )
+        assert process.stdout.read() == ""
+    assert process.returncode == code
+    _, out, _ = command.run(str(tmp_path / "docs"), "--json")
+    record = json.loads(out)
+    assert (record["unchanged"], record["indexed"]) == (LEAST_CHUNKS_PER_WINDOW, 10)

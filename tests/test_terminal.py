@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.errors import RagError, StoreBusy, UsageError
-from sql.terminal import clean, one_line, out_json, run_command, shown_name
+from sql.terminal import Lines, clean, how_far, one_line, out_json, progress_bar, run_command, shown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,3 +143,23 @@ def test_a_watcher_that_goes_away_does_not_end_the_work(tmp_path: Path) -> None:
     process.communicate()
     assert process.returncode == 0
     assert (tmp_path / "file").read_text() == "done"
+
+
+def test_without_a_terminal_a_line_a_minute_says_how_far_a_run_is(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter([0.0, 1.0, 59.0, 60.0, 61.0, 119.0, 125.0, 126.0])
+    lines = Lines(lambda: next(times))
+    lines.start(874, 10**9)
+    for files, chunks in ((0, 100), (0, 100), (20, 100), (0, 100), (0, 100), (1000, 9500), (0, 1)):
+        lines.advance(files=files, chunks=chunks)
+    assert capsys.readouterr() == (
+        "",
+        "... 20 of 874 files, 300 chunks, 5.0 chunks/s\n... 1,020 of 874 files, 10,000 chunks, 80 chunks/s\n",
+    )
+
+
+def test_progress_is_silent_where_that_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar(quiet=True) as progress:
+        assert not isinstance(progress, Lines)
+    with progress_bar(quiet=False) as progress:
+        assert isinstance(progress, Lines)
+    assert how_far(0, 0, 20, 0.1) == "20 chunks"
