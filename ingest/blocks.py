@@ -22,8 +22,8 @@ MAX_STRUCTURED_LINES = 200_000  # a Markdown parser makes up to ten objects a li
 MAX_BLOCKS = 1_000_000  # what follows the last one is a block of its own, so that memory is bounded
 
 _BLANK_LINES = re.compile(r"(?>\r\n|\r|\n)(?:[^\S\r\n]*+(?>\r\n|\r|\n))++")
-_ATX_HEADING = re.compile(r"(\#{1,6})[ \t]+(\S[^\r\n]*)")
-_FENCE_LINE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ ]{0,3}(?:```|~~~)", re.DOTALL)
+_ATX_HEADING = re.compile(r"[ ]{0,3}(\#{1,6})[ \t]+(\S[^\r\n]*)")
+_FENCE_LINE = re.compile(r"[ ]{0,3}(`{3,}+(?![^\r\n]*`)|~{3,}+)[ \t]*+([^\r\n]*)")
 
 
 def text_blocks(text: str) -> list[Block]:
@@ -65,6 +65,7 @@ def _is_too_large(text: str) -> bool:
 
 # Markdown
 
+_MAX_NESTING = 200  # two for each list in a list; each takes two frames of Python's stack
 _MAX_HEADING_SOURCE = 300  # characters; a longer "heading" is a paragraph that a line of dashes happens to follow
 _TOKEN_KINDS = {
     "heading_open": "heading",
@@ -104,6 +105,8 @@ def _parsed_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> li
         tokens = _markdown_parser().parse(text[start:])
     except Exception:  # whatever a hostile text provokes in the parser, the text itself can still be read
         return None
+    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
+        return None  # there the parser takes the rest of the text for a part of the innermost list
     path = HeadingPath()
     blocks: list[Block] = []
     done = 0  # the first line that no block holds yet
@@ -133,11 +136,23 @@ def _parsed_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> li
 
 def _markdown_parser() -> Any:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_block import blockquote
 
-    parser = MarkdownIt("commonmark")
+    def flat_blockquote(state: Any, first: int, last: int, silent: bool) -> bool:
+        """A quote as one block: what is in it is not parsed, which at every line costs as much as quotes are nested."""
+        level, before = state.level, len(state.tokens)
+        state.level = _MAX_NESTING  # where the parser skips what is inside, up to the end of the quote
+        found: bool = blockquote(state, first, last, silent)
+        state.level = level
+        for token in state.tokens[before:]:
+            token.level -= _MAX_NESTING - level
+        return found
+
+    parser = MarkdownIt("commonmark", {"maxNesting": _MAX_NESTING})
     parser.core.ruler.enableOnly(["normalize", "block"])  # blocks only: no text is ever rendered
     # Link definitions stay in the text, and looking for them is quadratic in a long run of lines.
     parser.block.ruler.disable("reference")
+    parser.block.ruler.at("blockquote", flat_blockquote, {"alt": ["paragraph", "blockquote", "list"]})
     return parser
 
 
@@ -161,21 +176,30 @@ def _is_table(text: str, lines: list[tuple[int, int]], first: int, last: int) ->
 
 
 def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> Iterator[Block]:
-    """Paragraphs between blank lines, and `#` headings outside fenced code."""
+    """Paragraphs between blank lines, fenced code, and `#` headings outside it; one look at each line."""
     path = HeadingPath()
-    in_fence = False
-    for paragraph_start, end in _paragraphs(text, start, len(text)):
-        begin = paragraph_start
-        while not in_fence and begin < end and (heading := _ATX_HEADING.match(text, begin, end)):
-            level, title = len(heading[1]), plain_heading(heading[2].rstrip("# \t"))
-            titles.append((level, title))
-            path.enter(level, title)
-            yield Block(*trimmed(text, begin, heading.end()), "heading", path.path)
-            begin = trimmed(text, heading.end(), end)[0]
-        fences = sum(1 for _ in _FENCE_LINE.finditer(text, paragraph_start, end))
-        if begin < end:
-            yield Block(begin, end, "code" if in_fence or fences else "paragraph", path.path)
-        in_fence ^= fences % 2 == 1
+    fence = ""  # the marks that opened the fenced code we are in
+    for begin, end in _paragraphs(text, start, len(text)):
+        is_code = fence != ""
+        for line_start, line_end in line_spans(text, begin, end):
+            mark = _FENCE_LINE.match(text, line_start, line_end)
+            if fence:
+                fence = "" if mark and mark[1].startswith(fence) and not mark[2] else fence
+            elif mark:
+                fence, is_code = mark[1], True
+            elif heading := _ATX_HEADING.match(text, line_start, line_end):
+                yield from _simple_block(text, begin, line_start, is_code, path.path)
+                level, title = len(heading[1]), plain_heading(heading[2].rstrip("# \t"))
+                titles.append((level, title))
+                yield Block(*trimmed(text, line_start, line_end), "heading", path.enter(level, title))
+                begin, is_code = line_end, False
+        yield from _simple_block(text, begin, end, is_code, path.path)
+
+
+def _simple_block(text: str, start: int, end: int, is_code: bool, heading: str) -> Iterator[Block]:
+    span = trimmed(text, start, end)
+    if span[0] < span[1]:
+        yield Block(*span, "code" if is_code else "paragraph", heading)
 
 
 # reStructuredText

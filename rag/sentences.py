@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LINE_END = re.compile(r"\r\n|\r|\n")  # not str.splitlines: a form feed or U+2028 ends no line of a file
 
+_SPACES = re.compile(r"\s*")
+_TAIL = 64  # characters that are looked at together for white space at an end
+
 _FULL_WIDTH_STOPS = "。！？｡"  # end a sentence without a space after them
 _STOP = re.compile(
     r"(?P<run>[.!?…।؟۔。！？｡]+)"
@@ -77,11 +80,18 @@ def line_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tu
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span without the white space at its ends; start == end where nothing is left."""
-    piece = text[start:end]
-    end -= len(piece) - len(piece.rstrip())
-    start += len(piece) - len(piece.lstrip())
-    return (start, end) if start < end else (end, end)
+    """The span without the white space at its ends; start == end where nothing is left.
+
+    It looks at the white space alone and not at what lies between, so a long text can be trimmed many times.
+    """
+    start = _match_end(_SPACES, text, start, end)
+    while start < end:
+        tail = text[max(start, end - _TAIL) : end]
+        kept = len(tail.rstrip())
+        end -= len(tail) - kept
+        if kept:
+            break
+    return start, end
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
