@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 1_000_000  # of front matter; libyaml reads about as many a second
 MAX_LINES = 100_000
 MAX_DEPTH = 16  # of lists and mappings in each other
+MAX_PIECES = 2000  # entries of broken front matter, each of which is given to a parser of its own
 MAX_KEY_PARTS = 64  # between the dots of a name in TOML: tomllib takes the square of their number
 
 _OPENING = re.compile(r"(---|\+\+\+)[ \t]*(?:\r\n|\r|\n)")
@@ -157,7 +158,10 @@ def _tree_of_entries(
     """The entries of a text that is broken somewhere, each read alone; those that cannot be are named."""
     tree: dict[str, Tree] = {}
     table = ""  # the header of TOML that the entries are under
-    for piece in _pieces(lines, entry):
+    for number, piece in enumerate(_pieces(lines, entry)):
+        if number == MAX_PIECES:
+            left_out.append(f"what follows the first {MAX_PIECES} entries is left out")
+            break
         if parse is parse_toml and piece[0].startswith("["):
             table = piece[0] + "\n"
             continue

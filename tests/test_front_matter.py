@@ -132,6 +132,13 @@ def test_what_is_broken_costs_itself_alone_and_is_remarked_upon(lines: str, expe
     assert found.remark.startswith("cannot be read as a whole (")
 
 
+def test_of_broken_front_matter_a_bounded_number_of_entries_is_read() -> None:
+    entries = "".join(f"a{number}: 1\n" for number in range(front_matter.MAX_PIECES + 5))
+    found = read_front_matter(f"---\n{entries}b: [\n---")
+    assert len(found.metadata) == front_matter.MAX_PIECES
+    assert found.remark.endswith("what follows the first 2000 entries is left out")
+
+
 @pytest.mark.parametrize("levels", [9, 30, 3000])
 def test_aliases_that_stand_for_billions_of_values_are_left_out(levels: int) -> None:
     bomb = "a0: &a0 [ha, ha, ha]\n" + "".join(
