@@ -105,8 +105,8 @@ def how_far(files: int, of: int, chunks: int, seconds: float) -> str:
     """
     parts = [f"{files:,} of {of:,} files"] if of else []
     parts.append(f"{chunks:,} chunks")
-    if chunks and seconds > 0.5:
-        rate = chunks / seconds
+    rate = chunks / seconds if seconds > 0.5 else 0.0
+    if rate >= 0.05:
         parts.append(f"{rate:.0f} chunks/s" if rate >= 10 else f"{rate:.1f} chunks/s")
     return ", ".join(parts)
 

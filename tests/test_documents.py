@@ -163,6 +163,7 @@ def run_line(line: str, folder: Path, environment: dict[str, str]) -> Run:
     )
     cache = environment["RAG_CACHE"]
     output, errors = (text.replace(cache, DOCUMENTED_CACHE) for text in (ended.stdout, ended.stderr))
+    errors = re.sub(r"^\.\.\. .*\n", "", errors, flags=re.MULTILINE)  # how far it was each minute, on a busy machine
     return Run(folder, line, int(expected[1]) if expected else 0, ended.returncode, output, errors)
 
 
