@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from sql.terminal import Progress
 
 # Texts of one length share a batch, so a wide window wastes less; it is also what a finished document waits for and what a
-# run that ends early has to repeat. So a window is as wide as the encoder fills in some seconds.
+# run that ends early has to repeat. So a window is as wide as the encoder fills in some seconds. Of passages of
+# documentation, windows of 128 chunks take as long as wider ones and windows of 64 take 6 % longer.
 SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
