@@ -22,7 +22,6 @@ from sql.store import Passages, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -500,21 +499,25 @@ def test_terms_of_the_command_line_become_filters(terms: list[str], filter_: Any
         ("title=1984", "number"),
     ],
 )
-def test_a_term_finds_what_the_file_says(tmp_path: Path, term: str, sources: str) -> None:
+def test_a_term_finds_what_the_file_says(library: tuple[Store, list[dict[str, Any]]], term: str, sources: str) -> None:
+    store, _ = library
     stored = {
         "text": {"zip": "01097", "order": "12345678901234567891", "year": "1998", "draft": "True"},
         "number": {"zip": 1097, "order": ["12345678901234567892", 1], "year": [1998.0], "draft": True},
     }
-    with open_store(tmp_path) as store:
-        drafts = []
-        for name, metadata in stored.items():
-            title = "1984" if name == "number" else "Text"
-            draft = store.begin(replace(source_document(name, metadata=metadata), title=title))
-            store.insert(Passages([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
-            drafts.append(draft)
-        store.publish(drafts)
-        hits = store.search(QUERY, 5, filter=parse_filter([term]))
-    assert " ".join(sorted(hit.source for hit in hits)) == sources
+    drafts = []
+    for name, metadata in stored.items():
+        title = "1984" if name == "number" else "Text"
+        draft = store.begin(replace(source_document(name, metadata=metadata), title=title))
+        store.insert(Passages([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
+        drafts.append(draft)
+    store.publish(drafts)
+    try:
+        ours = {"source": {"$in": list(stored)}}
+        hits = store.search(QUERY, 500, filter={"$and": [ours, parse_filter([term])]})
+        assert " ".join(sorted(hit.source for hit in hits)) == sources
+    finally:
+        store.publish([], [document for document in store.documents() if document.source in stored])
 
 
 @pytest.mark.parametrize("term", ["year", "=5", "", "{", '{"a": }', '{"a": NaN}'])
