@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ingest.corpus import index_corpus
 from ingest.sync import prepare_store
-from rag.analyser import chunk_words, detect_language
+from rag.analyser import choose_language, chunk_words
 from rag.beir import read_evaluation_set
 from rag.evaluation import rank_documents
 from rag.metrics import evaluate
@@ -81,7 +81,7 @@ def show_costs(store: Store) -> None:
         store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
     sizes = dict(line.split("\t") for line in store.client.text(BYTES, "TSV").decode().splitlines())
     started = time.perf_counter()
-    terms = sum(len(chunk_words(text, detect_language(text)).terms) for text in texts)
+    terms = sum(len(chunk_words(text, choose_language(text, "auto")).terms) for text in texts)
     seconds = time.perf_counter() - started
     each = ", ".join(f"{name} {int(size) / len(texts):.0f}" for name, size in sizes.items())
     print(

@@ -18,7 +18,7 @@ from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_nam
 from ingest.front_matter import document_metadata, front_matter_remark
 from ingest.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk, printable
-from rag.analyser import ANALYSER, choose_language, chunk_words
+from rag.analyser import ANALYSER, LanguageChooser, chunk_words
 from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model, load_encoder
 from rag.quantization import VECTOR_SCHEMES
@@ -263,6 +263,7 @@ class Pipeline:
     coder: VectorCoder | None = None
     language: str = "auto"
     clock: Callable[[], float] = monotonic
+    chooser: LanguageChooser | None = None
     published: int = 0
     chunks: int = 0
     _room: int = LEAST_CHUNKS_PER_WINDOW
@@ -278,7 +279,7 @@ class Pipeline:
         if not self._complete and not self._window:
             self._opened = self.clock()
         draft = self.store.begin(document)
-        language = choose_language(beginning([chunk.text for chunk in chunks]), self.language)
+        language = self._languages.choose(beginning([chunk.text for chunk in chunks]))
         for chunk in chunks:
             if len(self._window) >= self._room:
                 self._flush()
@@ -338,6 +339,14 @@ class Pipeline:
             self.progress.advance(
                 files=len(window.complete), content_bytes=sum(draft.document.content_bytes for draft in window.complete)
             )
+
+    @property
+    def _languages(self) -> LanguageChooser:
+        """What tells the languages of documents; it knows those of the store."""
+        if self.chooser is None:
+            languages = self.store.text_statistics(self.store.epoch()).languages
+            self.chooser = LanguageChooser(self.language, languages)
+        return self.chooser
 
     @property
     def _coder(self) -> VectorCoder:

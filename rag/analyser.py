@@ -3,6 +3,9 @@
     language = detect_language("Die Zahlen werden gerundet.")       # "de"
     analyse("Die Zahlen werden gerundet.", language)                # ["zahl", "gerundet"]
 
+A word may have several *forms*, by any of which it is met: `instalação` is `instal`, and `instalaca` for those who type
+it without accents. A question's words have the forms of every language that a store holds.
+
 A text's terms depend on the text and its language alone, so a store remembers ANALYSER and refuses terms of another one.
 """
 
@@ -11,22 +14,23 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sql.records import ChunkWords
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
 # Raise the number whenever a text may get other terms than before.
-ANALYSER = "words 1, snowball 3"
+ANALYSER = "words 2, snowball 3"
 LONGEST_TERM = 64  # characters; what is longer is data and not a word
 SHORTEST_PART = 4  # letters of a part of a compound; 3 and 5 find less in XQuAD German
 LONGEST_COMPOUND = 40  # letters; the possible parts grow with the square
 SAMPLE = 20_000  # characters that tell a document's language
 LEAST_STOP_WORDS = 0.08  # of all words; below it the language is not one of ours, or it is no prose
+MOST_NEIGHBOURS = 3  # languages whose forms a text gets that shows none itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,15 @@ class Language:
 
     `stop_words` are closed classes (articles, pronouns, prepositions, conjunctions, auxiliaries), which also tell the
     language; `links` are the letters that may join the parts of a compound, none where compounds are written apart;
-    `fold` says whether letters lose their diacritics, which would confuse words where these make letters of their own.
+    `letters` keep their diacritics, without which they would be other letters: Swedish `får` is not `far`; and `digraphs`
+    says whether those who have no key for them write two letters instead, as in `Aarhus` and `fuer`.
     """
 
     stemmer: str
     stop_words: frozenset[str] = frozenset()
     links: tuple[str, ...] = ()
-    fold: bool = True
+    letters: str = ""
+    digraphs: bool = False
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -77,6 +83,7 @@ LANGUAGES = {
             "wurden würde würden zu zum zur zwar zwischen"
         ),
         links=("", "s", "es", "n", "en", "er", "e"),
+        digraphs=True,
     ),
     "fr": Language(
         "french",
@@ -144,7 +151,8 @@ LANGUAGES = {
             "utan vad var vara varför varit vem vi vid vilka vilken vilket åt än är även över"
         ),
         links=("", "s", "e", "a", "o", "u"),
-        fold=False,
+        letters="åäö",
+        digraphs=True,
     ),
     "da": Language(
         "danish",
@@ -156,7 +164,8 @@ LANGUAGES = {
             "over på selv sig sin sine sit skal skulle som sådan thi til ud under var ved vi vil ville vor være været"
         ),
         links=("", "s", "e", "er"),
-        fold=False,
+        letters="åæø",
+        digraphs=True,
     ),
     "no": Language(
         "norwegian",
@@ -168,7 +177,8 @@ LANGUAGES = {
             "selv sin sine sitt skal skulle slik som så til under ut uten var ved vi vil ville vår være vært"
         ),
         links=("", "s", "e"),
-        fold=False,
+        letters="åæø",
+        digraphs=True,
     ),
     "fi": Language(
         "finnish",
@@ -180,7 +190,8 @@ LANGUAGES = {
             "tässä tästä tätä vaan vai vain vielä voi voidaan yli"
         ),
         links=("", "n"),
-        fold=False,
+        letters="åäö",
+        digraphs=True,
     ),
     "ru": Language(
         "russian",
@@ -191,13 +202,16 @@ LANGUAGES = {
             "она они оно от по под после почему при про с сам своей своих себя сколько со так также такой там то того "
             "тоже только том ту ты у уже чего чем через что чтобы чье эта эти это этого этой этом этот я"
         ),
+        letters="й",
     ),
     # Told by their script; no list of stop words.
     "el": Language("greek"),
     "ar": Language("arabic"),
-    "hi": Language("hindi", fold=False),
+    "hi": Language("hindi"),
 }
 UNKNOWN = ""  # neither stop words nor stemming
+# Of a text that shows no language, in a store that holds none as yet: its words get the forms of every language.
+MULTIPLE = "mul"  # ISO 639-2
 SCRIPTS = {"GREEK": "el", "ARABIC": "ar", "DEVANAGARI": "hi"}
 # Scripts that put no spaces between words, and Hangul, whose words carry their particles: two letters at a time.
 UNSPACED = (
@@ -206,9 +220,33 @@ UNSPACED = (
 )
 
 
-def detect_language(text: str) -> str:
-    """The language whose stop words a text holds most of, or that its script tells; UNKNOWN where neither does."""
-    words = word_pattern().findall(normalized(text[:SAMPLE]))
+# Letters that Unicode does not take apart, as those write them who have no key for them.
+PLAIN_LETTERS = str.maketrans(
+    {"æ": "ae", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ł": "l", "ø": "o", "œ": "oe", "þ": "th", "ŧ": "t"}
+)
+DIGRAPHS = str.maketrans({"å": "aa", "ä": "ae", "æ": "ae", "ö": "oe", "ø": "oe", "ü": "ue"})
+BREAK, NON_JOINER = "\u200b", "\u200c"
+# Nobody sees them, and no word ends at one (Unicode's Default_Ignorable_Code_Point); with them the Arabic tatweel, which
+# only makes a word longer. BREAK and NON_JOINER are among them and looked at first.
+IGNORABLE = re.compile(
+    "[\u00ad\u034f\u061c\u0640\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200d-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]+"
+)
+BREAKS = re.compile(f"[{BREAK}{NON_JOINER}]+")
+ARABIC_BREAK = re.compile(f"(?<=[\u0620-\u06ff]){NON_JOINER}+(?=[\u0620-\u06ff])")
+SENTENCE_START = re.compile(r"(?:^|[.!?:;…\n\r])[^\w\n\r]*$")
+BEFORE = 20  # characters before a word that tell whether it begins a sentence
+
+
+# Languages
+
+
+def detect_language(text: str, usual: Sequence[str] = ()) -> str:
+    """The language whose stop words a text holds most of, or that its script tells; UNKNOWN where neither does.
+
+    Of languages that share its stop words the first of `usual` is chosen: "in" is English, German and Italian.
+    """
+    words = [word.folded for word in words_in(text[:SAMPLE])]
     counts = Counter(words)
     found = {
         code: sum(counts[word] for word in language.stop_words)
@@ -217,7 +255,7 @@ def detect_language(text: str) -> str:
     }
     best = max(found, key=lambda code: found[code])
     if found[best] > LEAST_STOP_WORDS * len(words):
-        return best
+        return next((code for code in usual if found.get(code) == found[best]), best)
     return script_language(words)
 
 
@@ -227,35 +265,152 @@ def script_language(words: Iterable[str]) -> str:
     return SCRIPTS.get(scripts.most_common(1)[0][0], UNKNOWN) if scripts else UNKNOWN
 
 
-def choose_language(text: str, wanted: str) -> str:
-    """The language asked for, or where that is `auto` the text's own; `none` is UNKNOWN."""
-    if wanted == "auto":
-        return detect_language(text)
-    return UNKNOWN if wanted == "none" else wanted
+def choose_language(text: str, wanted: str, usual: Sequence[str] = ()) -> str:
+    """The language asked for, or where that is `auto` the text's own; `none` is UNKNOWN.
+
+    A text that shows no language gets those of its neighbours (`usual`, the most common first): a code, or several with
+    spaces between them; MULTIPLE where there are none.
+    """
+    if wanted != "auto":
+        return UNKNOWN if wanted == "none" else wanted
+    return detect_language(text, usual) or " ".join(usual[:MOST_NEIGHBOURS]) or MULTIPLE
+
+
+@dataclass
+class LanguageChooser:
+    """Chooses the languages of texts one after the other: those asked for, or each text's own.
+
+    `languages` are those of the texts that are there already; the ones chosen are counted with them.
+    """
+
+    wanted: str = "auto"
+    languages: Sequence[str] = ()
+    _seen: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._seen.update(codes_of(self.languages))
+
+    def choose(self, text: str) -> str:
+        """The language of a text."""
+        language = choose_language(text, self.wanted, [code for code, _ in self._seen.most_common()])
+        if language in LANGUAGES:
+            self._seen[language] += 1
+        return language
+
+    def choose_all(self, texts: Sequence[str]) -> list[str]:
+        """The languages of texts that stand together: those that show one tell it to the others, whatever their order."""
+        told = {text: self.choose(text) for text in texts if self.wanted != "auto" or detect_language(text[:SAMPLE])}
+        return [told[text] if text in told else self.choose(text) for text in texts]
+
+
+def codes_of(languages: Iterable[str]) -> list[str]:
+    """The codes in what `choose_language` has chosen, each once and in order; those that are no code are left out."""
+    return list(dict.fromkeys(code for language in languages for code in language.split() if code in LANGUAGES))
+
+
+# Words
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a text: as it is written, without what is invisible, and with its parts, whose differences of width,
+    composition and case are gone; `name` says that it is written as names and acronyms are."""
+
+    written: str
+    folded: str
+    parts: tuple[str, ...]
+    name: bool
+
+    @property
+    def acronym(self) -> bool:
+        """Whether it is written in capitals, two or more."""
+        return len(self.written) > 1 and self.written.isupper()
+
+
+def words_in(text: str) -> Iterator[Word]:
+    """The words of a text in order."""
+    seen = IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
+    shouted = not any(letter.islower() for letter in seen)
+    for match in word_pattern().finditer(seen):
+        written = BREAKS.sub("", match[0])
+        capitals = not shouted and written[0].isupper() and not written.islower()
+        name = capitals and ((written.isupper() and len(written) > 1) or not begins_sentence(seen, match.start()))
+        yield Word(written, normalized(written), (*broken_parts(match[0]), *identifier_parts(written)), name)
+
+
+def begins_sentence(text: str, place: int) -> bool:
+    """Whether a word at a place of a text is the first one of a sentence or a line."""
+    return SENTENCE_START.search(text[max(0, place - BEFORE) : place]) is not None
+
+
+def broken_parts(written: str) -> list[str]:
+    """The parts of a word that may be broken at a space without width, or, as in Persian, is joined of two words.
+
+    Letters that are written without spaces have none: their pairs are the same with breaks and without.
+    """
+    if UNSPACED_RUN.match(written):
+        return []
+    parts = [BREAKS.sub("", part) for part in ARABIC_BREAK.sub(BREAK, written).split(BREAK)]
+    return [normalized(part) for part in parts if len(part) > 1] if len(parts) > 1 else []
 
 
 def analyse(text: str, language: str) -> list[str]:
-    """The terms of a text in order, repetitions included."""
-    stop_words = LANGUAGES[language].stop_words if language else frozenset()
-    terms: list[str] = []
-    for written in word_pattern().findall(unicodedata.normalize("NFKC", text)):
-        word = normalized(written)
-        if word in stop_words:
+    """The terms of a text in order, repetitions included: of each word its first form."""
+    return [forms[0] for forms in text_forms(text, language)]
+
+
+def text_forms(text: str, language: str) -> list[tuple[str, ...]]:
+    """The forms of the words of a text in order, repetitions included.
+
+    A stop word counts where it is written as a name: `IT`, and the `Who` of "The Who".
+    """
+    left_out = stop_words(language)
+    return forms_of((word for word in words_in(text) if word.name or word.folded not in left_out), (language,))
+
+
+def question_forms(question: str, language: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
+    """The forms of the words of a question in `language`, for texts in `languages`; repetitions included.
+
+    Stop words of the question's language are left out, unless they are written as an acronym or nothing else is asked
+    for; a text's language has no form for its own.
+    """
+    words = list(words_in(question))
+    some = any(letter.islower() for letter in question)
+    left_out = stop_words(language)
+    asked: list[tuple[str, ...]] = []
+    for word in words:
+        acronym = some and word.acronym
+        if acronym or word.folded not in left_out:
+            meant = [code for code in languages if acronym or word.folded not in stop_words(code)]
+            asked += forms_of([word], meant)
+    return asked or forms_of(words, languages)
+
+
+def forms_of(words: Iterable[Word], languages: Sequence[str]) -> list[tuple[str, ...]]:
+    """The forms of words and of their parts in texts of some languages."""
+    found: list[tuple[str, ...]] = []
+    for word in words:
+        if UNSPACED_RUN.match(word.folded):
+            found += [(pair,) for pair in bigrams(word.folded)]
             continue
-        if UNSPACED_RUN.match(word):
-            terms += bigrams(word)
-            continue
-        terms += [term_of(part, language) for part in (word, *identifier_parts(written))]
-    return [term for term in terms if term]
+        for part in (word.folded, *word.parts):
+            found.append(tuple(dict.fromkeys(form for code in languages for form in term_forms(part, code))))
+    return [forms for forms in found if forms]
 
 
 def chunk_words(text: str, language: str) -> ChunkWords:
-    """The terms of a chunk with their frequencies, as the store keeps them."""
-    return ChunkWords(language, Counter(analyse(text, language)))
+    """The terms of a chunk with their frequencies, as the store keeps them.
+
+    Where all words are stop words they are what the chunk is about: the title of a song, an entry of a list.
+    """
+    forms = text_forms(text, language) or forms_of(words_in(text), (language,))
+    return ChunkWords(language, Counter(form for each in forms for form in each), len(forms))
 
 
 def normalized(text: str) -> str:
     """Text without differences of width, composition and case (Unicode NFKC and case folding)."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
@@ -272,24 +427,68 @@ def identifier_parts(written: str) -> list[str]:
     return [part for part in parts if len(part) >= 3] if len(parts) > 1 else []
 
 
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """The stop words of a language as they may be typed; none for what is not one language."""
+    if language not in LANGUAGES:
+        return frozenset()
+    listed = LANGUAGES[language].stop_words
+    return listed | {spelling for word in listed for spelling in spellings(word, language)}
+
+
+@lru_cache(maxsize=200_000)
+def term_forms(word: str, language: str) -> tuple[str, ...]:
+    """The forms of one normalized word in a text: as it is spelled, and where that differs as typed without accents.
+
+    In several languages those of each; with MULTIPLE those of every one and the word itself.
+    """
+    word = word.strip("_")[:LONGEST_TERM]
+    if language == MULTIPLE:
+        codes: Sequence[str] = (UNKNOWN, *LANGUAGES)
+    else:
+        codes = language.split() or (UNKNOWN,)
+    forms = [term_of(spelling, code) for code in codes for spelling in (word, *spellings(word, code))]
+    return tuple(dict.fromkeys(form for form in forms if form))
+
+
 @lru_cache(maxsize=200_000)
 def term_of(word: str, language: str) -> str:
-    """The term of one normalized word."""
-    word = word.strip("_")[:LONGEST_TERM]
-    if not language:
-        return without_marks(word)
-    stem: str = stemmer(language).stemWord(word)
-    return without_marks(stem) if LANGUAGES[language].fold else stem
+    """The stem of one normalized word, without accents."""
+    stem: str = stemmer(language).stemWord(word) if language else word
+    return without_marks(stem, language)
 
 
-def without_marks(word: str) -> str:
-    """Letters without their accents: `cafe` for `café`."""
+def spellings(word: str, language: str) -> list[str]:
+    """How else a normalized word may be typed where keys are missing: without accents, and with two letters for one."""
+    if word.isascii() or not language:
+        return []
+    typed = [without_marks(word, language)]
+    if LANGUAGES[language].digraphs:
+        typed.append(without_marks(word.translate(DIGRAPHS), language))
+    return [each for each in typed if each != word]
+
+
+def without_marks(word: str, language: str = UNKNOWN) -> str:
+    """Letters without their accents, `cafe` for `café`, but for those that are letters of their own in a language.
+
+    Vowel signs and viramas of the scripts of India stay: a word is another one without them.
+    """
     if word.isascii():
         return word
-    decomposed = unicodedata.normalize("NFD", word)
-    return unicodedata.normalize(
-        "NFC", "".join(letter for letter in decomposed if unicodedata.category(letter) != "Mn")
+    kept = LANGUAGES[language].letters if language else ""
+    letters = (
+        letter if letter in kept else "".join(filter(is_no_accent, unicodedata.normalize("NFD", letter)))
+        for letter in word
     )
+    folded = unicodedata.normalize("NFC", "".join(letters))
+    return "".join(letter if letter in kept else letter.translate(PLAIN_LETTERS) for letter in folded)
+
+
+def is_no_accent(letter: str) -> bool:
+    """Whether a character is anything but a mark that stands above, below or through a letter (combining classes 1,
+    10 to 36 for Hebrew and Arabic, 200 and more for all alphabets)."""
+    place = unicodedata.combining(letter)
+    return not (place == 1 or 10 <= place <= 36 or place >= 200)
 
 
 @cache
@@ -304,10 +503,14 @@ def stemmer(language: str) -> Any:
 def word_pattern() -> re.Pattern[str]:
     """Words: runs of letters that are written without spaces, and other runs of letters, digits, marks and `_`.
 
-    Marks are part of a word (`\\w` leaves them out): without them a word of Hindi would fall into pieces.
+    Marks are part of a word (`\\w` leaves them out): without them a word of Hindi would fall into pieces. So are the
+    invisible characters at which a word may be broken or its letters stand apart.
     """
     marks = "".join(chr(code) for code in range(0x300, 0x10000) if unicodedata.category(chr(code)).startswith("M"))
-    return re.compile(rf"[{UNSPACED}]+|(?:(?![{UNSPACED}])[\w{marks}])+")
+    joined = BREAK + NON_JOINER
+    return re.compile(
+        rf"[{UNSPACED}][{UNSPACED}{joined}]*|(?![{UNSPACED}])[\w{marks}](?:(?![{UNSPACED}])[\w{marks}{joined}])*"
+    )
 
 
 UNSPACED_RUN = re.compile(rf"[{UNSPACED}]")

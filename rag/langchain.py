@@ -20,7 +20,7 @@ import numpy as np
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
-from rag.analyser import ANALYSER, SAMPLE, choose_language, chunk_words
+from rag.analyser import ANALYSER, LanguageChooser, chunk_words
 from rag.calibration import CALIBRATION_VECTORS, VectorCoder
 from rag.encoder import choose_model
 from rag.langchain_documents import PATH_PREFIX, chunk_place, document_id, make_entries, read_document, stored_filter
@@ -28,6 +28,7 @@ from rag.langchain_embeddings import Int8DistilBertEmbeddings, unit_length
 from rag.mmr import choose_diverse, query_cosines
 from rag.quantization import VECTOR_SCHEMES, finite_floats, quantize_query
 from rag.retriever import VECTOR_SHARE, Retriever
+from rag.word_index import add_words
 from sql.client import parse_location
 from sql.errors import InvalidVector, StoreError, StoreMismatch, UsageError
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
@@ -85,7 +86,8 @@ class QuantizedSQLVectorStore(VectorStore):
 
         `embedding` is by default the int8 encoder that the store was made with. `embedding_name` is what the store
         remembers of other embeddings, by default their class and model. `quantizer` is for a new store: asymmetric or
-        symmetric. `language` is that of the words: a code such as `en`, `none`, or `auto` to find it out text by text.
+        symmetric. `language` is that of the words: a code such as `en`, `none`, or `auto` to find it out text by text;
+        a text that shows none gets that of the others.
         Raises StoreBusy where another process has the store, StoreError for a read-only one that is not there.
         """
         for name, value, known in (("quantizer", quantizer, QUANTIZERS), ("language", language, LANGUAGES)):
@@ -99,6 +101,7 @@ class QuantizedSQLVectorStore(VectorStore):
         self._quantizer = quantizer
         self._language = language
         self._retrievers: dict[str, Retriever] = {}
+        self._chooser: LanguageChooser | None = None
         self._swept_at = monotonic()
         place = parse_location(self.location)
         self._writing = writer_lock(str(place.folder.resolve()) if place.folder is not None else self.location)
@@ -198,12 +201,16 @@ class QuantizedSQLVectorStore(VectorStore):
             self._sweep()
 
     def _prepare(self, dimensions: int) -> None:
-        """Makes the tables of a new store; StoreMismatch where an old one holds vectors of another embedding."""
+        """Makes the tables of a new store, and the words of an old one anew where another analyser made them.
+
+        Raises StoreMismatch where an old one holds vectors of another embedding.
+        """
         if dimensions > MAX_DIMENSIONS:
             raise InvalidVector(f"vectors of {dimensions} dimensions: at most {MAX_DIMENSIONS} can be searched exactly")
         self._check_embedding(dimensions)
         if self.store.collection() is None:
             self.store.prepare(self._identity(dimensions), f"{self._quantizer} int8 per vector", ANALYSER)
+        add_words(self.store, self._language)
 
     def _codes(self, rows: NDArray[np.float32]) -> QuantizedVectors:
         """Vectors (n, dimensions) as the codes of this store, with the ranges that its vectors share if they do."""
@@ -215,11 +222,15 @@ class QuantizedSQLVectorStore(VectorStore):
         return coder.encode(rows)
 
     def _words(self, texts: Sequence[str]) -> list[ChunkWords]:
-        """The words of texts, by which they can be found too; none for a store that has no words of ours."""
-        collection = self.store.collection()
-        if collection is None or collection.analyser != ANALYSER:
-            return []
-        return [chunk_words(text, choose_language(text[:SAMPLE], self._language)) for text in texts]
+        """The words of texts, by which they can be found too.
+
+        A sentence is little to tell a language by: one that shows none gets that of the texts around it.
+        """
+        if self._chooser is None:
+            statistics = self.store.text_statistics(self.store.epoch())
+            self._chooser = LanguageChooser(self._language, statistics.languages)
+        languages = self._chooser.choose_all(texts)
+        return [chunk_words(text, language) for text, language in zip(texts, languages, strict=True)]
 
     def _sweep(self) -> None:
         """Now and then removes versions that nobody can be reading any more."""

@@ -16,11 +16,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from rag.analyser import (
     ANALYSER,
-    analyse,
+    MULTIPLE,
+    UNKNOWN,
     choose_language,
+    codes_of,
     compound_parts,
     compounds_are_written_together,
+    detect_language,
     possible_parts,
+    question_forms,
 )
 from rag.quantization import quantize_query
 from sql.errors import UsageError
@@ -28,7 +32,7 @@ from sql.records import TextStatistics, WordQuery
 from sql.settings import RETRIEVAL_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -45,7 +49,6 @@ if TYPE_CHECKING:
 # Looked at by each of the two searches before their scores are put together; of a cosine and a BM25 score that both lie
 # below rank 100 nothing in the first ten is made: 50, 100 and 1,000 give the same nDCG@10 on every set.
 CANDIDATES = 100
-DEPTH_WITH_CAP = 1_000
 # The part of the cosine in a hybrid score for an encoder that knows every word of the question as one piece. It falls
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
@@ -147,9 +150,9 @@ class Retriever:
         words = self.word_query(ask.question, ask.epoch, ask.watch)
         if words is None:
             return []
-        # Where one document may fill the first ranks and only some of its chunks are wanted, others must follow.
-        depth = ask.k if ask.per_document is None else max(DEPTH_WITH_CAP, ask.k)
-        scores = self.store.rank_by_words(words, depth, ask.epoch, filter=ask.filter, watch=ask.watch)
+        scores = self.store.rank_by_words(
+            words, ask.k, ask.epoch, filter=ask.filter, per_document=ask.per_document, watch=ask.watch
+        )
         if not scores:
             return []
         if query is None:
@@ -167,7 +170,13 @@ class Retriever:
             return near[: ask.k]
         scores = dict.fromkeys(((hit.generation, hit.chunk_index) for hit in near), 0.0)
         scores |= self.store.rank_by_words(
-            words, len(near) + candidates, ask.epoch, near, filter=ask.filter, watch=ask.watch
+            words,
+            len(near) + candidates,
+            ask.epoch,
+            near,
+            filter=ask.filter,
+            per_document=ask.per_document,
+            watch=ask.watch,
         )
         if not scores:
             return []
@@ -191,9 +200,6 @@ class Retriever:
         """What a question asks of the word index, with the rarity that its words have at an epoch.
 
         None where no chunk holds any of its words.
-
-        A question's language is its own where the store holds it, else the most common one of the store: names and
-        single words show no language.
         """
         last = self._last_words
         if last is not None and last[:2] == (question, epoch):
@@ -205,24 +211,39 @@ class Retriever:
         return words
 
     def _weighed(self, question: str, epoch: int, watch: Watch) -> WordQuery | None:
-        self.store.check_analyser(ANALYSER)
+        self.store.check_analyser(ANALYSER, epoch)
         statistics = self.statistics(epoch)
         if not statistics.languages:
             return None
-        language = self.question_language(question, statistics)
-        asked = Counter(analyse(question, language))
+        language, languages = self.question_languages(question, statistics)
+        asked = count_words(question_forms(question, language, languages))
         if not asked:
             return None
-        parts = set()
-        if compounds_are_written_together(language):
-            parts = {part for term in asked for part in possible_parts(term, language)}
-        frequencies = self.store.term_frequencies(asked.keys() | parts, epoch, watch=watch)
-        return weigh_words(asked, frequencies, statistics, language) if frequencies else None
+        together = [code for code in languages if compounds_are_written_together(code) and language in {UNKNOWN, code}]
+        parts = {part for word in asked for term in word for code in together for part in possible_parts(term, code)}
+        terms = {term for word in asked for term in word} | parts
+        frequencies = self.store.term_frequencies(terms, epoch, watch=watch)
+        if not frequencies:
+            return None
+        several = [found for word in asked if len(found := [term for term in word if term in frequencies]) > 1]
+        counts = self.store.word_frequencies(several, epoch, watch=watch)
+        shared = {found[0]: count for found, count in zip(several, counts, strict=True)}
+        return weigh_words(asked, frequencies, statistics, together, shared)
 
-    def question_language(self, question: str, statistics: TextStatistics) -> str:
-        """The language whose stemmer and stop words a question gets."""
-        language = choose_language(question, self.language)
-        return language if self.language != "auto" or language in statistics.languages else statistics.languages[0]
+    def question_languages(self, question: str, statistics: TextStatistics) -> tuple[str, list[str]]:
+        """The language of a question, whose stop words it is asked without, and those whose forms its words get.
+
+        These are all that the store holds: names and single words show no language, and a name may stand in any text.
+        """
+        if self.language != "auto":
+            language = choose_language(question, self.language)
+            return language, [language]
+        known = codes_of(statistics.languages)
+        language = detect_language(question, known)
+        if not known or UNKNOWN in statistics.languages:
+            known.append(UNKNOWN)
+        # Texts that have the forms of every language are met by those of the question's own.
+        return language, [*known, language] if language and MULTIPLE in statistics.languages else known
 
     def statistics(self, epoch: int) -> TextStatistics:
         """The statistics of an epoch, which never change: read once."""
@@ -263,23 +284,59 @@ def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:
     return max(1.0, pieces / len(words)) if words else 1.0
 
 
-def weigh_words(
-    asked: Mapping[str, int], frequencies: Mapping[str, int], statistics: TextStatistics, language: str
-) -> WordQuery:
-    """The asked terms, and the parts of compounds among them, with their weights.
+def count_words(words: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+    """Words, given by their forms, with how often each is asked; those that share a form are one word.
 
-    A term weighs its rarity times its repetitions in the question, as in the sum of BM25 over the words of a question.
+    >>> count_words([("kiln",), ("kilns", "kiln"), ("hot",)])
+    {('kiln', 'kilns'): 2, ('hot',): 1}
+    """
+    counts: dict[tuple[str, ...], int] = {}
+    word_of: dict[str, tuple[str, ...]] = {}
+    for forms, times in Counter(words).items():
+        met = dict.fromkeys(word_of[form] for form in forms if form in word_of)
+        merged = tuple(dict.fromkeys(form for word in (*met, forms) for form in word))
+        counts[merged] = times + sum(counts.pop(word) for word in met)
+        word_of |= dict.fromkeys(merged, merged)
+    return counts
+
+
+def weigh_words(
+    asked: Mapping[tuple[str, ...], int],
+    frequencies: Mapping[str, int],
+    statistics: TextStatistics,
+    together: Sequence[str],
+    shared: Mapping[str, int],
+) -> WordQuery:
+    """The asked words, given by their forms, and the parts of compounds among them, with their weights.
+
+    A word weighs its rarity times its repetitions in the question, as in the sum of BM25 over the words of a question.
+    Its rarity is that of a chunk with any of its forms: `shared` counts these by the first form that there is, where
+    there are several. Words of the languages `together` may be compounds.
     """
     count = statistics.chunk_count
-    weights = {term: times * rarity(frequencies.get(term, 0), count) for term, times in asked.items()}
+    weights: dict[tuple[str, ...], float] = {}
+    for word, times in asked.items():
+        found = [term for term in word if term in frequencies]
+        holding = shared.get(found[0], frequencies[found[0]]) if found else 0
+        weights[word] = times * rarity(holding, count)
     most = sum(weights.values())
-    if compounds_are_written_together(language):
-        for term, times in asked.items():
-            for part in compound_parts(term, frequencies.keys(), language):
-                weight = COMPOUND_WEIGHT * times * rarity(frequencies[part], count)
-                weights[part] = weights.get(part, 0.0) + weight
-    found = sorted(term for term in weights if term in frequencies)
-    return WordQuery(tuple(found), tuple(weights[term] for term in found), statistics.average_length, most)
+    word_of = {term: word for word in asked for term in word}
+    for word, times in asked.items():
+        parts = (part for term in word for code in together for part in compound_parts(term, frequencies.keys(), code))
+        for part in dict.fromkeys(parts):
+            whole = word_of.setdefault(part, (part,))
+            weight = COMPOUND_WEIGHT * times * rarity(frequencies[part], count)
+            weights[whole] = weights.get(whole, 0.0) + weight
+    number_of = {word: number for number, word in enumerate(weights, start=1)}
+    found = sorted(term for term, word in word_of.items() if term in frequencies and word in weights)
+    numbers = tuple(number_of[word_of[term]] for term in found)
+    return WordQuery(
+        tuple(found),
+        tuple(weights[word_of[term]] for term in found),
+        statistics.average_length,
+        most,
+        numbers if len(set(numbers)) < len(numbers) else (),
+    )
 
 
 def rarity(frequency: int, chunk_count: int) -> float:

@@ -275,10 +275,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class ChunkWords:
-    """The words of a chunk, as an analyser leaves them: each term with how often it occurs, and the language."""
+    """The words of a chunk, as an analyser leaves them: each term with how often it occurs, and the language.
+
+    `words` is how many words the terms stand for, where a word has several; 0 says one term a word.
+    """
 
     language: str
     terms: Mapping[str, int]
+    words: int = 0
 
     def __post_init__(self) -> None:
         if any(not term or frequency < 1 for term, frequency in self.terms.items()):
@@ -286,8 +290,8 @@ class ChunkWords:
 
     @property
     def length(self) -> int:
-        """The length of the chunk in BM25: its terms with their repetitions."""
-        return sum(self.terms.values())
+        """The length of the chunk in BM25: its words with their repetitions."""
+        return self.words or sum(self.terms.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,15 +312,20 @@ class TextStatistics:
 class WordQuery:
     """The words to search for: different terms, each with its weight (its rarity, times its part in the question).
 
-    `most` is the BM25 score that no chunk can quite reach: that of one with every asked word in endless repetition.
+    `words` numbers the word that each term is a form of: a chunk with several forms of one has that word once. Without
+    it each term is a word. `most` is the BM25 score that no chunk can quite reach: that of one with every asked word in
+    endless repetition.
     """
 
     terms: tuple[str, ...]
     weights: tuple[float, ...]
     average_length: float
     most: float
+    words: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.words and len(self.words) != len(self.terms):
+            raise ValueError(f"{len(self.terms)} terms came with the numbers of {len(self.words)} words")
         if len(set(self.terms)) != len(self.terms) or len(self.terms) != len(self.weights):
             raise ValueError(f"{len(self.terms)} terms came with {len(self.weights)} weights, or a term came twice")
         if not (self.average_length > 0 and self.most > 0):

@@ -151,6 +151,7 @@ class Store:
     _cluster: Cluster | None = None
     _calibration: tuple[int, Calibration | None] | None = None  # an epoch, and the ranges its codes were made with
     _cells: list[Cells | None] = field(default_factory=list)  # empty until they were looked for
+    _analyser_epoch: int | None = None  # at which the analyser was looked up last
     _frequencies: tuple[int, dict[str, int]] = (0, {})  # an epoch, and how many chunks hold each term
 
     def __post_init__(self) -> None:
@@ -348,14 +349,23 @@ class Store:
         self.client.insert("calibrations", {name: [value] for name, value in row.items()})
         return stored
 
-    def check_analyser(self, analyser: str) -> None:
-        """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store."""
+    def check_analyser(self, analyser: str, epoch: int | None = None) -> None:
+        """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store.
+
+        Another process may make words anew: the answer is looked up again at another epoch, and before it is no.
+        """
+        if epoch is not None and epoch != self._analyser_epoch:
+            self._collection, self._analyser_epoch = None, epoch
         collection = self.collection()
+        if collection is not None and collection.analyser != analyser:
+            self._collection = None
+            collection = self.collection()
         if collection is not None and collection.analyser != analyser:
             kept = f"was written with the analyser {collection.analyser!r}" if collection.analyser else "has no words"
             raise StoreMismatch(
-                f"the store {self.client.location} {kept}, and now {analyser!r} is in use: search with --mode vector, "
-                "or ingest the documents into a new store with another --db"
+                f"the store {self.client.location} {kept}, and now {analyser!r} is in use: have them made from the stored "
+                f"texts, by the next ingest or with `python -m rag migrate --db {self.client.location}`, and until then "
+                "search with --mode vector"
             )
 
     # Reading
@@ -442,6 +452,25 @@ class Store:
             known |= dict.fromkeys(new, 0) | {row["term"]: row["chunk_count"] for row in rows}
         return {term: known[term] for term in asked if known[term]}
 
+    def word_frequencies(
+        self,
+        words: Sequence[Sequence[str]],
+        epoch: int,
+        *,
+        watch: Callable[[Step], None] = lambda step: None,
+    ) -> list[int]:
+        """How many chunks at an epoch hold each of some words in any of its forms, which are terms of no other word."""
+        if not words:
+            return []
+        values: dict[str, Any] = {
+            "terms": [form for forms in words for form in forms],
+            "words": [number for number, forms in enumerate(words, start=1) for _ in forms],
+            "epoch": epoch,
+        }
+        rows = Runner(self.client, watch)("rarity", Statement("word_frequencies", values))
+        found = {row["word"]: row["chunk_count"] for row in rows}
+        return [found.get(number, 0) for number in range(1, len(words) + 1)]
+
     def rank_by_words(
         self,
         query: WordQuery,
@@ -450,26 +479,32 @@ class Store:
         near: Sequence[Hit] = (),
         *,
         filter: Filter | None = None,  # noqa: A002
+        per_document: int | None = None,
         watch: Callable[[Step], None] = lambda step: None,
     ) -> WordScores:
-        """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word."""
+        """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word.
+
+        `per_document` is how many of one document, besides those of the chunks `near`.
+        """
         run = Runner(self.client, watch)
         if filter or self._searcher.known_hidden(epoch) is None:
-            rows = run("words", bm25_statement(query, k, epoch, near, filter))
+            rows = run("words", bm25_statement(query, k, epoch, near, filter, per_document))
         else:
-            rows = self._rank_in_large_table(query, k, epoch, near, run)
+            rows = self._rank_in_large_table(query, k, epoch, near, per_document, run)
         return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
 
-    def _rank_in_large_table(self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit], run: Runner) -> list[Row]:
+    def _rank_in_large_table(
+        self, query: WordQuery, k: int, epoch: int, near: Sequence[Hit], per_document: int | None, run: Runner
+    ) -> list[Row]:
         """The k best rows that are published, of an epoch whose hidden generations a search by vectors has listed."""
         limit = k
         while (hidden := self._searcher.known_hidden(epoch)) is not None:
-            rows = run("words", large_bm25_statement(query, limit, epoch, near, hidden))
+            rows = run("words", large_bm25_statement(query, limit, epoch, near, hidden, per_document))
             published = self._searcher.published(rows, epoch, run)
             if len(published) >= k or len(rows) < limit:
                 return published[:k]
             limit *= WIDER
-        return run("words", bm25_statement(query, k, epoch, near))
+        return run("words", bm25_statement(query, k, epoch, near, per_document=per_document))
 
     def word_hits(
         self,
@@ -759,17 +794,27 @@ class Store:
     def _delete_generations(self, due: Sequence[int]) -> None:
         for first in range(0, len(due), GENERATIONS_PER_DELETE):
             batch = {"generations": list(due[first : first + GENERATIONS_PER_DELETE])}
-            for statement in (
+            self._delete(
                 Statement("delete_postings", batch),
                 Statement("delete_lengths", batch),
                 Statement("delete_chunks", batch),
                 Statement("delete_texts", batch),
                 Statement("delete_float_references", batch),
-            ):
-                if self._cluster is not None:
-                    self._cluster.delete(statement)
-                else:
-                    self.client.execute(statement, repeatable=True)
+            )
+
+    def delete_words(self, generations: Sequence[int]) -> None:
+        """Deletes the words of generations, which then can be found by their vectors alone."""
+        for first in range(0, len(generations), GENERATIONS_PER_DELETE):
+            batch = {"generations": list(generations[first : first + GENERATIONS_PER_DELETE])}
+            self._delete(Statement("delete_postings", batch), Statement("delete_lengths", batch))
+
+    def _delete(self, *statements: Statement) -> None:
+        """Runs statements that delete rows, one after the other, on every shard there is."""
+        for statement in statements:
+            if self._cluster is not None:
+                self._cluster.delete(statement)
+            else:
+                self.client.execute(statement, repeatable=True)
 
     def _insert_references(self, passages: Passages, rows: range) -> None:
         kept = [row for row in rows if row in passages.references]

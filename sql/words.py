@@ -69,18 +69,35 @@ def bm25_statement(
     epoch: int,
     near: Sequence[Hit] = (),
     filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
+    per_document: int | None = None,
 ) -> Statement:
     """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
-    values = bm25_values(query, k, near) | {"epoch": epoch}
-    if not filter:
-        return Statement("search_bm25", values)
-    return Statement("search_bm25_filtered", values, compile_filter(filter))
+    name, values = bm25_search(query, k, near, per_document)
+    values["epoch"] = epoch
+    return Statement(f"{name}_filtered", values, compile_filter(filter)) if filter else Statement(name, values)
 
 
-def large_bm25_statement(query: WordQuery, k: int, epoch: int, near: Sequence[Hit], hidden: Sequence[int]) -> Statement:
+def large_bm25_statement(
+    query: WordQuery,
+    k: int,
+    epoch: int,
+    near: Sequence[Hit],
+    hidden: Sequence[int],
+    per_document: int | None = None,
+) -> Statement:
     """The search by words in a large table; what it finds may be a draft's."""
-    values = bm25_values(query, k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
-    return Statement("search_bm25_large", values)
+    name, values = bm25_search(query, k, near, per_document)
+    return Statement(f"{name}_large", values | {"begun_later": first_generation(epoch), "dead": list(hidden)})
+
+
+def bm25_search(query: WordQuery, k: int, near: Sequence[Hit], per_document: int | None) -> tuple[str, dict[str, Any]]:
+    """The name of the search by words, and the values that its forms for large tables and with a filter bind too."""
+    values = bm25_values(query, k, near)
+    if not query.words and per_document is None:
+        return "search_bm25", values
+    values["words"] = list(query.words or range(1, len(query.terms) + 1))
+    values["per_document"] = per_document or NO_LIMIT
+    return "search_bm25_forms", values
 
 
 def bm25_values(query: WordQuery, k: int, near: Sequence[Hit]) -> dict[str, Any]:

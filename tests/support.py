@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rag.tokenizer import Tokenizer
     from sql.metadata import MetadataValue
+    from sql.records import ChunkWords
 
 PROJECT = Path(__file__).parent.parent
 QUANTIZER = "asymmetric int8 per vector"
@@ -95,11 +96,17 @@ def vectors_of(texts: Sequence[str], dimensions: int = DIMENSIONS) -> QuantizedV
 
 
 def draft_document(
-    store: Store, path: str, texts: Sequence[str], dimensions: int = DIMENSIONS, language: str | None = None
+    store: Store,
+    path: str,
+    texts: Sequence[str],
+    dimensions: int = DIMENSIONS,
+    language: str | None = None,
+    words: Sequence[ChunkWords] = (),
 ) -> Draft:
-    """A version of a document whose chunks are in the store and are not published yet; with words for a language."""
+    """A version of a document whose chunks are in the store and are not published yet; with words, or for a language."""
     draft = store.begin(source_document(path, content="".join(texts)))
-    words = [] if language is None else [chunk_words(text, language) for text in texts]
+    if language is not None:
+        words = [chunk_words(text, language) for text in texts]
     if texts:
         chunks = [(draft, chunk) for chunk in chunks_of(texts)]
         store.insert(Passages(chunks, vectors_of(texts, dimensions), words))

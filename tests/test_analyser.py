@@ -6,11 +6,14 @@ import unicodedata
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as some
 
 from rag.analyser import (
     LANGUAGES,
     LONGEST_TERM,
+    MULTIPLE,
+    LanguageChooser,
     analyse,
     choose_language,
     chunk_words,
@@ -18,7 +21,9 @@ from rag.analyser import (
     compounds_are_written_together,
     detect_language,
     possible_parts,
+    question_forms,
     stemmer,
+    term_forms,
 )
 from sql import settings
 
@@ -55,6 +60,30 @@ def test_text_without_function_words_has_no_language(text: str) -> None:
 def test_a_language_can_be_given() -> None:
     english = SENTENCES["en"]
     assert [choose_language(english, wanted) for wanted in ("auto", "de", "none")] == ["en", "de", ""]
+
+
+def test_a_text_that_shows_no_language_gets_those_of_its_neighbours() -> None:
+    names = "Panthers, Broncos"
+    assert choose_language(names, "auto") == MULTIPLE
+    assert choose_language(names, "auto", ["de"]) == "de"
+    assert choose_language(names, "auto", ["de", "en", "fr", "it"]) == "de en fr"
+    assert choose_language(names, "none", ["de"]) == ""
+    assert choose_language("Panther in Berlin", "auto") == "en"  # `in` is a word of four languages
+    assert choose_language("Panther in Berlin", "auto", ["fr", "de", "en"]) == "de"
+    assert choose_language(SENTENCES["en"], "auto", ["de"]) == "en"
+
+
+def test_texts_that_stand_together_tell_each_other_their_language_in_any_order() -> None:
+    texts = ["Glazes: celadon, tenmoku", SENTENCES["en"]]
+    assert LanguageChooser().choose_all(texts) == ["en", "en"]
+    assert LanguageChooser().choose_all(texts[::-1]) == ["en", "en"]
+    assert LanguageChooser().choose_all(texts[:1]) == [MULTIPLE]
+    assert LanguageChooser("auto", ("de", MULTIPLE, "")).choose_all(texts[:1]) == ["de"]
+    assert LanguageChooser("fr").choose_all(texts) == ["fr", "fr"]
+    assert LanguageChooser("none").choose_all(texts) == ["", ""]
+    chooser = LanguageChooser("auto", ("de",))
+    chooser.choose_all([SENTENCES["en"]] * 2)
+    assert chooser.choose("Panthers, Broncos") == "en de"
 
 
 def test_the_languages_of_the_command_line_are_those_there_are() -> None:
@@ -96,6 +125,77 @@ def test_words_of_scripts_with_vowel_signs_stay_whole() -> None:
     assert analyse("राजधानी", "") == ["राजधानी"]
 
 
+@pytest.mark.parametrize("language", ["", "en", "de", MULTIPLE])
+@pytest.mark.parametrize(
+    "invisible",
+    ["\u00ad", "\u2060", "\u200d", "\u200c", "\ufeff", "\u200e", "\u200f", "\u202a", "\u2066", "\u061c", "\u034f",
+     "\u180e", "\ufe0f", "\U000e0020", "\u200b"],
+)  # fmt: skip
+def test_what_nobody_sees_divides_no_word(language: str, invisible: str) -> None:
+    text = f"the ther{invisible}mo{invisible}couple{invisible} {invisible}is hot"
+    whole = {form for forms in question_forms("thermocouple", language, [language]) for form in forms}
+    assert whole <= set(chunk_words(text, language).terms)
+    asked = {form for forms in question_forms(f"thermo{invisible}couple", language, [language]) for form in forms}
+    assert whole <= asked
+    assert detect_language(f"w{invisible}ho is t{invisible}he one") == "en"
+
+
+def test_a_word_that_may_be_broken_is_found_whole_and_by_its_parts() -> None:
+    assert analyse("thermo\u200bcouple", "") == ["thermocouple", "thermo", "couple"]
+    thai = "\u0e2a\u0e27\u0e31\u0e2a\u0e14\u0e35"
+    assert analyse(f"{thai[:3]}\u200b{thai[3:]}", "") == analyse(thai, "")
+    assert analyse(f"{thai}\u200bkiln", "") == [*analyse(thai, ""), "kiln"]
+
+
+def test_a_persian_word_meets_its_three_spellings() -> None:
+    joined, spaced, between = (
+        "\u0645\u06cc\u062e\u0648\u0627\u0647\u0645",
+        "\u0645\u06cc \u062e\u0648\u0627\u0647\u0645",
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    )
+    terms = {text: set(analyse(text, "")) for text in (joined, spaced, between)}
+    assert terms[between] == terms[joined] | terms[spaced]
+
+
+def test_joiners_within_a_hindi_word_make_no_other_word_and_vowel_signs_do() -> None:
+    for language in ("", "hi"):
+        assert analyse("\u0915\u094d\u200d\u0937", language) == analyse("\u0915\u094d\u0937", language)
+    assert analyse("\u0995\u09c1\u09b2", "") != analyse("\u0995\u09b2", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "word", "forms"),
+    [
+        ("pt", "instalação", ("instal", "instalaca")),
+        ("pt", "instalacao", ("instalaca",)),
+        ("en", "résumé", ("resume", "resum")),
+        ("en", "codes", ("code",)),
+        ("sv", "får", ("får", "faar")),
+        ("ru", "за́мок", ("замок",)),
+        ("ru", "который", ("котор",)),
+        ("", "café", ("cafe",)),
+        ("en de", "glazes", ("glaze", "glaz")),
+    ],
+)
+def test_forms_of_a_word(language: str, word: str, forms: tuple[str, ...]) -> None:
+    assert term_forms(word, language) == forms
+
+
+def test_a_chunk_is_as_long_as_its_words_and_not_as_their_forms() -> None:
+    words = chunk_words("A instalação do forno", "pt")
+    assert dict(words.terms) == {"instal": 1, "instalaca": 1, "forn": 1}
+    assert words.length == 2
+
+
+def test_stop_words_are_left_out_as_they_are_typed_too() -> None:
+    assert analyse("nao sao voce", "pt") == analyse("fuer ueber koennen wahrend", "de") == analyse("perche", "it") == []
+
+
+def test_stop_words_that_are_written_as_names_count() -> None:
+    assert analyse("It was so. The IT of The Who; Who was it?", "en") == ["it", "the", "who"]
+    assert analyse("THE KILN WAS HOT", "en") == ["kiln", "hot"]
+
+
 def test_composed_and_decomposed_letters_are_the_same_word() -> None:
     for language in LANGUAGES:
         assert analyse(unicodedata.normalize("NFD", "årsmöte"), language) == analyse("årsmöte", language)
@@ -120,6 +220,7 @@ def test_a_chunk_counts_its_terms() -> None:
     assert (words.language, dict(words.terms), words.length) == ("en", {"kiln": 2}, 2)
 
 
+@hypothesis_settings(deadline=None)
 @given(some.text(max_size=300), some.sampled_from(["", *LANGUAGES]))
 def test_any_text_has_short_whole_terms_that_are_the_same_every_time(text: str, language: str) -> None:
     terms = analyse(text, language)
@@ -164,6 +265,7 @@ def test_a_swedish_compound_is_divided_too() -> None:
     assert compound_parts(term, set(analyse("järnväg station", "sv")), "sv") == ["järnväg", "station"]
 
 
+@hypothesis_settings(deadline=None)
 @given(
     some.text("aberdnst", min_size=8, max_size=30),
     some.lists(some.text("aberdnst", min_size=4, max_size=8), max_size=9),

@@ -303,6 +303,31 @@ def test_words_find_what_has_them_and_need_no_vector(place: str) -> None:
         assert [document.id for document in store.similarity_search("kiln", mode="bm25")] == ["kilns"]
 
 
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_short_text_without_a_language_is_found_beside_others_in_any_order(
+    place: str, apart: bool, order: int
+) -> None:
+    texts = {"prose": "All the glazes of the shop are in the shed.", "list": "Glazes: celadon, tenmoku, shino."}
+    ids = list(texts)[::order]
+    with QuantizedSQLVectorStore(Words(), place) as store:
+        for some in [[each] for each in ids] if apart else [ids]:
+            store.add_texts([texts[each] for each in some], ids=some)
+        for question in ("glazes", "Where are the glazes?", "glaze", "GLAZES"):
+            found = {str(each.id) for each in store.similarity_search(question, k=5, mode="bm25")}
+            assert found == set(texts), question
+
+
+def test_the_first_text_of_an_old_store_has_its_words_made_anew(place: str) -> None:
+    with QuantizedSQLVectorStore(Words(), place, language="en") as store:
+        store.add_texts(["hot kilns"], ids=["old"])
+        store.store.revise(analyser="words 0")
+        with pytest.raises(StoreMismatch, match="was written with the analyser 'words 0'"):
+            store.similarity_search("kiln", mode="bm25")
+        store.add_texts(["cold kilns"], ids=["new"])
+        assert {each.id for each in store.similarity_search("kiln", mode="bm25")} == {"old", "new"}
+
+
 def test_a_hybrid_search_finds_by_both(store: QuantizedSQLVectorStore) -> None:
     store.add_texts(list(WORDS.values()), ids=list(WORDS))
     by_both = store.similarity_search_with_score("kiln", k=4, mode="hybrid")

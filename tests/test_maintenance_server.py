@@ -8,11 +8,12 @@ import pytest
 import version_1
 from support import QUANTIZER, identity, publish_document, write_tiny_checkpoint
 from test_transfer import exported, found, imported, make_store
+from test_word_index import assert_made_anew, reader_finds, write_old_store
 
 from ingest.reembed import reembed
 from rag.analyser import ANALYSER
 from rag.encoder import load_encoder
-from rag.word_index import add_words
+from rag.word_index import add_words, remove_words
 from sql.client import Client, parse_location
 from sql.errors import StoreError, StoreMismatch
 from sql.settings import Settings
@@ -44,6 +45,18 @@ def test_a_server_store_of_version_1_is_migrated(server: Any) -> None:
         assert store.chunk_count() == 6
         store.prepare(identity(), QUANTIZER, ANALYSER)  # as every writer does: the lease is made, too
         assert publish_document(store, "more.txt", ["more"]) == version_1.LAST_EPOCH + 1
+
+
+def test_words_of_an_older_analyser_are_made_anew_on_a_server_and_readers_are_told(server: Any) -> None:
+    dsn = server.dsn(server.new_database())
+    write_old_store(dsn)
+    with Store.open(dsn) as reader, Store.open(dsn, write=True) as writer:
+        assert reader_finds(reader) == "refused"
+        remove_words(writer)
+        assert reader_finds(reader) == "refused"
+        assert add_words(writer) == 2
+        assert reader_finds(reader) == "all"
+        assert_made_anew(writer)
 
 
 def test_an_export_of_a_folder_is_imported_into_a_server_and_back(server: Any, tmp_path: Path) -> None:

@@ -217,14 +217,133 @@ def test_chunks_and_words_must_come_in_pairs() -> None:
 # Languages
 
 
-def test_a_question_without_a_language_of_its_own_gets_the_most_common_one(shelf: Shelf) -> None:
+def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) -> None:
     shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
     shelf.publish("en", ["The panthers play."], "en")
     statistics = shelf.retriever.statistics(shelf.store.epoch())
     assert statistics.languages == ("de", "en")
-    questions = {"Panther": "de", "what are the panthers": "en", "Qui sont les panthères dans la ville ?": "de"}
-    assert {text: shelf.retriever.question_language(text, statistics) for text in questions} == questions
-    assert replace(shelf.retriever, language="fr").question_language("Panther", statistics) == "fr"
+    questions = {
+        "Panther": ("", ["de", "en"]),
+        "what are the panthers": ("en", ["de", "en"]),
+        "Qui sont les panthères dans la ville ?": ("fr", ["de", "en"]),
+    }
+    assert {text: shelf.retriever.question_languages(text, statistics) for text in questions} == questions
+    assert replace(shelf.retriever, language="fr").question_languages("Panther", statistics) == ("fr", ["fr"])
+
+
+@pytest.mark.parametrize(
+    "languages", [["en", "mul"], ["mul", "en"], ["en", ""], ["", "en", "en"], ["de", "en", "en de"], ["mul"], [""]]
+)
+@pytest.mark.parametrize(
+    "question", ["deliveries", "When are the deliveries?", "DELIVERIES", "Wann sind die deliveries?"]
+)
+def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
+    shelf: Shelf, languages: list[str], question: str
+) -> None:
+    for number, language in enumerate(languages):
+        shelf.publish(str(number), [f"deliveries: monday {number}"], language)
+        shelf.publish(f"other {number}", [f"kiln shelf {number}"], language)
+    found = {hit.source for hit in shelf.retriever.retrieve(question, 99, mode="bm25")}
+    assert found == {str(number) for number in range(len(languages))}
+
+
+@pytest.mark.parametrize("language", ["mul", "en de", "de en"])
+def test_texts_without_a_language_are_met_by_other_forms_of_their_words(shelf: Shelf, language: str) -> None:
+    shelf.publish("list", ["glazes, glaze: celadon"], language)
+    shelf.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
+    shelf.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
+    for question in ("glaze", "glazes", "glazed", "Where are the glazes?"):
+        hits = shelf.retriever.retrieve(question, 9, mode="bm25")
+        assert {hit.source for hit in hits} == {"list", "prose"}, question
+
+
+def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
+    alone = Counter({"kiln": 1})
+    for number, terms in enumerate([{"glaze": 1}, {"glaze": 1, "glaz": 1}, {"glaz": 1}, alone]):
+        publish_words(shelf, str(number), ChunkWords("mul", terms, 2))
+    shelf.publish("en", ["hot kiln"], "en")
+    shelf.publish("de", ["heiss kiln"], "de")
+    words = shelf.retriever.word_query("glazes", shelf.store.epoch())
+    assert words is not None
+    assert (words.terms, len(set(words.words))) == (("glaz", "glaze"), 1)
+    assert words.weights == pytest.approx([rarity(3, 6)] * 2)  # three chunks hold it, whatever its form
+    hits = shelf.retriever.retrieve("glazes", 9, mode="bm25")
+    assert sorted(hit.source for hit in hits) == ["0", "1", "2"]
+    assert [hit.score for hit in hits] == pytest.approx([hits[0].score] * 3)
+    hybrid = {hit.source: hit.bm25_score for hit in shelf.retriever.retrieve("glazes", 9)}
+    assert hybrid == pytest.approx({hit.source: hit.score for hit in hits} | dict.fromkeys(["3", "en", "de"], 0.0))
+
+
+def publish_words(shelf: Shelf, path: str, words: ChunkWords) -> None:
+    draft = shelf.store.begin(source_document(path))
+    chunk = Chunk(0, path, 0, len(path), 1, 0, "", 1)
+    vectors = quantize_vectors(shelf.encoder.encode_documents([path]))
+    shelf.store.insert(Passages([(draft, chunk)], vectors, [words]))
+    shelf.store.publish([draft])
+
+
+@pytest.mark.parametrize(
+    ("language", "accented", "typed"),
+    [
+        ("pt", "A instalação está no prédio e não na rua.", "instalacao"),
+        ("pt", "As configurações são do forno.", "configuracoes"),
+        ("fr", "Les données de la société sont dans le bâtiment.", "donnees"),
+        ("fr", "C'est une œuvre de la sécurité.", "oeuvre securite"),
+        ("en", "The cliché of his résumé is an appliqué.", "resume cliche applique"),
+        ("en", "This is Søren of Łódź, who has a café.", "soren lodz cafe"),
+        ("it", "La qualità è della città.", "qualita"),
+        ("es", "La configuración del teléfono está en el árbol.", "configuracion telefono arbol"),
+        ("de", "Die Öfen und die Größe für den Müller", "oefen groesse mueller"),
+        ("da", "Det er i Århus og i København.", "aarhus koebenhavn"),
+        ("sv", "Det är en smörgås för mig i Malmö.", "smoergaas malmoe"),
+        ("mul", "Đà Nẵng, Iğdır, Brașov, Reşiţa, Poincaré", "da nang igdir brasov resita poincare"),
+    ],
+)
+def test_words_meet_however_their_accents_are_typed(shelf: Shelf, language: str, accented: str, typed: str) -> None:
+    shelf.publish("text", [accented], language)
+    shelf.publish("typed", [typed], language)
+    shelf.publish("other", ["x"], language)
+    for word in typed.split():
+        found = {hit.source for hit in shelf.retriever.retrieve(word, 9, mode="bm25")}
+        assert found == {"text", "typed"}, word
+    with_accents = [word.strip(",.") for word in accented.split() if not word.isascii()]
+    asked = {word: {hit.source for hit in shelf.retriever.retrieve(word, 9, mode="bm25")} for word in with_accents}
+    assert all("text" in found for word, found in asked.items() if analyse(word, language)), asked
+
+
+def test_letters_of_their_own_are_not_merged_with_others(shelf: Shelf) -> None:
+    shelf.publish("sheep", ["Ett får står på ängen"], "sv")
+    shelf.publish("father", ["Min far står där"], "sv")
+    assert [hit.source for hit in shelf.retriever.retrieve("far", 9, mode="bm25")] == ["father"]
+    assert [hit.source for hit in shelf.retriever.retrieve("får", 9, mode="bm25")] == ["sheep"]
+
+
+# Names that are stop words
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("WAS", {"was"}),
+        ("was", {"was"}),
+        ("What does WAS stand for?", {"was"}),
+        ("The Who", {"who"}),
+        ("the who", {"who"}),
+        ("IT", {"it"}),
+        ("Who works in IT?", {"it"}),
+        ("to be or not to be", {"hamlet"}),
+        ("kiln", {"kiln"}),
+        ("What is the kiln?", {"kiln"}),
+        ("WHAT IS THE KILN", {"kiln"}),
+    ],
+)
+def test_names_and_acronyms_that_are_stop_words_are_found(shelf: Shelf, question: str, found: set[str]) -> None:
+    shelf.publish("was", ["The application server WAS is made by a company, and it was there before."])
+    shelf.publish("who", ["The songs were played by The Who in Leeds for those who paid."])
+    shelf.publish("it", ["Ask the IT department about that."])
+    shelf.publish("hamlet", ["To be or not to be"])
+    shelf.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
+    assert {hit.source for hit in shelf.retriever.retrieve(question, 9, mode="bm25")} == found
 
 
 def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: Shelf) -> None:
@@ -320,9 +439,9 @@ def test_words_of_another_analyser_are_refused_with_the_remedy(
     full: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     full.store.check_analyser(ANALYSER)
-    monkeypatch.setattr(rag.retriever, "ANALYSER", "words 2")
+    monkeypatch.setattr(rag.retriever, "ANALYSER", "words 0")
     with pytest.raises(
-        StoreMismatch, match=r"was written with the analyser 'words 1.*, and now 'words 2' is in use: search"
+        StoreMismatch, match=r"was written with the analyser 'words 2.*, and now 'words 0' is in use: have them made"
     ):
         full.retriever.retrieve("kiln", 1)
     assert full.retriever.retrieve("kiln", 1, mode="vector")
@@ -379,6 +498,36 @@ def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, mode: str) -
     capped = full.retriever.retrieve("hot kiln", 9, mode=mode, per_document=1)
     assert sorted(places(capped)) == sorted(places(best))
     assert [hit.score for hit in capped] == sorted((hit.score for hit in best), reverse=True)
+
+
+@pytest.mark.parametrize("mode", ["bm25", "hybrid"])
+@pytest.mark.parametrize("large", [False, True])
+def test_k_documents_come_back_however_many_chunks_of_one_are_better(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, mode: str, large: bool
+) -> None:
+    monkeypatch.setattr(rag.retriever, "CANDIDATES", 4)
+    if large:
+        monkeypatch.setattr(sql.search, "EXACT_UP_TO", 0)
+        shelf.retriever.retrieve("kiln", 1, mode="vector")
+    shelf.publish("long", ["kiln kiln kiln"] * 1_200)
+    for number in range(6):
+        shelf.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
+    for given in (None, {"source": {"$glob": "*"}}):
+        hits = shelf.retriever.retrieve("kiln", 7, mode=mode, per_document=1, filter=given)
+        assert len({hit.source for hit in hits}) == len(hits) == 7
+        assert all("kiln" in hit.text for hit in hits) or mode == "hybrid"
+    hits = shelf.retriever.retrieve("kiln", 8, mode=mode, per_document=2)
+    assert Counter(hit.source for hit in hits)["long"] == 2
+    assert len(hits) == 8
+
+
+def test_a_document_is_shown_by_its_best_chunk_by_words_though_another_is_nearer(shelf: Shelf) -> None:
+    shelf.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
+    shelf.publish("short", ["the wheel"])
+    uncapped = shelf.retriever.retrieve("the glaze of the kiln", 9)
+    best = {hit.source: hit for hit in reversed(uncapped)}
+    capped = shelf.retriever.retrieve("the glaze of the kiln", 9, per_document=1)
+    assert {hit.source: hit for hit in capped} == best
 
 
 def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:

@@ -3,8 +3,8 @@ CREATE TABLE IF NOT EXISTS lengths
 (
     generation UInt64,
     chunk_index UInt32,
-    language LowCardinality(String) COMMENT 'whose stop words and stemmer made the terms, empty for none',
-    terms UInt32 COMMENT 'terms in the chunk, repetitions included: its length in BM25',
+    language LowCardinality(String) COMMENT 'whose stemmer made the terms: a code or several, mul for all, empty for none',
+    terms UInt32 COMMENT 'words in the chunk, repetitions included: its length in BM25',
     postings UInt32 COMMENT 'rows in postings: different terms',
     checksum UInt64 COMMENT 'sum over them of CRC32(term) * frequency * (chunk_index + 1), modulo 2^64'
 )
