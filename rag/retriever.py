@@ -230,6 +230,12 @@ class Retriever:
         shared = {found[0]: count for found, count in zip(several, counts, strict=True)}
         return weigh_words(asked, frequencies, statistics, together, shared)
 
+    def question_language(self, question: str, statistics: TextStatistics) -> str:
+        """The one language to analyse a question in: its own where the store holds it, else the store's most common."""
+        language, _ = self.question_languages(question, statistics)
+        known = codes_of(statistics.languages)
+        return language if self.language != "auto" or language in known or not known else known[0]
+
     def question_languages(self, question: str, statistics: TextStatistics) -> tuple[str, list[str]]:
         """The language of a question, whose stop words it is asked without, and those whose forms its words get.
 

@@ -217,6 +217,15 @@ def test_chunks_and_words_must_come_in_pairs() -> None:
 # Languages
 
 
+def test_a_question_without_a_language_of_its_own_gets_the_most_common_one(shelf: Shelf) -> None:
+    shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
+    shelf.publish("en", ["The panthers play."], "en")
+    statistics = shelf.retriever.statistics(shelf.store.epoch())
+    questions = {"Panther": "de", "what are the panthers": "en", "Qui sont les panthères dans la ville ?": "de"}
+    assert {text: shelf.retriever.question_language(text, statistics) for text in questions} == questions
+    assert replace(shelf.retriever, language="fr").question_language("Panther", statistics) == "fr"
+
+
 def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) -> None:
     shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
     shelf.publish("en", ["The panthers play."], "en")
