@@ -32,7 +32,7 @@ from sql.records import TextStatistics, WordQuery
 from sql.settings import RETRIEVAL_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -53,6 +53,9 @@ CANDIDATES = 100
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
 COMPOUND_WEIGHT = 0.5  # of a part of a compound, next to the compound itself; 0.3 to 0.7 do equally well
+# Of a word in the form of another language than the question's, next to its form in that: in a store of XQuAD English and
+# German 0.5 finds more than 0 and than 1.
+OTHER_LANGUAGE_WEIGHT = 0.5
 HIGHEST_COSINE = 1.01  # of int8 vectors, whose lengths are 1 but for what quantization changed
 ROUNDING = 1e-9  # of a score that is computed here and in the database
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
@@ -228,7 +231,11 @@ class Retriever:
         several = [found for word in asked if len(found := [term for term in word if term in frequencies]) > 1]
         counts = self.store.word_frequencies(several, epoch, watch=watch)
         shared = {found[0]: count for found, count in zip(several, counts, strict=True)}
-        return weigh_words(asked, frequencies, statistics, together, shared)
+        foreign: set[str] = set()
+        if language in codes_of(statistics.languages):
+            own = {form for forms in question_forms(question, language, [language]) for form in forms}
+            foreign = {form for forms in asked for form in forms} - own
+        return weigh_words(asked, frequencies, statistics, together, shared, foreign)
 
     def question_language(self, question: str, statistics: TextStatistics) -> str:
         """The one language to analyse a question in: its own where the store holds it, else the store's most common."""
@@ -312,12 +319,14 @@ def weigh_words(
     statistics: TextStatistics,
     together: Sequence[str],
     shared: Mapping[str, int],
+    foreign: Collection[str] = (),
 ) -> WordQuery:
     """The asked words, given by their forms, and the parts of compounds among them, with their weights.
 
     A word weighs its rarity times its repetitions in the question, as in the sum of BM25 over the words of a question.
     Its rarity is that of a chunk with any of its forms: `shared` counts these by the first form that there is, where
-    there are several. Words of the languages `together` may be compounds.
+    there are several. Words of the languages `together` may be compounds. `foreign` forms are those of other languages
+    than the question's.
     """
     count = statistics.chunk_count
     weights: dict[tuple[str, ...], float] = {}
@@ -338,7 +347,7 @@ def weigh_words(
     numbers = tuple(number_of[word_of[term]] for term in found)
     return WordQuery(
         tuple(found),
-        tuple(weights[word_of[term]] for term in found),
+        tuple(weights[word_of[term]] * (OTHER_LANGUAGE_WEIGHT if term in foreign else 1) for term in found),
         statistics.average_length,
         most,
         numbers if len(set(numbers)) < len(numbers) else (),

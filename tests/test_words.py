@@ -15,7 +15,15 @@ import rag.retriever
 import sql.search
 from rag.analyser import ANALYSER, analyse, chunk_words
 from rag.quantization import quantize_query, quantize_vectors
-from rag.retriever import COMPOUND_WEIGHT, VECTOR_SHARE, Retriever, fuse_ranks, pieces_per_word, rarity
+from rag.retriever import (
+    COMPOUND_WEIGHT,
+    OTHER_LANGUAGE_WEIGHT,
+    VECTOR_SHARE,
+    Retriever,
+    fuse_ranks,
+    pieces_per_word,
+    rarity,
+)
 from sql.errors import StoreError, StoreMismatch, UsageError
 from sql.records import Chunk, ChunkWords, TextStatistics, WordQuery
 from sql.statements import Statement
@@ -283,6 +291,19 @@ def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
     assert [hit.score for hit in hits] == pytest.approx([hits[0].score] * 3)
     hybrid = {hit.source: hit.bm25_score for hit in shelf.retriever.retrieve("glazes", 9)}
     assert hybrid == pytest.approx({hit.source: hit.score for hit in hits} | dict.fromkeys(["3", "en", "de"], 0.0))
+
+
+def test_forms_of_another_language_than_the_questions_count_half(shelf: Shelf) -> None:
+    shelf.publish("en", ["All the glazes are here."], "en")
+    shelf.publish("de", ["Die glazes sind hier."], "de")
+    words = shelf.retriever.word_query("What are the glazes?", shelf.store.epoch())
+    assert words is not None
+    assert dict(zip(words.terms, words.weights, strict=True)) == pytest.approx(
+        {"glaze": rarity(2, 2), "glaz": OTHER_LANGUAGE_WEIGHT * rarity(2, 2)}
+    )
+    assert words.most == pytest.approx(rarity(2, 2))
+    hits = shelf.retriever.retrieve("What are the glazes?", 9, mode="bm25")
+    assert [hit.source for hit in hits] == ["en", "de"]
 
 
 def publish_words(shelf: Shelf, path: str, words: ChunkWords) -> None:
