@@ -365,7 +365,7 @@ class Store:
             raise StoreMismatch(
                 f"the store {self.client.location} {kept}, and now {analyser!r} is in use: have them made from the stored "
                 f"texts, by the next ingest or with `python -m rag migrate --db {self.client.location}`, and until then "
-                "search with --mode vector"
+                "search with --mode vector; or ingest the documents into a new store with another --db"
             )
 
     # Reading

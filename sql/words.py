@@ -72,9 +72,16 @@ def bm25_statement(
     per_document: int | None = None,
 ) -> Statement:
     """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
-    name, values = bm25_search(query, k, near, per_document)
-    values["epoch"] = epoch
-    return Statement(f"{name}_filtered", values, compile_filter(filter)) if filter else Statement(name, values)
+    values = bm25_values(query, k, near) | {"epoch": epoch}
+    condition = compile_filter(filter) if filter else None
+    if query.words or per_document is not None:
+        values |= form_values(query, per_document)
+        if condition is None:
+            return Statement("search_bm25_forms", values)
+        return Statement("search_bm25_forms_filtered", values, condition)
+    return (
+        Statement("search_bm25", values) if condition is None else Statement("search_bm25_filtered", values, condition)
+    )
 
 
 def large_bm25_statement(
@@ -86,18 +93,16 @@ def large_bm25_statement(
     per_document: int | None = None,
 ) -> Statement:
     """The search by words in a large table; what it finds may be a draft's."""
-    name, values = bm25_search(query, k, near, per_document)
-    return Statement(f"{name}_large", values | {"begun_later": first_generation(epoch), "dead": list(hidden)})
+    values = bm25_values(query, k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
+    if query.words or per_document is not None:
+        return Statement("search_bm25_forms_large", values | form_values(query, per_document))
+    return Statement("search_bm25_large", values)
 
 
-def bm25_search(query: WordQuery, k: int, near: Sequence[Hit], per_document: int | None) -> tuple[str, dict[str, Any]]:
-    """The name of the search by words, and the values that its forms for large tables and with a filter bind too."""
-    values = bm25_values(query, k, near)
-    if not query.words and per_document is None:
-        return "search_bm25", values
-    values["words"] = list(query.words or range(1, len(query.terms) + 1))
-    values["per_document"] = per_document or NO_LIMIT
-    return "search_bm25_forms", values
+def form_values(query: WordQuery, per_document: int | None) -> dict[str, Any]:
+    """What a search by words with several forms, or for some chunks of a document only, binds besides."""
+    words = query.words or range(1, len(query.terms) + 1)
+    return {"words": list(words), "per_document": per_document or NO_LIMIT}
 
 
 def bm25_values(query: WordQuery, k: int, near: Sequence[Hit]) -> dict[str, Any]:
