@@ -7,15 +7,17 @@ bounded by the text and the chunks, not by the tokens.
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left, bisect_right
 from enum import IntEnum
-from itertools import accumulate, chain
+from itertools import accumulate, chain, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ingest.document import PATH_SEPARATOR
 from rag.sentences import line_spans, split_sentences, trimmed
-from sql.records import Chunk
+from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from ingest.document import Block, Document
     from rag.tokenizer import Tokenizer
 
-CHUNKER = "structure-2"  # to be raised with every change of a reader or of this file that changes chunks or metadata
+# To be raised with every change of a reader or of this file that changes chunks, outlines or metadata.
+CHUNKER = "structure-3"
 DEFAULT_MAX_TOKENS = 200  # below the 254 that the default encoder reads, where an embedding still says one thing
 DEFAULT_OVERLAP_TOKENS = 30  # one sentence of usual length: what "it" and "this" at a chunk's start refer to
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
@@ -31,6 +34,7 @@ MIN_TOKENS = 18  # one character can be this many tokens: U+FDFA stands for 18 l
 
 _PIECE_CHARACTERS = 32_000  # tokenized at a time
 _MAX_KNOWN_WORDS = 100_000
+_MAX_LEAD = 1000  # characters of a header or an introducing sentence that is kept with every chunk it belongs to
 _LINE_KINDS = frozenset(("code", "table", "html", "front matter"))  # divided by lines and never repeated as overlap
 
 
@@ -42,7 +46,8 @@ class _Break(IntEnum):
     SENTENCE = 2
     LINE = 3
     WORD = 4
-    HEADING = 5  # the unit belongs to the heading before it
+    LEAD = 5  # the unit is what the sentence before it introduces with a colon
+    HEADING = 6  # the unit belongs to the heading before it
 
 
 # How much emptier a chunk may get, as a share of the limit, to end at a better place.
@@ -52,6 +57,7 @@ _PENALTIES = {
     _Break.SENTENCE: 0.2,
     _Break.LINE: 0.3,
     _Break.WORD: 0.8,  # a sentence is cut only where the chunk would be left nearly empty
+    _Break.LEAD: 0.7,
     _Break.HEADING: 9.0,
 }
 
@@ -81,7 +87,7 @@ def chunker_name(max_tokens: int = DEFAULT_MAX_TOKENS, overlap_tokens: int = DEF
     """What decides where chunks begin and end; stored with a document, so that a change of it cuts it anew.
 
     >>> chunker_name(200, 30)
-    'structure-2/200+30'
+    'structure-3/200+30'
     """
     return f"{CHUNKER}/{max_tokens}+{overlap_tokens}"
 
@@ -101,6 +107,7 @@ def split_document(
     units = _counted_units(document, tokenizer, max_tokens)
     drafts = _packed(units, max_tokens, overlap_tokens)
     spans = _without_contained(_verified(document.text, drafts, tokenizer, max_tokens))
+    outlines = _Outlines(document)
     return [
         Chunk(
             index=index,
@@ -111,6 +118,7 @@ def split_document(
             page=document.page_at(start),
             heading=heading,
             tokens=tokens,
+            outline=outlines.of(start, end, heading),
         )
         for index, (start, end, heading, tokens) in enumerate(spans)
     ]
@@ -123,15 +131,88 @@ def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) ->
         raise ValueError(f"chunks of {max_tokens} tokens overlap by 0 to {max_tokens - 1}, not {overlap_tokens}")
 
 
+# Outlines
+
+_DIVIDER = re.compile(r"[\s|:=+-]*-[\s|:=+-]*")  # the line between the header of a table and its rows
+_INTRODUCES = (":", "：")
+
+
+class _Outlines:
+    """The sections and leads of a document, and those that a chunk has part in."""
+
+    def __init__(self, document: Document) -> None:
+        self._text = document.text
+        self._sections = list(_sections(document.blocks))
+        self._leads = list(_leads(document.text, document.blocks))
+        self._section_starts = [section.start for section in self._sections]
+        self._lead_starts = [lead.start for lead in self._leads]
+        self._lead_ends = [lead.end for lead in self._leads]
+
+    def of(self, start: int, end: int, heading: str) -> Outline:
+        """The outline of the chunk text[start:end] with this heading."""
+        first, last = bisect_left(self._section_starts, start), bisect_left(self._section_starts, end)
+        sections = self._sections[first:last]
+        if sections and sections[0].start > start:
+            above = self._sections[first - 1].heading if first else ""
+            sections = [Section(start, start, above), *sections]
+        leads = self._leads[bisect_right(self._lead_ends, start) : bisect_left(self._lead_starts, end)]
+        if not leads and all(section.start == section.end and section.heading == heading for section in sections):
+            return NO_OUTLINE
+        return Outline(tuple(sections), tuple(leads))
+
+
+def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
+    """A section for each heading, and for each block whose path of headings is not that of the one before it."""
+    heading = ""
+    for block in blocks:
+        if block.kind == "heading":
+            yield Section(block.start, block.end, block.heading)
+        elif block.heading != heading:
+            yield Section(block.start, block.start, block.heading)
+        heading = block.heading
+
+
+def _leads(text: str, blocks: Iterable[Block]) -> Iterator[Lead]:
+    """The header of each table for its rows, and the sentence with a colon before a list for the items of the list."""
+    previous: Block | None = None
+    for kind, group in groupby(blocks, lambda block: block.kind):
+        run = list(group)
+        start, end = run[0].start, run[-1].end
+        found = None
+        if kind == "table":
+            found = _header(text, start, end)
+        elif kind == "list" and previous is not None and text.endswith(_INTRODUCES, previous.start, previous.end):
+            found = _last_sentence(text, previous)
+        if found is not None and found[1] - found[0] <= _MAX_LEAD:
+            yield Lead(max(start, found[1]), end, *found, text[slice(*found)])
+        previous = run[-1]
+
+
+def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
+    """The first row of a table, above the line that divides it from the others if it has one."""
+    rows = (trimmed(text, *span) for span in line_spans(text, start, end))
+    spans = list(islice((span for span in rows if span[0] < span[1]), 3))
+    while spans and _DIVIDER.fullmatch(text, *spans[0]):
+        del spans[0]  # the frame of a table in reStructuredText
+    return spans[0] if len(spans) > 1 else None
+
+
+def _last_sentence(text: str, block: Block) -> tuple[int, int]:
+    """The sentence that a block ends with."""
+    begin = max(block.start, block.end - _MAX_LEAD - 1)
+    start, end = split_sentences(text[begin : block.end])[-1]
+    return begin + start, begin + end
+
+
 # Units
 
 
 def _units(document: Document) -> Iterator[_Unit]:
     """Headings, sentences and lines in order, not counted yet."""
-    after_heading, heading = False, None
+    after_heading, heading, after_colon = False, None, False
     for block in document.blocks:
         is_heading = block.kind == "heading"
-        before = _Break.BLOCK
+        before = _Break.LEAD if after_colon else _Break.BLOCK
         if after_heading:
             before = _Break.HEADING
         elif is_heading or block.heading != heading:
@@ -140,6 +221,7 @@ def _units(document: Document) -> Iterator[_Unit]:
             yield _Unit(start, end, before, block.heading, is_heading, block.kind not in _LINE_KINDS and not is_heading)
             before = inner
         after_heading, heading = is_heading, block.heading
+        after_colon = block.kind not in _LINE_KINDS and document.text.endswith(_INTRODUCES, block.start, block.end)
 
 
 def _block_spans(text: str, block: Block) -> Iterator[tuple[int, int, _Break]]:

@@ -25,7 +25,7 @@ from sql.client import parse_location
 from sql.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.folders import exchange_stores, finish_removal, remove_store
 from sql.metadata import read_metadata
-from sql.records import Chunk, SourceDocument
+from sql.records import Chunk, Outline, SourceDocument
 from sql.statements import Statement
 from sql.store import Draft, Passages, Store, manifest_row
 from sql.tend import batches
@@ -333,6 +333,7 @@ def new_chunk(row: Row, encoder: Encoder) -> Chunk:
         row["page"],
         row["heading"],
         tokens,
+        Outline.from_json(row["outline"]),
     )
 
 

@@ -66,6 +66,14 @@ class Cluster:
                 for name in (*cluster_statements(), *views):
                     node.create(name, values | names)
 
+    def alter(self, name: str) -> None:
+        """A change of a table that may be repeated: of the local one on every node, then of the Distributed ones."""
+        for local in self.local_clients():
+            local.create(name, {})
+        for host, port in self.hosts():
+            with closing(Client(self._place(host, port, self.server.database))) as node:
+                node.create(name, {})
+
     def delete(self, statement: Statement) -> None:
         """A deletion from the local tables of every node."""
         for local in self.local_clients():

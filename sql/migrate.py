@@ -8,17 +8,22 @@ Version 1 to 2: chunks get a cell, metadata and signs, and hashes that cover the
 of the calibration, and these hashes. Generations and epochs stay, so that a search that began before finds the same
 rows in the old table and in the new one. The words of the chunks are not a matter of SQL: the store has none until
 `rag.word_index` has made them from the stored texts.
+
+Version 2 to 3: chunks get an outline, empty until their documents are ingested again, which the new name of the chunker
+brings about. Hashes stay: a row without an outline has the hash that it had. On a cluster every node is changed.
 """
 
 from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from contextlib import closing
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sql.cluster import Cluster
 from sql.errors import StoreError
 from sql.signs import sign_bytes, vector_signs
 from sql.statements import Statement
@@ -168,6 +173,24 @@ def name_version_2(client: Client) -> None:
     add_revision(client, {"schema_version": 2, "analyser": ""})
 
 
+# Version 2 to 3
+
+
+def add_outlines(client: Client) -> None:
+    """The column for outlines, wherever the chunks lie."""
+    server = client.location.server
+    if server is None or not server.cluster:
+        client.create("migrations/3/30_chunks.sql", {})
+        return
+    with closing(Cluster(client, server)) as cluster:
+        cluster.alter("migrations/3/30_chunks.sql")
+
+
+def name_version_3(client: Client) -> None:
+    """The revision that opens the store for readers again."""
+    add_revision(client, {"schema_version": 3})
+
+
 MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     2: (
         add_tables,
@@ -178,7 +201,8 @@ MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
         replace_definitions,
         drop_old_tables,
         name_version_2,
-    )
+    ),
+    3: (add_outlines, name_version_3),
 }
 
 
@@ -241,7 +265,7 @@ def new_columns(rows: Sequence[Row]) -> dict[str, list[Any]]:
 
 
 def row_hash(row: Row, ending: bytes) -> int:
-    """BLAKE2b-64 of a chunk, as both versions define it: place, vector and text, and in version 2 the metadata."""
+    """BLAKE2b-64 of a chunk as all versions define it: place, vector, text, and an ending of what came with later ones."""
     place = struct.pack("<QQQQQ", *(row[name] for name in ("chunk_index", "char_start", "char_end", "line", "page")))
     codes = np.array(row["codes"], dtype=np.int8).tobytes()
     vector = struct.pack("<fb", row["scale"], row["zero_point"]) + codes

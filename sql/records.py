@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -32,12 +33,86 @@ def first_generation(epoch: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """From `start` on the path of headings is `heading`; text[start:end] is the heading itself, empty where none stands."""
+
+    start: int
+    end: int
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What text[start:end] cannot be understood without: `text`, which stands at text[lead_start:lead_end].
+
+    The header of a table for its rows, and the sentence that introduces a list for its items.
+    """
+
+    start: int
+    end: int
+    lead_start: int
+    lead_end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the text of a chunk does not show of itself; offsets are those of the document, in code points.
+
+    `sections` are empty where the heading of the chunk holds for all of it.
+    """
+
+    sections: tuple[Section, ...] = ()
+    leads: tuple[Lead, ...] = ()
+
+    def heading_at(self, offset: int, otherwise: str) -> str:
+        """The path of headings at a place of the chunk."""
+        above = [section for section in self.sections if section.start <= offset]
+        return above[-1].heading if above else otherwise
+
+    def is_heading(self, start: int, end: int) -> bool:
+        """Whether a span lies within a heading."""
+        return any(section.start <= start and end <= section.end for section in self.sections)
+
+    def lead_at(self, start: int, end: int) -> Lead | None:
+        """What a span cannot be understood without, where there is such a thing outside of it."""
+        leads = [lead for lead in self.leads if lead.start <= start and end <= lead.end]
+        return leads[-1] if leads else None
+
+    def as_json(self) -> str:
+        """The form in which the table holds it; empty where there is nothing to say."""
+        if not self.sections and not self.leads:
+            return ""
+        lists = {
+            "sections": [[one.start, one.end, one.heading] for one in self.sections],
+            "leads": [[one.start, one.end, one.lead_start, one.lead_end, one.text] for one in self.leads],
+        }
+        return json.dumps(
+            {name: rows for name, rows in lists.items() if rows}, ensure_ascii=False, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Outline:
+        """An outline as the table holds it."""
+        if not text:
+            return NO_OUTLINE
+        lists = json.loads(text)
+        return cls(
+            tuple(Section(*row) for row in lists.get("sections", ())),
+            tuple(Lead(*row) for row in lists.get("leads", ())),
+        )
+
+
+NO_OUTLINE = Outline()
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A passage of one document: `document.text[start:end] == text`, offsets in code points.
 
     `line` is the 1-based line of the user's file on which the chunk starts, `page` its 1-based page or 0 where the
     format has none, `heading` the path of headings above it (`Guide > Install`) or "", `tokens` the number of the
-    encoder's tokens in `text` without the special ones.
+    encoder's tokens in `text` without the special ones. `outline` tells the headings of a chunk that has several.
     """
 
     index: int
@@ -48,6 +123,7 @@ class Chunk:
     page: int
     heading: str
     tokens: int
+    outline: Outline = NO_OUTLINE
 
     def __post_init__(self) -> None:
         if not self.text or self.end - self.start != len(self.text):
@@ -241,6 +317,7 @@ class Hit:
     `score` is what the hits of one search are ordered by: the inner product of question and chunk (their cosine, for an
     encoder of normalized vectors) for `vector`, the BM25 score for `bm25`, and for `hybrid` the weighted mean that
     docs/hybrid.md explains. `vector_score` and `bm25_score` are its parts, None where a search did not compute them.
+    `outline` is that of the chunk once `Store.with_outlines` has read it; a search leaves it empty.
     """
 
     source: str
@@ -259,6 +336,7 @@ class Hit:
     generation: int = 0
     vector_score: float | None = None
     bm25_score: float | None = None
+    outline: Outline = NO_OUTLINE
 
     def place(self) -> dict[str, str | int | None]:
         """Where it stands, as JSON and LangChain show it; without a page where the format has none."""

@@ -28,9 +28,11 @@ from sql.metadata import metadata_json, read_metadata
 from sql.migrate import add_revision, migrate, stored_version
 from sql.records import (
     GENERATION_RANDOM_BITS,
+    NO_OUTLINE,
     EncoderIdentity,
     Hit,
     LiveDocument,
+    Outline,
     SourceDocument,
     TextStatistics,
     first_generation,
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     from sql.statements import Value
     from sql.words import WordScores
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
 ROWS_PER_INSERT = 20_000  # far below the 1,048,449 rows at which the engine splits one insert into several parts
@@ -545,6 +547,14 @@ class Store:
             self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))), self.calibration(self.epoch())
         )
 
+    def with_outlines(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits with the outlines of their chunks: which heading stands where, and the headers of tables."""
+        if not hits:
+            return []
+        rows = self.client.query(Statement("hit_outlines", hit_keys(hits)))
+        outlines = {(row["generation"], row["chunk_index"]): Outline.from_json(row["outline"]) for row in rows}
+        return [replace(hit, outline=outlines.get((hit.generation, hit.chunk_index), NO_OUTLINE)) for hit in hits]
+
     def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
         """In how many sign bits hits differ from a query, in their order."""
         signs = query_signs(query)
@@ -977,6 +987,7 @@ def chunk_columns(passages: Passages, rows: range, cells: Cells | None = None) -
         "tokens": np.array([chunk.tokens for _, chunk in some], np.uint16),
         "text": [chunk.text for _, chunk in some],
         "metadata": [draft.metadata for draft, _ in some],
+        "outline": [chunk.outline.as_json() for _, chunk in some],
         "codes": vectors.codes,
         "scale": vectors.scale,
         "zero_point": vectors.zero_point,
@@ -987,7 +998,7 @@ def chunk_columns(passages: Passages, rows: range, cells: Cells | None = None) -
 
 
 def chunk_hashes(chunks: Sequence[tuple[Draft, Chunk]], vectors: QuantizedVectors) -> list[int]:
-    """BLAKE2b-64 of each row: its place, its vector, its text and its metadata; not where it lies in the table."""
+    """BLAKE2b-64 of each row: place, vector, text, metadata and outline; not where it lies in the table."""
     packed = np.empty(len(chunks), dtype=[("scale", "<f4"), ("zero_point", "i1"), ("codes", "i1", vectors.dimensions)])
     packed["scale"], packed["zero_point"], packed["codes"] = vectors.scale, vectors.zero_point, vectors.codes
     size, data = packed.itemsize, packed.tobytes()
@@ -995,9 +1006,14 @@ def chunk_hashes(chunks: Sequence[tuple[Draft, Chunk]], vectors: QuantizedVector
     for row, (draft, chunk) in enumerate(chunks):
         digest = blake2b(PLACE.pack(chunk.index, chunk.start, chunk.end, chunk.line, chunk.page), digest_size=8)
         digest.update(data[row * size : (row + 1) * size])
-        digest.update(chunk.text.encode() + b"\0" + draft.metadata.encode())
+        digest.update(chunk.text.encode() + hashed_ending(draft.metadata, chunk.outline.as_json()))
         hashes.append(int.from_bytes(digest.digest(), "little"))
     return hashes
+
+
+def hashed_ending(metadata: str, outline: str) -> bytes:
+    """What the hash of a row ends with; without an outline it is that of version 2, which had none."""
+    return b"\0" + metadata.encode() + (b"\0" + outline.encode() if outline else b"")
 
 
 def text_hash(text: str) -> int:

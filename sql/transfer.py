@@ -23,7 +23,7 @@ from sql.metadata import read_metadata
 from sql.migrate import row_hash
 from sql.records import EncoderIdentity, SourceDocument
 from sql.statements import Statement
-from sql.store import SCHEMA_VERSION, Draft, Store
+from sql.store import SCHEMA_VERSION, Draft, Store, hashed_ending
 from sql.tend import batches
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
+READABLE_SCHEMAS = (2, SCHEMA_VERSION)  # chunks of version 2 have no outline, and are otherwise alike
 ROWS_PER_INSERT = 20_000
 POSTINGS_PER_INSERT = 200_000
 PARTS = ("chunks", "texts", "lengths", "postings", "float_references")  # in several files each
@@ -140,7 +141,7 @@ def check_chunks(path: Path, documents: Sequence[Row], generations: Sequence[int
     rows = read_parquet(path)
     found: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        if row_hash(row, b"\0" + row["metadata"].encode()) != row["row_hash"]:
+        if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
             raise StoreError(f"a chunk of {row['source']} is not what was stored: ingest its file again first")
         found[row["generation"]][0] += 1
         found[row["generation"]][1] += row["row_hash"]
@@ -175,7 +176,8 @@ def read_export(folder: Path) -> Export:
     path = folder / SUMMARY
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        if (record["format"], record["version"], record["schema_version"]) != (FORMAT, FORMAT_VERSION, SCHEMA_VERSION):
+        known = record["schema_version"] in READABLE_SCHEMAS
+        if (record["format"], record["version"]) != (FORMAT, FORMAT_VERSION) or not known:
             raise StoreError(f"{path} is of another version of the program: export the store again with this one")
         named = {name: record[name] for name in ("epoch", "quantizer", "analyser", "documents", "chunks", "files")}
         found = Export(encoder=EncoderIdentity(**record["encoder"]), **named)
@@ -277,7 +279,7 @@ def renamed(row: Row, drafts: dict[int, Draft]) -> Row:
 
 def chunk_row(row: Row, drafts: dict[int, Draft]) -> Row:
     """A row of chunks in no cell as yet; StoreError where it is not what its hash says."""
-    if row_hash(row, b"\0" + row["metadata"].encode()) != row["row_hash"]:
+    if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
         raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
     changed = {"cell": 0, "document_id": UUID(row["document_id"]), "signs": bytes.fromhex(row["signs"])}
     return renamed(row, drafts) | changed

@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS chunks
     tokens UInt16,
     text String CODEC(ZSTD(3)),
     metadata String DEFAULT '{}' CODEC(ZSTD(1)) COMMENT 'JSON object: names with text, numbers, truth values, null or lists of them',
+    outline String DEFAULT '' CODEC(ZSTD(1)) COMMENT 'JSON object: its sections with their headings, and headers of tables; empty where heading says it all',
     -- Codes and signs look like noise: no codec makes them smaller, and reading them is most of what a search does.
     codes Array(Int8) CODEC(NONE),
     scale Float32 CODEC(Gorilla),
