@@ -1,21 +1,23 @@
 """A question and the chunks found for it in, the sentences that answer it out, quoted exactly; or nothing.
 
 No language model: each sentence of the found chunks is scored by its meaning (the int8 encoder's cosine to the
-question), by the words it shares with the question, weighted by their rarity, and by how well its chunk was found.
-A question that no sentence comes close to gets no answer rather than a guess.
+question), by the words it shares with the question, weighted by their rarity, by the exact names that both hold, and by
+how well its chunk was found. A question that no sentence comes close to gets no answer rather than a guess.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.sentences import split_sentences
+from rag.analyser import analyse
+from rag.identifiers import folded, identifiers
+from rag.quotation import quotations
+from rag.retriever import Rarities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.encoder import Encoder
+    from rag.identifiers import Identifier
+    from rag.quotation import Context, Quotation
+    from rag.retriever import Retriever
     from sql.records import Hit
 
 MAX_SENTENCES = 3
@@ -31,17 +36,21 @@ MAX_SENTENCES = 3
 WEIGHT_MEANING = 0.4
 WEIGHT_WORDS = 0.3
 WEIGHT_CHUNK = 0.3
+WEIGHT_NAMES = 0.3  # only where the question holds exact names
 ANSWER_THRESHOLD = 0.36
 # A further sentence must come this close to the best one.
 FURTHER_SENTENCES = 0.85
-SHORTEST_SENTENCE = 3  # words; below it a line is a heading, a cell or a fragment
-MARKUP_ONLY = re.compile(r"^\s*(#{1,6}\s|```|~~~|[|\s:*_=-]+$|<[^>]*>$)")
+SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A sentence of the answer and its place: the file's text[start:end] is `text`; a page of 0 means it has none."""
+    """A quotation of the answer and its place: the file's text[start:end] is `text`; a page of 0 means it has none.
+
+    `context` is what it cannot be understood without, such as the header of its table. `lines` says that its line ends
+    mean something, `is_cut` that more belongs to it than is quoted.
+    """
 
     source: str
     start: int
@@ -51,6 +60,15 @@ class Citation:
     heading: str
     text: str
     score: float
+    context: Context | None = None
+    lines: bool = False
+    is_cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The quotation as it is read: on one line, or, where it has brought along a list or code, on its own lines."""
+        pieces = self.text.splitlines() if self.lines else [" ".join(self.text.split())]
+        return "\n".join(piece.rstrip() for piece in pieces if piece.strip()) + (" …" if self.is_cut else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,64 +86,111 @@ class Answer:
     @property
     def text(self) -> str:
         """The sentences with their numbers: `The first one. [1] The second one. [2]`; empty where nothing fits."""
-        return " ".join(
-            f"{' '.join(citation.text.split())} [{number}]" for number, citation in enumerate(self.citations, start=1)
-        )
+        parts = [f"{citation.shown} [{number}]" for number, citation in enumerate(self.citations, start=1)]
+        return ("\n" if any("\n" in part for part in parts) else " ").join(parts)
 
 
-def answer_question(question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder) -> Answer:
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A quotation that may answer, with what is known of it before it is compared with the question."""
+
+    quotation: Quotation
+    hit: Hit
+    before: str  # the sentence before it, of the same chunk
+
+    @property
+    def judged(self) -> str:
+        """What is compared with the question: a row means little without its header, and an item without its list."""
+        context = self.quotation.context
+        return f"{context.text}\n{self.quotation.text}" if context else self.quotation.text
+
+
+def answer_question(
+    question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder, rarities: Rarities | None = None
+) -> Answer:
     """The answer that the found chunks hold, or an answer without citations.
 
-    `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it.
+    `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it. `rarities` are those of
+    the store; without them they are counted in the found chunks.
     """
-    ranked = rank_sentences(question, query, hits, encoder)
+    ranked = rank_sentences(question, query, hits, encoder, rarities)
     if not ranked or ranked[0].score < ANSWER_THRESHOLD:
         return Answer(question, ())
     least = FURTHER_SENTENCES * ranked[0].score
-    return Answer(question, tuple(citation for citation in ranked[:MAX_SENTENCES] if citation.score >= least))
+    return Answer(question, tuple(apart([citation for citation in ranked if citation.score >= least])[:MAX_SENTENCES]))
 
 
-def rank_sentences(question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder) -> list[Citation]:
-    """Every sentence of the chunks with its final score, best first; of equal ones the one found earlier."""
-    candidates = candidate_sentences(question, hits)
+def answer_from_store(retriever: Retriever, question: str, query: NDArray[np.float32], hits: Sequence[Hit]) -> Answer:
+    """The same with all that the store knows besides: the outlines of the chunks and the rarity of the words."""
+    if retriever.encoder is None:
+        raise ValueError("sentences are compared by their meaning: the retriever needs an encoder")
+    outlined = retriever.store.with_outlines(hits)
+    return answer_question(question, query, outlined, retriever.encoder, retriever.rarities(question))
+
+
+def apart(ranked: Sequence[Citation]) -> list[Citation]:
+    """The citations without those that overlap a better one: an item of a list that is quoted whole says nothing new."""
+    kept: list[Citation] = []
+    for one in ranked:
+        if not any(one.source == other.source and one.start < other.end and other.start < one.end for other in kept):
+            kept.append(one)
+    return kept
+
+
+def rank_sentences(
+    question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder, rarities: Rarities | None = None
+) -> list[Citation]:
+    """Every sentence of the chunks that may answer with its final score, best first; of equal ones the one found earlier."""
+    names = identifiers(question)
+    candidates = without_rivals(candidate_sentences(hits), names)
     if not candidates:
         return []
-    vectors = encoder.encode_documents([fitting(candidate.text, encoder) for candidate in candidates])
-    scores = combined_scores(question, query, vectors, candidates)
-    ranked = [replace(candidate, score=float(score)) for candidate, score in zip(candidates, scores, strict=True)]
+    vectors = encoder.encode_documents([fitting(candidate.judged, encoder) for candidate in candidates])
+    scores = combined_scores(question, query, vectors, candidates, rarities)
+    ranked = [citation_of(candidate, float(score)) for candidate, score in zip(candidates, scores, strict=True)]
     return sorted(ranked, key=lambda citation: -citation.score)
 
 
-def candidate_sentences(question: str, hits: Sequence[Hit]) -> list[Citation]:
-    """Every sentence of the chunks that could answer the question, once, with the score of its best chunk."""
-    found: dict[tuple[str, int, int], Citation] = {}
+def candidate_sentences(hits: Sequence[Hit]) -> list[Candidate]:
+    """Every sentence of the chunks that could answer a question, once, as it stands in its best chunk.
+
+    Of two overlapping chunks the one in which it brings along more has it.
+    """
+    found: dict[tuple[str, int], Candidate] = {}
     for hit in hits:
-        for start, end in split_sentences(hit.text):
-            text = hit.text[start:end]
-            place = (hit.source, hit.start + start, hit.start + end)
-            if place in found or not says_something(text) or asks(text, question):
-                continue
-            line = hit.line + count_lines(hit.text[:start])
-            found[place] = Citation(*place, line, hit.page, hit.heading, text, closeness(hit))
+        before = ""
+        for quotation in quotations(hit):
+            place = (hit.source, quotation.start)
+            known = found.get(place)
+            if known is None:
+                found[place] = Candidate(quotation, hit, before)
+            elif known.quotation.end < quotation.end:
+                found[place] = replace(known, quotation=quotation)
+            before = quotation.text
     return list(found.values())
+
+
+def citation_of(candidate: Candidate, score: float) -> Citation:
+    """A candidate with its place and score."""
+    quotation, hit = candidate.quotation, candidate.hit
+    return Citation(
+        hit.source,
+        quotation.start,
+        quotation.end,
+        hit.line + count_lines(hit.text[: quotation.start - hit.start]),
+        hit.page,
+        quotation.heading,
+        quotation.text,
+        score,
+        quotation.context,
+        quotation.lines,
+        quotation.is_cut,
+    )
 
 
 def closeness(hit: Hit) -> float:
     """How close a chunk comes to the question: its cosine, whatever the search has ordered it by."""
     return hit.score if hit.vector_score is None else hit.vector_score
-
-
-def says_something(text: str) -> bool:
-    """Whether a line is more than a heading, a rule, a cell or a fragment."""
-    return len(WORD.findall(text)) >= SHORTEST_SENTENCE and not MARKUP_ONLY.match(text)
-
-
-def asks(text: str, question: str) -> bool:
-    """Whether a sentence is a question itself, or holds the very one that was asked: nearest of all, and no answer."""
-    repeated = " ".join(WORD.findall(question.casefold()))
-    return text.rstrip("\"'*_`)]» ").endswith("?") or (
-        bool(repeated) and repeated in " ".join(WORD.findall(text.casefold()))
-    )
 
 
 def count_lines(text: str) -> int:
@@ -139,33 +204,97 @@ def fitting(text: str, encoder: Encoder) -> str:
     return text if len(spans) <= room else text[: spans[room - 1][1]]
 
 
+# Exact names
+
+
+def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier]) -> list[Candidate]:
+    """The candidates that may speak of the names in the question.
+
+    None, where a name of the question stands in no candidate at all, nor in the headings above: nothing is known of it.
+    Otherwise all but those that speak of another name of the same shape.
+    """
+    if not names:
+        return list(candidates)
+    held = [[held_share(name, candidate) > 0 for name in names] for candidate in candidates]
+    required = [column for column, name in enumerate(names) if not name.has_other_forms]
+    if required and not any(row[column] for row in held for column in required):
+        return []
+    return [
+        candidate
+        for candidate, row in zip(candidates, held, strict=True)
+        if any(row) or not speaks_of_rival(names, candidate.quotation)
+    ]
+
+
+def speaks_of_rival(names: Sequence[Identifier], quotation: Quotation) -> bool:
+    """Whether a quotation holds a name of the same shape as one that was asked for."""
+    others = identifiers(quotation.text)
+    return any(name.has_rival_in(others, same_letters=not quotation.is_row) for name in names)
+
+
+def held_share(name: Identifier, candidate: Candidate) -> float:
+    """1 where a candidate or its heading or context holds a name, a part of it where the sentence before does."""
+    if name.is_in(folded(f"{candidate.quotation.heading}\n{candidate.judged}")):
+        return 1.0
+    return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
+
+
+# Scores
+
+
 def combined_scores(
-    question: str, query: NDArray[np.float32], vectors: NDArray[np.float32], candidates: Sequence[Citation]
+    question: str,
+    query: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+    candidates: Sequence[Candidate],
+    rarities: Rarities | None = None,
 ) -> NDArray[np.float64]:
-    """The merit of each sentence; float64 (sentences,)."""
+    """The merit of each candidate; float64 (candidates,)."""
     meaning = vectors.astype(np.float64) @ query.astype(np.float64)
-    chunk = np.array([candidate.score for candidate in candidates])
-    words = shared_words(question, [candidate.text for candidate in candidates])
-    return WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
+    chunk = np.array([closeness(candidate.hit) for candidate in candidates])
+    words = shared_words(question, [candidate.judged for candidate in candidates], rarities)
+    scores = WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
+    if names := identifiers(question):
+        scores += WEIGHT_NAMES * np.array(
+            [sum(held_share(name, candidate) for name in names) / len(names) for candidate in candidates]
+        )
+    return np.asarray(scores)
 
 
-def shared_words(question: str, sentences: Sequence[str]) -> NDArray[np.float64]:
+def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | None = None) -> NDArray[np.float64]:
     """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
 
-    Rarity is inverse document frequency over the sentences themselves (Sparck Jones 1972), so no list of stop words is
-    needed in any language: what nearly every sentence holds says little.
+    Rarity is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up: what
+    nearly every sentence holds says little, and so does what the whole store speaks of. The stop words of the question's
+    language say nothing.
     """
-    bags = [stems(sentence) for sentence in sentences]
-    frequency = Counter(stem for bag in bags for stem in bag)
-    wanted = {stem: math.log(1 + len(bags) / (1 + frequency[stem])) for stem in stems(question)}
-    total = sum(wanted.values())
-    if not total:
+    known = rarities or Rarities()
+    bags = [keys(sentence, known.language) for sentence in sentences]
+    weights: list[float] = []
+    rows: list[list[bool]] = []
+    for word in dict.fromkeys(WORD.findall(question.casefold())):
+        terms = analyse(word, known.language)
+        if not terms:
+            continue
+        wanted = keys(word, known.language)
+        rows.append([not wanted.isdisjoint(bag) for bag in bags])
+        weights.append(known.rarity(terms[0]) + math.log(1 + len(bags) / (1 + sum(rows[-1]))))
+    if not weights:
         return np.zeros(len(bags))
-    return np.array([sum(weight for stem, weight in wanted.items() if stem in bag) / total for bag in bags])
+    return np.asarray(np.array(weights) @ np.array(rows, np.float64) / sum(weights))
+
+
+def keys(text: str, language: str) -> set[str]:
+    """What two texts share where they have a word in common: its terms in a language, and its crude stem in any."""
+    return {*analyse(text, language), *stems(text)}
 
 
 def stems(text: str) -> set[str]:
     """The words of a text without their endings, crudely: six letters tell most words apart, and of those after the
-    third, trailing e, n and s are dropped, which are the plurals and cases of English and German.
+    third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
+    holds a digit have no endings.
     """
-    return {word[:3] + word[3:6].rstrip("ens") for word in WORD.findall(text.casefold())}
+    return {
+        word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens")
+        for word in WORD.findall(text.casefold())
+    }

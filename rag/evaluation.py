@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.answer import answer_question
+from rag.answer import answer_from_store
 from rag.encoder import Encoder
 from rag.metrics import evaluate
 from rag.quantization import quantize_query
@@ -122,7 +122,7 @@ def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnsw
     for known in answers:
         vector = encoder.encode_query(known.question)
         hits = retriever.retrieve(known.question, DEFAULT_K, vector=vector, epoch=epoch)
-        answer = answer_question(known.question, vector, hits, encoder)
+        answer = answer_from_store(retriever, known.question, vector, hits)
         text = folded(answer.text)
         abstained += not answer.answered
         found += any(folded(expected) in text for expected in known.answers)

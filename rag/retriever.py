@@ -82,6 +82,19 @@ class Ask:
     watch: Watch
 
 
+@dataclass(frozen=True, slots=True)
+class Rarities:
+    """How many chunks of a store hold each term of a question, in the question's language; nothing of a store without words."""
+
+    language: str = ""
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+    chunks: int = 0
+
+    def rarity(self, term: str) -> float:
+        """The inverse document frequency of a term, 0 where nothing is known."""
+        return rarity(self.frequencies.get(term, 0), self.chunks) if self.chunks else 0.0
+
+
 @dataclass
 class Retriever:
     """Finds chunks for questions in one store. `encoder` may be None for searches by words alone.
@@ -236,6 +249,17 @@ class Retriever:
             own = {form for forms in question_forms(question, language, [language]) for form in forms}
             foreign = {form for forms in asked for form in forms} - own
         return weigh_words(asked, frequencies, statistics, together, shared, foreign)
+
+    def rarities(self, question: str, epoch: int | None = None) -> Rarities:
+        """How rare the words of a question are among the chunks of an epoch, the latest by default."""
+        at = self.store.epoch() if epoch is None else epoch
+        statistics = self.statistics(at)
+        collection = self.store.collection()
+        if not statistics.languages or collection is None or collection.analyser != ANALYSER:
+            return Rarities()
+        language = self.question_language(question, statistics)
+        terms = {term for word in WORD.findall(question.casefold()) for term in analyse(word, language)}
+        return Rarities(language, self.store.term_frequencies(terms, at), statistics.chunk_count)
 
     def question_language(self, question: str, statistics: TextStatistics) -> str:
         """The one language to analyse a question in: its own where the store holds it, else the store's most common."""

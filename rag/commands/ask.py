@@ -30,14 +30,15 @@ SNIPPET = 240  # characters of a hit shown on a terminal
 
 def ask(options: Namespace) -> int:
     """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
-    from rag.answer import answer_question
+    from rag.answer import answer_from_store
+    from rag.retriever import Retriever
 
     spec = language_model_spec(options)
     with open_store(options) as store:
         encoder = store_encoder(store, options)
         vector = encoder.encode_query(options.question)
         hits = find(store, encoder, options, vector)
-        answer = answer_question(options.question, vector, hits, encoder)
+        answer = answer_from_store(Retriever(store, encoder, options.language), options.question, vector, hits)
         note_empty(store, hits)
     if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
         return generate(options, spec, hits)
