@@ -7,7 +7,6 @@ bounded by the text and the chunks, not by the tokens.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from enum import IntEnum
 from itertools import accumulate, chain, groupby, islice
@@ -133,7 +132,7 @@ def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) ->
 
 # Outlines
 
-_DIVIDER = re.compile(r"[\s|:=+-]*-[\s|:=+-]*")  # the line between the header of a table and its rows
+_DIVIDER = "|:=+- \t"  # what the line between the header of a table and its rows is made of
 _INTRODUCES = (":", "：")
 
 
@@ -192,7 +191,7 @@ def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The first row of a table, above the line that divides it from the others if it has one."""
     rows = (trimmed(text, *span) for span in line_spans(text, start, end))
     spans = list(islice((span for span in rows if span[0] < span[1]), 3))
-    while spans and _DIVIDER.fullmatch(text, *spans[0]):
+    while spans and not text[slice(*spans[0])].strip(_DIVIDER):
         del spans[0]  # the frame of a table in reStructuredText
     return spans[0] if len(spans) > 1 else None
 

@@ -16,8 +16,16 @@ PATH_SEPARATOR = " > "
 MAX_HEADING_CHARACTERS = 120  # of one heading in a path: a runaway heading must not outweigh its text
 _MAX_HEADINGS = 8  # in a path: code can be indented thousands of times
 
-_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_EMPHASIS = re.compile(r"[*`]+|\s\{#[^{}]*\}\s*$")
+_ROLE = re.compile(r":[A-Za-z][\w:+.-]{0,60}:`([^`<>]*[^`<>\s])?\s?(?:<([^`<>]*)>)?`")  # :ref:`text <target>`
+_RST_LINK = re.compile(r"`([^`<>]+?)\s?<[^`<>]*>`__?")
+_EMPTY_LINK = re.compile(r"\[[¶#🔗]?\]\([^()]*\)(?:\{[^{}]*\})?")  # a place to link to, which shows nothing
+_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()]*\)|(?<!\w)\[([^\[\]]+)\]\[[^\[\]]*\]")
+_TAG = re.compile(
+    r"</?(?:a|abbr|b|br|code|em|font|i|img|kbd|small|span|strong|sub|sup|u)(?:\s[^<>]*)?/?>", re.IGNORECASE
+)
+# What a heading may end with to be linked to: { #anchor .class }, {: #anchor }, [#anchor], a paragraph sign.
+_ANCHOR = re.compile(r"(?:\s?(?:\{:?\s?[#.][^{}]*\}|\[#[^\[\]\s]+\]|¶|\uf0c1))+$")
+_EMPHASIS = re.compile(r"[*`]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +108,21 @@ class HeadingPath:
 
 
 def plain_heading(markup: str) -> str:
-    """A heading as a reader says it: on one line, without emphasis, code marks and link targets, and of bounded length.
+    """A heading as a reader says it: on one line, of bounded length, without emphasis, code marks, roles and anchors.
 
-    >>> plain_heading("Use `make` in [the shell](sh.md) {#make}")
+    >>> plain_heading("Use `make` in [the shell](sh.md) { #make }")
     'Use make in the shell'
+    >>> plain_heading("The :class:`~app.Flask` object and :ref:`its context <context>` ¶")
+    'The Flask object and its context'
     """
-    words = _EMPHASIS.sub("", _LINK.sub(r"\1", markup[:2000])).split()
-    title = " ".join(words)
+    plain = _RST_LINK.sub(r"\1", _ROLE.sub(_role_text, " ".join(markup[:2000].split())))
+    plain = _TAG.sub("", _LINK.sub(r"\1\2", _EMPTY_LINK.sub("", plain))).strip()
+    plain = _ANCHOR.sub("", plain) or plain  # a heading may be about `{#each}`
+    title = " ".join(_EMPHASIS.sub("", plain).split())
     return title if len(title) <= MAX_HEADING_CHARACTERS else title[: MAX_HEADING_CHARACTERS - 1].rstrip() + "…"
+
+
+def _role_text(role: re.Match[str]) -> str:
+    """What a role of reStructuredText shows: its text, else its target, of which `~` leaves the last part."""
+    shown = (role[1] or role[2] or "").removeprefix("!")
+    return shown.rpartition(".")[2] if shown.startswith("~") else shown

@@ -86,8 +86,19 @@ class Answer:
     @property
     def text(self) -> str:
         """The sentences with their numbers: `The first one. [1] The second one. [2]`; empty where nothing fits."""
-        parts = [f"{citation.shown} [{number}]" for number, citation in enumerate(self.citations, start=1)]
+        parts = self.parts
         return ("\n" if any("\n" in part for part in parts) else " ").join(parts)
+
+    @property
+    def parts(self) -> list[str]:
+        """Each quotation with its number, below its context where the one before does not have the same."""
+        parts, above = [], None
+        for number, citation in enumerate(self.citations, start=1):
+            context = citation.context
+            lead = f"{' '.join(context.text.split())}\n" if context and context != above else ""
+            parts.append(f"{lead}{citation.shown} [{number}]")
+            above = context
+        return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +132,10 @@ def answer_question(
 
 
 def answer_from_store(retriever: Retriever, question: str, query: NDArray[np.float32], hits: Sequence[Hit]) -> Answer:
-    """The same with all that the store knows besides: the outlines of the chunks and the rarity of the words."""
+    """The same, with the rarity of the question's words in the store; give hits with their outlines."""
     if retriever.encoder is None:
         raise ValueError("sentences are compared by their meaning: the retriever needs an encoder")
-    outlined = retriever.store.with_outlines(hits)
-    return answer_question(question, query, outlined, retriever.encoder, retriever.rarities(question))
+    return answer_question(question, query, hits, retriever.encoder, retriever.rarities(question))
 
 
 def apart(ranked: Sequence[Citation]) -> list[Citation]:

@@ -121,7 +121,7 @@ def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnsw
     found = cited = abstained = 0
     for known in answers:
         vector = encoder.encode_query(known.question)
-        hits = retriever.retrieve(known.question, DEFAULT_K, vector=vector, epoch=epoch)
+        hits = store.with_outlines(retriever.retrieve(known.question, DEFAULT_K, vector=vector, epoch=epoch))
         answer = answer_from_store(retriever, known.question, vector, hits)
         text = folded(answer.text)
         abstained += not answer.answered

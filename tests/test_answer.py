@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
 import pytest
 
-from rag.answer import Answer, answer_question, candidate_sentences, count_lines, shared_words, stems
+from rag.answer import Answer, Citation, answer_question, candidate_sentences, count_lines, shared_words, stems
 from rag.encoder import Encoder, load_encoder
-from sql.records import Hit
+from rag.quotation import Context
+from rag.retriever import Rarities
+from sql.records import Hit, Lead, Outline, Section
 from sql.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,10 +38,7 @@ def hit(text: str, start: int = 0, line: int = 1, score: float = 0.5, source: st
 def ask(question: str, hits: Sequence[Hit], encoder: Encoder) -> Answer:
     query = encoder.encode_query(question)
     vectors = encoder.encode_documents([one.text for one in hits]) if hits else np.empty((0, 384), np.float32)
-    scored = [
-        hit(one.text, one.start, one.line, float(vector @ query), one.source)
-        for one, vector in zip(hits, vectors, strict=True)
-    ]
+    scored = [replace(one, score=float(vector @ query)) for one, vector in zip(hits, vectors, strict=True)]
     return answer_question(question, query, scored, encoder)
 
 
@@ -89,9 +89,9 @@ def test_nothing_found_is_no_answer(encoder: Encoder) -> None:
 
 def test_overlapping_chunks_offer_a_sentence_once() -> None:
     second = TEXT.index("Tickets")
-    found = candidate_sentences("?", [hit(TEXT, score=0.9), hit(TEXT[second:], start=second, line=4, score=0.4)])
-    assert len(found) == len({(one.start, one.end) for one in found}) == 4
-    assert {one.score for one in found} == {0.9}
+    found = candidate_sentences([hit(TEXT, score=0.9), hit(TEXT[second:], start=second, line=4, score=0.4)])
+    assert len(found) == len({(one.quotation.start, one.quotation.end) for one in found}) == 4
+    assert {one.hit.score for one in found} == {0.9}
 
 
 def test_a_question_is_never_the_answer(encoder: Encoder) -> None:
@@ -100,11 +100,14 @@ def test_a_question_is_never_the_answer(encoder: Encoder) -> None:
     assert [citation.text for citation in answer.citations] == ["The museum opens at nine."]
 
 
-def test_headings_and_rules_are_no_candidates() -> None:
-    found = candidate_sentences(
-        "?", [hit("# How to open the door\n\n---\n\n| a | b |\n|---|---|\n\nTurn the round handle.")]
-    )
-    assert [one.text for one in found] == ["Turn the round handle."]
+@pytest.mark.parametrize(
+    "question",
+    ["opening hours", "The opening hours are", "The opening hours are nine to five.", "Opening hours?"],
+)
+def test_a_sentence_that_holds_the_very_words_of_the_question_answers_it(encoder: Encoder, question: str) -> None:
+    text = "Tickets cost twelve euros.\n\nThe opening hours are nine to five. Dogs stay outside."
+    answer = ask(question, [hit(text)], encoder)
+    assert answer.citations[0].text == "The opening hours are nine to five."
 
 
 def test_a_sentence_longer_than_the_encoder_reads_is_quoted_whole(encoder: Encoder) -> None:
@@ -121,6 +124,17 @@ def test_rare_words_count_more_than_common_ones() -> None:
     assert shared_words("?!", sentences).tolist() == [0, 0, 0, 0]
 
 
+def test_words_that_are_rare_in_the_store_count_more_than_those_that_are_common_there() -> None:
+    sentences = ["The kiln is hot.", "The glaze is hot."]
+    assert shared_words("kiln glaze", sentences).tolist() == pytest.approx([0.5, 0.5])
+    kiln, glaze = shared_words("kiln glaze", sentences, Rarities("en", {"kiln": 900, "glaze": 2}, 1000))
+    assert kiln < 0.4 < 0.6 < glaze
+
+
+def test_numbers_are_compared_whole() -> None:
+    assert shared_words("4711001", ["4711002", "4711001"]).tolist() == [0, 1]
+
+
 def test_stems_ignore_case_and_endings() -> None:
     assert stems("Quantized QUANTIZATION") == {"quanti"}
     assert stems("dog dogs") == {"dog"}
@@ -129,3 +143,77 @@ def test_stems_ignore_case_and_endings() -> None:
 
 def test_lines_are_counted_by_every_kind_of_line_end() -> None:
     assert count_lines("a\nb\r\nc\rd") == 3
+
+
+# Exact names
+
+PRICES = "| Part | Price |\n|---|---|\n" + "".join(f"| P-{n:04} | {3 * n} EUR |\n" for n in range(130, 145))
+SETTINGS = "# Options\n\nAll of them may be left out.\n\n- `dedupingInterval: 2000`\n- `refreshInterval: 0`\n- `retryCount: 5`\n"
+HOSTS = "The printer has the address 192.168.0.7 on every floor.\n\nThe scanner has the address 192.168.0.75 there.\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        ("P-0137", PRICES, "| P-0137 | 411 EUR |"),
+        ("How much does part P-0137 cost?", PRICES, "| P-0137 | 411 EUR |"),
+        ("price of p-0142", PRICES, "| P-0142 | 426 EUR |"),
+        ("dedupingInterval", SETTINGS, "- `dedupingInterval: 2000`"),
+        ("What is the default of retryCount?", SETTINGS, "- `retryCount: 5`"),
+        ("What is 192.168.0.75?", HOSTS, "The scanner has the address 192.168.0.75 there."),
+        ("192.168.0.7", HOSTS, "The printer has the address 192.168.0.7 on every floor."),
+    ],
+)
+def test_an_exact_name_is_answered_by_what_holds_it_and_by_nothing_else(
+    encoder: Encoder, question: str, text: str, quoted: str
+) -> None:
+    assert [citation.text for citation in ask(question, [hit(text)], encoder).citations] == [quoted]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much does part P-9137 cost?", PRICES),
+        ("P-013", PRICES),
+        ("What is the default of cacheInterval?", SETTINGS),
+        ("Which device has the address 192.168.0.8?", HOSTS),
+    ],
+)
+def test_a_name_that_the_documents_do_not_hold_is_not_answered_by_another_one(
+    encoder: Encoder, question: str, text: str
+) -> None:
+    assert not ask(question, [hit(text)], encoder).answered
+
+
+def test_the_heading_above_may_hold_the_name_that_was_asked_for(encoder: Encoder) -> None:
+    text = "## max_connections\n\nThe default is 100.\n\n## max_workers\n\nThe default is 8.\n"
+    second = text.index("## max_workers")
+    outline = Outline((Section(0, 18, "max_connections"), Section(second, second + 14, "max_workers")))
+    (citation,) = ask("default of max_workers", [replace(hit(text), outline=outline)], encoder).citations
+    assert (citation.text, citation.heading) == ("The default is 8.", "max_workers")
+
+
+# What belongs to a sentence
+
+
+def test_the_header_of_a_table_is_quoted_above_its_row(encoder: Encoder) -> None:
+    header = "| Part | Price |"
+    row = "| P-0137 | 411 EUR |"
+    outline = Outline((), (Lead(500, 500 + len(PRICES), 40, 40 + len(header), header),))
+    rows = PRICES[PRICES.index("| P-") :]
+    answer = ask("P-0137", [replace(hit(rows, start=500), outline=outline)], encoder)
+    assert answer.citations[0].context == Context(40, 40 + len(header), header)
+    assert answer.text == f"{header}\n{row} [1]"
+
+
+def test_two_rows_of_a_table_have_its_header_once() -> None:
+    context = Context(0, 9, "| a | b |")
+    rows = [Citation("t.md", n, n + 9, 1, 0, "", f"| {n} | 22 |", 1.0, context) for n in (10, 20)]
+    assert Answer("?", tuple(rows)).text == "| a | b |\n| 10 | 22 | [1]\n| 20 | 22 | [2]"
+
+
+def test_a_list_is_quoted_with_the_sentence_that_introduces_it_and_not_twice(encoder: Encoder) -> None:
+    text = "Dogs bark.\n\nThe museum shows these things:\n\n- old coins\n- round stones\n- dried plants\n\nCats purr.\n"
+    answer = ask("What does the museum show?", [hit(text)], encoder)
+    assert [one.text for one in answer.citations] == [text[12:-13]]
+    assert answer.text == "The museum shows these things:\n- old coins\n- round stones\n- dried plants [1]"

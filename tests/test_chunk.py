@@ -14,6 +14,7 @@ from ingest.blocks import code_blocks, markdown_blocks, rst_blocks, text_blocks
 from ingest.chunk import MAX_CHARACTERS, MIN_TOKENS, chunker_name, split_document
 from ingest.document import Document
 from ingest.html import extract_html
+from sql.records import Outline
 
 if TYPE_CHECKING:
     from rag.tokenizer import Tokenizer
@@ -247,3 +248,74 @@ def test_limits_the_encoder_cannot_keep_are_refused(tokenizer: Tokenizer, max_to
 def test_the_chunkers_name_tells_its_limits_apart() -> None:
     assert len({chunker_name(), chunker_name(100, 30), chunker_name(200, 10)}) == 3
     assert chunker_name() == chunker_name(200, 30)
+
+
+# Outlines
+
+
+def outline_of(text: str, tokenizer: Tokenizer, max_tokens: int = 40, format_name: str = "markdown") -> list[Chunk]:
+    """The chunks of a document, whose outlines give exact slices of it."""
+    chunks = split_document(document_of(text, format_name), tokenizer, max_tokens, 0)
+    for chunk in chunks:
+        assert all(text[lead.lead_start : lead.lead_end] == lead.text for lead in chunk.outline.leads)
+        assert all(chunk.start <= section.start < chunk.end for section in chunk.outline.sections)
+        assert Outline.from_json(chunk.outline.as_json()) == chunk.outline
+    return chunks
+
+
+def test_a_chunk_of_several_sections_tells_the_heading_above_each_place(tokenizer: Tokenizer) -> None:
+    text = "# A\n\nOne.\n\n## B\n\nTwo.\n\n## C\n\nThree."
+    (chunk,) = outline_of(text, tokenizer)
+    found = {word: chunk.outline.heading_at(text.index(word), chunk.heading) for word in ("One", "Two", "Three")}
+    assert found == {"One": "A", "Two": "A > B", "Three": "A > C"}
+    assert chunk.outline.is_heading(text.index("## B"), text.index("## B") + 4)
+    assert not chunk.outline.is_heading(text.index("Two"), text.index("Two") + 4)
+
+
+def test_a_chunk_within_one_section_has_no_outline(tokenizer: Tokenizer) -> None:
+    chunks = outline_of("# A\n\n" + " ".join([words(10)] * 12), tokenizer)
+    assert len(chunks) > 2
+    assert {chunk.outline for chunk in chunks[1:]} == {Outline()}
+    assert {chunk.outline.as_json() for chunk in chunks[1:]} == {""}
+
+
+@pytest.mark.parametrize(
+    ("format_name", "table", "header"),
+    [
+        ("markdown", "| cat | bird |\n|---|---|\n" + "| the cat | one |\n" * 30, "| cat | bird |"),
+        ("rst", "+---+---+\n| a | b |\n+===+===+\n" + "| c | d |\n+---+---+\n" * 20, "| a | b |"),
+    ],
+)
+def test_the_header_of_a_table_belongs_to_its_rows_in_every_chunk(
+    tokenizer: Tokenizer, format_name: str, table: str, header: str
+) -> None:
+    chunks = outline_of(f"The cat sat.\n\n{table}\nThe bird.\n", tokenizer, format_name=format_name)
+    rows = [chunk for chunk in chunks if chunk.text.startswith(("| the", "| c", "+---+---+\n| c"))]
+    assert len(rows) > 1
+    for chunk in rows:
+        lead = chunk.outline.lead_at(chunk.start, chunk.start + 9)
+        assert lead is not None
+        assert lead.text == header
+
+
+def test_the_sentence_before_a_list_belongs_to_its_items_and_to_nothing_else(tokenizer: Tokenizer) -> None:
+    text = "The cat. It sat here:\n\n" + "- one bird\n" * 30 + "\nThe cat sat.\n"
+    chunks = outline_of(text, tokenizer)
+    lead = chunks[-2].outline.lead_at(chunks[-2].start, chunks[-2].start + 10)
+    assert lead is not None
+    assert lead.text == "It sat here:"
+    assert chunks[-1].outline.lead_at(text.index("The cat sat"), len(text) - 1) is None
+
+
+def test_a_chunk_does_not_end_between_a_colon_and_what_it_introduces(tokenizer: Tokenizer) -> None:
+    text = words(26) + "\n\nIt sat here:\n\n- one bird\n- one cat\n- one bird\n- one cat\n\n" + words(20)
+    assert not any(chunk.text.endswith(":") for chunk in outline_of(text, tokenizer))
+
+
+def test_the_outlines_of_many_headings_and_tables_are_found_in_order(tokenizer: Tokenizer) -> None:
+    text = "".join(f"# H{n}\n\n| a{n} | b |\n|---|---|\n| {n} | d |\n\n" for n in range(300))
+    for chunk in outline_of(text, tokenizer):
+        for section in chunk.outline.sections:
+            assert text.startswith(f"# {section.heading}\n", section.start) or section.start == section.end
+        for lead in chunk.outline.leads:
+            assert lead.text.startswith("| a")

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 import version_1
 from migration_worker import CHANGES, stop_before
-from support import DIMENSIONS, PROJECT, draft_document, open_store, publish_document, run_python, visible_texts
+from support import (
+    DIMENSIONS,
+    PROJECT,
+    draft_document,
+    open_store,
+    publish_document,
+    run_python,
+    source_document,
+    vectors_of,
+    visible_texts,
+)
 
 from rag.analyser import ANALYSER
 from rag.quantization import quantize_query
@@ -18,7 +28,9 @@ from rag.retriever import Retriever
 from rag.word_index import add_words
 from sql.client import Client, parse_location
 from sql.errors import StoreError, StoreMismatch
-from sql.store import SCHEMA_VERSION, Store
+from sql.migrate import add_revision
+from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
+from sql.store import SCHEMA_VERSION, Passages, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +107,7 @@ def assert_migrated(folder: Path) -> None:
 
 
 def test_a_reader_of_an_old_store_is_told_the_command_that_migrates_it(old: Path) -> None:
-    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 2: .*`python -m rag migrate --db .*store`$"):
+    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 3: .*`python -m rag migrate --db .*store`$"):
         Store.open(str(old))
     version = ask(old, "SELECT max(schema_version) FROM collection FORMAT TabSeparated")
     assert version == "1\n"  # a reader changes nothing
@@ -106,7 +118,7 @@ def test_a_writer_migrates_an_old_store_and_says_so_once(old: Path) -> None:
     for _ in range(2):
         with Store.open(str(old), write=True, announce=said.append):
             pass
-    assert said == [f"{old}: bringing schema version 1 to 2"]
+    assert said == [f"{old}: bringing schema version {one} to {one + 1}" for one in (1, 2)]
     assert_migrated(old)
 
 
@@ -166,6 +178,27 @@ def test_words_are_made_of_the_stored_texts_and_are_those_of_a_new_store(old: Pa
     ):
         rows = f"SELECT {names} FROM {table} ORDER BY {names} FORMAT TabSeparated"
         assert ask(old, rows) == ask(tmp_path / "new", rows)
+
+
+def test_a_store_of_version_2_keeps_its_rows_and_gets_outlines_with_new_documents(tmp_path: Path) -> None:
+    fresh_store(tmp_path / "store").close()
+    ask(tmp_path / "store", "ALTER TABLE chunks DROP COLUMN outline")
+    client = Client(parse_location(str(tmp_path / "store")))
+    add_revision(client, {"schema_version": 2})
+    client.close()
+    with pytest.raises(StoreMismatch, match="has schema version 2"):
+        Store.open(str(tmp_path / "store"))
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        assert store.damaged_documents() == []
+        assert visible_texts(store) == {path: texts for path, texts in version_1.TEXTS.items() if texts}
+        outline = Outline((Section(0, 3, "New"),), (Lead(4, 5, 0, 3, "New"),))
+        draft = store.begin(source_document("new.md"))
+        chunk = Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline)
+        store.insert(Passages([(draft, chunk)], vectors_of(["New a"])))
+        store.publish([draft])
+        hits = store.with_outlines(store.search(QUERIES[0], 20))
+        assert {hit.source: hit.outline for hit in hits if hit.outline != NO_OUTLINE} == {"new.md": outline}
+        assert store.damaged_documents() == []
 
 
 def test_a_damaged_old_store_is_left_as_it_is(old: Path) -> None:
@@ -289,7 +322,7 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:
     ended = run_python("-m", "rag", "migrate", "--db", str(old))
-    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 2, 6 chunks\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 3, 6 chunks\n")
     assert "bringing schema version 1 to 2" in ended.stderr
     assert "making the words of 3 documents" in ended.stderr
     again = run_python("-m", "rag", "migrate", "--db", str(old))

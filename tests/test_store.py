@@ -448,7 +448,7 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
     ("version", "message"),
     [
         (9, "has schema version 9 and this program knows 2: install a newer int8-rag"),
-        (1, "has schema version 1, of an older int8-rag, and this program needs 2: bring it .*`python -m rag migrate"),
+        (1, "has schema version 1, of an older int8-rag, and this program needs 3: bring it .*`python -m rag migrate"),
     ],
 )
 def test_a_store_written_by_another_version_is_refused_with_the_remedy(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rag.answer import Answer
     from rag.encoder import Encoder
     from rag.generation import GeneratedAnswer
+    from rag.quotation import Context
     from sql.records import Hit
     from sql.search import Step
     from sql.store import Store
@@ -37,7 +38,7 @@ def ask(options: Namespace) -> int:
     with open_store(options) as store:
         encoder = store_encoder(store, options)
         vector = encoder.encode_query(options.question)
-        hits = find(store, encoder, options, vector)
+        hits = store.with_outlines(find(store, encoder, options, vector))
         answer = answer_from_store(Retriever(store, encoder, options.language), options.question, vector, hits)
         note_empty(store, hits)
     if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
@@ -246,8 +247,9 @@ def show_answer(answer: Answer) -> None:
     if not answer.answered:
         out(NO_ANSWER)
         return
-    for number, citation in enumerate(answer.citations, start=1):
-        out(f"{one_line(citation.text)} [{number}]")
+    for part in answer.parts:
+        for line in part.split("\n"):
+            out(f"{' ' * (len(line) - len(line.lstrip(' ')))}{one_line(line)}")
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
@@ -296,11 +298,18 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
                 "heading": citation.heading,
                 "text": citation.text,
                 "score": round(citation.score, 6),
+                "context": context_record(citation.context),
+                "truncated": citation.is_cut,
             }
             for citation in answer.citations
         ],
         "answered": answer.answered,
     }
+
+
+def context_record(context: Context | None) -> dict[str, Any] | None:
+    """What a quotation cannot be understood without, as JSON, with offsets like its own."""
+    return None if context is None else {"start": context.start, "end": context.end, "text": context.text}
 
 
 def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
