@@ -20,13 +20,12 @@ from ingest.sync import prepare_store
 from rag.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
 from rag.beir import read_answers, read_corpus, read_queries
 from rag.evaluation import RememberingEncoder, folded
-from rag.quantization import quantize_query
+from rag.retriever import Retriever
 from sql.settings import DEFAULT_K, read_settings
 from sql.store import Store
 
 if TYPE_CHECKING:
     from rag.encoder import Encoder
-    from sql.records import Hit
 
 Item = TypeVar("Item")
 THRESHOLDS = (0.25, 0.30, 0.33, 0.36, 0.39, 0.42, 0.45)
@@ -44,16 +43,17 @@ def main() -> None:
         encoder, scheme = prepare_store(store, read_settings())
         remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
         index_corpus(store, encoder, options.folder, read_corpus(options.folder), scheme)
+        retriever = Retriever(store, remembering)
         known = sample(list(read_answers(options.folder)), options.questions, draw)
         own = []
         for answer in known:
-            ranked = rank(store, remembering, answer.question)
+            ranked = rank(retriever, remembering, answer.question)
             least = FURTHER_SENTENCES * ranked[0][0]
             right = [any(folded(one) in text for one in answer.answers) for score, text in ranked if score >= least]
             own.append((ranked[0][0], right[0], any(right)))
         foreign = {
             folder.name: [
-                (rank(store, remembering, query.text) or [(0.0, "")])[0][0]
+                (rank(retriever, remembering, query.text) or [(0.0, "")])[0][0]
                 for query in sample(list(read_queries(folder)), options.questions, draw)
             ]
             for folder in options.others
@@ -74,11 +74,11 @@ def sample(items: list[Item], count: int, draw: random.Random) -> list[Item]:
     return draw.sample(items, min(count, len(items)))
 
 
-def rank(store: Store, encoder: Encoder, question: str) -> list[tuple[float, str]]:
+def rank(retriever: Retriever, encoder: Encoder, question: str) -> list[tuple[float, str]]:
     """Score and text of the sentences an answer may take, best first."""
     vector = encoder.encode_query(question)
-    hits: list[Hit] = store.search(quantize_query(vector), DEFAULT_K)
-    ranked = rank_sentences(question, vector, hits, encoder)[:MAX_SENTENCES]
+    hits = retriever.store.with_outlines(retriever.retrieve(question, DEFAULT_K, vector=vector))
+    ranked = rank_sentences(question, vector, hits, encoder, retriever.rarities(question))[:MAX_SENTENCES]
     return [(citation.score, folded(citation.text)) for citation in ranked]
 
 
