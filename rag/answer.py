@@ -37,9 +37,10 @@ WEIGHT_MEANING = 0.4
 WEIGHT_WORDS = 0.3
 WEIGHT_CHUNK = 0.3
 WEIGHT_NAMES = 0.3  # only where the question holds exact names
-ANSWER_THRESHOLD = 0.36
+ANSWER_THRESHOLD = 0.38
 # A further sentence must come this close to the best one.
-FURTHER_SENTENCES = 0.85
+FURTHER_SENTENCES = 0.83
+WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD = re.compile(r"\w+")
 
@@ -128,7 +129,8 @@ def answer_question(
     if not ranked or ranked[0].score < ANSWER_THRESHOLD:
         return Answer(question, ())
     least = FURTHER_SENTENCES * ranked[0].score
-    return Answer(question, tuple(apart([citation for citation in ranked if citation.score >= least])[:MAX_SENTENCES]))
+    close = apart([citation for citation in ranked if citation.score >= least])[:MAX_SENTENCES]
+    return Answer(question, tuple(apart([whole_list(citation, close, ranked) for citation in close])))
 
 
 def answer_from_store(retriever: Retriever, question: str, query: NDArray[np.float32], hits: Sequence[Hit]) -> Answer:
@@ -136,6 +138,18 @@ def answer_from_store(retriever: Retriever, question: str, query: NDArray[np.flo
     if retriever.encoder is None:
         raise ValueError("sentences are compared by their meaning: the retriever needs an encoder")
     return answer_question(question, query, hits, retriever.encoder, retriever.rarities(question))
+
+
+def whole_list(citation: Citation, close: Sequence[Citation], ranked: Sequence[Citation]) -> Citation:
+    """The introduction with all of its list, where several of its items would be quoted one by one, else the citation."""
+    context = citation.context
+    if context is None or sum(one.source == citation.source and one.context == context for one in close) < 2:
+        return citation
+    for one in ranked:
+        holds = one.source == citation.source and one.start == context.start and citation.end <= one.end
+        if holds and one.lines:
+            return replace(one, score=citation.score)
+    return citation
 
 
 def apart(ranked: Sequence[Citation]) -> list[Citation]:
@@ -275,20 +289,19 @@ def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | N
     """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
 
     Rarity is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up: what
-    nearly every sentence holds says little, and so does what the whole store speaks of. The stop words of the question's
-    language say nothing.
+    nearly every sentence holds says little, and so does what the whole store speaks of. Stop words, which the store does
+    not count, have the latter alone.
     """
     known = rarities or Rarities()
     bags = [keys(sentence, known.language) for sentence in sentences]
     weights: list[float] = []
     rows: list[list[bool]] = []
     for word in dict.fromkeys(WORD.findall(question.casefold())):
-        terms = analyse(word, known.language)
-        if not terms:
-            continue
+        terms = analyse(word, known.language)  # none of a stop word
         wanted = keys(word, known.language)
         rows.append([not wanted.isdisjoint(bag) for bag in bags])
-        weights.append(known.rarity(terms[0]) + math.log(1 + len(bags) / (1 + sum(rows[-1]))))
+        in_store = known.rarity(terms[0]) if terms else 0.0
+        weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + sum(rows[-1]))))
     if not weights:
         return np.zeros(len(bags))
     return np.asarray(np.array(weights) @ np.array(rows, np.float64) / sum(weights))

@@ -25,6 +25,7 @@ WORD = re.compile(r"\w+")
 _MARKUP_ONLY = re.compile(r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$)")
 _UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
+_SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
 _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
 _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
 
@@ -74,8 +75,7 @@ class Quotation:
 def quotations(hit: Hit) -> Iterator[Quotation]:
     """What can be quoted of a chunk, in order. Headings, mere markup and questions are left out."""
     headers = {(lead.lead_start, lead.lead_end) for lead in hit.outline.leads}
-    sentences = split_sentences(hit.text)
-    for start, end in sentences:
+    for start, end in spans(hit.text):
         place = hit.start + start, hit.start + end
         text = hit.text[start:end]
         is_header = place in headers and len(cells(text)) > 1
@@ -89,6 +89,16 @@ def quotations(hit: Hit) -> Iterator[Quotation]:
             yield Quotation(
                 place[0], hit.start + last, hit.text[start:last], heading, context, lines=last > end, is_cut=is_cut
             )
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of the sentences of a text; of settings (`name: value`), which no stop divides, of each line."""
+    for start, end in split_sentences(text):
+        lines = [trimmed(text, *span) for span in line_spans(text, start, end)]
+        if len(lines) > 1 and all(_SETTING.match(text, *line) for line in lines if line[0] < line[1]):
+            yield from (line for line in lines if line[0] < line[1])
+        else:
+            yield start, end
 
 
 def is_markup(text: str) -> bool:

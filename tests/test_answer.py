@@ -9,7 +9,16 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from rag.answer import Answer, Citation, answer_question, candidate_sentences, count_lines, shared_words, stems
+from rag.answer import (
+    Answer,
+    Citation,
+    answer_question,
+    candidate_sentences,
+    count_lines,
+    shared_words,
+    stems,
+    whole_list,
+)
 from rag.encoder import Encoder, load_encoder
 from rag.quotation import Context
 from rag.retriever import Rarities
@@ -217,3 +226,18 @@ def test_a_list_is_quoted_with_the_sentence_that_introduces_it_and_not_twice(enc
     answer = ask("What does the museum show?", [hit(text)], encoder)
     assert [one.text for one in answer.citations] == [text[12:-13]]
     assert answer.text == "The museum shows these things:\n- old coins\n- round stones\n- dried plants [1]"
+
+
+def test_several_items_of_a_list_are_quoted_as_the_list_that_they_are() -> None:
+    lead = Context(0, 12, "It consists:")
+    items = [Citation("a.md", n, n + 5, 1, 0, "", "- one", 0.9, lead) for n in (20, 14)]
+    whole = Citation("a.md", 0, 25, 1, 0, "", "It consists:\n- two\n- one", 0.2, lines=True)
+    assert whole_list(items[0], items, [*items, whole]) == replace(whole, score=0.9)
+    assert whole_list(items[0], items[:1], [*items, whole]) == items[0]
+    assert whole_list(items[0], items, items) == items[0]
+
+
+def test_a_setting_is_a_line_of_its_own(encoder: Encoder) -> None:
+    text = "dedupingInterval: 2000\nrefreshInterval: 0\nmax_connections = 100\n"
+    (citation,) = ask("What is max_connections?", [hit(text)], encoder).citations
+    assert citation.text == "max_connections = 100"
