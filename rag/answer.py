@@ -37,7 +37,7 @@ WEIGHT_MEANING = 0.4
 WEIGHT_WORDS = 0.3
 WEIGHT_CHUNK = 0.3
 WEIGHT_NAMES = 0.3  # only where the question holds exact names
-ANSWER_THRESHOLD = 0.38
+ANSWER_THRESHOLD = 0.36
 # A further sentence must come this close to the best one.
 FURTHER_SENTENCES = 0.83
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
