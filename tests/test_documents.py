@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import PROJECT, run_python
 
-from rag import answer
+from rag import answer, quotation
 from sql import settings
 
 if TYPE_CHECKING:
@@ -279,11 +279,13 @@ def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
         "meaning": answer.WEIGHT_MEANING,
         "words": answer.WEIGHT_WORDS,
         "chunk": answer.WEIGHT_CHUNK,
+        "names": answer.WEIGHT_NAMES,
     }
     assert f"best score is below {answer.ANSWER_THRESHOLD}," in text
     assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
+    assert f"At most {quotation.MOST_LINES} lines and {quotation.MOST_CHARACTERS:,} characters" in text
     assert f"The {settings.DEFAULT_K} chunks nearest" in text
-    assert f"fewer than {answer.SHORTEST_SENTENCE} words" in text
+    assert f"fewer than {quotation.FEWEST_WORDS} words" in text
 
 
 # SQL
