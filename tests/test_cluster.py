@@ -20,6 +20,7 @@ from support import (
     open_store,
     publish_document,
     source_document,
+    vectors_of,
     visible_texts,
 )
 
@@ -27,10 +28,10 @@ from rag.quantization import quantize_query
 from sql.cells import cell_count
 from sql.client import ENGINES_BY_NAME, Client
 from sql.errors import StoreError, StoreUnreachable, UsageError
-from sql.records import WordQuery
+from sql.records import Chunk, Outline, Section, WordQuery
 from sql.search import SearchOptions
 from sql.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
-from sql.store import Store
+from sql.store import Passages, Store
 from sql.tend import tend_cells
 from sql.transfer import export_store, import_store, read_export
 
@@ -338,3 +339,23 @@ def test_the_epoch_of_a_cluster_is_read_from_the_commits(location: str) -> None:
         assert shown == Statement("epoch", variant="cluster")
         assert "FROM commits" in shown.as_script()
         assert store.begin(source_document("a.txt")).generation >> 40 == 1
+
+
+def test_a_cluster_of_version_2_gets_outlines_on_every_node(location: str, shards: list[Server]) -> None:
+    database = urllib.parse.urlsplit(location).path.strip("/")
+    with open_store(location) as store:
+        write_library(store)
+        expected = visible_texts(store)
+        for shard in shards:
+            for name in (database, local(location)):
+                shard.ask("ALTER TABLE chunks DROP COLUMN outline", name)
+        store.revise(schema_version=2)
+    with Store.open(location, write=True) as store:
+        outline = Outline((Section(0, 3, "New"),))
+        draft = store.begin(source_document("new.md"))
+        store.insert(Passages([(draft, Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline))], vectors_of(["New a"])))
+        store.publish([draft])
+        assert visible_texts(store) == expected | {"new.md": ["New a"]}
+        assert store.damaged_documents() == []
+        hits = store.with_outlines(store.search(QUERY, 100))
+        assert [hit.outline for hit in hits if hit.source == "new.md"] == [outline]
