@@ -18,6 +18,7 @@ from rag.analyser import (
     ANALYSER,
     MULTIPLE,
     UNKNOWN,
+    analyse,
     choose_language,
     codes_of,
     compound_parts,
@@ -27,7 +28,7 @@ from rag.analyser import (
     question_forms,
 )
 from rag.quantization import quantize_query
-from sql.errors import UsageError
+from sql.errors import StoreMismatch, UsageError
 from sql.records import TextStatistics, WordQuery
 from sql.settings import RETRIEVAL_MODES
 
@@ -254,8 +255,11 @@ class Retriever:
         """How rare the words of a question are among the chunks of an epoch, the latest by default."""
         at = self.store.epoch() if epoch is None else epoch
         statistics = self.statistics(at)
-        collection = self.store.collection()
-        if not statistics.languages or collection is None or collection.analyser != ANALYSER:
+        if not statistics.languages:
+            return Rarities()
+        try:
+            self.store.check_analyser(ANALYSER, at)
+        except StoreMismatch:  # its words are of another analyser: a search by meaning works without them
             return Rarities()
         language = self.question_language(question, statistics)
         terms = {term for word in WORD.findall(question.casefold()) for term in analyse(word, language)}
