@@ -23,8 +23,9 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch.nn import functional as F
+from rag.torch_door import torch
+
+F = torch.nn.functional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.checkpoint import Checkpoint, EncoderConfig
+from rag.checkpoint import POOLINGS, Checkpoint, EncoderConfig
 from rag.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256
@@ -48,7 +48,29 @@ BERT_TO_DISTILBERT = [
 ]
 SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
 GRANULARITIES, WEIGHT_BITS = ("per-channel", "per-tensor"), (8, 4)
-POOLING_MODES = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+# What sentence-transformers before 5.4 calls the modes of pooling, one key of true or false each; later the value is named.
+POOLING_MODES = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+# Architectures whose outputs are hidden states. A masked language model is an encoder with a head that is left out; all
+# published base models are saved as one.
+ENCODER_ARCHITECTURES = re.compile(r"\w*(Model|ForMaskedLM|ForPreTraining)$")
+HEADS = {
+    "SequenceClassification": "it scores a text or a pair of texts (a classifier, or a cross-encoder for reranking)",
+    "QuestionAnswering": "it marks answers in passages (a reader)",
+    "TokenClassification": "it labels tokens",
+    "MultipleChoice": "it chooses between texts",
+    "NextSentencePrediction": "it judges pairs of sentences",
+    "CausalLM": "it writes texts (a language model: --llm takes those)",
+    "LMHeadModel": "it writes texts (a language model: --llm takes those)",
+}
+HEAD_WEIGHTS = re.compile(r"^(classifier|qa_outputs|score)\.")  # of a config that names no architecture
+UNLIMITED = 1 << 20  # transformers writes 10^30 where a tokenizer has no limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +184,39 @@ def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]
     if kind not in readers:
         raise ModelError(f"{model.name} is a model of type {kind:.40}: only DistilBERT and BERT encoders can be used")
     tensors = read_tensors(model)
+    refuse_head(model, config, tensors)
     if kind == "bert":
         tensors = bert_as_distilbert(tensors)
     return tensors, readers[kind](config, model.name)
 
 
+def refuse_head(model: FloatModel, config: dict[str, Any], tensors: FloatTensors) -> None:
+    """Raises ModelError for a model that was trained for its head: what it computes below is no embedding of a text.
+
+    A folder whose modules pool and that holds no such weights is an encoder, whatever its config was copied from.
+    """
+    heads = sorted(name for name in tensors if HEAD_WEIGHTS.match(name))
+    pools = "Pooling" in module_kinds(model)
+    architectures = config.get("architectures") or []
+    for name in architectures if isinstance(architectures, list) else [architectures]:
+        kinds = [kind for head, kind in HEADS.items() if str(name).endswith(head)]
+        if not kinds and ENCODER_ARCHITECTURES.match(str(name)):
+            continue
+        if heads or not pools:
+            kind = kinds[0] if kinds else "it is no encoder of texts"
+            raise ModelError(f"{model.name} is a {name!s:.60}: {kind}; give a model that was trained for embeddings")
+    if heads and not pools and not architectures:
+        raise ModelError(
+            f"{model.name} has the weights of a head ({heads[0]:.60}): it was trained to classify or to mark answers; "
+            "give a model that was trained for embeddings"
+        )
+
+
 def read_tensors(model: FloatModel) -> FloatTensors:
     """All tensors of the weights file as float32, without the prefix of a model with a head."""
     from safetensors import SafetensorError, safe_open
+
+    import rag.torch_door  # noqa: F401 (before safetensors loads torch)
 
     try:
         # Through torch where a tensor is bfloat16, which NumPy does not know.
@@ -238,21 +285,11 @@ def checked_activation(activation: Any, name: str) -> str:
 
 def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: str) -> EncoderConfig:
     """The checkpoint's config: the architecture, and how sentence-transformers would use the model."""
-    modules = read_json(model.folder / "modules.json", default=[])
-    try:
-        if not isinstance(modules, list):
-            raise TypeError
-        kinds = [module["type"].rsplit(".", 1)[-1] for module in modules]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{model.folder / 'modules.json'} is no list of modules with their types") from error
+    kinds = module_kinds(model)
     if unknown := set(kinds) - SENTENCE_MODULES:
         raise ModelError(f"{model.name} has the layers {sorted(unknown)}: only {sorted(SENTENCE_MODULES)} can be used")
-    prompts = read_object(model.folder / "config_sentence_transformers.json", default={}).get("prompts") or {}
-    if not isinstance(prompts, dict):
-        raise ModelError(f"{model.name}: the prompts in config_sentence_transformers.json are no JSON object")
-    limit = read_object(model.folder / "sentence_bert_config.json", default={}).get("max_seq_length")
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise ModelError(f"{model.name}: max_seq_length is {limit!r:.40}, it has to be a whole number above 0")
+    query_prompt, document_prompt = prompts_of(model)
+    limit = token_limit(model)
     positions = config["max_position_embeddings"]
     return EncoderConfig(
         model=model.name,
@@ -267,21 +304,77 @@ def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: 
         positions=positions,
         max_tokens=min(limit or DEFAULT_MAX_TOKENS, positions) if isinstance(positions, int) else positions,
         layer_norm_eps=config["layer_norm_eps"],
-        pooling=pooling_mode(model),
+        pooling=pooling_mode(model, prompted=bool(query_prompt or document_prompt)),
         # A plain transformers model says nothing of it; cosine similarity is what its users expect.
-        normalized="Normalize" in kinds or not modules,
-        query_prompt=prompts.get("query") or "",
-        document_prompt=prompts.get("document") or prompts.get("passage") or "",
+        normalized="Normalize" in kinds or not kinds,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
     )
 
 
-def pooling_mode(model: FloatModel) -> str:
-    """`mean` or `cls`, as the model's pooling config says; mean where it says nothing."""
-    config = read_object(model.folder / "1_Pooling" / "config.json", default={"pooling_mode_mean_tokens": True})
-    modes = [mode for mode, on in config.items() if mode.startswith("pooling_mode_") and on is True]
-    if len(modes) != 1 or modes[0] not in POOLING_MODES:
-        raise ModelError(f"{model.name} pools by {modes}: only one of {sorted(POOLING_MODES)} can be used")
-    return POOLING_MODES[modes[0]]
+def module_kinds(model: FloatModel) -> list[str]:
+    """The classes of the modules that sentence-transformers makes a model of; none where it is a plain one."""
+    modules = read_json(model.folder / "modules.json", default=[])
+    try:
+        if not isinstance(modules, list):
+            raise TypeError
+        return [module["type"].rsplit(".", 1)[-1] for module in modules]
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelError(f"{model.folder / 'modules.json'} is no list of modules with their types") from error
+
+
+def prompts_of(model: FloatModel) -> tuple[str, str]:
+    """What sentence-transformers puts before questions and before documents: the prompt of that name, or the default."""
+    config = read_object(model.folder / "config_sentence_transformers.json", default={})
+    prompts = config.get("prompts") or {}
+    if not isinstance(prompts, dict):
+        raise ModelError(f"{model.name}: the prompts in config_sentence_transformers.json are no JSON object")
+    default = prompts.get(str(config.get("default_prompt_name"))) or ""
+
+    def prompt(*names: str) -> Any:
+        given = [prompts[name] for name in names if name in prompts]
+        return next(filter(None, given), "" if given else default)
+
+    return prompt("query"), prompt("document", "passage", "corpus")
+
+
+def token_limit(model: FloatModel) -> int | None:
+    """The longest text in tokens, as the model's files say; None where they say nothing.
+
+    sentence-transformers writes it as `max_seq_length` before version 5.4, and later leaves it to the tokenizer's config,
+    where transformers has a number of 31 digits for no limit. A plain transformers model has that one too, but there it
+    says what the positions allow and not what the model was trained for.
+    """
+    name, key = "sentence_bert_config.json", "max_seq_length"
+    limit = read_object(model.folder / name, default={}).get(key)
+    if limit is None and (model.folder / "modules.json").is_file():
+        name, key = "tokenizer_config.json", "model_max_length"
+        limit = read_object(model.folder / name, default={}).get(key)
+        if isinstance(limit, int | float) and limit > UNLIMITED:
+            return None
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise ModelError(f"{model.name}: {key} is {limit!r:.40} in {name}, it has to be a whole number above 0")
+    return limit
+
+
+def pooling_mode(model: FloatModel, *, prompted: bool = False) -> str:
+    """`mean` or `cls`, as the model's pooling config says, in the words of any version; mean where it says nothing.
+
+    Raises ModelError for other modes, for several at once, and where the tokens of the model's prompts are to be left out.
+    """
+    config = read_object(model.folder / "1_Pooling" / "config.json", default={"pooling_mode": "mean"})
+    modes = [
+        POOLING_MODES.get(key, key) for key, on in config.items() if key.startswith("pooling_mode_") and on is True
+    ]
+    if (named := config.get("pooling_mode")) is not None:
+        modes = list(named) if isinstance(named, list) else [named]
+    if len(modes) != 1 or modes[0] not in POOLINGS:
+        raise ModelError(f"{model.name} pools by {modes!s:.80}: only one of {', '.join(POOLINGS)} can be used")
+    if config.get("include_prompt") is False and prompted:
+        raise ModelError(
+            f"{model.name} leaves its prompt out of the mean over tokens (include_prompt): it cannot be used"
+        )
+    return str(modes[0])
 
 
 def check_tensors(tensors: FloatTensors, config: EncoderConfig) -> None:

@@ -14,13 +14,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from rag.checkpoint import Checkpoint
 from rag.convert import Recipe, quantize_smoothed
 from rag.kernel import GELU_MINIMUM, ZERO_POINT
 from rag.kernel_torch import pool
+from rag.torch_door import torch
+
+F = torch.nn.functional
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

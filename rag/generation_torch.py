@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from rag.language_model import language_model_checkpoint, load_language_model, one_reason, read_tokenizer
+from rag.torch_door import torch
 from sql.errors import ModelError
 
 if TYPE_CHECKING:

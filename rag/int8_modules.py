@@ -15,10 +15,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from rag.kernel import FoldedLinear
 from rag.kernel_torch import choose_product, float_linear, onednn_linear
+from rag.torch_door import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

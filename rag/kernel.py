@@ -15,12 +15,15 @@ all of 0..255 with zero-point 0, and the shift is in the bias of the layer that 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy.typing import NDArray
 
     from rag.checkpoint import Checkpoint
@@ -72,9 +75,28 @@ class Kernel(Protocol):
     name: str
     pads: bool  # computes padding like tokens, so that only texts of like length should share a batch
 
+    @property
+    def threads(self) -> int:
+        """How many threads may run `forward` at once and gain by it, each within `limited`."""
+        ...
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:
+        """While it lasts, what the calling thread computes is spread over so many threads."""
+        ...
+
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """Pooled vectors, float32 (texts, dimensions), of padded ids (texts, tokens) with their true lengths."""
         ...
+
+
+class OneBatchAtATime:
+    """A kernel whose libraries decide themselves how they spread a batch."""
+
+    threads = 1
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Changes nothing."""
+        return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from rag.convert import ActivationRanges, distilbert_weights
+from rag.kernel import OneBatchAtATime
 from rag.kernel_torch import pool
+from rag.torch_door import torch
 from sql.errors import ModelError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def saved_bytes(module: Any) -> int:
         return (Path(folder) / "weights.pt").stat().st_size
 
 
-class FloatKernel:
+class FloatKernel(OneBatchAtATime):
     """Runs the float model with the same batches, pooling and normalization as the int8 kernels."""
 
     name = "transformers float32"

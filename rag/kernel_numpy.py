@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.kernel import GELU_MINIMUM, ROUNDING, ZERO_POINT, fold
+from rag.kernel import GELU_MINIMUM, ROUNDING, ZERO_POINT, OneBatchAtATime, fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BLOCK = 512  # 512 * 255 * 127 < 2^24: sums of one block are exact integers in float32
 
 
-class NumpyKernel:
+class NumpyKernel(OneBatchAtATime):
     """Runs a checkpoint with int8 weights in memory; one layer at a time is widened while it is used."""
 
     name = "numpy int8"

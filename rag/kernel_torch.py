@@ -6,11 +6,10 @@ where one is missing or wrong, plain arithmetic on the same codes takes its plac
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from rag.attention_torch import Attention, BfloatAttention, FloatAttention, runs
 from rag.compute import Plan
@@ -29,9 +28,13 @@ from rag.kernel import (
     leave_unfolded,
     scale_query,
 )
+from rag.torch_door import batch_threads, limited, torch
+
+F = torch.nn.functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
@@ -76,9 +79,19 @@ class TorchKernel:
             for layer in folded.layers
         ]
 
+    @property
+    def threads(self) -> int:
+        """As many as torch has."""
+        return batch_threads()
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:
+        """While it lasts, what the calling thread computes is spread over so many threads."""
+        return limited(threads)
+
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Pooled vectors, float32 (texts, dimensions)."""
-        with torch.inference_mode():
+        """Pooled vectors, float32 (texts, dimensions); of a question or so, on one thread: too little to be shared."""
+        few = int(lengths.sum()) <= FEW_ROWS
+        with torch.inference_mode(), limited(1) if few else nullcontext():
             vectors: NDArray[np.float32] = self._forward(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
         return vectors
 

@@ -13,14 +13,15 @@ import re
 import shutil
 from contextlib import contextmanager
 from hashlib import sha256
+from threading import local
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from rag.checkpoint import digest, read_header, replaced_folder
 from rag.int8_modules import Int8Embedding, Int8Linear
 from rag.quantization import quantize_channels
+from rag.torch_door import torch
 from rag.weights import INDEX_FILE, file_sha256, language_model_folder
 from sql.errors import InvalidVector, ModelError
 
@@ -344,25 +345,38 @@ def one_reason(error: BaseException) -> str:
     return lines[0][:200]
 
 
+class Building(local):
+    """Whether the running thread is making a module without memory."""
+
+    empty = False
+
+
+BUILDING = Building()
+
+
+def without_memory(_module: torch.nn.Module, _name: str, parameter: torch.nn.Parameter | None) -> Any:
+    """What torch asks for each parameter that any module gets: one on the device `meta` in its place, or None."""
+    if not BUILDING.empty or parameter is None or parameter.is_meta:
+        return None
+    return torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
+
+
+# Once and for good: adding and taking away such a hook would disturb threads that are making modules of their own.
+torch.nn.modules.module.register_module_parameter_registration_hook(without_memory)
+
+
 @contextmanager
 def parameters_without_memory() -> Iterator[None]:
-    """While it lasts, every parameter that a module gets becomes one on the device `meta`; buffers stay real.
+    """While it lasts, every parameter that a module of this thread gets is on the device `meta`; buffers stay real.
 
     `torch.device("meta")` would take the buffers too, and tables of angles that are computed while a model is made are
     in no file of weights.
     """
-    register = torch.nn.Module.register_parameter
-
-    def register_empty(self: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
-        if parameter is not None and not parameter.is_meta:
-            parameter = torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
-        register(self, name, parameter)
-
-    setattr(torch.nn.Module, "register_parameter", register_empty)  # noqa: B010
+    BUILDING.empty = True
     try:
         yield
     finally:
-        setattr(torch.nn.Module, "register_parameter", register)  # noqa: B010
+        BUILDING.empty = False
 
 
 def tensor_places(module: Any) -> dict[str, str]:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from rag.attention_torch import BfloatAttention, FloatAttention
 from rag.compute import Plan
 from rag.kernel import ZERO_POINT
 from rag.kernel_torch import PRODUCTS, choose_product, float_linear, onednn_linear, random_linear, widened_linear
+from rag.torch_door import torch
 from sql.settings import instruction_caps
 
 if TYPE_CHECKING:

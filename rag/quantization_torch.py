@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from rag.quantization import AXES, CLIPPED_SHARE, FLOAT32_MAX, LEAST_SCALE, RATIOS, look_up
+from rag.torch_door import torch
 from sql.errors import InvalidVector
 
 if TYPE_CHECKING:

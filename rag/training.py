@@ -18,8 +18,6 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
-from torch.nn import functional as F
 
 from rag.checkpoint import WEIGHTS_FILE, digest, read_header, write_checkpoint
 from rag.compute import Plan
@@ -39,7 +37,10 @@ from rag.pairs import (
     unique_passages,
 )
 from rag.tokenizer import Tokenizer
+from rag.torch_door import torch
 from sql.errors import ModelError, RagError
+
+F = torch.nn.functional
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

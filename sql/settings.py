@@ -8,6 +8,7 @@
 | RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
 | RAG_LLM | the language model for answers: `hf:FOLDER_OR_ID` or `openai:MODEL@URL` | none: answers quote |
 | RAG_LLM_KEY | the key that a served language model wants | none |
+| OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
@@ -25,6 +26,7 @@ QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default
 GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
 RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
 COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
+THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch's libraries read them
 INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
 RETRIEVAL_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
 # Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
@@ -63,3 +65,8 @@ def read_settings(compute: str | None = None) -> Settings:
 def instruction_caps() -> list[str]:
     """What keeps the libraries in torch from using all instructions of the CPU; set by nobody but for measuring."""
     return [os.environ.get(name, "") for name in INSTRUCTION_CAPS]
+
+
+def chosen_threads() -> bool:
+    """Whether the user has said how many threads torch computes with."""
+    return any(os.environ.get(name) for name in THREAD_COUNTS)

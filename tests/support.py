@@ -16,6 +16,7 @@ import numpy as np
 from rag.analyser import chunk_words
 from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
 from rag.encoder import Encoder
+from rag.kernel import OneBatchAtATime
 from rag.quantization import quantize_vectors
 from sql.metadata import NO_METADATA
 from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
@@ -130,7 +131,7 @@ def visible_texts(store: Store) -> dict[str, list[str]]:
 
 
 @dataclass
-class HashKernel:
+class HashKernel(OneBatchAtATime):
     """Vectors that are a function of the token ids alone; counts its work, and stops after `batches_left` batches."""
 
     dimensions: int

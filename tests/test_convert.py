@@ -204,6 +204,100 @@ def test_layers_and_poolings_that_would_be_ignored_are_refused(
         quantize_model(given(tmp_path))
 
 
+def write_newer_sentence_config(folder: Path, pooling: dict[str, Any], limit: float, prompts: dict[str, str]) -> None:
+    """The files of sentence-transformers 5.4 and later: pooling by name, the token limit with the tokenizer."""
+    modules = ["base.modules.transformer.Transformer", "sentence_transformer.modules.pooling.Pooling"]
+    (folder / "1_Pooling").mkdir()
+    files: dict[str, Any] = {
+        "modules.json": [{"type": f"sentence_transformers.{name}"} for name in modules],
+        "1_Pooling/config.json": {"embedding_dimension": 48, "include_prompt": True} | pooling,
+        "config_sentence_transformers.json": {"prompts": prompts, "default_prompt_name": None},
+        "sentence_bert_config.json": {
+            "transformer_task": "feature-extraction",
+            "module_output_name": "token_embeddings",
+        },
+        "tokenizer_config.json": {"model_max_length": limit},
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "limit", "expected"),
+    [
+        ({"pooling_mode": "mean"}, 64, ("mean", 64)),
+        ({"pooling_mode": ["cls"]}, 1e30, ("cls", 256)),
+        ({"pooling_mode": "cls", "pooling_mode_mean_tokens": True}, 280, ("cls", 280)),
+    ],
+)
+def test_a_folder_of_newer_sentence_transformers_keeps_its_pooling_and_its_limit(
+    tmp_path: Path, tokenizer: Tokenizer, pooling: dict[str, Any], limit: float, expected: tuple[str, int]
+) -> None:
+    save_bert(tmp_path, tokenizer)
+    write_newer_sentence_config(tmp_path, pooling, int(limit), {"query": "a ", "passage": "the ", "document": ""})
+    config = quantize_model(given(tmp_path))[0].config
+    assert (config.pooling, config.max_tokens) == expected
+    assert (config.query_prompt, config.document_prompt, config.normalized) == ("a ", "the ", False)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "message"),
+    [
+        ({"pooling_mode": "max"}, "pools by"),
+        ({"pooling_mode": ["mean", "cls"]}, "pools by"),
+        ({"pooling_mode": 3}, "pools by"),
+        ({"pooling_mode": "mean", "include_prompt": False}, "leaves its prompt out"),
+    ],
+)
+def test_a_newer_pooling_that_would_be_ignored_is_refused(
+    tmp_path: Path, tokenizer: Tokenizer, pooling: dict[str, Any], message: str
+) -> None:
+    save_bert(tmp_path, tokenizer)
+    write_newer_sentence_config(tmp_path, pooling, 64, {"query": "a "})
+    with pytest.raises(ModelError, match=message):
+        quantize_model(given(tmp_path))
+
+
+def rename_architecture(folder: Path, architectures: list[str]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": architectures}))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ("BertForSequenceClassification", "cross-encoder"),
+        ("DistilBertForQuestionAnswering", "marks answers"),
+        ("BertForTokenClassification", "labels tokens"),
+        ("BertLMHeadModel", "writes texts"),
+        ("BertForSomethingNew", "no encoder of texts"),
+    ],
+)
+def test_a_model_that_was_trained_for_its_head_is_refused_by_what_it_is(
+    tmp_path: Path, tokenizer: Tokenizer, architecture: str, message: str
+) -> None:
+    save_bert(tmp_path, tokenizer)
+    rename_architecture(tmp_path, [architecture])
+    with pytest.raises(ModelError, match=f"{architecture}: .*{message}"):
+        quantize_model(given(tmp_path))
+
+
+def test_the_weights_of_a_head_tell_where_the_config_does_not(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path, tokenizer)
+    rename_architecture(tmp_path, [])
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file(tensors | {"classifier.weight": np.ones((1, 48), np.float32)}, tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match=r"classifier\.weight"):
+        quantize_model(given(tmp_path))
+
+
+@pytest.mark.parametrize("architecture", ["BertModel", "BertForMaskedLM", "BertForPreTraining"])
+def test_a_base_model_is_accepted_as_it_is_published(tmp_path: Path, tokenizer: Tokenizer, architecture: str) -> None:
+    save_bert(tmp_path, tokenizer)
+    rename_architecture(tmp_path, [architecture])
+    assert quantize_model(given(tmp_path))[0].config.pooling == "mean"
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("kind", ["weight", "bias"])
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, tokenizer: Tokenizer, value: float, kind: str) -> None:

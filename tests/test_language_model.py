@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -200,12 +201,16 @@ def test_weights_without_the_prefix_of_the_head_are_read(tmp_path: Path) -> None
     assert torch.equal(expected, logits(load_language_model(tmp_path / "b" / "int8")))
 
 
-def test_an_empty_model_takes_no_memory_and_nothing_stays_changed() -> None:
-    before = torch.nn.Module.register_parameter
+def test_an_empty_model_takes_no_memory_and_models_of_other_threads_keep_theirs() -> None:
+    made: list[torch.nn.Module] = []
     with parameters_without_memory():
-        layer = torch.nn.Linear(1000, 1000)
-    assert layer.weight.is_meta
-    assert torch.nn.Module.register_parameter is before
+        empty = torch.nn.Linear(1000, 1000)
+        other = Thread(target=lambda: made.append(torch.nn.Linear(2, 2)))
+        other.start()
+        other.join()
+    assert empty.weight.is_meta
+    assert not made[0].weight.is_meta
+    assert not torch.nn.Linear(2, 2).weight.is_meta
 
 
 # The model that generates
