@@ -447,7 +447,7 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (9, "has schema version 9 and this program knows 2: install a newer int8-rag"),
+        (9, "has schema version 9 and this program knows 3: install a newer int8-rag"),
         (1, "has schema version 1, of an older int8-rag, and this program needs 3: bring it .*`python -m rag migrate"),
     ],
 )
