@@ -112,9 +112,11 @@ class Candidate:
 
     @property
     def judged(self) -> str:
-        """What is compared with the question: a row means little without its header, and an item without its list."""
-        context = self.quotation.context
-        return f"{context.text}\n{self.quotation.text}" if context else self.quotation.text
+        """What is compared with the question: a row means little without its header, an item without its list, and an
+        answer without what was asked."""
+        quotation = self.quotation
+        context = quotation.context.text if quotation.context else ""
+        return "\n".join(text for text in (quotation.question, context, quotation.text) if text)
 
 
 def answer_question(

@@ -30,6 +30,7 @@ _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'
 _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
 
 _COLON = re.compile(r"[:：][*_`\"”»)\s]*$")
+_STOPPED = re.compile(r"[.!?…。！？।۔;][\"'*_`)\]»”’“«」』）》〉\s]*(?:\[\d+\]\s*)*$")
 _ANNOUNCES = re.compile(
     r"\b(?:following|follows|below|these|those are|such as|for example|e\.g\.|folgend\w*|folgt|unten|diese[sr]?|"
     r"zum beispiel|z\. ?b\.|suivant\w*|ci-dessous|voici|siguiente\w*|abajo|seguent\w*|seguinte\w*|abaixo|volgende|"
@@ -39,6 +40,8 @@ _ANNOUNCES = re.compile(
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r"#{1,6}\s")
+_BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
+_HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
 _GRID = re.compile(r"[ \t]*\+[-=+]+\+")
 
 
@@ -65,6 +68,7 @@ class Quotation:
     context: Context | None = None
     lines: bool = False
     is_cut: bool = False
+    question: str = ""  # the heading right above it, where that asks what it answers
 
     @property
     def is_row(self) -> bool:
@@ -73,22 +77,73 @@ class Quotation:
 
 
 def quotations(hit: Hit) -> Iterator[Quotation]:
-    """What can be quoted of a chunk, in order. Headings, mere markup and questions are left out."""
+    """What can be quoted of a chunk, in order. Headings, mere markup and questions are left out.
+
+    What follows a question answers it, up to the end of its paragraph or list, however short: `Not at present.` The
+    question is its context, unless it is the heading.
+    """
     headers = {(lead.lead_start, lead.lead_end) for lead in hit.outline.leads}
+    above = _Above(hit.text)
     for start, end in spans(hit.text):
         place = hit.start + start, hit.start + end
         text = hit.text[start:end]
-        is_header = place in headers and len(cells(text)) > 1
-        if is_header or hit.outline.is_heading(*place) or is_markup(text) or asks(text):
+        above.pass_to(start)
+        is_heading = hit.outline.is_heading(*place) or is_markup(text)
+        if is_heading or asks(text):
+            above.enter(start, end, is_heading=is_heading)
+            continue
+        asked, above.last_end = above.question, end
+        if place in headers and len(cells(text)) > 1:
             continue
         lead = hit.outline.lead_at(*place)
         context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
+        if context is None and asked is not None and not above.is_heading:
+            context = Context(hit.start + asked[0], hit.start + asked[1], hit.text[slice(*asked)])
         last, is_cut = carried(hit.text, start, end)
-        if says_something(hit.text[start:last], context):
+        if says_something(hit.text[start:last], context, is_answer=asked is not None):
             heading = hit.outline.heading_at(place[0], hit.heading)
+            question = _unmarked(hit.text[slice(*asked)]) if asked is not None and above.is_heading else ""
             yield Quotation(
-                place[0], hit.start + last, hit.text[start:last], heading, context, lines=last > end, is_cut=is_cut
+                place[0],
+                hit.start + last,
+                hit.text[start:last],
+                heading,
+                context,
+                lines=last > end,
+                is_cut=is_cut,
+                question=question,
             )
+
+
+class _Above:
+    """The question that stands above a place of a text, if what stands there answers it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.question: tuple[int, int] | None = None
+        self.is_heading = False
+        self.last_end = -1  # of what has been said since, -1 for nothing
+
+    def enter(self, start: int, end: int, *, is_heading: bool) -> None:
+        """A heading, a line of markup or a question; only a heading that says something ends the one above."""
+        if asks(_unmarked(self._text[start:end])):
+            self.question, self.is_heading = (start, end), is_heading
+        elif WORD.search(self._text, start, end):
+            self.question = None
+        self.last_end = -1
+
+    def pass_to(self, start: int) -> None:
+        """A new paragraph after an answer ends it, unless it is the next item of a list."""
+        if self.last_end >= 0 and _BLANK_LINE.search(self._text, self.last_end, start):
+            line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
+            if not _ITEM.match(self._text, line_start):
+                self.question = None
+
+
+def _unmarked(text: str) -> str:
+    """A heading without its marks: `Why?` of `## Why? { #why }`."""
+    lines = (_HEADING_END.sub("", line) for line in text.splitlines() if WORD.search(line))
+    return " ".join(lines).strip("#* \t")
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
@@ -111,12 +166,13 @@ def asks(text: str) -> bool:
     return _QUESTION_MARK.search(text) is not None or _GREEK_QUESTION.search(text) is not None
 
 
-def says_something(text: str, context: Context | None = None) -> bool:
-    """Whether a text is more than a word or two by themselves: it has three, or a name and a value, or a context."""
+def says_something(text: str, context: Context | None = None, *, is_answer: bool = False) -> bool:
+    """Whether a text is more than a word or two by themselves: it has three, or a name and a value, or a context, or
+    answers the question above."""
     if len(WORD.findall(text)) >= FEWEST_WORDS:
         return True
     is_pair = len(cells(text)) > 1 or _PAIR.match(text) is not None
-    return (is_pair or context is not None) and WORD.search(text) is not None
+    return (is_pair or is_answer or context is not None) and WORD.search(text) is not None
 
 
 def cells(text: str) -> list[str]:
@@ -134,9 +190,10 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     if lines.rest_of_line.strip() or lines.first is None:
         return end, False
     kind = lines.kind
-    if kind == "heading" or not (
-        _COLON.search(text, start, end) or (kind != "paragraph" and _ANNOUNCES.search(text, start, end))
-    ):
+    announces = _COLON.search(text, start, end) or (
+        kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines))
+    )
+    if kind == "heading" or not announces:
         return end, False
     is_item = _ITEM.match(text, line_start) is not None
     indent = _indent(text[line_start:start])
@@ -144,6 +201,19 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     if below < indent or (is_item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     return _bounded_end(lines, end)
+
+
+def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:
+    """Whether a sentence has no stop and goes on in the list, or, after a blank line, in the fence or table below it.
+
+    A row, a setting and a line of code have no stop either.
+    """
+    if lines.kind == "code" or _STOPPED.search(text, start, end) or _SETTING.match(text, start, end):
+        return False
+    sentence = text[start:end]
+    if len(WORD.findall(sentence)) < FEWEST_WORDS or "|" in sentence or _GRID.match(sentence):
+        return False
+    return lines.kind == "list" or lines.after_blank
 
 
 class _Lines:
@@ -155,6 +225,7 @@ class _Lines:
         first_start, first_end = next(spans)
         self.rest_of_line = text[first_start:first_end]
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
+        self.after_blank = bool(self.spans) and not text[slice(*self.spans[0])].strip()
         while self.spans and not text[slice(*self.spans[0])].strip():
             del self.spans[0]
         self.first = text[slice(*self.spans[0])] if self.spans else None

@@ -241,3 +241,11 @@ def test_a_setting_is_a_line_of_its_own(encoder: Encoder) -> None:
     text = "dedupingInterval: 2000\nrefreshInterval: 0\nmax_connections = 100\n"
     (citation,) = ask("What is max_connections?", [hit(text)], encoder).citations
     assert citation.text == "max_connections = 100"
+
+
+@pytest.mark.parametrize(
+    "asked", ["## Do you ship to Norway?", "**Do you ship to Norway?**", "Q: Do you ship to Norway?"]
+)
+def test_the_answer_below_a_question_is_found_by_the_question(encoder: Encoder, asked: str) -> None:
+    text = f"## How long does it take?\n\nThree days.\n\n{asked}\n\nNot at present.\n\n## Which cards are taken?\n\nNone.\n"
+    assert ask("Do you ship to Norway?", [hit(text)], encoder).citations[0].text == "Not at present."

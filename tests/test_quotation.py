@@ -49,6 +49,11 @@ def test_no_other_sentence_asks(text: str) -> None:
     [
         ("It takes:\n\n- a cup\n- a spoon\n\nThen wait.", "It takes:\n\n- a cup\n- a spoon"),
         ("It takes:\n1. a cup\n   of milk\n2. a spoon", "It takes:\n1. a cup\n   of milk\n2. a spoon"),
+        (
+            "Before you begin, you need\n\n- a cup\n- a spoon\n\nBye.",
+            "Before you begin, you need\n\n- a cup\n- a spoon",
+        ),
+        ("To see it, run\n\n```\nls\n```", "To see it, run\n\n```\nls\n```"),
         ("It takes these things.\n\n* a cup\n* a spoon\n", "It takes these things.\n\n* a cup\n* a spoon"),
         ("Run:\n\n```sh\nmake all\n\nmake test\n```\n\nDone.", "Run:\n\n```sh\nmake all\n\nmake test\n```"),
         ("Run::\n\n    make all\n    make test\n\nDone.", "Run::\n\n    make all\n    make test"),
@@ -74,6 +79,10 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "It takes:\n\n# Next\n\nText.",
         "- first:\n- second",
         "It takes:",
+        "| one | two | three |\n| four | five | six |",
+        "make the whole thing\n```\n\nDone.",
+        "Cups and spoons\n\nGo on.",
+        "kiln: hot and dry\n- a cup",
         "It is hot. These follow:",
     ],
 )
@@ -121,3 +130,37 @@ def test_headings_and_rules_are_not_quoted(text: str) -> None:
 def test_a_heading_without_markup_is_known_by_the_outline() -> None:
     text = "How to open the door\n\nTurn the round handle."
     assert quoted(text, 30, Outline((Section(30, 50, "How to open the door"),))) == ["Turn the round handle."]
+
+
+def answers(text: str, outline: Outline | None = None) -> list[tuple[str, str]]:
+    """What can be quoted of a text, each with the question that it answers, if it answers one."""
+    hit = Hit("a.md", "A", "A", 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=outline or Outline())
+    return [(one.question or (one.context.text if one.context else ""), one.text) for one in quotations(hit)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Do you ship to Norway?\n\nNot yet.\n\nWe ship to Sweden.",
+        "## Do you ship to Norway? {#ship}\n\nNot yet.\n\nWe ship to Sweden.",
+        "Do you ship to Norway?\r\n======================\r\n\r\nNot yet.\r\n\r\nWe ship to Sweden.",
+        "Do you ship to Norway? Not yet.\n\nWe ship to Sweden.",
+        "Do you ship to Norway?\nNot yet.\n\nWe ship to Sweden.",
+    ],
+)
+def test_what_follows_a_question_answers_it_however_short(text: str) -> None:
+    assert answers(text) == [("Do you ship to Norway?", "Not yet."), ("", "We ship to Sweden.")]
+
+
+def test_the_items_of_a_list_below_a_question_answer_it() -> None:
+    text = "## What do I need?\n\n- a cup\n\n- a spoon\n\nThen wait for it."
+    assert [question for question, _ in answers(text)] == ["What do I need?", "What do I need?", ""]
+
+
+def test_a_heading_ends_what_the_question_above_it_asks() -> None:
+    assert answers("## Why?\n\n## Shipping abroad\n\nIt takes a week.") == [("", "It takes a week.")]
+
+
+def test_a_question_in_a_heading_without_markup_is_known_by_the_outline() -> None:
+    text = "Is it free?\n\nYes, for pupils."
+    assert answers(text, Outline((Section(0, 11, "Is it free?"),))) == [("Is it free?", "Yes, for pupils.")]
