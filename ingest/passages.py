@@ -17,6 +17,7 @@ from ingest.walk import Refusal, printable, walk
 from rag.beir import CORPUS, read_corpus
 from rag.pairs import Passage
 from sql.errors import UnreadableDocument
+from sql.location import expand_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +41,7 @@ def read_passages(paths: Sequence[str], tokenizer: Tokenizer) -> Reading:
     """The passages below the given paths; raises RagError where one of them is missing or no such corpus."""
     reading = Reading()
     for path in paths:
-        corpus = corpus_folder(Path(path).expanduser())
+        corpus = corpus_folder(expand_user(path, "PATH"))
         documents = corpus_documents(corpus) if corpus else file_documents(path, reading)
         for document in documents:
             reading.passages += passages_of(document, tokenizer)

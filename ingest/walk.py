@@ -10,14 +10,15 @@ import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.read import format_of
 from sql.errors import RagError
+from sql.location import expand_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
@@ -75,7 +76,7 @@ def walk(paths: Sequence[str]) -> Walk:
     """
     found = Walk()
     for given in paths:
-        root = Path(given).expanduser()
+        root = expand_user(given, "PATH")
         try:
             real = root.resolve(strict=True)
             status = real.stat()

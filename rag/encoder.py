@@ -11,7 +11,6 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,12 @@ from rag.side_by_side import side_by_side
 from rag.tokenizer import Tokenizer
 from rag.weights import file_sha256, float_model
 from sql.errors import RagError
+from sql.location import expand_user
 from sql.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -250,7 +251,7 @@ def checkpoint_folder(
 
 def cached_checkpoint(settings: Settings, model: str) -> Path:
     """Where the checkpoint of a model is or would be: the folder itself that was named, or one in the cache."""
-    given = Path(model).expanduser()
+    given = expand_user(model, "--model")
     return given if is_checkpoint(given) else settings.cache / "models" / cache_name(given, model)
 
 

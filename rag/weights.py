@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql.errors import ModelError
+from sql.location import expand_user
 from sql.settings import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def check_weights(model: FloatModel) -> None:
 
 def from_folder(name: str) -> FloatModel | None:
     """A model in a folder of the user's."""
-    folder = Path(name).expanduser()
+    folder = expand_user(name, "--model")
     if not (folder / "config.json").is_file():
         if folder.is_dir():
             raise ModelError(f"the folder {name} holds no config.json: it is not a model that transformers saved")

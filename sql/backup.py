@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql.errors import StoreError, UsageError
-from sql.folders import flush_folder, locked
+from sql.folders import DATA, claim_folder, flush_folder, locked, unfinished_folder, write_marker
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def copy_store(source: Location, target: Location) -> tuple[int, int]:
     """Copies a store to a folder that does not exist, which appears when the copy is sound; its documents and chunks.
 
-    Raises StoreBusy where another process has the store open, StoreError where the target exists or a document of the
-    copy is damaged, UsageError for a store on a server.
+    Raises StoreBusy where another process has the store open, StoreError where the target exists, has no room or a
+    document of the copy is damaged, UsageError for a store on a server.
     """
     if source.folder is None or target.folder is None:
         raise UsageError(
@@ -27,24 +27,27 @@ def copy_store(source: Location, target: Location) -> tuple[int, int]:
             "`python -m rag export`"
         )
     source.require_store()
-    folder = target.folder.resolve()  # `.` has no name that another one could be made of
-    if folder.exists() and any(folder.iterdir()):
-        raise StoreError(f"{target} exists already: give the name of a new folder")
-    unfinished = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700, parents=True)
-    with locked(source.folder):
-        shutil.copytree(source.folder / "data", unfinished / "data", symlinks=True)
-    counts = check_store(unfinished)
-    flush_tree(unfinished)
-    unfinished.rename(folder)
-    flush_folder(folder.parent)
+    claim_folder(source.folder, create=False)
+    with unfinished_folder(target.folder) as unfinished:
+        write_marker(unfinished)
+        with locked(source.folder):
+            copy_files(source.folder / DATA, unfinished / DATA)
+        counts = check_store(unfinished)
+        flush_tree(unfinished)
     return counts
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """A folder with all that is in it; OSError, of the first file that could not be copied."""
+    try:
+        shutil.copytree(source, target, symlinks=True)
+    except shutil.Error as error:
+        place, _, reason = error.args[0][0]
+        raise OSError(None, f"{place}: {reason}") from error
 
 
 def check_store(folder: Path) -> tuple[int, int]:
     """Documents and chunks of a store; StoreError where a document is not whole."""
-    (folder / "lock").touch(mode=0o600)
     with Store.open(str(folder)) as store:
         damaged = store.damaged_documents()
         if damaged:

@@ -6,21 +6,22 @@ Statements and values in, rows out. Every error of the driver leaves here as a S
 from __future__ import annotations
 
 import atexit
+import ctypes
 import logging
 import math
-import shutil
-import tempfile
+import os
 import threading
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+import weakref
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sql.engine import ENGINES, Engine, import_engine
 from sql.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
 from sql.location import Location, Server, parse_location
-from sql.lock import acquire_lock, release_lock
 from sql.native import native_block
 from sql.statements import Statement, read_statement
 
@@ -91,62 +92,11 @@ REPLICA_SETTINGS: dict[str, int | str] = {
     "insert_quorum_parallel": 0,
     "select_sequential_consistency": 1,
 }
+EMBEDDED_SECONDS = 3600.0  # that one statement of the embedded engine may take: far more than any of ours
+ENGINE_SETTINGS = SESSION_SETTINGS | {"max_execution_time": int(EMBEDDED_SECONDS)}
+# What went wrong is said once, in our sentence; without a handler Python would print what the driver logs as well.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
-
-
-@dataclass
-class Engine:
-    """The embedded engine of this process: chDB runs one folder at a time, which any number of clients may share."""
-
-    folder: Path
-    lock: int
-    clients: int = 0
-
-
-@dataclass
-class EngineRegistry:
-    """Which folder this process has open. Clients of one folder share the engine; another folder has to wait."""
-
-    guard: threading.RLock = field(default_factory=threading.RLock)
-    engine: Engine | None = None
-
-    def join(self, folder: Path) -> Engine:
-        """The engine of `folder`, started where it is not running; StoreBusy where another process runs it."""
-        with self.guard:
-            if self.engine is not None and self.engine.folder != folder:
-                raise StoreError(
-                    f"this process has the store {self.engine.folder} open and chDB runs one store a process: "
-                    f"close it before opening {folder}"
-                )
-            if self.engine is None:
-                refuse_foreign_folder(folder)
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                engine = Engine(folder, acquire_lock(folder / "lock"))
-                # Payloads of inserts that were killed; ours alone, because we hold the lock.
-                shutil.rmtree(folder / "tmp", ignore_errors=True)
-                (folder / "tmp").mkdir(mode=0o700)
-                self.engine = engine
-            self.engine.clients += 1
-            return self.engine
-
-    def leave(self, engine: Engine) -> None:
-        """One client fewer; the last one gives the folder back to other processes."""
-        with self.guard:
-            engine.clients -= 1
-            if engine.clients == 0 and self.engine is engine:
-                release_lock(engine.lock)
-                self.engine = None
-
-
-def refuse_foreign_folder(folder: Path) -> None:
-    """Raises StoreError for a folder with other things in it: an engine would be started there and its `tmp` emptied."""
-    visible = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")) if folder.exists() else []
-    if visible and "lock" not in visible:
-        raise StoreError(f"{folder} is not a store, it holds {visible[0]}: give --db a new or an empty folder")
-
-
-ENGINES = EngineRegistry()
-INSERT_FOLDER = threading.Lock()
 
 
 class Client:
@@ -157,18 +107,22 @@ class Client:
         self.read_only = read_only
         self.first_in_process = False
         self._engine: Engine | None = None
-        self._local = threading.local()
+        self._process = os.getpid()
         self._handles: list[Any] = []
+        self._idle: list[Any] = []
         self._guard = threading.Lock()
+        self._writing = threading.RLock()
+        self._drafts: set[int] = set()
         self._closed = False
         self._interrupted = False
         self._connect: Callable[[], Any]
         if location.server is not None:
             self._connect = partial(connect_to_server, location.server, read_only=read_only)
         elif location.folder is not None:
-            self._engine = ENGINES.join(location.folder.resolve())
+            self._engine = ENGINES.join(resolved(location.folder), write=not read_only)
             self.first_in_process = self._engine.clients == 1
-            self._connect = partial(connect_to_engine, self._engine.folder / "data", read_only=read_only)
+            self._connect = partial(connect_to_engine, self._engine, read_only=read_only)
+        CLIENTS.add(self)
         try:
             self._open(create_database=create_database)
         except BaseException:
@@ -191,6 +145,21 @@ class Client:
             except StoreError:
                 raise missing from None
             self._run("opening the store", lambda handle: None, repeatable=True)
+
+    @property
+    def writing(self) -> threading.RLock:
+        """Held by the thread that writes: one for all clients of an embedded store, one for each client of a server."""
+        return self._writing if self._engine is None else self._engine.writing
+
+    @property
+    def drafts(self) -> set[int]:
+        """Generations that were begun in this process and are not published yet, of all who share `writing`."""
+        return self._drafts if self._engine is None else self._engine.drafts
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but this client reads or writes the store: an embedded one that no other client has open."""
+        return self._engine is not None and self._engine.clients == 1
 
     @property
     def is_server(self) -> bool:
@@ -241,14 +210,16 @@ class Client:
         names, data = list(columns), list(columns.values())
         packed = any(not isinstance(column, list) for column in data)
         block = native_block(columns) if packed else b""
+        engine = self._engine
 
         def insert(handle: Any) -> None:
-            with self._private_temporary_folder():
-                if packed:
-                    body, method = compressed(block, handle.write_compression)
-                    handle.raw_insert(f"`{table}`", names, insert_block=body, fmt="Native", compression=method)
-                else:
-                    handle.insert(table, data, column_names=names, column_oriented=True)
+            if engine is not None:
+                insert_from_file(handle, engine, table, names, block or driver_block(handle, table, names, data))
+            elif packed:
+                body, method = compressed(block, handle.write_compression)
+                handle.raw_insert(f"`{table}`", names, insert_block=body, fmt="Native", compression=method)
+            else:
+                handle.insert(table, data, column_names=names, column_oriented=True)
 
         self._run(f"storing {table}", insert)
 
@@ -267,14 +238,12 @@ class Client:
         nobody to go to.
         """
         if self._engine is not None and self._interrupted:
-            handle = connect_to_engine(self._engine.folder / "data", read_only=False)  # KILL QUERY is refused else
+            handle = connect_to_engine(self._engine, read_only=False)  # KILL QUERY is refused else
             text = Statement("cancel_statements").text
             try:
                 self._run("stopping a statement", lambda own: handle.command(text))
             finally:
                 handle.close()
-        if self.is_server and self._interrupted:
-            self._forget_handle()
         self._interrupted = False
 
     def localize(self, statement: Statement) -> Statement:
@@ -287,12 +256,12 @@ class Client:
         return self.localize(statement).text
 
     def close(self) -> None:
-        """Closes every thread's handle; a closed client stays closed."""
+        """Closes every handle; a closed client stays closed."""
         with self._guard:
             if self._closed:
                 return
             self._closed = True
-            handles, self._handles = self._handles, []
+            handles, self._handles, self._idle = self._handles, [], []
         atexit.unregister(self.close)
         if self._interrupted:
             return  # its statement still runs and closing would wait for it; the end of the process gives all back
@@ -301,39 +270,56 @@ class Client:
         if self._engine is not None:
             ENGINES.leave(self._engine)
 
-    def _handle(self, limit: float | None) -> Any:
-        """This thread's connection, opened on first use."""
-        if self._closed:
-            raise StoreError(f"the store {self.location} has been closed")
-        handle = getattr(self._local, "handle", None)
-        if handle is None:
-            handle = in_helper_thread(self._connect, limit)
-            self._local.handle = handle
-            with self._guard:
-                self._handles.append(handle)
-        return handle
+    def abandon(self) -> None:
+        """Forgets every handle without a word to what is behind it; run in a process that was forked from its own."""
+        for handle in self._handles:
+            if self._engine is not None:
+                handle._backend._release.detach()  # would close the engine's handle when Python ends, and wait for ever
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle._backend._handle))  # and so would its destructor
+        self._guard = threading.Lock()
+        self._closed, self._handles, self._idle = True, [], []
+        atexit.unregister(self.close)
 
-    @contextmanager
-    def _private_temporary_folder(self) -> Iterator[None]:
-        """The driver hands rows to chDB through a temporary file, and a kill leaves it behind: keep it in our folder."""
-        if self._engine is None:
-            yield
+    def _take_handle(self, limit: float | None) -> Any:
+        """A connection that nobody uses: the one that was used last, whose settings are known, or a new one."""
+        self._refuse_forked()
+        with self._guard:
+            if self._closed:
+                raise StoreError(f"the store {self.location} has been closed")
+            if self._idle:
+                return self._idle.pop()
+        handle = in_helper_thread(self._connect, limit)
+        with self._guard:
+            if not self._closed:
+                self._handles.append(handle)
+                return handle
+        handle.close()
+        raise StoreError(f"the store {self.location} has been closed")
+
+    def _give_handle(self, handle: Any) -> None:
+        """Keeps a connection for the next statement."""
+        with self._guard:
+            if not self._closed:
+                self._idle.append(handle)
+
+    def _refuse_forked(self) -> None:
+        """Raises StoreError in a process that was forked from the one that opened the store."""
+        if self._process == os.getpid():
             return
-        with INSERT_FOLDER:
-            before, tempfile.tempdir = tempfile.tempdir, str(self._engine.folder / "tmp")
-            try:
-                yield
-            finally:
-                tempfile.tempdir = before
+        ENGINES.refuse_forked()
+        raise StoreError(
+            f"{self.location} was opened by process {self._process}, from which this one was forked, and two processes "
+            "cannot share a connection: open the store after the fork"
+        )
 
     def _run(self, what: str, work: Callable[[Any], Result], *, repeatable: bool = False) -> Result:
-        """Runs one call of the driver on this thread's handle.
+        """Runs one call of the driver on a handle of its own.
 
         A server's failed connection is tried again a few times, but only where the statement may be `repeatable`:
         of one that was cut off nobody knows whether it was carried out. All tries together have the server's timeout.
         """
         server = self.location.server
-        limit = None if server is None else time.monotonic() + server.timeout
+        limit = time.monotonic() + (EMBEDDED_SECONDS if server is None else server.timeout)
         pauses = list(RETRY_PAUSES) if repeatable and server is not None else []
         while True:
             try:
@@ -345,53 +331,102 @@ class Client:
                 raise
             except Exception as error:
                 failure = explain(what, self.location, error)
-                if not isinstance(failure, StoreUnreachable):
-                    raise failure from error
-                self._forget_handle()
-                if not pauses or limit is None or time.monotonic() + pauses[0] > limit:
+                if not isinstance(failure, StoreUnreachable) or not pauses or time.monotonic() + pauses[0] > limit:
                     raise failure from error
                 time.sleep(pauses.pop(0))
 
-    def _in_time(self, work: Callable[[Any], Result], limit: float | None) -> Result:
-        """Does `work` in a helper thread where waiting has to end before it does: at Ctrl-C, or at a server's timeout.
+    def _in_time(self, work: Callable[[Any], Result], limit: float) -> Result:
+        """Does `work` in a helper thread, so that waiting can end before it does: at Ctrl-C, or at the time limit.
 
         The timeouts of a socket are not enough: they begin anew with every byte that trickles in.
         """
-        if limit is None and threading.current_thread() is not threading.main_thread():
-            return work(self._handle(limit))
-        handle = self._handle(limit)
-        return in_helper_thread(lambda: work(handle), limit)
+        handle = self._take_handle(limit)
+        try:
+            result = in_helper_thread(lambda: work(handle), limit)
+        except KeyboardInterrupt:
+            if self._engine is not None:
+                self._give_handle(handle)  # what was set on it is wanted again when its statement has been stopped
+            else:
+                self._forget_handle(handle)
+            raise
+        except Exception as error:
+            if self._engine is None and is_connection_trouble(error):
+                self._forget_handle(handle)
+            elif not isinstance(error, NoAnswerInTime):
+                self._give_handle(handle)
+            raise
+        self._give_handle(handle)
+        return result
 
-    def _forget_handle(self) -> None:
-        """The next call of this thread opens a new connection: this one may still be waiting for an answer."""
-        handle = self._local.__dict__.pop("handle", None)
+    def _forget_handle(self, handle: Any) -> None:
+        """Closes a connection that may still be waiting for an answer; the next statement opens a new one."""
         with self._guard:
             self._handles = [other for other in self._handles if other is not handle]
-        if handle is not None:
-            handle.close()
+        handle.close()
+
+
+CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def abandon_clients() -> None:
+    """In a process that was just forked: the clients belong to the other one."""
+    for client in list(CLIENTS):
+        client.abandon()
+
+
+os.register_at_fork(after_in_child=abandon_clients)
+
+
+def resolved(folder: Path) -> Path:
+    """The folder without symbolic links; StoreError for links that lead round in a circle."""
+    try:
+        return folder.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"{folder} cannot be found ({error}): give --db the path of a folder") from error
 
 
 class NoAnswerInTime(Exception):
     """A call took longer than it may."""
 
 
-def connect_to_engine(path: Path, *, read_only: bool) -> Any:
-    """A handle for one thread on the engine of this process."""
+def connect_to_engine(engine: Engine, *, read_only: bool) -> Any:
+    """A handle for one thread at a time on the engine of this process."""
+    import_engine()
     import clickhouse_connect
 
-    handle = clickhouse_connect.get_client(interface="chdb", path=str(path), settings=dict(SESSION_SETTINGS))
+    handle = clickhouse_connect.get_client(interface="chdb", path=engine.data, settings=dict(ENGINE_SETTINGS))
+    if engine.shadow is not None:
+        handle.command("SYSTEM STOP MERGES")  # they would only fill the disk of the shadow
     if read_only:
         handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
     return handle
+
+
+def insert_from_file(handle: Any, engine: Engine, table: str, names: Sequence[str], block: bytes) -> None:
+    """Hands a block to chDB, which takes long data out of a file only: one in our folder, where a kill may leave it."""
+    file, path = engine.new_payload()
+    with file:
+        file.write(block)
+        file.flush()
+        columns = ", ".join(f"`{name}`" for name in names)
+        handle.raw_query(f"INSERT INTO `{table}` ({columns}) FROM INFILE '{path}' FORMAT Native")
+
+
+def driver_block(handle: Any, table: str, names: Sequence[str], data: Sequence[Any]) -> bytes:
+    """Columns of Python values as a block, each as its column of the table wants it."""
+    from clickhouse_connect.driver.transform import NativeTransform
+
+    context = handle.create_insert_context(table, names, data=data, column_oriented=True)
+    body = b"".join(NativeTransform.build_insert(context))
+    if context.insert_exception is not None:
+        raise context.insert_exception
+    return body.partition(b"\n")[2]  # behind the statement that the driver begins with
 
 
 def connect_to_server(server: Server, *, read_only: bool) -> Any:
     """A handle for one thread on the first host of `server`, with our settings where its user may change them."""
     import clickhouse_connect
 
-    logger = logging.getLogger("clickhouse_connect")
-    logger.addHandler(logging.NullHandler())  # what went wrong is said once, in our sentence
-    logger.setLevel(logging.CRITICAL)
     host, port = server.hosts[0]
     tls = {name: getattr(server, name) for name in ("ca_cert", "client_cert", "client_cert_key")}
     handle = clickhouse_connect.get_client(

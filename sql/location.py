@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
 from sql.errors import NoStore, UsageError
 
@@ -16,6 +18,7 @@ SERVER_SCHEMES = {  # scheme: TLS, dialect
     "myscale": (False, "myscale"),
     "myscales": (True, "myscale"),
 }
+SCHEME = re.compile("[A-Za-z][A-Za-z0-9+.-]*")  # other text before :// is the beginning of a path
 DIALECTS = ("clickhouse", "myscale")
 SWITCHES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 MAX_SECONDS = 86_400.0
@@ -97,10 +100,10 @@ class Location:
 def parse_location(text: str) -> Location:
     """A folder, `chdb:///folder`, or `clickhouse://user:password@host:port/database` (`clickhouses://` for TLS)."""
     scheme, separator, rest = text.partition("://")
-    if not separator:
-        return Location(text, Path(text).expanduser())
+    if not separator or not SCHEME.fullmatch(scheme):
+        return Location(text, checked_path(text, expand_user(text, "--db")))
     if scheme == "chdb":
-        return Location(text, Path(unquote(rest)))
+        return Location(text, checked_path(text, Path(os.fsdecode(unquote_to_bytes(os.fsencode(rest))))))
     if scheme in SERVER_SCHEMES:
         try:
             return Location(text, None, parse_server(text))
@@ -112,6 +115,26 @@ def parse_location(text: str) -> Location:
             ) from error
     known = ", ".join(f"{name}://" for name in ("chdb", *SERVER_SCHEMES))
     raise UsageError(f"--db {scheme}://... is not known: give a folder or one of {known}")
+
+
+def checked_path(text: str, path: Path) -> Path:
+    """The path itself; UsageError for what cannot be the path of a folder."""
+    if not text.partition("://")[2] and not text:
+        raise UsageError("--db is empty: give it the path of a folder, or the DSN of a server")
+    if "\0" in str(path):
+        raise UsageError("--db has a NUL character in it, which no path can have")
+    return path
+
+
+def expand_user(text: str, what: str) -> Path:
+    """A path with `~` or `~user` at its beginning replaced by a home folder; UsageError where there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        name = Path(text).parts[0]
+        raise UsageError(
+            f"{what} {text}: there is no home folder for {name}: write ./{name} for a folder of that name"
+        ) from error
 
 
 def parse_server(dsn: str) -> Server:
@@ -173,6 +196,6 @@ def parse_option(name: str, value: str) -> str | bool | float:
             return float(value)
         except ValueError as error:
             raise UsageError(f"--db ...?{name}={value} is not a number of seconds") from error
-    if name in {"ca_cert", "client_cert", "client_cert_key"} and not Path(value).expanduser().is_file():
+    if name in {"ca_cert", "client_cert", "client_cert_key"} and not expand_user(value, f"--db ...?{name}=").is_file():
         raise UsageError(f"--db ...?{name}={value}: there is no such file")
     return value

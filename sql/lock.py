@@ -1,16 +1,19 @@
 """One process at a time on an embedded store, and a refusal that names the process that holds it.
 
 The engine itself refuses a second process with a message that says nothing of the reason, so our own lock comes first.
-The operating system drops it with the process, however that ends: no lock is ever stale.
+The operating system drops it with the process, however that ends: no lock is ever stale. To hold it nothing has to be
+written: who holds it is noted where that is possible.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import re
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,32 +24,59 @@ if TYPE_CHECKING:
 
 
 ACCOUNT = re.compile(r"://\S*@")  # user and password in a DSN
+# A disk that is read-only or full, and a folder of another user: reading goes on without writing.
+NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 
 
 def acquire_lock(path: Path) -> int:
     """Locks `path` for this process and writes into it who holds it; returns the file descriptor to release later.
 
-    Raises StoreBusy at once, naming the holder, where another process has it.
+    Where the file cannot be opened for writing, the lock is shared with others to whom the same happens. Raises StoreBusy
+    at once, naming the holder, where another process has it.
     """
+    descriptor, alone = open_lock(path)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(f"the store's lock {path} cannot be opened: {error.strerror}") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        holder = os.pread(descriptor, 4096, 0)
+        holder = read_holder(descriptor)
         os.close(descriptor)
         raise StoreBusy(describe_holder(path, holder)) from error
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
+    if alone:
+        with suppress(OSError):  # a full disk: the lock holds without a name in it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
     return descriptor
+
+
+def open_lock(path: Path) -> tuple[int, bool]:
+    """A descriptor that can be locked, and whether it can be written too; StoreError where there is none to be had."""
+    # A link in the place of the file would lead the writing astray.
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600), True
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise StoreError(f"the store's lock {path} cannot be opened: {error.strerror}") from error
+    for place in (path, path.parent):  # a copy without a lock file: its folder can be locked as well
+        with suppress(OSError):
+            return os.open(place, os.O_RDONLY | flags), False
+    raise StoreError(f"the store {path.parent} cannot be read by this user: give --db a store of your own")
 
 
 def release_lock(descriptor: int) -> None:
     """Gives the lock back; the file stays, so that two processes can never lock two different files."""
-    os.ftruncate(descriptor, 0)
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a forked process has a copy of the descriptor
     os.close(descriptor)
+
+
+def read_holder(descriptor: int) -> bytes:
+    """What the holder has written; nothing where the folder itself is locked."""
+    try:
+        return os.pread(descriptor, 4096, 0)
+    except OSError:
+        return b""
 
 
 def this_process() -> dict[str, str | int]:

@@ -16,7 +16,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sql.location import expand_user
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
@@ -50,11 +55,11 @@ class Settings:
 def read_settings(compute: str | None = None) -> Settings:
     """The settings of this process, with what a command line says of them; an empty variable counts as unset."""
     environment = {name: value for name, value in os.environ.items() if value}
-    user_cache = Path(environment.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    user_cache = environment.get("XDG_CACHE_HOME", "~/.cache")
     return Settings(
         store=environment.get("RAG_DB", DEFAULT_STORE),
         model=environment.get("RAG_MODEL"),
-        cache=Path(environment.get("RAG_CACHE") or user_cache / "int8-rag").expanduser(),
+        cache=expand_user(environment.get("RAG_CACHE", f"{user_cache}/int8-rag"), "RAG_CACHE"),
         compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
         llm=environment.get("RAG_LLM"),

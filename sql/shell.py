@@ -7,15 +7,16 @@ An error is one sentence and the shell goes on; Ctrl-C gives up the line, or sto
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql.console import FORMATS, known_format, split_statements
 from sql.errors import RagError, Terminated, UsageError
+from sql.location import expand_user
 from sql.terminal import line_editing, note, one_line, out, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sql.console import Console
 
@@ -103,7 +104,7 @@ class Shell:
 
     def set_output(self, file: str) -> None:
         """Sends results to a file, or back to the screen."""
-        self.console.output = Path(file).expanduser() if file else None
+        self.console.output = expand_user(file, ".output") if file else None
 
     def set_timing(self, switch: str) -> None:
         """Turns the timing on or off."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -19,6 +18,7 @@ from uuid import UUID
 
 from sql.calibration import Calibration
 from sql.errors import StoreError
+from sql.folders import unfinished_folder
 from sql.metadata import read_metadata
 from sql.migrate import row_hash
 from sql.records import EncoderIdentity, SourceDocument
@@ -67,40 +67,32 @@ class Import:
 def export_store(store: Store, folder: Path) -> Export:
     """Writes the documents that are visible now into a new folder, which appears when it is complete.
 
-    Raises StoreError where there is something of that name, or documents are damaged or were replaced meanwhile.
+    Raises StoreError where there is something of that name, its disk is full, or documents are damaged or were replaced
+    meanwhile.
     """
     collection, epoch = store.collection(), store.epoch()
     if collection is None:
         raise StoreError(f"the store {store.client.location} is empty: there is nothing to export")
-    unfinished = begin_folder(folder)
-    files = {
-        name: write_parquet(store, unfinished / name, statement)
-        for name, statement in (
-            ("manifest.parquet", Statement("export_manifest", {"epoch": epoch})),
-            ("calibrations.parquet", Statement("export_calibrations", {"epoch": epoch})),
+    with unfinished_folder(folder) as unfinished:
+        files = {
+            name: write_parquet(store, unfinished / name, statement)
+            for name, statement in (
+                ("manifest.parquet", Statement("export_manifest", {"epoch": epoch})),
+                ("calibrations.parquet", Statement("export_calibrations", {"epoch": epoch})),
+            )
+        }
+        documents = read_parquet(unfinished / "manifest.parquet")
+        for number, generations in enumerate(batches(documents), start=1):
+            for part, statement in part_statements(generations).items():
+                name = f"{part}-{number:05}.parquet"
+                files[name] = write_parquet(store, unfinished / name, statement)
+            check_chunks(unfinished / f"chunks-{number:05}.parquet", documents, generations)
+        chunks = sum(row["chunk_count"] for row in documents)
+        found = Export(
+            epoch, collection.encoder, collection.quantizer, collection.analyser, len(documents), chunks, files
         )
-    }
-    documents = read_parquet(unfinished / "manifest.parquet")
-    for number, generations in enumerate(batches(documents), start=1):
-        for part, statement in part_statements(generations).items():
-            name = f"{part}-{number:05}.parquet"
-            files[name] = write_parquet(store, unfinished / name, statement)
-        check_chunks(unfinished / f"chunks-{number:05}.parquet", documents, generations)
-    chunks = sum(row["chunk_count"] for row in documents)
-    found = Export(epoch, collection.encoder, collection.quantizer, collection.analyser, len(documents), chunks, files)
-    write_summary(unfinished / SUMMARY, found)
-    unfinished.rename(folder)
+        write_summary(unfinished / SUMMARY, found)
     return found
-
-
-def begin_folder(folder: Path) -> Path:
-    """A new folder beside the wanted one, whose name it gets at the end; what a killed run has left is removed."""
-    if folder.exists():
-        raise StoreError(f"{folder} exists already: give the name of a new folder")
-    unfinished = folder.resolve().with_name(f"{folder.resolve().name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700, parents=True)
-    return unfinished
 
 
 def part_statements(generations: list[int]) -> dict[str, Statement]:

@@ -153,19 +153,24 @@ def test_a_lock_does_not_pass_to_a_child_process(tmp_path: Path) -> None:
         child.wait()
 
 
-def test_payloads_of_killed_inserts_are_removed_when_the_store_is_opened(folder: Path) -> None:
-    (folder / "tmp" / "tmpabc123").write_bytes(b"rows of an insert")
+def test_payloads_of_killed_inserts_are_removed_when_the_store_is_opened_and_nothing_else_is(folder: Path) -> None:
+    for name in ("insert-x1y2z3", "tmpabc12_x9.raw", "tmpabc12_x9.native"):  # the last two are of older versions
+        (folder / "tmp" / name).write_bytes(b"rows of an insert")
+    for name in ("thesis.txt", "tmp.raw", "notes.native"):
+        (folder / "tmp" / name).write_bytes(b"years of work")
     with Store.open(str(folder)):
-        assert list((folder / "tmp").iterdir()) == []
+        assert sorted(path.name for path in (folder / "tmp").iterdir()) == ["notes.native", "thesis.txt", "tmp.raw"]
 
 
-def test_inserts_leave_nothing_in_the_temporary_folder_of_the_system(folder: Path) -> None:
+def test_inserts_leave_nothing_in_any_temporary_folder(folder: Path) -> None:
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, 'tests'); from support import *\n"
         "seen = []\n"
         "sys.addaudithook(lambda event, arguments: event == 'tempfile.mkstemp' and seen.append(arguments[0]))\n"
         "with open_store(Path(sys.argv[1])) as store: publish_document(store, 'b.txt', ['two'])\n"
-        "assert seen and all(Path(path).parent == Path(sys.argv[1]).resolve() / 'tmp' for path in seen), seen\n"
+        "own = Path(sys.argv[1]).resolve()\n"
+        "assert seen and all(Path(path).parent in {own / 'tmp', own / 'data'} for path in seen), seen\n"
+        "assert not any((own / 'tmp').iterdir())\n"
     )
     finished = run_python("-c", program, str(folder))
     assert (finished.returncode, finished.stderr) == (0, "")

@@ -384,26 +384,6 @@ def test_a_store_without_tables_is_an_error_that_says_how_to_fill_it(location: s
         Store.open(location)
 
 
-def test_a_folder_with_other_things_in_it_is_refused_and_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "tmp").mkdir()
-    (tmp_path / "tmp" / "thesis.txt").write_text("years of work")
-    (tmp_path / "data").mkdir()
-    for write in (True, False):
-        with pytest.raises(StoreError, match="is not a store, it holds data: give --db a new or an empty folder"):
-            Store.open(str(tmp_path), write=write)
-    assert (tmp_path / "tmp" / "thesis.txt").read_text() == "years of work"
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["data", "thesis.txt", "tmp"]
-
-
-def test_an_empty_folder_becomes_a_store_that_only_its_owner_may_enter(tmp_path: Path) -> None:
-    (tmp_path / ".hidden").touch()
-    with open_store(tmp_path) as store:
-        publish_document(store, "a.txt", ["one"])
-    with open_store(tmp_path / "new" / "store"):
-        pass
-    assert (tmp_path / "new" / "store").stat().st_mode & 0o077 == 0
-
-
 def test_preparing_a_store_goes_on_where_a_killed_run_stopped(location: str) -> None:
     with Store.open(location, write=True) as store:
         store.client.create("schema/10_collection.sql", {})
