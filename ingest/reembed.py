@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from rag.encoder import Encoder
     from sql.client import Location, Row
     from sql.settings import Settings
@@ -56,12 +59,15 @@ class Reembedding:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some documents as the first store holds them: manifest rows, chunks, extracted texts, languages of chunks."""
+    """Some documents as the first store holds them: manifest rows, chunks, extracted texts, languages of chunks, and
+    the places of chunks whose float32 vectors are kept.
+    """
 
     rows: Sequence[Row]
     chunks: Sequence[Row] = ()
     texts: Sequence[Row] = ()
     languages: Sequence[Row] = field(default=())
+    kept_floats: Sequence[Row] = field(default=())
 
 
 @dataclass
@@ -175,13 +181,14 @@ class Reembedder:
                 raise StoreError(f"{self.target} was removed while it was filled: run the command again")
             drafts, passages = make_passages(batch, encoder)
             if store.client.location.folder is None:  # an embedded store was cleared when it was opened
-                remove_generations(store, [draft.generation for draft in drafts])
+                store.delete_generations([draft.generation for draft in drafts])
             coder = VectorCoder.for_store(store, encoder.identity, VECTOR_SCHEMES[collection.scheme])
             if passages:
                 vectors = encoder.encode_documents([chunk.text for _, chunk in passages], self.progress)
                 if coder.needs_sample:
                     coder.calibrate(vectors[:CALIBRATION_VECTORS])
-                store.insert(Passages(passages, coder.encode(vectors), stored_words(batch)))
+                floats = kept_floats(batch, vectors)
+                store.insert(Passages(passages, coder.encode(vectors), stored_words(batch), floats))
             store.arrive(drafts)
             published = {draft.generation: draft for draft in drafts}
             new = [
@@ -284,6 +291,7 @@ def read_batch(store: Store, rows: Sequence[Row]) -> Batch:
         [chunk for chunk in chunks if chunk["generation"] in kept],
         store.client.query(Statement("whole_texts", generations)),
         store.client.query(Statement("whole_lengths", generations)),
+        store.client.query(Statement("whole_float_references", generations)),
     )
 
 
@@ -337,6 +345,16 @@ def new_chunk(row: Row, encoder: Encoder) -> Chunk:
     )
 
 
+def kept_floats(batch: Batch, vectors: NDArray[np.float32]) -> dict[int, list[float]]:
+    """The new vectors, float32 (chunks, dimensions), of those chunks whose old ones are kept too, by their row."""
+    kept = {(row["generation"], row["chunk_index"]) for row in batch.kept_floats}
+    return {
+        number: vectors[number].tolist()
+        for number, row in enumerate(batch.chunks)
+        if (row["generation"], row["chunk_index"]) in kept
+    }
+
+
 def stored_words(batch: Batch) -> list[Any]:
     """The words of the chunks of a batch, in the language they were indexed in."""
     languages = {(row["generation"], row["chunk_index"]): str(row["language"]) for row in batch.languages}
@@ -351,12 +369,3 @@ def stored_words(batch: Batch) -> list[Any]:
             for chunk in chunks
         ]
     return words
-
-
-def remove_generations(store: Store, generations: list[int]) -> None:
-    """Removes what a killed run has left of generations that are about to be written."""
-    some = {"generations": generations}
-    store.client.execute(Statement("delete_postings", some))
-    store.client.execute(Statement("delete_lengths", some))
-    store.client.execute(Statement("delete_chunks", some))
-    store.client.execute(Statement("delete_texts", some))

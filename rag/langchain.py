@@ -12,7 +12,6 @@ Nothing else imports this module, and LangChain with it.
 from __future__ import annotations
 
 import asyncio
-import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +28,6 @@ from rag.mmr import choose_diverse, query_cosines
 from rag.quantization import VECTOR_SCHEMES, finite_floats, quantize_query
 from rag.retriever import VECTOR_SHARE, Retriever
 from rag.word_index import add_words
-from sql.client import parse_location
 from sql.errors import InvalidVector, StoreError, StoreMismatch, UsageError
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
 from sql.settings import LANGUAGES, QUANTIZERS, RETRIEVAL_MODES, read_settings
@@ -52,7 +50,6 @@ VECTOR = "vector"  # the mode whose scores are cosines, which is what LangChain 
 DEFAULT_K = 4  # LangChain's own
 FETCH_K = 20  # candidates of a diverse search, LangChain's own
 BATCH = 500  # documents that are embedded, stored and published together
-WRITER_LOCKS: dict[str, threading.Lock] = {}
 MODEL_ATTRIBUTES = ("model", "model_name", "model_id", "deployment")  # where embeddings keep the name of their model
 
 
@@ -103,8 +100,6 @@ class QuantizedSQLVectorStore(VectorStore):
         self._retrievers: dict[str, Retriever] = {}
         self._chooser: LanguageChooser | None = None
         self._swept_at = monotonic()
-        place = parse_location(self.location)
-        self._writing = writer_lock(str(place.folder.resolve()) if place.folder is not None else self.location)
 
     def close(self) -> None:
         """Gives the store back, so that another process can open it."""
@@ -169,7 +164,7 @@ class QuantizedSQLVectorStore(VectorStore):
         refuse_others(kwargs)
         if self.store.collection() is None:
             return True
-        with self._writing:
+        with self.store.writing:
             if ids is None:
                 found = [each for each in self.store.documents() if each.path.startswith(PATH_PREFIX)]
                 self.store.publish([], found)
@@ -191,7 +186,7 @@ class QuantizedSQLVectorStore(VectorStore):
         if len(rows) != len(entries):
             raise InvalidVector(f"the embedding made {len(rows)} vectors of {len(entries)} texts")
         newest = {entry.id: row for row, entry in enumerate(entries)}  # of an id given twice, the last text counts
-        with self._writing:
+        with self.store.writing:
             self._prepare(rows.shape[1])
             vectors = self._codes(rows[list(newest.values())])
             drafts = [(self.store.begin(entries[row].document), entries[row].chunk) for row in newest.values()]
@@ -235,7 +230,10 @@ class QuantizedSQLVectorStore(VectorStore):
     def _sweep(self) -> None:
         """Now and then removes versions that nobody can be reading any more."""
         if monotonic() - self._swept_at > GRACE_SECONDS:
-            self.store.collect_garbage(GRACE_SECONDS)
+            if self.store.client.is_server:  # where other processes are at work on drafts of theirs
+                self.store.collect_superseded()
+            else:
+                self.store.collect_garbage(GRACE_SECONDS)
             self._swept_at = monotonic()
 
     def _refuse_ingested(self, ids: Sequence[str]) -> None:
@@ -542,11 +540,6 @@ def refuse_unbounded(kwargs: Mapping[str, Any]) -> None:
     """Raises UsageError for a search whose scores have no upper end and so cannot be made a relevance."""
     if not needs_vector(kwargs):
         raise UsageError("scores of the mode 'bm25' have no upper end: relevance scores need the mode vector or hybrid")
-
-
-def writer_lock(place: str) -> threading.Lock:
-    """The lock under which this process writes to a store: two writers would take the same epoch."""
-    return WRITER_LOCKS.setdefault(place, threading.Lock())  # one step, so that two threads get the same one
 
 
 def embedding_name(embedding: Embeddings) -> str:

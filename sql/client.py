@@ -92,6 +92,8 @@ REPLICA_SETTINGS: dict[str, int | str] = {
     "insert_quorum_parallel": 0,
     "select_sequential_consistency": 1,
 }
+IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
+STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
 EMBEDDED_SECONDS = 3600.0  # that one statement of the embedded engine may take: far more than any of ours
 ENGINE_SETTINGS = SESSION_SETTINGS | {"max_execution_time": int(EMBEDDED_SECONDS)}
 # What went wrong is said once, in our sentence; without a handler Python would print what the driver logs as well.
@@ -185,6 +187,39 @@ class Client:
         """A statement that returns nothing; `repeatable` says that a second time does no harm."""
         text, values = self.text_of(statement), dict(statement.values)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values), repeatable=repeatable)
+
+    def delete(self, statement: Statement) -> None:
+        """A DELETE, which is done when it returns. StoreError where it does not get on: then it has been taken back.
+
+        The embedded engine rewrites parts of tables in the background, and waits for space on a full disk for ever.
+        """
+        if self._engine is None:
+            self.execute(statement, repeatable=True)
+            return
+        text, values = self.text_of(statement), dict(statement.values)
+        self._run(statement.name, lambda handle: handle.command(text, parameters=values, settings=dict(IN_BACKGROUND)))
+        self._await_deletions()
+
+    def _await_deletions(self) -> None:
+        """Waits until the embedded engine has deleted everything, as long as it gets on."""
+        seen, moved, pause = None, time.monotonic(), 0.002
+        while True:
+            (left,) = self.query(Statement("unfinished_deletions"))
+            state = left["deletions"], left["parts"]
+            if not left["deletions"]:
+                return
+            if state != seen:
+                seen, moved = state, time.monotonic()
+            patience = EMBEDDED_SECONDS if left["parts_at_work"] else STUCK_SECONDS
+            if left["reason"] or time.monotonic() - moved > patience:
+                self.execute(Statement("give_up_deletions"))
+                reason = left["reason"] or "the engine waits for space on the disk"
+                raise StoreError(
+                    f"{self.location}: old versions of documents could not be deleted from {', '.join(left['tables'])} "
+                    f"({reason[:200]}): nothing is lost, free some space, and the next run deletes them"
+                )
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
 
     def holds(self, statement: Statement) -> bool:
         """The answer of a statement that is no SELECT and says 1 or 0."""

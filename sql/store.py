@@ -52,6 +52,7 @@ from sql.words import (
 )
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
@@ -141,11 +142,16 @@ class Passages:
 
 @dataclass
 class Store:
-    """One collection of documents behind a client. Reading is safe from any thread; one thread writes."""
+    """One collection of documents behind a client. Reading and writing are safe from any thread.
+
+    `announce` is told what was left undone. Threads that write take turns where they have to; one that does several things
+    which belong together holds `writing` meanwhile.
+    """
 
     client: Client
+    announce: Callable[[str], None] = lambda sentence: None
     _dead_since: dict[int, float] = field(default_factory=dict)
-    _drafts: set[int] = field(default_factory=set)
+    _drafts: set[int] = field(default_factory=set)  # of those in client.drafts, the ones begun here
     _begun_at: int | None = None
     _run: int = field(default_factory=lambda: secrets.randbits(RUN_BITS))
     _number: int = 0
@@ -175,7 +181,7 @@ class Store:
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
             place.require_store()
-        store = cls(Client(place, read_only=not write, create_database=write))
+        store = cls(Client(place, read_only=not write, create_database=write), announce)
         try:
             if place.server is not None:
                 store._cluster = Cluster(store.client, place.server) if place.server.cluster else None
@@ -224,17 +230,25 @@ class Store:
 
     def close(self) -> None:
         """Gives the store back; another process can open it at once."""
+        with self.writing:
+            self.client.drafts.difference_update(self._drafts)
         if self._cluster is not None:
             self._cluster.close()
         self.client.close()
+
+    @property
+    def writing(self) -> threading.RLock:
+        """Held by the one thread that writes, of all that have the store open in this process."""
+        return self.client.writing
 
     # What the store was made with
 
     def collection(self) -> Collection | None:
         """What the vectors were made with, which never changes; None for a store without tables."""
-        if self._collection is None:
-            self._collection = self._read_collection()
-        return self._collection
+        found = self._collection  # looked at once: another thread may be at `revise`
+        if found is None:
+            found = self._collection = self._read_collection()
+        return found
 
     @property
     def dimensions(self) -> int:
@@ -260,6 +274,10 @@ class Store:
 
     def prepare(self, encoder: EncoderIdentity, quantizer: str, analyser: str = "") -> None:
         """Makes the tables of a new store, or checks that an old one was made with the same things."""
+        with self.writing:
+            self._prepare(encoder, quantizer, analyser)
+
+    def _prepare(self, encoder: EncoderIdentity, quantizer: str, analyser: str) -> None:
         if self.collection() is not None:
             self.check_encoder(encoder, quantizer)
             if self._has_lease() and self._cluster is None and "lease" not in self._table_names():
@@ -289,8 +307,9 @@ class Store:
 
     def revise(self, **changes: Any) -> None:
         """A new revision of what the store was made with."""
-        add_revision(self.client, changes)
-        self._collection = None
+        with self.writing:
+            add_revision(self.client, changes)
+            self._collection = None
 
     def check_encoder(self, encoder: EncoderIdentity, quantizer: str | None = None) -> None:
         """Raises StoreMismatch where vectors of `encoder` cannot be compared with those of the store."""
@@ -341,6 +360,10 @@ class Store:
 
         Nothing is read with them until a generation is published that names the version.
         """
+        with self.writing:
+            return self._add_calibration(calibration)
+
+    def _add_calibration(self, calibration: Calibration) -> Calibration:
         rows = self.client.query(Statement("calibration_newest"))
         newest = self._checked_calibration(rows[0]) if rows else None
         if newest is not None and newest.same_fit(calibration):
@@ -620,6 +643,10 @@ class Store:
 
     def new_generation(self, document_id: UUID) -> int:
         """The number of a fresh generation of a document, which is not garbage until `forget_drafts`."""
+        with self.writing:
+            return self._new_generation(document_id)
+
+    def _new_generation(self, document_id: UUID) -> int:
         # Runs that know nothing of each other share a generation as seldom as they draw the same 20 bits in the same
         # epoch and reach the same number with documents of one bucket; and one can see when it was begun.
         if self._begun_at is None:
@@ -630,18 +657,23 @@ class Store:
         generation = first_generation(self._begun_at) | within
         self._number += 1
         self._drafts.add(generation)
+        self.client.drafts.add(generation)
         return generation
 
     def forget_drafts(self, generations: Iterable[int]) -> None:
         """Drafts that have been published; what is begun from now on gets a higher number."""
-        self._drafts.difference_update(generations)
-        self._begun_at = None
+        with self.writing:
+            known = set(generations)
+            self._drafts.difference_update(known)
+            self.client.drafts.difference_update(known)
+            self._begun_at = None
 
     def cells(self) -> Cells | None:
         """The newest version of the cells, which new chunks are put into; None while there are none."""
-        if not self._cells:
-            self._cells = [read_cells(self.client.query(Statement("cells")))]
-        return self._cells[0]
+        found = self._cells  # looked at once: another thread may be at `forget_cells`
+        if not found:
+            found = self._cells = [read_cells(self.client.query(Statement("cells")))]
+        return found[0]
 
     def forget_cells(self) -> None:
         """Looks for a newer version of the cells before the next insert."""
@@ -670,16 +702,17 @@ class Store:
             raise ValueError(
                 "a document can be published or deleted only once in one epoch: readers could not tell which"
             )
-        self._check_calibrations(drafts, set(names))
-        self.arrive(drafts)
-        epoch = self.publish_rows(
-            lambda epoch: (
-                [manifest_row(draft, epoch) for draft in drafts]
-                + [deletion_row(document, epoch) for document in removed]
+        with self.writing:
+            self._check_calibrations(drafts, set(names))
+            self.arrive(drafts)
+            epoch = self.publish_rows(
+                lambda epoch: (
+                    [manifest_row(draft, epoch) for draft in drafts]
+                    + [deletion_row(document, epoch) for document in removed]
+                )
             )
-        )
-        self._drafts.difference_update(draft.generation for draft in drafts)
-        self._begun_at = epoch
+            self.forget_drafts(draft.generation for draft in drafts)
+            self._begun_at = epoch
         return epoch
 
     def arrive(self, drafts: Sequence[Draft]) -> None:
@@ -693,7 +726,7 @@ class Store:
 
         Where there are none to insert the epoch stays what it was. Returns the newest epoch.
         """
-        with self._publishing() as still_ours:
+        with self.writing, self._publishing() as still_ours:
             epoch = int(self.client.query(Statement("newest_epoch"))[0]["epoch"]) + 1
             rows = rows_at(epoch)
             if not rows:
@@ -710,7 +743,7 @@ class Store:
     def _publishing(self) -> Iterator[Callable[[], None]]:
         """The right to take the next epoch; yields a check that it has not been lost meanwhile.
 
-        An embedded store has one process and one thread that writes; on a server it takes the lease.
+        Of an embedded store one process writes, and in it the thread that holds `writing`; on a server it takes the lease.
         """
         server = self.client.location.server
         if server is None or not self._has_lease():
@@ -764,14 +797,17 @@ class Store:
         return {row["generation"] for row in rows}
 
     def collect_garbage(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """Deletes generations that have been invisible for `grace_seconds` of this process; returns how many."""
-        now = time.monotonic()
-        rows = self.client.query(Statement("dead_generations", {"epoch": self.epoch()}))
-        dead = {row["generation"] for row in rows} - self._drafts
-        self._dead_since = {generation: self._dead_since.get(generation, now) for generation in dead}
-        due = sorted(generation for generation, since in self._dead_since.items() if now - since >= grace_seconds)
-        self._delete_generations(due)
-        return len(due)
+        """Deletes generations that have been invisible for `grace_seconds` of this process; returns how many.
+
+        What cannot be deleted now, for want of space, is left to the next time and announced: it harms nobody.
+        """
+        with self.writing:
+            now = time.monotonic()
+            rows = self.client.query(Statement("dead_generations", {"epoch": self.epoch()}))
+            dead = {row["generation"] for row in rows} - self.client.drafts
+            self._dead_since = {generation: self._dead_since.get(generation, now) for generation in dead}
+            due = sorted(generation for generation, since in self._dead_since.items() if now - since >= grace_seconds)
+            return self._try_to_delete(due)
 
     def collect_superseded(self, grace_seconds: float = SERVER_GRACE_SECONDS) -> int:
         """On a server: deletes generations that were replaced more than `grace_seconds` ago, if this user may.
@@ -783,13 +819,13 @@ class Store:
             return 0
         values = {"grace_milliseconds": int(grace_seconds * 1000)}
         due = [row["generation"] for row in self.client.query(Statement("superseded_generations", values))]
-        self._delete_generations(due)
+        deleted = self._try_to_delete(due)
         if not self._has_lease():
-            return len(due)
+            return deleted
         keeper = self.client if self._cluster is None else self._cluster.first()
         token = keeper.query(Statement("lease"))[0]["token"]
         keeper.execute(Statement("delete_leases", {"token": token}), repeatable=True)
-        return len(due)
+        return deleted
 
     def _may_delete(self) -> bool:
         """Whether this user has the right to delete rows; a server too old to be asked counts as no."""
@@ -801,7 +837,17 @@ class Store:
         except StoreError:
             return False
 
-    def _delete_generations(self, due: Sequence[int]) -> None:
+    def _try_to_delete(self, due: Sequence[int]) -> int:
+        """Deletes generations; returns how many, 0 where that was given up."""
+        try:
+            self.delete_generations(due)
+        except StoreError as error:
+            self.announce(str(error))
+            return 0
+        return len(due)
+
+    def delete_generations(self, due: Sequence[int]) -> None:
+        """Deletes all that is stored of some generations; StoreError where the database does not get on with it."""
         for first in range(0, len(due), GENERATIONS_PER_DELETE):
             batch = {"generations": list(due[first : first + GENERATIONS_PER_DELETE])}
             self._delete(
@@ -824,7 +870,7 @@ class Store:
             if self._cluster is not None:
                 self._cluster.delete(statement)
             else:
-                self.client.execute(statement, repeatable=True)
+                self.client.delete(statement)
 
     def _insert_references(self, passages: Passages, rows: range) -> None:
         kept = [row for row in rows if row in passages.references]

@@ -46,6 +46,12 @@ def tend_cells(store: Store, announce: Callable[[str], None] = lambda sentence: 
 
     Returns how many documents were moved. Does nothing for a smaller store.
     """
+    with store.writing:  # of two threads one would move what the other has just moved
+        return tend_cells_alone(store, announce, least)
+
+
+def tend_cells_alone(store: Store, announce: Callable[[str], None], least: int) -> int:
+    """The same for a thread that writes alone."""
     rows = store.chunk_count()
     if rows < least:
         return 0

@@ -121,6 +121,21 @@ def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_mod
         assert place.found(place.large, mode=mode) == place.found(place.large, tmp_path / "fresh", mode)
 
 
+def test_chunks_whose_floats_are_kept_keep_those_of_the_new_model(place: Place) -> None:
+    places = "SELECT generation, chunk_index, length(vector) FROM float_references ORDER BY ALL"
+    with Store.open(str(place.store), write=True) as store:
+        encoder, scheme = prepare_store(store, place.settings, place.small)
+        found = walk([str(place.folder / "docs")])
+        sync(store, encoder, found, scheme, language="en", keep_floats=1, recalibrate=True)
+        store.collect_garbage(grace_seconds=0)
+        before = store.client.text(places, "TSV").split()
+    place.run()
+    with Store.open(str(place.store)) as store:
+        after = store.client.text(places, "TSV").split()
+    assert len(before) == 9
+    assert after == [b"12" if number % 3 == 2 else value for number, value in enumerate(before)]
+
+
 def test_a_document_whose_file_is_gone_is_embedded_from_its_stored_text(place: Place, tokenizer: Tokenizer) -> None:
     with Store.open(str(place.store), write=True) as store:
         publish_document(store, "never a file", ["the mat", "a mat"])
