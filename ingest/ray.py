@@ -27,7 +27,7 @@ def ingest_shares(work: Callable[[Share], Summary], count: int) -> Summary:
     try:
         import ray
     except ImportError as error:
-        raise UsageError("--ray needs the package ray: run `pip install 'int8-rag[ray]'`") from error
+        raise UsageError("--ray needs the package ray: run `pip install ray`") from error
 
     def run(share: Share) -> Summary:
         return work(share)

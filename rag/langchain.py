@@ -418,7 +418,10 @@ class QuantizedSQLVectorStore(VectorStore):
     ) -> list[Hit]:
         """The k chunks nearest to a query."""
         wanted = None if filter is None else stored_filter(filter)
-        return self.store.search(query, k, filter=wanted, per_document=per_document)
+        hits = self.store.search(query, k, filter=wanted, per_document=per_document)
+        if wanted and not hits:
+            self.store.refuse_hopeless(wanted)
+        return hits
 
     def _query(self, embedding: Sequence[float]) -> QuantizedQuery:
         """A float vector as the query of a search; StoreMismatch where the store's vectors have other dimensions."""

@@ -27,9 +27,7 @@ def check_plot(path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"--plot {path}: there is no folder {path.parent}, make it first")
     if find_spec("matplotlib") is None:
-        raise RagError(
-            "--plot needs matplotlib, which is not installed: `pip install 'int8-rag[plot]'`, or leave --plot out"
-        )
+        raise RagError("--plot needs matplotlib, which is not installed: `pip install matplotlib`, or leave --plot out")
 
 
 def write_plot(report: ModelReport, path: Path) -> None:

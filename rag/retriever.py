@@ -128,6 +128,7 @@ class Retriever:
 
         `filter` says which chunks may be found, `per_document` how many of one document, and `how` is about the search
         by vectors: see Store.search.
+        Raises InvalidFilter where nothing can pass the filter, because no chunk has a name or a type of value in it.
         `vector` is the question's, float32 (dimensions,), where it has been computed already. Raises UsageError for an
         unknown mode or one that needs the encoder that is missing, StoreMismatch for words of another analyser.
         """
@@ -144,6 +145,8 @@ class Retriever:
             hits = self._by_meaning(ask, query, ask.k)
         else:
             hits = self._by_both(ask, query)
+        if filter and not hits:
+            self.store.refuse_hopeless(filter, at)
         return hits if self.rerank is None else reranked(self.rerank, question, hits)[:k]
 
     def vector_share(self, question: str) -> float:

@@ -6,7 +6,6 @@ Statements and values in, rows out. Every error of the driver leaves here as a S
 from __future__ import annotations
 
 import atexit
-import ctypes
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sql.engine import ENGINES, Engine, import_engine
+from sql.engine import ENGINES, Engine, import_engine, keep_for_ever
 from sql.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
 from sql.location import Location, Server, parse_location
 from sql.native import native_block
@@ -52,7 +51,8 @@ UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
-    READONLY: "the store was opened read-only, add --write if you want more than to read",
+    READONLY: "the store was opened read-only, which allows neither to change anything nor to read files and addresses with "
+    "file(), url() and their like: add --write for that",
     CONSTRAINT_VIOLATED: "a row does not fit the table and nothing of the insert was stored",
     TOO_SLOW: "the statement took longer than it may: allow more with ?timeout=SECONDS at the end of --db",
     TOO_MANY_QUERIES: "the server is busy with other statements: try again",
@@ -93,6 +93,7 @@ REPLICA_SETTINGS: dict[str, int | str] = {
     "select_sequential_consistency": 1,
 }
 IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
+PATH_PLACE = "/* path */"  # in the statement that reads a file
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
 EMBEDDED_SECONDS = 3600.0  # that one statement of the embedded engine may take: far more than any of ours
 ENGINE_SETTINGS = SESSION_SETTINGS | {"max_execution_time": int(EMBEDDED_SECONDS)}
@@ -249,7 +250,7 @@ class Client:
 
         def insert(handle: Any) -> None:
             if engine is not None:
-                insert_from_file(handle, engine, table, names, block or driver_block(handle, table, names, data))
+                insert_from_file(handle, engine, table, block or driver_block(handle, table, names, data))
             elif packed:
                 body, method = compressed(block, handle.write_compression)
                 handle.raw_insert(f"`{table}`", names, insert_block=body, fmt="Native", compression=method)
@@ -310,7 +311,7 @@ class Client:
         for handle in self._handles:
             if self._engine is not None:
                 handle._backend._release.detach()  # would close the engine's handle when Python ends, and wait for ever
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle._backend._handle))  # and so would its destructor
+                keep_for_ever(handle._backend._handle)  # and so would its destructor
         self._guard = threading.Lock()
         self._closed, self._handles, self._idle = True, [], []
         atexit.unregister(self.close)
@@ -431,20 +432,20 @@ def connect_to_engine(engine: Engine, *, read_only: bool) -> Any:
 
     handle = clickhouse_connect.get_client(interface="chdb", path=engine.data, settings=dict(ENGINE_SETTINGS))
     if engine.shadow is not None:
-        handle.command("SYSTEM STOP MERGES")  # they would only fill the disk of the shadow
+        handle.command(Statement("stop_merges").text)
     if read_only:
         handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
     return handle
 
 
-def insert_from_file(handle: Any, engine: Engine, table: str, names: Sequence[str], block: bytes) -> None:
+def insert_from_file(handle: Any, engine: Engine, table: str, block: bytes) -> None:
     """Hands a block to chDB, which takes long data out of a file only: one in our folder, where a kill may leave it."""
     file, path = engine.new_payload()
     with file:
         file.write(block)
         file.flush()
-        columns = ", ".join(f"`{name}`" for name in names)
-        handle.raw_query(f"INSERT INTO `{table}` ({columns}) FROM INFILE '{path}' FORMAT Native")
+        statement = Statement("insert_block", {"table": table})
+        handle.raw_query(statement.text.replace(PATH_PLACE, path), parameters=dict(statement.values))
 
 
 def driver_block(handle: Any, table: str, names: Sequence[str], data: Sequence[Any]) -> bytes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from sql.errors import StoreError, UsageError
-from sql.statements import PARAMETER, Statement
+from sql.statements import PARAMETER, Statement, read_statement, schema_statements
 from sql.terminal import is_terminal, note, out_bytes
 
 if TYPE_CHECKING:
@@ -61,18 +62,33 @@ class Console:
     _set_by_hand: set[str] = field(default_factory=set)
 
     def run(self, sql: str, values: Mapping[str, Value] | None = None) -> None:
-        """Runs one statement and delivers its result.
+        """Runs a statement, or several with semicolons between them, and delivers each result.
 
         `{epoch:UInt64}` stands for the newest epoch and `{query:Array(Float32)}` for the vector of `query`, unless
         `SET param_...` says otherwise. Raises StoreError where the engine refuses the statement, UsageError where its
         result cannot be delivered.
         """
+        statements, rest = split_statements(sql)
+        parts = [*statements, rest] if rest else statements
+        # The data of an INSERT may hold semicolons of its own.
+        if values is None and len(parts) > 1 and not any(part.lower().startswith("insert") for part in parts):
+            for part in parts:
+                self._run_one(part, None)
+        else:
+            self._run_one(sql, values)
+
+    def _run_one(self, sql: str, values: Mapping[str, Value] | None) -> None:
         wanted = choose_format(sql, self.format)
         shown = own_format(sql) or wanted or ""
         self._check_delivery(shown)
         bound = self._bound(sql) if values is None else values
         started = perf_counter()
-        data = self.client.text(sql, wanted, bound)
+        try:
+            data = self.client.text(sql, wanted, bound)
+        except StoreError as error:
+            if advised := advice(sql):
+                raise StoreError(advised) from error
+            raise
         seconds = perf_counter() - started
         self._deliver(data, shown)
         if self.timing:
@@ -129,6 +145,28 @@ class Console:
             with self.output.open("ab" if self.output in self._delivered else "wb") as file:
                 file.write(ended)
             self._delivered.add(self.output)
+
+
+def advice(sql: str) -> str:
+    """What to say of a statement that failed, where the engine's message would lead astray; "" where it would not."""
+    code = without_literals(sql)
+    for view, names in parameters_of_views().items():
+        if re.search(rf"\b(FROM|JOIN)\s+{view}\b(?!\s*\()", code, re.IGNORECASE):
+            given = ", ".join(f"{name} = {{{name}:{kind}}}" for name, kind in names.items())
+            return f"{view} is a view with parameters: write {view}({given}), or values in their place"
+    return ""
+
+
+@cache
+def parameters_of_views() -> dict[str, dict[str, str]]:
+    """The views of a store that need parameters, each with these and their types."""
+    found = {}
+    for name in schema_statements():
+        text = read_statement(name)
+        view = re.search(r"VIEW IF NOT EXISTS (\w+)", text)
+        if view and (parameters := dict(PARAMETER.findall(text))):
+            found[view[1]] = parameters
+    return found
 
 
 def choose_format(statement: str, wanted: str | None) -> str | None:

@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 import zoneinfo
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from sql.errors import StoreError
 from sql.folders import DATA, LOCK, PAYLOAD_PREFIX, PAYLOADS, cannot_write, claim_folder, remove_payloads
 from sql.lock import NOT_WRITABLE, acquire_lock, release_lock
+from sql.settings import given_time_zone, other_time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,6 +128,11 @@ class EngineRegistry:
             # Python ends as ever, with its own exit handlers, but for the engine's destructors: they would wait for
             # threads that did not come along.
             library.on_exit(library._exit, None)
+
+
+def keep_for_ever(handle: object) -> None:
+    """Keeps Python from ever destroying an object: that of an engine which belongs to another process would wait."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
 
 
 ENGINES = EngineRegistry()
@@ -264,16 +269,12 @@ def import_engine() -> None:
     form, which the rules of POSIX allow, it gets UTC. The process keeps its own TZ.
     """
     with IMPORTING:
-        given = os.environ.get("TZ")
+        given = given_time_zone()
         if "chdb" in sys.modules or given is None or is_zone_name(given):
             import_module("chdb")
             return
-        os.environ["TZ"] = "UTC"
-        try:
+        with other_time_zone("UTC"):
             import_module("chdb")
-        finally:
-            os.environ["TZ"] = given
-            time.tzset()  # the C library remembers what it has read last
 
 
 def is_zone_name(text: str) -> bool:

@@ -25,7 +25,7 @@ from sql.metadata import GREATEST_INTEGER, LEAST_INTEGER, encodable, is_name, pl
 from sql.statements import Condition, read_fragment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from sql.statements import Value
 
@@ -40,6 +40,8 @@ OPERATORS = ("$eq", "$ne", "$in", "$nin", *COMPARISONS, "$like", "$glob", "$exis
 TERM = re.compile(r"\s*([^\s=!<>~]+)\s*(!=|>=|<=|=|>|<|~)\s*(.*)", re.DOTALL)
 CHOOSING = {"=": "$in", "!=": "$nin"}
 TERM_OPERATORS = {"=": "$eq", "!=": "$ne", ">=": "$gte", "<=": "$lte", ">": "$gt", "<": "$lt"}
+OPERATOR_SIGNS = ("=", "<", ">", "~", "!")
+ALL_OPERATORS = " ".join([*TERM_OPERATORS, "~"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,53 @@ class Compiler:
         return text.replace(hole, filling) if hole else text
 
 
+def demands(given: Filter) -> Iterator[tuple[Field, set[str]]]:
+    """What a chunk needs to pass a filter, as far as that can be said of one name alone: the field, and of which types its
+    value has to be (text, number, truth), none for any. What stands below a negation demands nothing.
+    """
+    for name, value in given.items():
+        if name in {"$and", "$or"}:
+            for part in value:
+                yield from demands(part)
+        elif not str(name).startswith("$"):
+            tests = (
+                value if isinstance(value, Mapping) else {"$in" if isinstance(value, list | tuple) else "$eq": value}
+            )
+            for operator, operand in tests.items():
+                yield from demand(find_field(name), operator, operand)
+
+
+def demand(place: Field, operator: str, operand: Any) -> Iterator[tuple[Field, set[str]]]:
+    """What one operator demands."""
+    if operator in {"$like", "$glob"}:
+        yield place, {"text"}
+    elif operator in {"$eq", "$in", *COMPARISONS}:
+        choices = list(operand) if operator == "$in" else [operand]
+        types = {"number" if kind == "integer" else kind for kind in (value_type(place, one) for one in choices)}
+        if choices and "null" not in types:
+            yield place, types
+    elif operator == "$exists" and operand is True:
+        yield place, set()
+
+
+def refuse_hopeless(given: Filter, known: Mapping[str, set[str]]) -> None:
+    """Raises InvalidFilter where a filter asks for a name that no chunk has, or for values of a type that none has there.
+
+    `known` has the names of the metadata with the types of their values: text, number, truth, list, null. To be asked
+    where nothing was found, which would else look like an answer.
+    """
+    for place, wanted in demands(given):
+        held = {"text" if "text" in place.fragments else "number"} if place.is_column else known.get(place.name)
+        if held is None:
+            names = [*COLUMNS, *(name if name not in COLUMNS else f"{METADATA_PREFIX}{name}" for name in sorted(known))]
+            raise InvalidFilter(f"no chunk has the name {place.name} to filter by: there are {', '.join(names)}")
+        if wanted and "list" not in held and not wanted & held:
+            raise InvalidFilter(
+                f"{place.name} is compared with a {' or a '.join(sorted(wanted))} and holds only values of the type "
+                f"{' and '.join(sorted(held))}: give one of that type"
+            )
+
+
 def negated(condition: str) -> str:
     """The opposite."""
     return f"NOT ({condition})"
@@ -293,8 +342,15 @@ def parse_term(term: str) -> Filter:
         return dict(given)
     found = TERM.fullmatch(term)
     if not found:
-        raise InvalidFilter(f"--filter {term!r:.80}: write name=value, name>=value, name~pattern or a JSON object")
+        raise InvalidFilter(
+            f"--filter {term!r:.80}: write name=value or a JSON object; the operators are {ALL_OPERATORS}"
+        )
     name, operator, text = found.groups()
+    if text.startswith(OPERATOR_SIGNS):
+        raise InvalidFilter(
+            f"--filter {term!r:.80}: there is no operator {operator}{text[0]}, there are {ALL_OPERATORS}; "
+            f"a text that begins with {text[0]} stands between double quotes"
+        )
     if operator == "~":
         return {name: {"$glob": text}}
     value = parse_value(text.strip())

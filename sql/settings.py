@@ -15,12 +15,15 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sql.location import expand_user
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 DEFAULT_STORE = ".rag"
@@ -65,6 +68,26 @@ def read_settings(compute: str | None = None) -> Settings:
         llm=environment.get("RAG_LLM"),
         llm_key=environment.get("RAG_LLM_KEY"),
     )
+
+
+def given_time_zone() -> str | None:
+    """TZ, which the engine reads when it is loaded."""
+    return os.environ.get("TZ")
+
+
+@contextmanager
+def other_time_zone(name: str) -> Iterator[None]:
+    """Another TZ for a block of code, and the process's own one again behind it."""
+    given = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = given
+        time.tzset()  # the C library remembers what it has read last
 
 
 def instruction_caps() -> list[str]:

@@ -22,6 +22,7 @@ from sql.cells import read_cells
 from sql.client import Client, Row
 from sql.cluster import Cluster
 from sql.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable
+from sql.filters import refuse_hopeless
 from sql.lease import LEASE_TIMEOUTS, PublishLease
 from sql.location import Location, parse_location
 from sql.metadata import metadata_json, read_metadata
@@ -616,6 +617,12 @@ class Store:
         at = self.epoch() if epoch is None else epoch
         values: dict[str, Any] = {"epoch": at, "document_ids": [str(document_id) for document_id in document_ids]}
         return [read_hit(row) for row in self.client.query(Statement("document_chunks", values))]
+
+    def refuse_hopeless(self, given: Filter, epoch: int | None = None) -> None:
+        """Raises InvalidFilter where a filter, which nothing has passed, asks for a name or a type that no chunk has."""
+        at = self.epoch() if epoch is None else epoch
+        rows = self.client.query(Statement("metadata_names", {"epoch": at}))
+        refuse_hopeless(given, {row["name"]: set(row["types"]) for row in rows})
 
     def chunk_texts(self) -> list[tuple[str, str]]:
         """Source and text of every chunk that a reader sees now, in a fixed order."""

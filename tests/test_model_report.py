@@ -147,7 +147,7 @@ def test_the_picture_is_a_png_with_something_on_it(workplace: Path) -> None:
 @pytest.mark.parametrize(
     ("plot", "code", "sentence"),
     [
-        ("report.png", EXIT_ERROR, "pip install 'int8-rag[plot]'"),
+        ("report.png", EXIT_ERROR, "pip install matplotlib"),
         ("report.pdf", EXIT_USAGE, "give a name that ends in .png"),
         ("missing/report.png", EXIT_USAGE, "there is no folder"),
     ],

@@ -21,9 +21,9 @@ MODULES = {
 }
 DOORS = {
     "clickhouse_connect": {"sql/client.py"},
-    "chdb": {"sql/client.py"},
+    "chdb": {"sql/engine.py"},
     "fcntl": {"sql/lock.py"},
-    "ctypes": {"rag/model_memory.py", "rag/torch_door.py", "sql/folders.py"},
+    "ctypes": {"rag/model_memory.py", "rag/torch_door.py", "sql/engine.py", "sql/folders.py"},
     "pyarrow": {"sql/transfer.py"},
     "torch": {"rag/torch_door.py"},
     "transformers": {"rag/convert.py", "rag/generation_torch.py", "rag/kernel_float.py", "rag/language_model.py"},
@@ -52,7 +52,7 @@ QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
     "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
-    "newest_epoch", "probe", "lease", "may_delete", "create_database",
+    "newest_epoch", "probe", "unfinished_deletions", "give_up_deletions", "stop_merges", "lease", "may_delete", "create_database",
     "migration_2_manifest_counts", "migration_2_empty_manifest",
     "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",
 }  # fmt: skip

@@ -35,6 +35,7 @@ from rag.quantization import quantize_vectors
 from sql.client import Client, parse_location
 from sql.command_line import command
 from sql.console import FORMATS, Console, has_code, own_format, returns_rows, split_statements
+from sql.errors import StoreError
 from sql.settings import read_settings
 from sql.shell import HELP
 from sql.store import Passages, Store
@@ -398,3 +399,37 @@ def test_the_manual_lists_the_commands_of_the_shell() -> None:
     page = (PROJECT / "docs" / "commands.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([A-Z.][^`]*)` \| (.*) \|$", page.split("### The shell")[1], re.MULTILINE)
     assert {name.replace("\\|", "|"): meaning for name, meaning in rows} == HELP
+
+
+@pytest.mark.parametrize("view", ["live_documents", "live_chunks", "live_vectors", "nearest_chunks"])
+def test_a_view_that_is_named_without_its_parameters_is_told_with_them(
+    folder: Path, view: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Client(parse_location(str(folder / ".rag")), read_only=True)) as client:
+        for statement in (f"SELECT count() FROM {view}", f"select * from\n{view} AS v WHERE 1 -- {view}(epoch = 1)"):
+            with pytest.raises(
+                StoreError, match=rf"^{view} is a view with parameters: write {view}\(.*epoch = {{epoch:UInt64}}"
+            ):
+                Console(client).run(statement)
+        with pytest.raises(StoreError, match="no_such_table"):  # and other errors stay what they are
+            Console(client).run(f"SELECT * FROM no_such_table -- FROM {view}")
+    assert capfd.readouterr().out == ""
+
+
+def test_of_two_statements_each_prints_its_header(folder: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    with closing(Client(parse_location(str(folder / ".rag")), read_only=False)) as client:
+        Console(client, "csv").run("SELECT 1 AS a; SELECT ';' AS b;\nSET param_x = 'y'; SELECT {x:String} AS c")
+        assert capfdbinary.readouterr().out == b'"a"\n1\n"b"\n";"\n"c"\n"y"\n'
+        Console(client).run("CREATE TEMPORARY TABLE t (s String)")
+        Console(client).run("INSERT INTO t FORMAT CSV\na;b\nc;\n")
+        Console(client, "csv").run("SELECT s FROM t ORDER BY s")
+        assert capfdbinary.readouterr().out == b'"s"\n"a;b"\n"c;"\n'
+
+
+def test_reading_a_file_in_a_read_only_store_is_refused_with_what_that_needs(folder: Path) -> None:
+    sentence = r"nor to read files and addresses with file\(\), url\(\) .*: add --write"
+    with (
+        closing(Client(parse_location(str(folder / ".rag")), read_only=True)) as client,
+        pytest.raises(StoreError, match=sentence),
+    ):
+        Console(client).run("SELECT * FROM file('x.csv')")

@@ -1,0 +1,2 @@
+-- Keeps an embedded engine from merging parts, which would fill the disk of one that only reads.
+SYSTEM STOP MERGES
