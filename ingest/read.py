@@ -98,7 +98,7 @@ def _html_document(path: Path, source: str, data: bytes) -> Document:
     from ingest.html import extract_html
 
     markup, encoding = decode_text(data, source, _declared_charset(data))
-    page = extract_html(markup.replace("\0", "\ufffd"))  # as a browser reads a NUL, and one for one
+    page = extract_html(markup)
     return Document(
         source=source,
         format="html",
