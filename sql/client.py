@@ -97,8 +97,7 @@ PATH_PLACE = "/* path */"  # in the statement that reads a file
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
 EMBEDDED_SECONDS = 3600.0  # that one statement of the embedded engine may take: far more than any of ours
 ENGINE_SETTINGS = SESSION_SETTINGS | {"max_execution_time": int(EMBEDDED_SECONDS)}
-# What went wrong is said once, in our sentence; without a handler Python would print what the driver logs as well.
-logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+HELPERS = threading.local()  # `working` in the threads that do nothing but our statements
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
@@ -463,6 +462,7 @@ def connect_to_server(server: Server, *, read_only: bool) -> Any:
     """A handle for one thread on the first host of `server`, with our settings where its user may change them."""
     import clickhouse_connect
 
+    keep_driver_silent()
     host, port = server.hosts[0]
     tls = {name: getattr(server, name) for name in ("ca_cert", "client_cert", "client_cert_key")}
     handle = clickhouse_connect.get_client(
@@ -500,6 +500,21 @@ def connect_to_server(server: Server, *, read_only: bool) -> Any:
         # With every statement, beside the other settings: the server applies them in one step and then allows no more.
         handle.set_client_setting("readonly", 1)
     return handle
+
+
+def is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001 - a filter of logging
+    """Whether what the driver logs was caused by others in the process."""
+    return not getattr(HELPERS, "working", False)
+
+
+def keep_driver_silent() -> None:
+    """Keeps what the driver logs of our statements out of every log: what went wrong is said once, in our sentence.
+
+    Other users of the driver in this process keep their records.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("clickhouse_connect"):
+            logging.getLogger(name).addFilter(is_not_ours)  # a second time does nothing
 
 
 def be_strict(handle: Any) -> None:
@@ -543,6 +558,7 @@ def in_helper_thread(work: Callable[[], Result], limit: float | None) -> Result:
     failure: list[BaseException] = []
 
     def run() -> None:
+        HELPERS.working = True
         try:
             outcome.append(work())
         except BaseException as error:

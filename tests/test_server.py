@@ -354,6 +354,17 @@ def test_every_read_ends_within_its_timeout_with_one_sentence(
     assert not [record for record in caplog.records if record.name.startswith("clickhouse_connect")]
 
 
+def test_others_in_the_process_keep_what_the_driver_logs(
+    server: Server, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store.open(server.dsn(database)) as store, caplog.at_level(logging.DEBUG):
+        logger = logging.getLogger("clickhouse_connect.driver._backend.http_sync")
+        assert logger.isEnabledFor(logging.ERROR)
+        logger.error("somebody else's")
+        assert store.epoch() == 2
+    assert "somebody else's" in caplog.text
+
+
 def test_a_server_that_is_gone_is_one_sentence_for_every_command(
     server: Server, database: str, proxy: Proxy, tmp_path: Path
 ) -> None:
