@@ -40,6 +40,7 @@ _ANNOUNCES = re.compile(
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r"#{1,6}\s")
+_DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
 _BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
 _GRID = re.compile(r"[ \t]*\+[-=+]+\+")
@@ -190,8 +191,10 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     if lines.rest_of_line.strip() or lines.first is None:
         return end, False
     kind = lines.kind
-    announces = _COLON.search(text, start, end) or (
-        kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines))
+    announces = (
+        _COLON.search(text, start, end)
+        or _DIRECTIVE.match(text, start, end)
+        or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
     )
     if kind == "heading" or not announces:
         return end, False

@@ -53,6 +53,7 @@ def test_no_other_sentence_asks(text: str) -> None:
             "Before you begin, you need\n\n- a cup\n- a spoon\n\nBye.",
             "Before you begin, you need\n\n- a cup\n- a spoon",
         ),
+        (".. option:: --all\n\n   Shows all.\n\nBye.", ".. option:: --all\n\n   Shows all."),
         ("To see it, run\n\n```\nls\n```", "To see it, run\n\n```\nls\n```"),
         ("It takes these things.\n\n* a cup\n* a spoon\n", "It takes these things.\n\n* a cup\n* a spoon"),
         ("Run:\n\n```sh\nmake all\n\nmake test\n```\n\nDone.", "Run:\n\n```sh\nmake all\n\nmake test\n```"),
