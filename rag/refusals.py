@@ -28,7 +28,8 @@ _SOURCE = (
 _GIVEN = (
     r"(?:passages|excerpts|extracts|snippets|context|passagen|textstellen|textpassagen|auszügen?|auszüge|kontext|"
     r"extraits|contexte|pasajes|contexto|passaggi|contesto|passagens|trechos|"
-    r"(?:given|provided|available|retrieved|supplied|vorliegenden|fournis|proporcionados) \w+|(?:texts?|documents?|information|material|sources?) (?:provided|given))"
+    r"(?:given|provided|available|retrieved|supplied|vorliegenden|fournis|proporcionados) \w+|"
+    r"(?:texts?|documents?|information|material|sources?) (?:provided|given))"
 )
 _TOLD = (
     r"(?:mention|stat|specif|provid|giv|answer|includ|contain|cover|discuss|address|describ|indicat|explain|disclos|"
