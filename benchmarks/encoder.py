@@ -1,6 +1,7 @@
 """The int8 encoder beside its peers, in one run: tokens a second, one query, and cosine to float32.
 
     python benchmarks/encoder.py [--corpus FILE.jsonl] [--only NAMES] [--cap avx512_vnni|avx2] [--json]
+    python benchmarks/encoder.py --busy [N] [--corpus FILE.jsonl] [--only NAMES] [--json]
 
 Texts are passages of about 180 tokens (140 to 220), cut from the texts of a corpus in BEIR layout, else from docs/. Every
 round runs all competitors in turn and the fastest round of each counts, so that a busy moment of the machine hits all
@@ -9,6 +10,10 @@ installed by `pip install int8-rag[benchmarks]`; one that is missing is skipped 
 
 --cap hides newer instructions of the CPU from oneDNN, MKL, FBGEMM and torch at once; other engines know no such cap, so that a
 capped run compares what torch runs alone.
+
+--busy measures at rest and beside N processes that compute without end, medians of the rounds: sentence-transformers, the
+encoder, the same with batches that all threads share, and ONNX Runtime, or those of --only. To see it under a CPU quota,
+run the benchmark in a container that has one (`docker run --cpus 1.5`): its children are in it too.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from peers import Competitor, Encode, Forward
@@ -51,6 +56,7 @@ CAPS = {
         "FBGEMM_ENABLE_INSTRUCTIONS": "AVX2",
     },
 }
+BUSY_NAMES = "int8-rag, onnx"  # what --busy measures beside float32, unless --only says otherwise
 LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnxruntime", "openvino")
 
 
@@ -78,15 +84,18 @@ def main() -> None:
 
     ours = load_encoder(read_settings())
     texts = passages(read_texts(options.corpus), ours.tokenizer, options.texts)
-    query = query_text(texts[0], ours.tokenizer)
     competitors = list(chosen(ours, texts, options))
-    tokens = sum(len(ids) for ids in ours.tokenizer.encode(texts))
-    rows = measure(competitors, texts, query, tokens, options.rounds)
-    description = describe(texts, tokens, options)
-    if options.json:
-        print(json.dumps({"run": description, "competitors": [as_record(row) for row in rows]}))
+    tokens = [len(ids) for ids in ours.tokenizer.encode(texts)]
+    description = describe(texts, sum(tokens), options)
+    if options.busy:
+        from busy import busy_record, measure_busy, show_busy
+
+        alone = texts[int(np.argmax(tokens))]
+        busy_rows = measure_busy(competitors, texts, alone, sum(tokens), options.rounds, options.busy)
+        report(options, description, [busy_record(row) for row in busy_rows], lambda: show_busy(busy_rows))
     else:
-        show(description, rows)
+        rows = measure(competitors, texts, query_text(texts[0], ours.tokenizer), sum(tokens), options.rounds)
+        report(options, description, [as_record(row) for row in rows], lambda: show(rows))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -98,9 +107,24 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", metavar="NAMES", help="competitors to run: parts of their names, between commas; float32 always runs"
     )
+    parser.add_argument(
+        "--busy",
+        type=whole_number,
+        nargs="?",
+        const=1,
+        metavar="N",
+        help="measure at rest and beside N busy processes (without a number: 1)",
+    )
     parser.add_argument("--cap", choices=CAPS, help="the newest instructions that may be used; runs torch alone")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def whole_number(text: str) -> int:
+    """A number of processes, 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes: give 1 or more")
+    return int(text)
 
 
 def cap_instructions(cap: str | None) -> None:
@@ -153,10 +177,11 @@ def chosen(ours: Encoder, texts: Sequence[str], options: argparse.Namespace) -> 
     from rag.weights import float_model
     from sql.settings import read_settings
 
-    wanted = [part.strip().lower() for part in (options.only or "").split(",") if part.strip()]
+    names = options.only or (BUSY_NAMES if options.busy else "")
+    wanted = [part.strip().lower() for part in names.split(",") if part.strip()]
     with float_model(ours.config.model, offline=read_settings().offline) as weights:
         yield sentence_transformers_float32(weights, ours.config, ours.tokenizer)
-        for form in forms():
+        for form in ways(ours, texts) if options.busy else forms():
             if not wanted or any(part in form.name.lower() for part in wanted):
                 yield form
         for peer in PEERS:
@@ -182,6 +207,17 @@ def forms() -> Iterator[Competitor]:
         if mode != "auto":
             encoder = load_encoder(read_settings(), compute=mode)
             yield Competitor(f"int8-rag {mode}", encoder.encode, encoder.kernel.name)
+
+
+def ways(ours: Encoder, texts: Sequence[str]) -> Iterator[Competitor]:
+    """Two ways to use the threads: batches side by side, one for each thread, and batches that all threads share."""
+    from peers import Competitor
+
+    def shared(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        return ours.kernel.forward(ids, mask.sum(axis=1))
+
+    yield Competitor("int8-rag", ours.encode, ours.kernel.name)
+    yield with_best_batch("int8-rag, shared batches", shared, ours.tokenizer, texts)
 
 
 def with_best_batch(name: str, forward: Forward, tokenizer: Tokenizer, texts: Sequence[str]) -> Competitor:
@@ -245,6 +281,8 @@ def describe(texts: Sequence[str], tokens: int, options: argparse.Namespace) -> 
     """What was run, and on what."""
     import torch
 
+    from rag.processors import usable_processors
+
     return {
         "texts": len(texts),
         "tokens": tokens,
@@ -252,6 +290,8 @@ def describe(texts: Sequence[str], tokens: int, options: argparse.Namespace) -> 
         "query_tokens": QUERY_TOKENS,
         "rounds": options.rounds,
         "cap": options.cap,
+        "busy_processes": options.busy or 0,
+        "usable_processors": usable_processors(),
         "threads": torch.get_num_threads(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "versions": {name: installed(name) for name in LIBRARIES},
@@ -271,14 +311,31 @@ def as_record(row: Figures) -> dict[str, Any]:
     return {name: getattr(row, name) for name in Figures.__slots__}
 
 
-def show(description: dict[str, Any], rows: Sequence[Figures]) -> None:
-    """The figures as a table."""
+def report(
+    options: argparse.Namespace,
+    description: dict[str, Any],
+    records: list[dict[str, Any]],
+    show_rows: Callable[[], None],
+) -> None:
+    """Prints what was run and its figures, as JSON or as a table."""
+    if options.json:
+        print(json.dumps({"run": description, "competitors": records}))
+        return
+    counted = (
+        f"median of {options.rounds} rounds, {options.busy} busy"
+        if options.busy
+        else f"best of {options.rounds} rounds"
+    )
     print(
         f"{description['texts']} passages of {description['tokens_per_text']} tokens on average, "
-        f"{description['threads']} threads, {description['cpu_capability']}, cap {description['cap']}, "
-        f"best of {description['rounds']} rounds"
+        f"{description['threads']} threads, {description['cpu_capability']}, cap {description['cap']}, {counted}"
     )
     print(", ".join(f"{name} {number}" for name, number in description["versions"].items() if number))
+    show_rows()
+
+
+def show(rows: Sequence[Figures]) -> None:
+    """The figures as a table."""
     print(f"{'':31}{'tokens/s':>9}{'times':>7}{'query ms':>10}{'cos mean':>10}{'cos min':>9}")
     for row in rows:
         print(
