@@ -118,7 +118,12 @@ def plain_heading(markup: str) -> str:
     plain = _RST_LINK.sub(r"\1", _ROLE.sub(_role_text, " ".join(markup[:2000].split())))
     plain = _TAG.sub("", _LINK.sub(r"\1\2", _EMPTY_LINK.sub("", plain))).strip()
     plain = _ANCHOR.sub("", plain) or plain  # a heading may be about `{#each}`
-    title = " ".join(_EMPHASIS.sub("", plain).split())
+    return bounded_heading(_EMPHASIS.sub("", plain))
+
+
+def bounded_heading(text: str) -> str:
+    """A heading that has no markup, on one line and of bounded length."""
+    title = " ".join(text.split())
     return title if len(title) <= MAX_HEADING_CHARACTERS else title[: MAX_HEADING_CHARACTERS - 1].rstrip() + "…"
 
 

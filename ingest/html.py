@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, plain_heading
+from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, bounded_heading
 from ingest.markup import MATH, SVG, Kind, attributes_of, names, read_markup
 from ingest.mathml import Formula
 from ingest.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
@@ -69,6 +69,9 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 # Attributes that can change how an element is read; to read them all would take half of the time.
 _STYLED = re.compile(r"hidden|popover|style|\bopen\b|dialog", re.IGNORECASE)
+_ANCHOR_LINK = re.compile(
+    r"headerlink|header-?anchor|heading-?anchor|anchorjs-link|hash-?link|permalink", re.IGNORECASE
+)
 _NOTE_HINT = re.compile(r"noteref|footnote|endnote|\breference\b|cite_ref|fnref", re.IGNORECASE)
 _NOTE_LINK = re.compile(r"noteref|footnote-ref", re.IGNORECASE)
 _REVERSED_LIST = re.compile(r"<ol\b[^>]{0,500}\breversed\b", re.IGNORECASE)
@@ -167,7 +170,7 @@ class _PageReader:
 
     def _read_text(self, event: Event) -> None:
         if event.element.effect == "title" and not self.omitted:
-            self.title = self.title or plain_heading(_unescaped(event.text))
+            self.title = self.title or bounded_heading(_unescaped(event.text))
         elif self.omitted:
             return
         elif self.formula is not None:
@@ -496,7 +499,7 @@ class _PageReader:
         return "quote" if self.quote_depth else "paragraph"
 
     def _enter_heading(self, text: str) -> None:
-        heading = plain_heading(text)
+        heading = bounded_heading(text)
         self.path.enter(self.heading_level, heading)
         self.first_heading = self.first_heading or heading
         if self.heading_level == 1:
@@ -552,6 +555,8 @@ def _kind_of(element: Element) -> str:
     """How an element is read, by its name and by what its attributes hide, strike through, raise or lower."""
     is_html = element.space not in (SVG, MATH) or element.name == element.space
     kind = _KIND_OF.get(element.name, "") if is_html else ""
+    if kind == "link" and _ANCHOR_LINK.search(_value(element, "class")):
+        return "omitted"  # the sign beside a heading that appears under the mouse, to link to it
     if element.attributes and kind != "omitted" and _STYLED.search(element.attributes):
         return _styled_kind(element, kind)
     return "omitted" if kind == "block" and element.name == "dialog" else kind

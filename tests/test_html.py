@@ -346,6 +346,13 @@ def test_a_table_that_is_made_to_grow_repeats_no_more_than_its_own_size() -> Non
     assert len(text_of(markup)) < 4 * len(markup)
 
 
+def test_a_heading_is_its_text_without_the_sign_that_links_to_it() -> None:
+    page = extract_html(
+        "<h1>The <code>&lt;sub&gt;</code> element and *args<a class='headerlink' href='#sub' title='Permalink'>¶</a></h1>"
+    )
+    assert page.text == page.title == page.blocks[0].heading == "The <sub> element and *args"
+
+
 # Which elements are open: the rules of HTML's parser
 
 
