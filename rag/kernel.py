@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
 ROUNDING = 0.5  # codes are cut, not rounded: half a step more makes the same of it
 SHRINK_STEPS = 16
+BOUNDED_AT_ONCE = 2**15  # weights; as float64, with a few arrays of their size, they stay in the CPU's caches
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,18 +241,29 @@ def bound_pairs(linear: FoldedLinear, limit: int) -> FoldedLinear:
     For CPUs that add pairs of products in 16 bits (AVX2 without VNNI): u8 * s8 + u8 * s8 saturates at 32,767. A channel
     gets coarser steps or has its few largest pairs lowered, whichever of SHRINK_STEPS changes its weights least.
     """
-    codes = linear.codes.astype(np.float64)
+    shrink, fitted = np.ones(len(linear.codes)), np.empty_like(linear.codes)
+    channels = max(1, BOUNDED_AT_ONCE // max(linear.codes.shape[1], 1))
+    for first in range(0, len(fitted), channels):
+        block = slice(first, first + channels)
+        fitted[block], shrink[block] = bound_channels(linear.codes[block].astype(np.float64), limit)
+    scale = (linear.scale / shrink).astype(np.float32)
+    return FoldedLinear(fitted, scale, linear.bias, linear.input_scale)
+
+
+def bound_channels(codes: NDArray[np.float64], limit: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The bounded codes of some channels, and the factor by which each one's weights shrank."""
     least = np.minimum(1.0, (limit - 1) / np.maximum(pair_sums(codes).max(axis=1, initial=0), 1))  # rounding may add 1
     shrink, fitted = np.ones(len(codes)), np.zeros_like(codes)
     smallest_error = np.full(len(codes), np.inf)
     for part in np.linspace(0, 1, SHRINK_STEPS):
         factor = least + (1 - least) * part
-        tried = lower_pairs(np.rint(codes * factor[:, None]), limit)
+        tried = codes * factor[:, None]
+        np.rint(tried, out=tried)
+        lower_pairs(tried, limit)
         error = np.square(tried / factor[:, None] - codes).sum(axis=1)
         better = error < smallest_error
         smallest_error[better], shrink[better], fitted[better] = error[better], factor[better], tried[better]
-    scale = (linear.scale / shrink).astype(np.float32)
-    return FoldedLinear(fitted.astype(np.int8), scale, linear.bias, linear.input_scale)
+    return fitted, shrink
 
 
 def pair_sums(codes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -262,14 +274,17 @@ def pair_sums(codes: NDArray[np.float64]) -> NDArray[np.float64]:
     return sums
 
 
-def lower_pairs(codes: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
-    """Codes with every pair that is too large brought down to the limit, each of the two in proportion."""
-    excess = np.maximum(pair_sums(codes) - limit, 0)
-    lowered, magnitudes = codes.copy(), np.abs(codes)
-    share = np.minimum(np.ceil(excess * magnitudes[:, 0::2] / np.maximum(pair_sums(codes), 1)), excess)
-    lowered[:, 0::2] -= np.sign(codes[:, 0::2]) * share
-    lowered[:, 1::2] -= np.sign(codes[:, 1::2]) * (excess - share)[:, : codes.shape[1] // 2]
-    return lowered
+def lower_pairs(codes: NDArray[np.float64], limit: int) -> None:
+    """Brings every pair that is too large down to the limit, each of the two in proportion; few are, so only they are met."""
+    sums = pair_sums(codes)
+    rows, pairs = np.nonzero(sums > limit)
+    total, even = sums[rows, pairs], 2 * pairs
+    excess = total - limit
+    share = np.minimum(np.ceil(excess * np.abs(codes[rows, even]) / total), excess)
+    codes[rows, even] -= np.sign(codes[rows, even]) * share
+    whole = even + 1 < codes.shape[1]  # a last input without a neighbour bears it all
+    rows, odd, rest = rows[whole], even[whole] + 1, (excess - share)[whole]
+    codes[rows, odd] -= np.sign(codes[rows, odd]) * rest
 
 
 def gelu_shift(checkpoint: Checkpoint, name: str) -> Floats:

@@ -7,6 +7,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,13 +21,14 @@ from support import PROJECT, run_python
 
 from rag.attention_torch import ONE, SCORE_LIMIT, BfloatAttention, FloatAttention, score_bounds
 from rag.compute import Plan, check_mode
-from rag.kernel import FULL, NARROW, FoldedLinear, bound_pairs, pair_sums, scale_query
+from rag.kernel import FULL, NARROW, SHRINK_STEPS, FoldedLinear, bound_pairs, pair_sums, scale_query
 from rag.kernel_torch import choose_product, float_linear, random_linear
-from rag.probe import Findings, cached_findings
+from rag.probe import Findings, cached_findings, milliseconds, probe
 from sql.errors import UsageError
 from sql.settings import INSTRUCTION_CAPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 HEADS, WIDE, TOKENS = 4, 64, 96
@@ -134,6 +137,42 @@ def test_no_pair_of_bounded_weights_can_overflow_16_bits(seed: int, width: int, 
     assert np.abs(bounded.codes * bounded.scale[:, None] - codes).max() <= excess + 1.5
 
 
+def bound_one_channel(codes: list[int], limit: int) -> tuple[list[float], float]:
+    """The slow twin of `bound_pairs`: one channel's codes, and the factor by which its weights shrank."""
+    pairs = [codes[first : first + 2] for first in range(0, len(codes), 2)]
+    least = min(1.0, (limit - 1) / max(sum(map(abs, pair)) for pair in pairs))
+    tries = []
+    for part in np.linspace(0, 1, SHRINK_STEPS):
+        factor = least + (1 - least) * float(part)
+        found: list[float] = []
+        for pair in pairs:
+            rounded = [float(np.rint(code * factor)) for code in pair]
+            excess = max(0.0, sum(map(abs, rounded)) - limit)
+            share = min(math.ceil(excess * abs(rounded[0]) / max(sum(map(abs, rounded)), 1)), excess)
+            lowered = zip(rounded, (share, excess - share), strict=False)
+            found += [math.copysign(abs(code) - less, code) for code, less in lowered]
+        error = np.square(np.array(found) / factor - np.array(codes)).sum()
+        tries.append((float(error), len(tries), found, factor))
+    _, _, found, factor = min(tries)
+    return found, factor
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.sampled_from([120, 128, 171]))
+def test_the_shrinking_that_changes_a_channel_least_is_found_whatever_is_computed_at_once(
+    seed: int, width: int, limit: int
+) -> None:
+    codes = np.random.default_rng(seed).integers(-127, 128, (5, width))
+    codes[0] = 127
+    plain = [bound_one_channel(channel.tolist(), limit) for channel in codes]
+    for at_once in (1, 2 * width, 2**15):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("rag.kernel.BOUNDED_AT_ONCE", at_once)
+            bounded = bound_pairs(linear_of(codes), limit)
+        assert bounded.codes.tolist() == [found for found, _ in plain]
+        assert bounded.scale.tolist() == [float(np.float32(1 / factor)) for _, factor in plain]
+
+
 def test_weights_without_a_large_pair_stay_as_they_are() -> None:
     codes = np.array([[100, -28, 3], [64, 64, -127]])
     bounded = bound_pairs(linear_of(codes), 128)
@@ -215,6 +254,62 @@ def test_the_cpu_is_probed_once_and_a_damaged_finding_is_replaced(tmp_path: Path
     assert cached_findings(tmp_path).processor == first.processor
     assert json.loads(path.read_text())["processor"] == first.processor
     assert torch.get_num_threads() == first.threads
+
+
+def test_a_probe_measures_what_the_thread_computes_and_not_what_it_waits() -> None:
+    """Sleeping stands for a processor that others have."""
+
+    def waits() -> None:
+        time.sleep(0.01)
+
+    def computes() -> None:
+        started = time.thread_time()
+        while time.thread_time() < started + 0.001:
+            pass
+
+    found = milliseconds({"waits": waits, "computes": computes})
+    assert found["waits"] < found["computes"]
+
+
+def test_a_kind_that_is_hopelessly_behind_is_spared_and_others_are_measured_to_the_end() -> None:
+    now, calls = 0.0, {"quick": 0, "slow": 0, "quicker at last": 0}
+
+    def work(name: str, seconds: float) -> Callable[[], None]:
+        def run() -> None:
+            nonlocal now
+            calls[name] += 1
+            now += seconds / calls[name] if name == "quicker at last" else seconds
+
+        return run
+
+    works = {name: work(name, seconds) for name, seconds in (("quick", 2.0), ("slow", 9.0), ("quicker at last", 8.0))}
+    found = milliseconds(works, lambda: now)
+    assert found == {"quick": 2000, "slow": 9000, "quicker at last": 1000}
+    assert calls == {"quick": 8, "slow": 2, "quicker at last": 8}
+
+
+def test_probing_leaves_the_threads_of_the_process_as_they_are() -> None:
+    seen: set[int] = set()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            asker = threading.Thread(target=lambda: seen.add(torch.get_num_threads()))
+            asker.start()
+            asker.join()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert probe().threads == 3
+        assert torch.get_num_threads() == 3
+    finally:
+        ended.set()
+        watcher.join()
+        torch.set_num_threads(before)
+    assert seen == {3}
 
 
 def test_this_torch_has_the_fast_product_and_the_plain_one_is_its_twin() -> None:
