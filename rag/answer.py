@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.analyser import analyse
+from rag.analyser import analyse, normalized, without_marks
 from rag.identifiers import folded, identifiers
 from rag.quotation import quotations
 from rag.retriever import Rarities
@@ -41,6 +41,7 @@ ANSWER_THRESHOLD = 0.36
 # A further sentence must come this close to the best one.
 FURTHER_SENTENCES = 0.83
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
+NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD = re.compile(r"\w+")
 
@@ -117,6 +118,11 @@ class Candidate:
         quotation = self.quotation
         context = quotation.context.text if quotation.context else ""
         return "\n".join(text for text in (quotation.question, context, quotation.text) if text)
+
+    @property
+    def with_heading(self) -> str:
+        """The same below the heading of its section, whose words it need not repeat."""
+        return f"{self.quotation.heading.rsplit(' > ', 1)[-1]}\n{self.judged}"
 
 
 def answer_question(
@@ -233,6 +239,13 @@ def fitting(text: str, encoder: Encoder) -> str:
 # Exact names
 
 
+def with_names_first(hits: Sequence[Hit], names: Sequence[Identifier]) -> list[Hit]:
+    """The chunks in the order of how many of the names they hold, in their text or headings; of equal ones as found."""
+    held = [sum(name.is_in(folded(f"{hit.heading}\n{hit.text}")) for name in names) for hit in hits]
+    order = sorted(range(len(hits)), key=lambda place: -held[place])
+    return [hits[place] for place in order]
+
+
 def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier]) -> list[Candidate]:
     """The candidates that may speak of the names in the question.
 
@@ -278,7 +291,7 @@ def combined_scores(
     """The merit of each candidate; float64 (candidates,)."""
     meaning = vectors.astype(np.float64) @ query.astype(np.float64)
     chunk = np.array([closeness(candidate.hit) for candidate in candidates])
-    words = shared_words(question, [candidate.judged for candidate in candidates], rarities)
+    words = shared_words(question, [candidate.with_heading for candidate in candidates], rarities)
     scores = WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
     if names := identifiers(question):
         scores += WEIGHT_NAMES * np.array(
@@ -310,8 +323,9 @@ def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | N
 
 
 def keys(text: str, language: str) -> set[str]:
-    """What two texts share where they have a word in common: its terms in a language, and its crude stem in any."""
-    return {*analyse(text, language), *stems(text)}
+    """What two texts share where they have a word in common: its terms in a language, and its crude stem in any, as it is
+    written and as it is typed without accents."""
+    return {*analyse(text, language), *stems(text), *stems(without_marks(normalized(text)))}
 
 
 def stems(text: str) -> set[str]:

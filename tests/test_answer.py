@@ -18,8 +18,10 @@ from rag.answer import (
     shared_words,
     stems,
     whole_list,
+    with_names_first,
 )
 from rag.encoder import Encoder, load_encoder
+from rag.identifiers import identifiers
 from rag.quotation import Context
 from rag.retriever import Rarities
 from sql.records import Hit, Lead, Outline, Section
@@ -249,3 +251,21 @@ def test_a_setting_is_a_line_of_its_own(encoder: Encoder) -> None:
 def test_the_answer_below_a_question_is_found_by_the_question(encoder: Encoder, asked: str) -> None:
     text = f"## How long does it take?\n\nThree days.\n\n{asked}\n\nNot at present.\n\n## Which cards are taken?\n\nNone.\n"
     assert ask("Do you ship to Norway?", [hit(text)], encoder).citations[0].text == "Not at present."
+
+
+def test_chunks_that_hold_an_exact_name_come_before_those_that_hold_its_parts() -> None:
+    texts = ["max and tokens", "--max-tokens-total", "`--max-tokens N`", "tokens", "--max-tokens 5"]
+    found = with_names_first([hit(text) for text in texts], identifiers("What does --max-tokens do?"))
+    assert [one.text for one in found] == [texts[2], texts[4], texts[0], texts[1], texts[3]]
+
+
+def test_the_words_of_the_heading_count_for_the_sentences_below_it(encoder: Encoder) -> None:
+    text = "## A served model\n\nStart one and give its URL.\n\n## A local model\n\nPut one and give its path.\n"
+    sections = (Section(0, 17, "Models > A served model"), Section(48, 64, "Models > A local model"))
+    found = ask("served model", [replace(hit(text), outline=Outline(sections))], encoder)
+    assert found.citations[0].text == "Start one and give its URL."
+
+
+@pytest.mark.parametrize(("typed", "written"), [("isiklar", "ışıklar"), ("lodz", "Łódź"), ("scoala", "Școala")])
+def test_a_word_typed_without_accents_is_shared(typed: str, written: str) -> None:
+    assert list(shared_words(typed, [f"Here {written} stands.", "Nothing here."])) == [1.0, 0.0]

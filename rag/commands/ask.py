@@ -38,7 +38,7 @@ def ask(options: Namespace) -> int:
     with open_store(options) as store:
         encoder = store_encoder(store, options)
         vector = encoder.encode_query(options.question)
-        hits = store.with_outlines(find(store, encoder, options, vector))
+        hits = store.with_outlines(find_to_answer(store, encoder, options, vector))
         answer = answer_from_store(Retriever(store, encoder, options.language), options.question, vector, hits)
         note_empty(store, hits)
     if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
@@ -214,8 +214,25 @@ def store_encoder(store: Store, options: Namespace) -> Encoder:
     return encoder
 
 
+def find_to_answer(store: Store, encoder: Encoder, options: Namespace, vector: NDArray[np.float32]) -> list[Hit]:
+    """The chunks to answer from: those that fit best, of which for a question with exact names those that hold them.
+
+    A search knows the parts of such a name and not the name itself.
+    """
+    from rag.answer import NAMED_CANDIDATES, with_names_first
+    from rag.identifiers import identifiers
+
+    names = identifiers(options.question)
+    found = find(store, encoder, options, vector, k=options.k * NAMED_CANDIDATES if names else options.k)
+    return with_names_first(found, names)[: options.k]
+
+
 def find(
-    store: Store, encoder: Encoder | None, options: Namespace, vector: NDArray[np.float32] | None = None
+    store: Store,
+    encoder: Encoder | None,
+    options: Namespace,
+    vector: NDArray[np.float32] | None = None,
+    k: int | None = None,
 ) -> list[Hit]:
     """The chunks that fit a question best; prints the SQL that found them where that was asked for."""
     from rag.retriever import Retriever
@@ -225,7 +242,7 @@ def find(
     retriever = Retriever(store, encoder, options.language)
     steps: list[Step] = []
     hits = retriever.retrieve(
-        options.question, options.k, mode=options.mode, vector=vector, watch=steps.append, **arguments
+        options.question, k or options.k, mode=options.mode, vector=vector, watch=steps.append, **arguments
     )
     if options.show_sql:
         show = note if options.json else out
