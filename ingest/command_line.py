@@ -132,7 +132,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
 def embed_again(options: Namespace) -> int:
     """Embeds the documents of the store with another model."""
     if not options.model:
-        raise UsageError("--reembed needs the model that the documents shall be embedded with: give --model")
+        raise UsageError("--reembed needs the model that the documents are to be embedded with: give --model")
     if options.paths or options.dry_run or options.recalibrate or options.keep_floats:
         raise UsageError(
             "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"

@@ -182,7 +182,7 @@ def _decode_legacy(data: bytes, source: str, declared: str, error: UnicodeDecode
                 return data.decode(encoding), encoding
         except UnicodeDecodeError:
             continue
-    raise UnreadableDocument(f"{source} is in no encoding this program can tell: save it as UTF-8") from error
+    raise UnreadableDocument(f"{source} is in no encoding that this program recognises: save it as UTF-8") from error
 
 
 def _is_broken_utf8(data: bytes) -> bool:

@@ -223,8 +223,8 @@ def reembed(
     source.require_store()
     if into is None and source.folder is None:
         raise UsageError(
-            f"{source} is on a server, where nothing can change places at once: name a second database with --into, "
-            "and let readers follow with RAG_DB"
+            f"{source} is on a server, where stores cannot be swapped in one step: name a second database with --into, "
+            "and then point readers to it with RAG_DB"
         )
     target = parse_location(into or f"{folder_of(source)}{NEXT}")
     if source.folder is not None and target.folder is not None and source.folder.resolve() == target.folder.resolve():

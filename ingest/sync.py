@@ -194,7 +194,9 @@ def sync(
 def few(remarks: list[str]) -> list[str]:
     """The first remarks, and how many more there are."""
     more = len(remarks) - SHOWN_REMARKS
-    return remarks[:SHOWN_REMARKS] + ([f"{more} more files have front matter that is not whole"] if more > 0 else [])
+    return remarks[:SHOWN_REMARKS] + (
+        [f"{more} more files have front matter that could not be read in full"] if more > 0 else []
+    )
 
 
 def index_files(plan: Plan, encoder: Encoder, pipeline: Pipeline) -> list[str]:
@@ -230,7 +232,7 @@ def check_recalibration(store: Store, *, recalibrate: bool) -> None:
     collection = store.collection()
     if recalibrate and collection and not collection.vector_quantizer.calibrated:
         raise UsageError(
-            f"--recalibrate: in {store.client.location} each vector has a range of its own, there is nothing to fit again"
+            f"--recalibrate: in {store.client.location} each vector has a range of its own, so there is nothing to fit again"
         )
 
 

@@ -220,7 +220,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         header = read_header(path)
         tensors = load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
-        raise ModelError(f"{path} is not a whole int8 checkpoint ({error}): {remedy}") from error
+        raise ModelError(f"{path} is not a complete int8 checkpoint ({error}): {remedy}") from error
     if header.get("format") != FORMAT:
         raise ModelError(f"{path} has the format {header.get('format')!r} and not {FORMAT!r}: {remedy}")
     config_sha256 = sha256(header.get("config", "").encode()).hexdigest()
@@ -230,7 +230,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         config = EncoderConfig(**json.loads(header["config"]))
         tokenizer = (folder / TOKENIZER_FILE).read_bytes()
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{folder} is not a whole int8 checkpoint ({error}): {remedy}") from error
+        raise ModelError(f"{folder} is not a complete int8 checkpoint ({error}): {remedy}") from error
     if sha256(tokenizer).hexdigest() != config.tokenizer_sha256:
         raise ModelError(f"{folder / TOKENIZER_FILE} is not the tokenizer of {config.model}: {remedy}")
     return Checkpoint(config, in_memory(tensors, config))

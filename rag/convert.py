@@ -203,7 +203,7 @@ def refuse_head(model: FloatModel, config: dict[str, Any], tensors: FloatTensors
         if not kinds and ENCODER_ARCHITECTURES.match(str(name)):
             continue
         if heads or not pools:
-            kind = kinds[0] if kinds else "it is no encoder of texts"
+            kind = kinds[0] if kinds else "it is not a text encoder"
             raise ModelError(f"{model.name} is a {name!s:.60}: {kind}; give a model that was trained for embeddings")
     if heads and not pools and not architectures:
         raise ModelError(
@@ -320,7 +320,7 @@ def module_kinds(model: FloatModel) -> list[str]:
             raise TypeError
         return [module["type"].rsplit(".", 1)[-1] for module in modules]
     except (TypeError, KeyError, AttributeError) as error:
-        raise ModelError(f"{model.folder / 'modules.json'} is no list of modules with their types") from error
+        raise ModelError(f"{model.folder / 'modules.json'} is not a list of modules with their types") from error
 
 
 def prompts_of(model: FloatModel) -> tuple[str, str]:
@@ -328,7 +328,7 @@ def prompts_of(model: FloatModel) -> tuple[str, str]:
     config = read_object(model.folder / "config_sentence_transformers.json", default={})
     prompts = config.get("prompts") or {}
     if not isinstance(prompts, dict):
-        raise ModelError(f"{model.name}: the prompts in config_sentence_transformers.json are no JSON object")
+        raise ModelError(f"{model.name}: the prompts in config_sentence_transformers.json are not a JSON object")
     default = prompts.get(str(config.get("default_prompt_name"))) or ""
 
     def prompt(*names: str) -> Any:
@@ -381,7 +381,7 @@ def check_tensors(tensors: FloatTensors, config: EncoderConfig) -> None:
     """Raises ModelError where a weight of the architecture is missing, of another shape or not finite."""
     for name, shape in float_shapes(config).items():
         if name not in tensors:
-            raise ModelError(f"{config.model} lacks the weights {name}: the file is not a whole encoder")
+            raise ModelError(f"{config.model} lacks the weights {name}: it is not a complete encoder")
         if tensors[name].shape != shape:
             raise ModelError(
                 f"{config.model}: the weights {name} have the shape {tensors[name].shape}, config.json wants {shape}"
@@ -617,7 +617,7 @@ def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, 
     """A JSON file of a model that holds an object; as `read_json` else."""
     content = read_json(path, default)
     if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object")
+        raise ModelError(f"{path} does not hold a JSON object")
     return content
 
 
@@ -627,7 +627,7 @@ def read_json(path: Path, default: Any = None) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         if default is None:
-            raise ModelError(f"{path} is missing: the folder does not hold a whole model") from error
+            raise ModelError(f"{path} is missing: the folder does not hold a complete model") from error
         return default
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error

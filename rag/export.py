@@ -28,9 +28,9 @@ MOST_CALIBRATION_TEXTS = (
 def check_target(folder: Path) -> None:
     """Raises ModelError where something is in the way of a new checkpoint, or nothing can be written there."""
     if is_checkpoint(folder):
-        raise ModelError(f"{folder} holds a finished model already: delete it, or write to another folder")
+        raise ModelError(f"{folder} already holds a finished model: delete it, or write to another folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ModelError(f"{folder} holds something else than a model: nothing was changed, write to another folder")
+        raise ModelError(f"{folder} holds something other than a model: nothing was changed, write to another folder")
     above = next(parent for parent in folder.absolute().parents if parent.exists())
     if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
         raise ModelError(f"{folder} cannot be written: {above} is not a folder that can be written to, choose another")

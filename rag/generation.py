@@ -133,7 +133,7 @@ def generate_answer(
     prompt, count = fitting_prompt(model, question, hits, max_tokens)
     if count < len(hits):
         announce(
-            f"{count} of {len(hits)} passages fit {model.name} beside {max_tokens} tokens of an answer; others left out"
+            f"{count} of {len(hits)} passages fit {model.name} with {max_tokens} tokens of answer; the rest are left out"
         )
     return check_answer(model.name, question, model.complete(prompt, max_tokens), hits[:count])
 
@@ -146,7 +146,7 @@ def fitting_prompt(model: LanguageModel, question: str, hits: Sequence[Hit], max
             return prompt, count
     raise RagError(
         f"{model.name} has no room for the question, one passage and {max_tokens} tokens of an answer: "
-        "shorten the question, or take a smaller --max-tokens or a model of a larger context"
+        "shorten the question, or use a smaller --max-tokens or a model with a larger context"
     )
 
 
@@ -198,7 +198,7 @@ def check_answer(model: str, question: str, written: str, hits: Sequence[Hit]) -
     if len(written) > LONGEST_ANSWER:
         raise RagError(
             f"{model} wrote {len(written):,} characters, more than the {LONGEST_ANSWER:,} of the longest answer: "
-            "take a smaller --max-tokens"
+            "use a smaller --max-tokens"
         )
     text, removed = remove_links(THOUGHT.sub("", written).strip(), [hit.text for hit in hits])
     text, cited, dropped = renumber(text, len(hits))

@@ -42,7 +42,7 @@ class ServedModel:
         self._key, self.seconds = key, seconds
         if key and not self.url.startswith("https://") and not is_here(self.url):
             raise UsageError(
-                f"the key in RAG_LLM_KEY would travel readably to {self.url}: take an https:// URL, or unset the key"
+                f"the key in RAG_LLM_KEY would be sent unencrypted to {self.url}: use an https:// URL, or unset the key"
             )
 
     def fits(self, prompt: Prompt, max_tokens: int) -> bool:  # noqa: ARG002
@@ -64,7 +64,7 @@ class ServedModel:
             status, content = self.post(body)
         except httpx2.TimeoutException as error:
             raise self.failed(
-                f"did not answer within {self.seconds:g} seconds", "take a smaller --max-tokens"
+                f"did not answer within {self.seconds:g} seconds", "use a smaller --max-tokens"
             ) from error
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise self.failed(f"cannot be reached ({error})", "start the server, or mend the URL") from error
@@ -78,7 +78,7 @@ class ServedModel:
             return written_text(content)
         except (ValueError, LookupError, TypeError, RecursionError) as error:
             raise self.failed(
-                "answered with something that is no chat completion", "check that the URL is that of its OpenAI API"
+                "answered with something other than a chat completion", "check that the URL is that of its OpenAI API"
             ) from error
 
     def post(self, body: dict[str, Any]) -> tuple[int, bytes]:
@@ -97,7 +97,7 @@ class ServedModel:
             for piece in reply.iter_bytes():
                 content += piece
                 if len(content) > LARGEST_REPLY:
-                    raise self.failed(f"sent more than {LARGEST_REPLY:,} bytes", "take a smaller --max-tokens")
+                    raise self.failed(f"sent more than {LARGEST_REPLY:,} bytes", "use a smaller --max-tokens")
                 if time.monotonic() > deadline:  # a byte now and then keeps every single read within its time
                     raise httpx2.ReadTimeout("the whole answer took too long")
         return reply.status_code, bytes(content)
@@ -124,7 +124,7 @@ def parse_served(served: str) -> tuple[str, str]:
     except ValueError:
         usable = False
     if not usable:
-        raise UsageError(f"--llm openai:{model}@...: the part behind @ is no URL; {FORM}")
+        raise UsageError(f"--llm openai:{model}@...: the part after @ is not a URL; {FORM}")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise UsageError(
             f"--llm openai:{model}@...: a URL here holds no user, password or query; RAG_LLM_KEY holds a key"

@@ -71,7 +71,7 @@ def make_entry(text: str, metadata: Mapping[str, Any], id_: str) -> Entry:
     try:
         content, _ = text.encode(), id_.encode()
     except UnicodeEncodeError as error:
-        raise RagError(f"the document {id_!r} holds half a surrogate pair, which is no text: remove it") from error
+        raise RagError(f"the document {id_!r} holds half a surrogate pair, which is not text: remove it") from error
     source = metadata.get("source")
     document = SourceDocument(
         path=f"{PATH_PREFIX}{id_}",

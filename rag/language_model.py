@@ -125,7 +125,7 @@ def quantized_tensors(module: Any, source: Path) -> Iterator[Tensors]:
         raise ModelError(
             f"{source} lacks the weights {next(iter(missing))}"
             + (f" and {len(missing) - 1} others" if len(missing) > 1 else "")
-            + ": the files are not a whole model of the architecture in config.json"
+            + ": the files are not a complete model of the architecture in config.json"
         )
 
 
@@ -165,12 +165,12 @@ def weight_files(source: Path) -> list[Path]:
             named = json.loads((source / INDEX_FILE).read_text(encoding="utf-8"))["weight_map"].values()
             names = sorted({str(name) for name in named})
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ModelError(f"{source / INDEX_FILE} is no index of weights: {one_reason(error)}") from error
+            raise ModelError(f"{source / INDEX_FILE} is not an index of weights: {one_reason(error)}") from error
     else:
         names = [FIRST_FILE]
     for name in names:
         if "/" in name or "\\" in name or not name.endswith(".safetensors"):
-            raise ModelError(f"{source / INDEX_FILE} names {name!r}: int8-rag reads safetensors files beside it only")
+            raise ModelError(f"{source / INDEX_FILE} names {name!r}: int8-rag reads only safetensors files next to it")
         if not (source / name).is_file():
             raise ModelError(
                 f"{source} holds no {name}: int8-rag reads safetensors only, pickled weights could run code; "
@@ -242,7 +242,7 @@ def checked_files(folder: Path) -> Iterator[Tensors]:
             header, tensors = read_header(path), load_file(path)
             small = json.loads(header.get("small_files", "{}"))
         except (OSError, ValueError, SafetensorError) as error:
-            raise ModelError(f"{path} is not a whole int8 checkpoint ({one_reason(error)}): {REMEDY}") from error
+            raise ModelError(f"{path} is not a complete int8 checkpoint ({one_reason(error)}): {REMEDY}") from error
         if header.get("format") != FORMAT or header.get("tensors_sha256") != digest(tensors):
             raise ModelError(f"{path} has been changed since it was written, its digest differs: {REMEDY}")
         for name, expected in small.items():
@@ -301,20 +301,20 @@ def empty_model(folder: Path) -> Any:
         raise
     except Exception as error:  # a config can be wrong in as many ways as there are architectures
         raise ModelError(
-            f"{folder / 'config.json'} is no causal language model that transformers {transformers.__version__} knows: "
+            f"{folder / 'config.json'} is not a causal language model that transformers {transformers.__version__} knows: "
             f"{one_reason(error)}"
         ) from error
 
 
 def read_config(folder: Path) -> None:
-    """Raises ModelError where config.json is no JSON object, or says that the weights are quantized already."""
+    """Raises ModelError where config.json is not a JSON object, or says that the weights are quantized already."""
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {one_reason(error)}") from error
     if not isinstance(config, dict):
-        raise ModelError(f"{path} is no JSON object")
+        raise ModelError(f"{path} is not a JSON object")
     if config.get("quantization_config"):
         raise ModelError(f"{path} says that the weights are quantized already: give the float model")
 

@@ -25,7 +25,7 @@ def check_plot(path: Path) -> None:
     if path.suffix.lower() != ".png":
         raise UsageError(f"--plot {path}: the picture is a PNG, give a name that ends in .png")
     if not path.parent.is_dir():
-        raise UsageError(f"--plot {path}: there is no folder {path.parent}, make it first")
+        raise UsageError(f"--plot {path}: there is no folder {path.parent}, create it first")
     if find_spec("matplotlib") is None:
         raise RagError("--plot needs matplotlib, which is not installed: `pip install matplotlib`, or leave --plot out")
 

@@ -58,7 +58,7 @@ def heading_pairs(passages: Sequence[Passage]) -> list[Pair]:
     pairs = list(dict.fromkeys(Pair(p.heading, p.body) for p in passages if p.heading.strip() and p.body.strip()))
     if len({pair.short for pair in pairs}) < MIN_TEXTS:
         raise RagError(
-            f"of {len(passages)} passages {len(pairs)} have a heading, of different ones {MIN_TEXTS} are needed: "
+            f"{len(pairs)} of {len(passages)} passages have a heading, and {MIN_TEXTS} different ones are needed: "
             "use the objective distill, which needs none"
         )
     return pairs

@@ -96,7 +96,7 @@ def scheme_of_bits(bits: int, *, symmetric: bool) -> Scheme:
     Scheme(symmetric=True, lo=-7, hi=7)
     """
     if bits not in WIDTHS:
-        raise ValueError(f"codes of {bits} bits: only {WIDTHS.start} to {WIDTHS.stop - 1} bits can be had")
+        raise ValueError(f"codes of {bits} bits: only {WIDTHS.start} to {WIDTHS.stop - 1} bits are supported")
     half = 2 ** (bits - 1)
     return Scheme(symmetric=symmetric, lo=1 - half if symmetric else -half, hi=half - 1)
 

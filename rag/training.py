@@ -165,7 +165,7 @@ def train(
     resumed_at = run.resume()
     announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {on}")
     if resumed_at:
-        announce(f"going on from step {resumed_at} of {steps}")
+        announce(f"continuing from step {resumed_at} of {steps}")
     run.finish(progress)
     trained = trained_checkpoint(student, folder, model, options, steps)
     write_checkpoint(trained, smoothed.tokenizer, folder)

@@ -51,8 +51,8 @@ UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
-    READONLY: "the store was opened read-only, which allows neither to change anything nor to read files and addresses with "
-    "file(), url() and their like: add --write for that",
+    READONLY: "the store was opened read-only, which does not allow changing anything, or reading files and addresses with "
+    "file(), url() and the like: add --write for that",
     CONSTRAINT_VIOLATED: "a row does not fit the table and nothing of the insert was stored",
     TOO_SLOW: "the statement took longer than it may: allow more with ?timeout=SECONDS at the end of --db",
     TOO_MANY_QUERIES: "the server is busy with other statements: try again",
@@ -68,7 +68,7 @@ CONNECTION_SIGNS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "the server's certificate is not trusted: name its authority with ?ca_cert=FILE",
     ),
     (("SSL",), StoreError, "no TLS with this server: check the scheme (clickhouse:// is without TLS) and the port"),
-    (("Name or service not known", "getaddrinfo"), StoreError, "there is no host of this name: check --db"),
+    (("Name or service not known", "getaddrinfo"), StoreError, "there is no host with this name: check --db"),
     (
         ("Connection refused",),
         StoreUnreachable,
@@ -532,7 +532,7 @@ def be_strict(handle: Any) -> None:
         response = request(*arguments, **options)
         if not {"transfer-encoding", "content-length"} & {name.lower() for name in response.headers}:
             response.close()
-            raise ConnectionResetError("the answer broke off before its length was told")
+            raise ConnectionResetError("the answer ended before its length was given")
         return response
 
     backend.request = strictly

@@ -41,8 +41,8 @@ class Cluster:
         rows = self.client.query(Statement("cluster_hosts", {"cluster": self.server.cluster}))
         if not rows:
             raise UsageError(
-                f"{self.client.location}: the server knows no cluster {self.server.cluster}: "
-                "?cluster= is a name of its remote_servers"
+                f"{self.client.location}: the server does not know the cluster {self.server.cluster}: "
+                "?cluster= must be a name in its remote_servers"
             )
         if len(self.server.hosts) > 1 or len(rows) == 1:
             if len(self.server.hosts) != len(rows):

@@ -133,7 +133,9 @@ class Console:
         if self.output is None and is_terminal():
             raise UsageError(f"{shown} is binary and would garble the terminal: write it to a file with --output FILE")
         if self.output in self._delivered:
-            raise UsageError(f"{self.output} holds a result already and {shown} takes one a file: name another file")
+            raise UsageError(
+                f"{self.output} already holds a result, and {shown} allows one per file: name another file"
+            )
 
     def _deliver(self, data: bytes, shown: str) -> None:
         """Writes a result to stdout, or to the file: the first one replaces it, further ones are appended."""
@@ -179,7 +181,7 @@ def choose_format(statement: str, wanted: str | None) -> str | None:
 def known_format(name: str) -> str:
     """The engine's name of a format: ours in lower case, or its own as it is."""
     if not FORMAT_NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no format: give {', '.join(FORMATS)} or one of ClickHouse's own names")
+        raise UsageError(f"{name!r} is not a format: give {', '.join(FORMATS)} or one of ClickHouse's own names")
     return FORMATS.get(name, name)
 
 

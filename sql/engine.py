@@ -87,7 +87,7 @@ class EngineRegistry:
             engine = self.engine
             if engine is not None and engine.folder != folder:
                 raise StoreError(
-                    f"this process has the store {engine.folder} open and chDB runs one store a process: "
+                    f"this process has the store {engine.folder} open and chDB can open one store per process: "
                     f"close it before opening {folder}"
                 )
             if engine is None:

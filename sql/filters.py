@@ -106,7 +106,7 @@ class Compiler:
         if name == "$not":
             return negated(self.all_of(value, depth + 1))
         if isinstance(name, str) and name.startswith("$"):
-            raise InvalidFilter(f"{name:.80} stands in the place of a name: there $and, $or, $nor and $not are known")
+            raise InvalidFilter(f"{name:.80} is in the place of a name, where only $and, $or, $nor and $not can be")
         return self.named(find_field(name), value, depth)
 
     def named(self, place: Field, value: object, depth: int) -> str:
@@ -114,7 +114,7 @@ class Compiler:
         if not isinstance(value, Mapping):
             return self.test(place, "$in" if isinstance(value, list | tuple) else "$eq", value, depth)
         if not value:
-            raise InvalidFilter(f"{place.name} stands without an operator: one of {', '.join(OPERATORS)} is needed")
+            raise InvalidFilter(f"{place.name} has no operator: one of {', '.join(OPERATORS)} is needed")
         tests = [self.test(place, operator, operand, depth) for operator, operand in value.items()]
         return self.joined("AND", tests, "everything")
 
@@ -349,7 +349,7 @@ def parse_term(term: str) -> Filter:
     if text.startswith(OPERATOR_SIGNS):
         raise InvalidFilter(
             f"--filter {term!r:.80}: there is no operator {operator}{text[0]}, there are {ALL_OPERATORS}; "
-            f"a text that begins with {text[0]} stands between double quotes"
+            f"a text that begins with {text[0]} has to be in double quotes"
         )
     if operator == "~":
         return {name: {"$glob": text}}

@@ -225,11 +225,11 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
     """
     target = folder.resolve()  # `.` has no name that another one could be made of
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"{folder} exists already: give the name of a new folder")
+        raise StoreError(f"{folder} already exists: give the name of a new folder")
     unfinished = target.with_name(f"{target.name}.part")
     if unfinished.exists():
         if not (unfinished / UNFINISHED).is_file():
-            raise StoreError(f"{unfinished} exists already and is in the way: move it, or give another name")
+            raise StoreError(f"{unfinished} already exists and is in the way: move it, or give another name")
         shutil.rmtree(unfinished)
     try:
         unfinished.mkdir(mode=0o700, parents=True)
@@ -247,7 +247,7 @@ def unfinished_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(failure, OSError):
             raise StoreError(
-                f"{folder} could not be finished ({failure.strerror or failure}), and what there was of it has been "
-                "removed: see that its disk has room, and run the command again"
+                f"{folder} could not be finished ({failure.strerror or failure}), and what was written has been "
+                "removed: make sure that its disk has space, and run the command again"
             ) from failure
         raise

@@ -50,7 +50,7 @@ class Server:
         if self.dialect not in DIALECTS:
             raise UsageError(f"--db ...?dialect= is one of {', '.join(DIALECTS)}")
         if self.replicated and not self.cluster:
-            raise UsageError("--db ...?replicated=1 needs ?cluster=NAME beside it: replicas belong to a cluster")
+            raise UsageError("--db ...?replicated=1 needs ?cluster=NAME as well: replicas belong to a cluster")
         if self.cluster and self.dialect == "myscale":
             raise UsageError("--db ...?cluster= is for ClickHouse: a MyScale store is one server")
 

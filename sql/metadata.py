@@ -79,7 +79,7 @@ def check_scalar(name: str, value: object) -> MetadataScalar:
         return value
     if isinstance(value, str):
         if not encodable(value):
-            raise InvalidMetadata(f"metadata {name} holds half a surrogate pair, which is no text: remove it")
+            raise InvalidMetadata(f"metadata {name} holds half a surrogate pair, which is not text: remove it")
         return value
     if isinstance(value, int) and LEAST_INTEGER <= value <= GREATEST_INTEGER:
         return value

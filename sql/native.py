@@ -47,7 +47,7 @@ def array_column(column: NDArray[Any]) -> tuple[str, bytes]:
         return f"FixedString({column.dtype.itemsize})", column.tobytes()
     kind = NUMBERS.get(column.dtype.newbyteorder("="))
     if kind is None or column.ndim not in (1, 2):
-        raise TypeError(f"{column.dtype} of shape {column.shape} is no column of a table")
+        raise TypeError(f"{column.dtype} of shape {column.shape} cannot be a column of a table")
     data = column.astype(column.dtype.newbyteorder("<"), copy=False).tobytes()
     if column.ndim == 1:
         return kind, data

@@ -67,7 +67,7 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in SEARCH_MODES:
-            raise UsageError(f"the search mode {self.mode!r:.80} is none: choose one of {', '.join(SEARCH_MODES)}")
+            raise UsageError(f"the search mode {self.mode!r:.80} is not known: choose one of {', '.join(SEARCH_MODES)}")
         if self.candidates is not None and self.candidates < 1:
             raise UsageError(f"{self.candidates} candidates: at least 1 is needed")
         if self.probes is not None and self.probes < 1:

@@ -901,7 +901,7 @@ class Store:
             others = [one for one in self.documents() if one.chunk_count and one.document_id not in replaced]
         if len(versions) > 1 or others:
             raise StoreError(
-                f"codes of calibration {max(versions)} cannot be published beside {len(others)} documents with older "
+                f"codes of calibration {max(versions)} cannot be published while {len(others)} documents have older "
                 f"ones ({others[0].source if others else drafts[0].document.source}): calibrate again with all folders "
                 "of the store"
             )

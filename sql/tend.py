@@ -182,7 +182,7 @@ def check_copied_words(client: Client, move: Move) -> None:
         for row, old, new in zip(move.rows, move.old, move.new, strict=True):
             if counts.get(old) != counts.get(new):
                 raise StoreError(
-                    f"{row['source']}: not all of its words arrived beside its chunks; "
+                    f"{row['source']}: not all of its words arrived with its chunks; "
                     "the document stays where it was, run the command again"
                 )
 

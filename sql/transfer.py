@@ -143,7 +143,7 @@ def check_chunks(path: Path, documents: Sequence[Row], generations: Sequence[int
             count, total = found[document["generation"]]
             if (count, total % 2**64) != (document["chunk_count"], document["row_hash_sum"]):
                 raise StoreError(
-                    f"{document['source']}: {count} of {document['chunk_count']} chunks are there: it was replaced "
+                    f"{document['source']}: {count} of {document['chunk_count']} chunks exist: it was replaced "
                     "meanwhile or is damaged, run the command again"
                 )
 
@@ -174,7 +174,7 @@ def read_export(folder: Path) -> Export:
         named = {name: record[name] for name in ("epoch", "quantizer", "analyser", "documents", "chunks", "files")}
         found = Export(encoder=EncoderIdentity(**record["encoder"]), **named)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{folder} is no export of a store: it has no {SUMMARY} that can be read") from error
+        raise StoreError(f"{folder} is not an export of a store: it has no {SUMMARY} that can be read") from error
     for name, written in found.files.items():
         if Path(name).name != name or file_sha256(folder / name) != written["sha256"]:
             raise StoreError(f"{folder / name} is missing or not what was exported: export the store again")

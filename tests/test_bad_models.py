@@ -185,11 +185,11 @@ FLOAT_MODELS: dict[str, tuple[Change, str]] = {
     "a config of zeros": (file("config.json", b"\x00" * 30), "cannot be read as JSON"),
     "a config that is no UTF-8": (file("config.json", b"\xff\xfe{}"), "cannot be read as JSON"),
     "a config of great depth": (file("config.json", "[" * 100_000), "cannot be read as JSON"),
-    "a config that is a list": (file("config.json", "[]"), "holds no JSON object"),
-    "modules that are an object": (file("modules.json", "{}"), "no list of modules"),
-    "modules that are numbers": (file("modules.json", "[1]"), "no list of modules"),
-    "modules without a type": (file("modules.json", "[{}]"), "no list of modules"),
-    "prompts that are a number": (file("config_sentence_transformers.json", '{"prompts": 5}'), "no JSON object"),
+    "a config that is a list": (file("config.json", "[]"), "does not hold a JSON object"),
+    "modules that are an object": (file("modules.json", "{}"), "is not a list of modules"),
+    "modules that are numbers": (file("modules.json", "[1]"), "is not a list of modules"),
+    "modules without a type": (file("modules.json", "[{}]"), "is not a list of modules"),
+    "prompts that are a number": (file("config_sentence_transformers.json", '{"prompts": 5}'), "are not a JSON object"),
     "a prompt that is a number": (
         file("config_sentence_transformers.json", '{"prompts": {"query": 5}}'),
         "query_prompt is 5",
@@ -202,7 +202,7 @@ FLOAT_MODELS: dict[str, tuple[Change, str]] = {
     "a limit below zero": (file("sentence_bert_config.json", '{"max_seq_length": -5}'), "max_seq_length is -5"),
     "a limit of two tokens": (file("sentence_bert_config.json", '{"max_seq_length": 2}'), "reads 2 tokens"),
     "a pooling of nothing": (file("1_Pooling/config.json", "{}"), "pools by []"),
-    "a pooling that is a list": (file("1_Pooling/config.json", "[]"), "holds no JSON object"),
+    "a pooling that is a list": (file("1_Pooling/config.json", "[]"), "does not hold a JSON object"),
     **{f"weights cut at {kept}": (cut("model.safetensors", kept), "as safetensors") for kept in (0, 5, 100, 5000, -1)},
     "weights of something else": (
         tensors(lambda t: (t.clear(), t.update(a=np.zeros(3)))),
@@ -277,7 +277,7 @@ INT8_MODELS: dict[str, tuple[Change, str]] = {
     **{f"cut at {kept}": (cut("model.safetensors", kept), "") for kept in (0, 7, 100, 3000, -1)},
     "another format": (header(metadata={"format": "int8-rag encoder 99"}), ""),
     "another tokenizer": (vocabulary(cat=9), "is not the tokenizer of"),
-    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "is not a whole int8 checkpoint"),
+    "no tokenizer": (lambda folder: (folder / "tokenizer.json").unlink(), "is not a complete int8 checkpoint"),
     "a tensor less": (header(metadata={"tensors_sha256": "0" * 64}), "has been changed"),
     "another config": (header(heads=4), "has been changed"),
     **{
@@ -297,7 +297,7 @@ INT8_MODELS: dict[str, tuple[Change, str]] = {
             ("pooling", None, "pooling None"),
             ("max_tokens", 10**6, "do not fit its 256 positions"),
             ("query_prompt", 5, "query_prompt is 5"),
-            ("nonsense", 5, "is not a whole int8 checkpoint"),
+            ("nonsense", 5, "is not a complete int8 checkpoint"),
         ]
     },
 }

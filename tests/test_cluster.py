@@ -284,7 +284,7 @@ def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, 
 
 
 def test_a_cluster_that_is_not_known_or_named_by_halves_is_refused(shards: list[Server]) -> None:
-    with pytest.raises(UsageError, match="the server knows no cluster three"):
+    with pytest.raises(UsageError, match="the server does not know the cluster three"):
         open_store(cluster_dsn(shards, "rag_none", cluster="three"))
     three = [*shards, shards[0]]
     with pytest.raises(UsageError, match="names 3 nodes and the cluster two has 2: name every node, or only one"):

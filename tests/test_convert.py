@@ -270,7 +270,7 @@ def rename_architecture(folder: Path, architectures: list[str]) -> None:
         ("DistilBertForQuestionAnswering", "marks answers"),
         ("BertForTokenClassification", "labels tokens"),
         ("BertLMHeadModel", "writes texts"),
-        ("BertForSomethingNew", "no encoder of texts"),
+        ("BertForSomethingNew", "it is not a text encoder"),
     ],
 )
 def test_a_model_that_was_trained_for_its_head_is_refused_by_what_it_is(
@@ -339,7 +339,7 @@ def checkpoint_folder(tmp_path: Path, tokenizer: Tokenizer) -> Path:
 def test_a_truncated_checkpoint_is_refused(checkpoint_folder: Path, kept: int) -> None:
     path = checkpoint_folder / WEIGHTS_FILE
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ModelError, match="whole int8 checkpoint"):
+    with pytest.raises(ModelError, match="complete int8 checkpoint"):
         read_checkpoint(checkpoint_folder)
 
 

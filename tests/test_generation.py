@@ -131,7 +131,7 @@ def test_the_farthest_passages_are_left_out_where_the_context_is_short() -> None
     answer = generate_answer(model, "q", HITS, 50, heard.append)
     assert answer.passages == 2
     assert HITS[2].text not in model.prompts[0].user
-    assert heard == ["2 of 3 passages fit parrot beside 50 tokens of an answer; others left out"]
+    assert heard == ["2 of 3 passages fit parrot with 50 tokens of answer; the rest are left out"]
     assert fitting_prompt(Parrot("", room=whole + 50), "q", HITS, 50)[1] == 3
 
 
@@ -389,7 +389,7 @@ def test_a_served_model_is_its_name_and_url() -> None:
 
 
 def test_a_key_is_never_sent_readably_to_another_machine() -> None:
-    with pytest.raises(UsageError, match="travel readably") as error:
+    with pytest.raises(UsageError, match="sent unencrypted") as error:
         ServedModel("m@http://host.example/v1", KEY)
     assert KEY not in str(error.value)
     ServedModel("m@https://host.example/v1", KEY)

@@ -319,7 +319,7 @@ def test_code_of_a_models_folder_never_runs(tmp_path: Path, settings: Settings, 
         assert model.complete(PROMPT, 20) == "Tomatoes want water. [1]"
         assert not list(settings.cache.rglob("*.py"))
     else:
-        refused(folder, settings, "no causal language model that transformers")
+        refused(folder, settings, "not a causal language model that transformers")
     assert not (tmp_path / "ran").exists()
 
 
@@ -377,9 +377,9 @@ def test_truncated_weights_are_refused(tmp_path: Path, settings: Settings, kept:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ("{", "is no index of weights"),
-        ("[]", "is no index of weights"),
-        ('{"weight_map": 3}', "is no index of weights"),
+        ("{", "is not an index of weights"),
+        ("[]", "is not an index of weights"),
+        ('{"weight_map": 3}', "is not an index of weights"),
         ('{"weight_map": {"a": "../../elsewhere.safetensors"}}', "names '../../elsewhere.safetensors'"),
         ('{"weight_map": {"a": "weights.bin"}}', "names 'weights.bin'"),
         ('{"weight_map": {"a": "model-00009.safetensors"}}', r"holds no model-00009\.safetensors"),
@@ -446,7 +446,7 @@ def test_a_changed_or_truncated_checkpoint_is_refused(tmp_path: Path, settings: 
     with pytest.raises(ModelError, match="has been changed"):
         load_language_model(folder)
     path.write_bytes(content[:-1])
-    with pytest.raises(ModelError, match="not a whole int8 checkpoint"):
+    with pytest.raises(ModelError, match="not a complete int8 checkpoint"):
         load_language_model(folder)
     path.write_bytes(content)
     change_config(folder, rms_norm_eps=0.5)

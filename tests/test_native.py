@@ -103,8 +103,8 @@ def test_a_varint_says_its_number(number: int) -> None:
         ({"a": ["x"], "b": ["x", "y"]}, ValueError, r"one length, not \[1, 2\]"),
         ({"a": [1, 2], "b": np.zeros(2, np.uint8)}, TypeError, "a holds neither text nor UUIDs"),
         ({"a": ["x", UUIDS[0]]}, TypeError, "a holds neither"),
-        ({"a": np.array(["x"])}, TypeError, "is no column"),
-        ({"a": np.zeros((1, 1, 1), np.int8)}, TypeError, r"shape \(1, 1, 1\) is no column"),
+        ({"a": np.array(["x"])}, TypeError, "cannot be a column"),
+        ({"a": np.zeros((1, 1, 1), np.int8)}, TypeError, r"shape \(1, 1, 1\) cannot be a column"),
     ],
 )
 def test_what_is_no_column_is_refused(columns: dict[str, object], error: type[Exception], says: str) -> None:

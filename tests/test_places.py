@@ -249,9 +249,7 @@ def test_a_failed_copy_leaves_nothing_behind_and_says_why(folder: Path, tmp_path
             (unfinished / "half").write_text("half")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(
-        StoreError, match=r"could not be finished \(No space left on device\), and what there was of it"
-    ):
+    with pytest.raises(StoreError, match=r"could not be finished \(No space left on device\), and what was written"):
         fail()
     assert sorted(os.listdir(tmp_path)) == ["store"]
 
@@ -262,7 +260,7 @@ def test_what_a_killed_copy_has_left_is_removed_and_what_is_somebodys_is_not(fol
     (mine / "letter").write_text("dear")
     finished = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
     assert (finished.returncode, finished.stdout) == (EXIT_ERROR, "")
-    assert "copy.part exists already and is in the way" in finished.stderr
+    assert "copy.part already exists and is in the way" in finished.stderr
     assert (mine / "letter").read_text() == "dear"
     (mine / "int8-rag-unfinished").touch()
     finished = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
@@ -401,5 +399,5 @@ def test_a_backup_to_a_full_disk_says_so_and_leaves_nothing(folder: Path, tmp_pa
         finished = run_python("-m", "rag", "backup", str(disk / "copy"), "--db", str(folder))
         assert finished.returncode == EXIT_ERROR
         assert "could not be finished (" in finished.stderr
-        assert "see that its disk has room" in finished.stderr
+        assert "make sure that its disk has space" in finished.stderr
         assert list(disk.iterdir()) == []

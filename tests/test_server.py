@@ -86,7 +86,7 @@ def test_the_database_of_a_new_store_is_made_by_a_user_who_may(server: Server) -
         (("pass%2Fwo", "guess"), "the server does not accept the user and password in --db"),
         (("maintainer:", "nobody:"), "the server does not accept the user and password in --db"),
         (("clickhouse://", "clickhouses://"), "no TLS with this server"),
-        (("127.0.0.1", "no-such-host.invalid"), "there is no host of this name"),
+        (("127.0.0.1", "no-such-host.invalid"), "there is no host with this name"),
     ],
 )
 def test_a_wrong_account_scheme_or_host_is_one_sentence_at_once(

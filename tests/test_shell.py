@@ -196,7 +196,7 @@ def test_an_error_is_one_sentence_and_the_shell_goes_on(talk: Talk) -> None:
         (".nothing", "there is no command .nothing: .help lists them"),
         (".timing perhaps", ".timing takes on or off"),
         (".tables of mine", "cannot take 'of mine'"),
-        (".format a-b", "'a-b' is no format: give table, csv"),
+        (".format a-b", "'a-b' is not a format: give table, csv"),
     ):
         complaint = talk.type(line)
         assert complaint.startswith("error: ")

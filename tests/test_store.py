@@ -461,7 +461,9 @@ def test_the_same_folder_can_be_opened_twice_in_one_process_in_any_spelling(tmp_
 def test_another_folder_is_refused_while_one_is_open_and_accepted_afterwards(tmp_path: Path) -> None:
     with (
         open_store(tmp_path / "one"),
-        pytest.raises(StoreError, match=r"has the store .*one open and chDB runs one store a process: close it before"),
+        pytest.raises(
+            StoreError, match=r"has the store .*one open and chDB can open one store per process: close it before"
+        ),
     ):
         Store.open(str(tmp_path / "two"), write=True)
     with open_store(tmp_path / "two") as store:

@@ -132,7 +132,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_one_that_was_not(
     summary = train(model, PASSAGES, folder, SHORT, device="cpu", announce=said.append, progress=second)
     assert summary.resumed_at == SAVE_EVERY
     assert second.steps == list(range(SAVE_EVERY + 1, SAVE_EVERY + 11))
-    assert said[1:] == [f"going on from step {SAVE_EVERY} of {SAVE_EVERY + 10}"]
+    assert said[1:] == [f"continuing from step {SAVE_EVERY} of {SAVE_EVERY + 10}"]
     whole, interrupted = read_checkpoint(trained[0]), read_checkpoint(folder)
     assert all(np.array_equal(tensor, interrupted.tensors[name]) for name, tensor in whole.tensors.items())
     assert whole.config.weights == interrupted.config.weights

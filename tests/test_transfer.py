@@ -250,14 +250,14 @@ def test_an_export_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
                 export_store(store, tmp_path / "export")
         assert not (tmp_path / "export").exists()
         export_store(store, tmp_path / "export")
-        with pytest.raises(StoreError, match="exists already"):
+        with pytest.raises(StoreError, match="already exists"):
             export_store(store, tmp_path / "export")
 
 
 def test_a_damaged_store_is_not_exported(tmp_path: Path) -> None:
     with make_store(tmp_path / "store") as store:
         store.client.text("DELETE FROM chunks WHERE text = 'a cat'", None)
-        with pytest.raises(StoreError, match=r"cats\.txt: 1 of 2 chunks are there"):
+        with pytest.raises(StoreError, match=r"cats\.txt: 1 of 2 chunks exist"):
             export_store(store, tmp_path / "export")
 
 
@@ -299,7 +299,7 @@ def test_a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made(
     with locked(tmp_path / "store"), pytest.raises(StoreBusy):
         copy_store(store, copy)
     copy_store(store, copy)
-    with pytest.raises(StoreError, match="exists already"):
+    with pytest.raises(StoreError, match="already exists"):
         copy_store(store, copy)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")

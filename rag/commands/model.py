@@ -174,7 +174,7 @@ def train_model(options: Namespace) -> int:
                     model, passages, folder, training, device=options.device, announce=note, progress=progress
                 )
         except KeyboardInterrupt:
-            note("the same command goes on from the last saved step")
+            note("the same command continues from the last saved step")
             raise
     if options.json:
         out_json(asdict(summary))
