@@ -177,7 +177,8 @@ def rank_sentences(
     candidates = without_rivals(candidate_sentences(hits), names)
     if not candidates:
         return []
-    vectors = encoder.encode_documents([fitting(candidate.judged, encoder) for candidate in candidates])
+    # Of a sentence that is too long its beginning is judged; only the score depends on it, never the quotation.
+    vectors = encoder.encode_documents([encoder.fitting_document(candidate.judged) for candidate in candidates])
     scores = combined_scores(question, query, vectors, candidates, rarities)
     ranked = [citation_of(candidate, float(score)) for candidate, score in zip(candidates, scores, strict=True)]
     return sorted(ranked, key=lambda citation: -citation.score)
@@ -228,12 +229,6 @@ def closeness(hit: Hit) -> float:
 def count_lines(text: str) -> int:
     """How many line ends a text holds."""
     return text.count("\n") + text.count("\r") - text.count("\r\n")
-
-
-def fitting(text: str, encoder: Encoder) -> str:
-    """The beginning of a sentence that the encoder can read; only its score depends on it, never the quotation."""
-    spans, room = encoder.tokenizer.spans(text), encoder.max_document_tokens
-    return text if len(spans) <= room else text[: spans[room - 1][1]]
 
 
 # Exact names

@@ -90,6 +90,10 @@ class Encoder:
         """The longest passage, in tokens, that is read whole behind the prompt of documents."""
         return self.tokenizer.max_text_tokens - self.tokenizer.count(self.config.document_prompt)
 
+    def fitting_document(self, text: str) -> str:
+        """The longest beginning of a passage that is read whole behind the prompt of documents."""
+        return self.tokenizer.fitting(text, self.tokenizer.max_text_tokens, self.config.document_prompt)
+
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).
 

@@ -2,7 +2,9 @@
 
 The product is the encoder's (`rag/kernel_torch.py`): oneDNN's where torch has it, float arithmetic on the same codes
 elsewhere. Unlike the encoder, nothing of the activations is known beforehand, so every token gets a scale and a
-zero-point while the model runs: post-training dynamic quantization.
+zero-point while the model runs: post-training dynamic quantization. Where the CPU adds pairs of products in 16 bits, the
+codes are multiplied in two halves: twice the products, and not one of them saturates. A token that is generated is one
+row, and reading the weights takes longer than either.
 
     x ~ s * (q - z)                              q: uint8, s and z one a token
     W ~ w * codes                                codes: int8, w one an output channel
@@ -17,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.kernel import FoldedLinear
-from rag.kernel_torch import choose_product, float_linear, onednn_linear
+from rag.kernel_torch import choose_product, float_linear, halved_linear, onednn_linear
+from rag.probe import pairs_saturate
 from rag.torch_door import torch
 
 if TYPE_CHECKING:
@@ -93,11 +96,19 @@ def quantize_tokens(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, tor
 
 
 def choose_linear(product: str) -> Callable[[FoldedLinear, int, str], Callable[[torch.Tensor], torch.Tensor]]:
-    """The maker of the matrix product that is asked for."""
-    return onednn_linear if (usable_product() if product == "auto" else product) == "onednn" else float_linear
+    """The maker of the matrix product that is asked for; oneDNN's in halves where whole codes would saturate."""
+    if (usable_product() if product == "auto" else product) != "onednn":
+        return float_linear
+    return halved_linear if saturates() else onednn_linear
 
 
 @cache
 def usable_product() -> str:
     """What `choose_product` finds on this machine, looked for once a process."""
     return choose_product()
+
+
+@cache
+def saturates() -> bool:
+    """What `pairs_saturate` finds on this machine, looked for once a process."""
+    return pairs_saturate()

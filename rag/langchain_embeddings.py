@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rag.tokenizer import Tokenizer
+
 
 class Int8DistilBertEmbeddings(Embeddings):
     """The int8 encoder as LangChain embeddings: vectors of length 1 for the default model, computed on this CPU.
@@ -65,11 +67,9 @@ class Int8DistilBertEmbeddings(Embeddings):
     def _embed(
         self, texts: Sequence[str], prompt: str, encode: Callable[[Sequence[str]], NDArray[np.float32]]
     ) -> list[list[float]]:
-        tokenizer = self.encoder.tokenizer
-        room = tokenizer.max_text_tokens - tokenizer.count(prompt)
-        windows = [text_windows(text, tokenizer.spans(text), room) for text in texts]
-        if not windows:
+        if not texts:
             return []
+        windows = [text_windows(text, self.encoder.tokenizer, prompt) for text in texts]
         vectors = encode([window for parts in windows for window, _ in parts])
         weights = [np.array([weight for _, weight in parts], dtype=np.float64) for parts in windows]
         ends = np.cumsum([len(parts) for parts in windows])
@@ -85,15 +85,11 @@ class Int8DistilBertEmbeddings(Embeddings):
         return np.asarray(whole, dtype=np.float32)
 
 
-def text_windows(text: str, spans: NDArray[np.int64], room: int) -> list[tuple[str, int]]:
-    """A text as pieces of at most `room` tokens, each with their number; one piece where it fits.
-
-    spans: int64 (tokens, 2), the start and end of each token in the text.
-    """
-    if len(spans) <= room:
-        return [(text, len(spans))]
-    firsts = range(0, len(spans), room)
-    return [(text[spans[first][0] : spans[first:][:room][-1][1]], len(spans[first:][:room])) for first in firsts]
+def text_windows(text: str, tokenizer: Tokenizer, prompt: str = "") -> list[tuple[str, int]]:
+    """The whole text in pieces that the encoder reads behind `prompt`, each with the number of its own tokens."""
+    before = tokenizer.count(prompt)
+    pieces = tokenizer.windows(text, tokenizer.max_text_tokens, prompt)
+    return [(text[start:end], tokens - before) for start, end, tokens in pieces]
 
 
 def unit_length(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

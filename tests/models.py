@@ -64,6 +64,25 @@ def save(model: Any, folder: Path, tokenizer: Tokenizer) -> Any:
     return model
 
 
+def unigram_tokenizer(max_tokens: int) -> Tokenizer:
+    """A small tokenizer of the kind of XLM-RoBERTa's: Unigram over words that begin with a mark of their own."""
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers import models, normalizers, pre_tokenizers, processors
+
+    from rag.tokenizer import Tokenizer
+
+    pieces = {"▁cats": 1.0, "cats": 1.5, "dogs": 1.5, "▁cat": 2.0, "cat": 2.5, "▁": 3.0}
+    scores = [("<s>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((piece, -cost) for piece, cost in pieces.items())]
+    letters = [(letter, -6.0) for letter in "abcdefghijklmnopqrstuvwxyzü,.:صلىاللهعليهوسلم"]
+    library = LibraryTokenizer(models.Unigram(scores + list(dict.fromkeys(letters)), unk_id=2))
+    library.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("\n", " ")])
+    library.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    library.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    return Tokenizer(library, max_tokens)
+
+
 def write_sentence_config(
     folder: Path, *, modules: list[str], pooling: str, prompts: dict[str, str], limit: int
 ) -> None:

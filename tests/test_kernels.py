@@ -183,6 +183,7 @@ def test_weights_without_a_large_pair_stay_as_they_are() -> None:
 AVX2 = dict(zip(INSTRUCTION_CAPS, ("AVX2", "AVX2", "avx2"), strict=True))
 AVX2_SCRIPT = """
 import json, numpy as np, torch
+from rag.int8_modules import choose_linear
 from rag.kernel import NARROW, FoldedLinear, bound_pairs
 from rag.kernel_torch import float_linear, onednn_linear
 from rag.probe import pairs_saturate
@@ -192,17 +193,20 @@ linear = bound_pairs(FoldedLinear(codes, np.ones(64, np.float32), np.zeros(64, n
 worst = torch.full((48, 384), NARROW.top, dtype=torch.uint8)
 drawn = torch.randint(0, NARROW.top + 1, (48, 384), dtype=torch.uint8)
 same = [torch.equal(onednn_linear(linear, 0, "none")(x), float_linear(linear, 0, "none")(x)) for x in (worst, drawn)]
-print(json.dumps({"saturates": pairs_saturate(), "same": same}))
+plain = FoldedLinear(codes, np.ones(64, np.float32), np.zeros(64, np.float32), 1.0)
+full = torch.full((48, 384), 255, dtype=torch.uint8)
+whole = torch.equal(choose_linear("onednn")(plain, 0, "none")(full), float_linear(plain, 0, "none")(full))
+print(json.dumps({"saturates": pairs_saturate(), "bounded": same, "language models": whole}))
 """
 
 
 @pytest.mark.skipif(not torch.backends.cpu.get_cpu_capability().startswith("AVX"), reason="caps are for x86-64")
-def test_bounded_weights_are_exact_where_avx2_saturates() -> None:
+def test_bounded_weights_and_language_models_are_exact_where_avx2_saturates() -> None:
     environment = os.environ | AVX2
     finished = subprocess.run(
         [sys.executable, "-c", AVX2_SCRIPT], cwd=PROJECT, env=environment, capture_output=True, text=True, check=True
     )
-    assert json.loads(finished.stdout) == {"saturates": True, "same": [True, True]}
+    assert json.loads(finished.stdout) == {"saturates": True, "bounded": [True, True], "language models": True}
 
 
 # The plan for a CPU

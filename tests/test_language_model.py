@@ -16,7 +16,9 @@ from safetensors.numpy import load_file, save_file
 from rag import language_model
 from rag.generation import Prompt
 from rag.generation_torch import LocalModel, end_tokens
-from rag.int8_modules import Int8Embedding, Int8Linear, quantize_tokens
+from rag.int8_modules import Int8Embedding, Int8Linear, choose_linear, quantize_tokens
+from rag.kernel import FoldedLinear
+from rag.kernel_torch import float_linear, halved_linear, random_linear
 from rag.language_model import (
     FORMAT,
     cache_name,
@@ -89,6 +91,32 @@ def test_an_int8_linear_multiplies_its_own_codes_exactly() -> None:
     for product in ("onednn", "float"):
         found = Int8Linear(codes, scale, None, product)(values).numpy()
         assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("product", ["onednn", "float"])
+@pytest.mark.parametrize(("rows", "width", "height"), [(1, 64, 32), (3, 7, 5), (16, 384, 48), (64, 512, 64)])
+def test_codes_whose_pairs_do_not_fit_in_16_bits_are_multiplied_exactly(
+    product: str, rows: int, width: int, height: int
+) -> None:
+    # AVX2 without VNNI adds pairs of products in 16 bits: 255 * 127 + 255 * 127 would saturate at 32,767.
+    random = np.random.default_rng(rows)
+    codes = random.choice(np.array([-127, 127], dtype=np.int8), (height, width))
+    codes[0], codes[1] = 127, -127
+    inputs = random.choice(np.array([0, 1, 128, 254, 255], dtype=np.uint8), (rows, width))
+    inputs[0] = 255
+    linear = FoldedLinear(codes, np.ones(height, np.float32), np.zeros(height, np.float32), 1.0)
+    for make in (choose_linear(product), halved_linear):
+        found = make(linear, 0, "none")(torch.from_numpy(inputs))
+        assert np.array_equal(found.numpy().astype(np.int64), inputs.astype(np.int64) @ codes.T.astype(np.int64))
+
+
+def test_halves_keep_bias_zero_point_and_scales() -> None:
+    linear = random_linear(16, 64)
+    codes = torch.randint(0, 256, (5, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found, expected = (make(linear, 128, "none")(codes) for make in (halved_linear, float_linear))
+    assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
+    with pytest.raises(ValueError, match="halves are added after the product"):
+        halved_linear(linear, 128, "gelu")
 
 
 def test_a_tokens_codes_are_those_of_the_one_definition() -> None:
