@@ -64,6 +64,9 @@ class EncoderConfig:
     weights: str = WEIGHTS_INT8_PER_CHANNEL
     float_model: str = ""  # what the float weights go by, where that is not `model`
     linear_bits: int = 8  # of the codes of linear layers; 4 are stored two to a byte, in memory every code has its own
+    tokenizer_source: str = TOKENIZER_FILE  # what the tokenizer beside the weights was made of
+    tokenizer_agrees: bool | None = None  # with the one that transformers makes of the model; None where not compared
+    tokenizer_note: str = "not compared with transformers' tokenizer: the checkpoint is older than the comparison"
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -91,6 +94,16 @@ class EncoderConfig:
                 raise ModelError(f"{self.model}: {name} is {getattr(self, name)!r:.40}, it has to be a text")
         if self.pooling not in POOLINGS:
             raise ModelError(f"{self.model}: pooling {self.pooling!r:.40} is not one of {', '.join(POOLINGS)}")
+
+    @property
+    def tokenizer_warning(self) -> str | None:
+        """A sentence for whoever converts a model whose tokens differ from those that transformers gives; else None."""
+        if self.tokenizer_agrees is not False:
+            return None
+        return (
+            f"the tokenizer.json of {self.model}, which is used, gives {self.tokenizer_note}; vectors of such texts are "
+            "not those of sentence-transformers"
+        )
 
     @property
     def identity(self) -> EncoderIdentity:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.checkpoint import POOLINGS, Checkpoint, EncoderConfig
+from rag.checkpoint import POOLINGS, TOKENIZER_FILE, Checkpoint, EncoderConfig
 from rag.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
 from rag.tokenizer import Tokenizer
+from rag.tokenizer_check import compare_with_transformers, installed_version, transformers_tokenizer
 from rag.weights import file_sha256
 from sql.errors import InvalidVector, ModelError
 
@@ -158,6 +159,7 @@ def smooth_model(model: FloatModel, texts: Sequence[str] = ()) -> SmoothedEncode
     reader = checked_tokenizer(tokenizer, encoder)
     ranges = activation_ranges(tensors, config, reader, texts)
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
+    encoder = compared(encoder, model, reader)
     extras = {f"{name}.residual": factor for name, factor in factors.items()} | input_scales(ranges, factors)
     return SmoothedEncoder(encoder, tokenizer, arrange_tensors(smoothed, encoder.layers), extras)
 
@@ -601,16 +603,26 @@ def quantize_weight(weight: NDArray[np.float32], recipe: Recipe) -> tuple[NDArra
 
 def read_tokenizer(model: FloatModel) -> bytes:
     """The model's tokenizer.json; made by transformers where the model has an older kind of vocabulary only."""
-    path = model.folder / "tokenizer.json"
+    path = model.folder / TOKENIZER_FILE
     if path.is_file():
         return path.read_bytes()
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model.folder, local_files_only=True, trust_remote_code=False)
-        return bytes(tokenizer.backend_tokenizer.to_str().encode())
-    except Exception as error:  # transformers raises many kinds
+        return bytes(transformers_tokenizer(model.folder).backend_tokenizer.to_str().encode())
+    except (ModelError, AttributeError) as error:
         raise ModelError(f"{model.folder} holds no tokenizer.json and no vocabulary to make one of: {error}") from error
+
+
+def compared(config: EncoderConfig, model: FloatModel, tokenizer: Tokenizer) -> EncoderConfig:
+    """The config with what the tokenizer was made of, and whether transformers gives the same tokens."""
+    if not (model.folder / TOKENIZER_FILE).is_file():
+        return replace(
+            config,
+            tokenizer_source="the vocabulary, by transformers",
+            tokenizer_agrees=True,
+            tokenizer_note=f"made by transformers {installed_version()}, which is no other tokenizer",
+        )
+    found = compare_with_transformers(model.folder, tokenizer)
+    return replace(config, tokenizer_agrees=found.agrees, tokenizer_note=found.note)
 
 
 def read_object(path: Path, default: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -249,6 +249,8 @@ def checkpoint_folder(
         with float_model(model, offline=settings.offline, fetch=fetch) as weights:
             announce(f"quantizing {model} to int8 (once; kept in {folder})")
             checkpoint, tokenizer = quantize_model(weights)
+        if checkpoint.config.tokenizer_warning:
+            announce(checkpoint.config.tokenizer_warning)
         write_checkpoint(checkpoint, tokenizer, folder)
     return folder
 

@@ -88,10 +88,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class ModelReport:
-    """The figures of a model's forms, and what they were measured with; `architecture` maps forms to bytes on disk."""
+    """The figures of a model's forms, and what they were measured with; `architecture` maps forms to bytes on disk.
+
+    `tokenizer` is what the tokenizer was made of, whether it `agrees` with the one of transformers, and a `note`.
+    """
 
     model: str
     revision: str
+    tokenizer: Mapping[str, str | bool | None]
     torch: str
     threads: int
     passages: int
@@ -193,6 +197,7 @@ def measure_model(
     return ModelReport(
         model=int8.config.model,
         revision=int8.config.model_revision,
+        tokenizer=tokenizer_record(int8.config),
         torch=version("torch"),
         threads=threads(),
         passages=len(texts),
@@ -425,6 +430,7 @@ def report_record(report: ModelReport) -> dict[str, Any]:
     return {
         "model": report.model,
         "revision": report.revision,
+        "tokenizer": dict(report.tokenizer),
         "torch": report.torch,
         "threads": report.threads,
         "passages": report.passages,
@@ -434,6 +440,11 @@ def report_record(report: ModelReport) -> dict[str, Any]:
             {"name": ARCHITECTURE, "form": name, "disk_bytes": size} for name, size in report.architecture.items()
         ],
     }
+
+
+def tokenizer_record(config: EncoderConfig) -> dict[str, str | bool | None]:
+    """What a checkpoint remembers of its tokenizer."""
+    return {"used": config.tokenizer_source, "agrees": config.tokenizer_agrees, "note": config.tokenizer_note}
 
 
 def form_record(row: Figures, first: Figures) -> dict[str, Any]:

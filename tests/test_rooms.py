@@ -26,7 +26,12 @@ DOORS = {
     "ctypes": {"rag/model_memory.py", "rag/torch_door.py", "sql/engine.py", "sql/folders.py"},
     "pyarrow": {"sql/transfer.py"},
     "torch": {"rag/torch_door.py"},
-    "transformers": {"rag/convert.py", "rag/generation_torch.py", "rag/kernel_float.py", "rag/language_model.py"},
+    "transformers": {
+        "rag/generation_torch.py",
+        "rag/kernel_float.py",
+        "rag/language_model.py",
+        "rag/tokenizer_check.py",
+    },
     "tokenizers": {"rag/tokenizer.py"},
     "matplotlib": {"rag/model_plot.py"},
     "safetensors": {"rag/checkpoint.py", "rag/convert.py", "rag/language_model.py", "rag/training.py"},

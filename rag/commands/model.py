@@ -79,6 +79,7 @@ def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
 def show_report(report: ModelReport) -> None:
     """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
     out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    out(f"tokenizer: {report.tokenizer['used']}; {report.tokenizer['note']}")
     titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
     out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
     for row in report.forms:
@@ -135,6 +136,8 @@ def quantize(options: Namespace) -> int:
     with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
         texts = [passage.text for passage in passages_to_learn(options.calibrate, model)] if options.calibrate else []
         checkpoint = quantize_to(folder, model, recipe, texts)
+    if checkpoint.config.tokenizer_warning:
+        note(checkpoint.config.tokenizer_warning)
     if options.json:
         size = (folder / WEIGHTS_FILE).stat().st_size
         out_json({"folder": str(folder), "weights": checkpoint.config.weights, "bytes": size})
