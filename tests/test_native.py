@@ -34,7 +34,7 @@ def read_back(client: Client, definition: str, columns: dict[str, object]) -> li
     client.text("DROP TABLE IF EXISTS t SYNC", None)
     client.text(f"CREATE TABLE t ({definition}) ENGINE = MergeTree ORDER BY n", None)
     client.insert("t", columns)  # type: ignore[arg-type]
-    result = client._handle(None).query("SELECT * FROM t ORDER BY n")
+    result = client._run("read", lambda handle: handle.query("SELECT * FROM t ORDER BY n"), repeatable=True)
     return [tuple(row) for row in result.result_rows]
 
 
