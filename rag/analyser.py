@@ -338,6 +338,15 @@ def words_in(text: str) -> Iterator[Word]:
         yield Word(written, normalized(written), (*broken_parts(match[0]), *identifier_parts(written)), name)
 
 
+def visible(text: str) -> str:
+    """A text without the characters that nobody sees and no word ends at.
+
+    >>> visible("thermo\u00adcouple, a\u2060b")
+    'thermocouple, ab'
+    """
+    return text if text.isascii() else BREAKS.sub("", IGNORABLE.sub("", text))
+
+
 def begins_sentence(text: str, place: int) -> bool:
     """Whether a word at a place of a text is the first one of a sentence or a line."""
     return SENTENCE_START.search(text[max(0, place - BEFORE) : place]) is not None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.analyser import analyse, normalized, without_marks
+from rag.analyser import analyse, normalized, visible, without_marks
 from rag.identifiers import folded, identifiers
 from rag.quotation import quotations
 from rag.retriever import Rarities
@@ -306,7 +306,7 @@ def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | N
     bags = [keys(sentence, known.language) for sentence in sentences]
     weights: list[float] = []
     rows: list[list[bool]] = []
-    for word in dict.fromkeys(WORD.findall(question.casefold())):
+    for word in dict.fromkeys(WORD.findall(visible(question).casefold())):
         terms = analyse(word, known.language)  # none of a stop word
         wanted = keys(word, known.language)
         rows.append([not wanted.isdisjoint(bag) for bag in bags])
@@ -330,5 +330,5 @@ def stems(text: str) -> set[str]:
     """
     return {
         word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens")
-        for word in WORD.findall(text.casefold())
+        for word in WORD.findall(visible(text).casefold())
     }

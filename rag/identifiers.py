@@ -11,6 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.analyser import visible
+
 _SEPARATORS = re.compile(r"[\s|\"'“”„‚‘’«»`(){}\[\]<>,;=，、。（）「」]+")
 _ESCAPED = re.compile(r"\\(?=[^\w\s]|_)")  # Markdown: max\_connections
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
@@ -51,7 +53,7 @@ class Identifier:
 
 def folded(text: str) -> str:
     """A text as identifiers are looked for in it: without differences of case, width and dashes, or escapes."""
-    return unicodedata.normalize("NFKC", _ESCAPED.sub("", text)).translate(_DASHES).casefold()
+    return unicodedata.normalize("NFKC", visible(_ESCAPED.sub("", text))).translate(_DASHES).casefold()
 
 
 def identifiers(text: str) -> tuple[Identifier, ...]:
@@ -61,7 +63,7 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
     ['p-0137', 'maxsize', '3.1.4']
     """
     found: dict[str, Identifier] = {}
-    for piece in _SEPARATORS.split(_ESCAPED.sub("", text)):
+    for piece in _SEPARATORS.split(visible(_ESCAPED.sub("", text))):
         written = unicodedata.normalize("NFKC", piece[:_LONGEST]).translate(_DASHES).strip("*!?.:…~&§€$£#").rstrip("-")
         if any(map(str.isalnum, written)) and _is_identifier(written):
             found.setdefault(

@@ -26,6 +26,7 @@ from rag.analyser import (
     detect_language,
     possible_parts,
     question_forms,
+    visible,
 )
 from rag.quantization import quantize_query
 from sql.errors import StoreMismatch, UsageError
@@ -265,7 +266,7 @@ class Retriever:
         except StoreMismatch:  # its words are of another analyser: a search by meaning works without them
             return Rarities()
         language = self.question_language(question, statistics)
-        terms = {term for word in WORD.findall(question.casefold()) for term in analyse(word, language)}
+        terms = {term for word in WORD.findall(visible(question).casefold()) for term in analyse(word, language)}
         return Rarities(language, self.store.term_frequencies(terms, at), statistics.chunk_count)
 
     def question_language(self, question: str, statistics: TextStatistics) -> str:
@@ -323,7 +324,7 @@ def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:
 
     English has 1.1 with the default encoder, German 2.2: the encoder knows few German words.
     """
-    words = WORD.findall(question)
+    words = WORD.findall(visible(question))
     pieces = sum(tokenizer.count(word) for word in words)
     return max(1.0, pieces / len(words)) if words else 1.0
 

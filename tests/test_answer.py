@@ -21,7 +21,7 @@ from rag.answer import (
     with_names_first,
 )
 from rag.encoder import Encoder, load_encoder
-from rag.identifiers import identifiers
+from rag.identifiers import folded, identifiers
 from rag.quotation import Context
 from rag.retriever import Rarities
 from sql.records import Hit, Lead, Outline, Section
@@ -269,3 +269,12 @@ def test_the_words_of_the_heading_count_for_the_sentences_below_it(encoder: Enco
 @pytest.mark.parametrize(("typed", "written"), [("isiklar", "ışıklar"), ("lodz", "Łódź"), ("scoala", "Școala")])
 def test_a_word_typed_without_accents_is_shared(typed: str, written: str) -> None:
     assert list(shared_words(typed, [f"Here {written} stands.", "Nothing here."])) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u2060", "\u200b", "\u200c", "\u200d", "\ufeff"])
+def test_a_character_that_nobody_sees_divides_no_word_of_a_question_or_sentence(unseen: str) -> None:
+    whole, divided = "thermocouple", f"thermo{unseen}couple"
+    for typed, written in ((divided, whole), (whole, divided), (divided, divided)):
+        assert list(shared_words(typed, [f"One {written} is enough.", "Nothing here."])) == [1.0, 0.0]
+    assert [one.text for one in identifiers(f"P-01{unseen}37")] == ["p-0137"]
+    assert identifiers("P-0137")[0].is_in(folded(f"Part P-0{unseen}137 is here."))
