@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, bounded_heading
 from ingest.markup import MATH, SVG, Kind, attributes_of, names, read_markup
-from ingest.mathml import Formula
+from ingest.mathml import STACKED, Formula
 from ingest.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
 from rag.sentences import LINE_END
 
@@ -74,6 +74,7 @@ _ANCHOR_LINK = re.compile(
 )
 _NOTE_HINT = re.compile(r"noteref|footnote|endnote|\breference\b|cite_ref|fnref", re.IGNORECASE)
 _NOTE_LINK = re.compile(r"noteref|footnote-ref", re.IGNORECASE)
+_NO_LINE = re.compile(r"\s*\+?0*\.?0+(?:[a-z%]{0,4})\s*\Z", re.IGNORECASE)  # the thickness of a fraction's line
 _REVERSED_LIST = re.compile(r"<ol\b[^>]{0,500}\breversed\b", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(r"[\t\n\f\r ]*([-+]?[0-9]{1,9})")
 _FIRST_WITHOUT_ROMAN = 4000
@@ -214,7 +215,8 @@ class _PageReader:
     def _read_start(self, element: Element) -> None:
         if element.space == MATH and self.formula is not None and not self.omitted:
             element.effect = "part of a formula"
-            self.formula.start(element.name)
+            is_stacked = element.name == "mfrac" and _NO_LINE.match(_value(element, "linethickness"))
+            self.formula.start(STACKED if is_stacked else element.name)
             return
         kind = _kind_of(element)
         if kind == "omitted":

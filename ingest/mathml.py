@@ -1,6 +1,7 @@
 """The elements of a formula in, one line of text out, in which no number reads as another one.
 
-A power is `x^2`, an index `x_i`, a fraction `(a+b)/2`, a root `√x` or `root(3)(x)`, a matrix `[a, b; c, d]`.
+A power is `x^2`, an index `x_i`, a fraction `(a+b)/2`, a root `√x` or `root(3)(x)`, a matrix `[a, b; c, d]`,
+a number of combinations `(n; k)`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _INVISIBLE = str.maketrans({"\u2061": "", "\u2062": " ", "\u2063": ",", "\u2064"
 _ONE_TOKEN = re.compile(r"[-+−]?\w+(?:[.,]\w+)?|[^\w\s]|\([^()]*\)|√\w+")
 _SPACES = re.compile(r"\s+")
 _SIGNED = re.compile(r"\w*[-+−–]|[-+−–]\w+|[*∗′″°⊤]+")
+STACKED = "mfrac without a line"  # a number of combinations: one above the other, but not divided
 _PRESCRIPTS = "\0"  # stands for <mprescripts/>: decoded text holds no NUL
 
 
@@ -91,6 +93,11 @@ def _grouped(part: str) -> str:
     return part if _ONE_TOKEN.fullmatch(part) else f"({part})"
 
 
+def _base(part: str) -> str:
+    """What a script stands at: a root in parentheses, for √2^3 would be the root of 8."""
+    return f"({part})" if part.startswith("√") else _grouped(part)
+
+
 def _script(part: str) -> str:
     return part if _SIGNED.fullmatch(part) else _grouped(part)
 
@@ -115,15 +122,19 @@ def _fraction(children: list[str]) -> str:
 
 
 def _power(children: list[str]) -> str:
-    return f"{_grouped(_child(children, 0))}^{_script(_child(children, 1))}"
+    return _base(_child(children, 0)) + _scripts(["", _child(children, 1)])
 
 
 def _index(children: list[str]) -> str:
-    return f"{_grouped(_child(children, 0))}_{_script(_child(children, 1))}"
+    return _base(_child(children, 0)) + _scripts(children[1:2])
 
 
 def _index_and_power(children: list[str]) -> str:
-    return f"{_index(children)}^{_script(_child(children, 2))}"
+    return _base(_child(children, 0)) + _scripts(children[1:3])
+
+
+def _column(children: list[str]) -> str:
+    return "; ".join(children)
 
 
 def _root(children: list[str]) -> str:
@@ -155,6 +166,7 @@ def _scripts(parts: list[str]) -> str:
 _RULES: dict[str, Callable[[list[str]], str]] = {
     **dict.fromkeys(_TOKENS, _token),
     "mfrac": _fraction,
+    STACKED: _column,
     "msup": _power,
     "mover": _power,
     "msub": _index,

@@ -21,6 +21,12 @@ RAISED, LOWERED, NOTE, TURNED, END = "\0^", "\0_", "\0n", "\0r", "\0."
 LINE_BREAK = "\0b"
 
 _MARK = re.compile(r"\0(?:l(\d+);|([\^_nr.]))")
+_LINES = r"((?:\0l\d+;)*)"
+# A raised and a lowered number with a slash between them: browsers show one half, and 1<sup>1</sup>/<sub>2</sub> is 1.5.
+_FRACTION = re.compile(
+    rf"(\w?)\0\^{_LINES}\s*{_LINES}(\d{{1,6}})\s*\0\.\s*{_LINES}([/⁄∕])\s*{_LINES}\0_\s*{_LINES}(\d{{1,6}})\s*\0\.(\w?)"
+)
+_POWER_WITHOUT_NUMBER = re.compile(r"\^[-+−–±]\Z")
 _ONE_TOKEN = re.compile(r"[-+−–±]?\w+(?:[.,]\w+)?[-+−–]?|[-+−–±*∗°∘∞⊤⊥]+")
 _LAST_WORD = re.compile(r"[^\W\d_]{1,40}\Z")
 _NUMBER = re.compile(r"[-+−–]?\d+")
@@ -74,7 +80,7 @@ def plain_text(marked: str) -> Plain:
     """The text with every mark replaced by what says the same."""
     if "\0" not in marked:
         return Plain(marked, [])
-    pieces = _MARK.split(marked)  # text, line or None, kind or None, text, ...
+    pieces = _MARK.split(_FRACTION.sub(_fraction, marked))  # text, line or None, kind or None, text, ...
     frames = [_Frame("", [])]
     lines: list[tuple[int, int]] = []
     length = 0  # of the outermost frame's parts
@@ -98,6 +104,11 @@ def plain_text(marked: str) -> Plain:
     while len(frames) > 1:
         _close(frames, "")
     return Plain("".join(frames[0].parts), lines)
+
+
+def _fraction(found: re.Match[str]) -> str:
+    before, *lines, after = found.groups()
+    return "".join((before, before and " ", *lines, after and " ", after))
 
 
 def _next_text(pieces: list[str], index: int) -> str:
@@ -141,6 +152,8 @@ def _raised(content: str, before: str, following: str) -> str:
         return _SIGNS.get(content, content)
     if before[-1:].isspace() or before[-1:] in _OPENING:
         return _raised_apart(content, before.rstrip(), following)
+    if _POWER_WITHOUT_NUMBER.search(before):  # 10<sup>-</sup><sup>6</sup>, as word processors write it
+        return _apart(_grouped(content), following)
     last = before[-1]
     word = _LAST_WORD.search(before)
     if _is_ending(content, before, word[0] if word else ""):
