@@ -9,6 +9,7 @@ import atexit
 import logging
 import math
 import os
+import re
 import threading
 import time
 import weakref
@@ -49,6 +50,8 @@ SESSION_SETTINGS = {
 CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY = 469, 243, 164
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
+# ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
+NO_ROOM = re.compile(r"\berrno: (?:28|122)\b")
 REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
     READONLY: "the store was opened read-only, which does not allow changing anything, or reading files and addresses with "
@@ -589,6 +592,11 @@ def explain(what: str, location: Location, error: Exception) -> StoreError:
         )
     if code == UNKNOWN_DATABASE:
         return DatabaseMissing(f"{location}: the database does not exist: create it, or ingest as a user who may")
+    if code != NOT_ENOUGH_SPACE and NO_ROOM.search(line):
+        return StoreError(
+            f"{location}: the disk of the store has no room for another file: nothing was lost, free some space (or inodes, "
+            f"see `df -i`) and run the command again ({line})"
+        )
     if code in REMEDIES:
         return StoreError(f"{location}: {REMEDIES[code]} ({line})")
     return StoreError(f"{location}: {what} failed: {line}")

@@ -36,6 +36,7 @@ BINARY_FORMATS = {
 }  # fmt: skip
 FORMAT_NAME = re.compile(r"\w+")
 OWN_FORMAT = re.compile(r"\bFORMAT\s+(\w+)[\s;]*$", re.IGNORECASE)
+INTO_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 # What hides semicolons and keywords: literals, quoted names, here-documents and comments. The last alternatives match
 # one that is opened and not closed, up to the end of the text.
 OPENED = r"""'(?:[^'\\]|\\.)*|"(?:[^"\\]|\\.)*|`(?:[^`\\]|\\.)*|/\*.*"""
@@ -78,6 +79,10 @@ class Console:
             self._run_one(sql, values)
 
     def _run_one(self, sql: str, values: Mapping[str, Value] | None) -> None:
+        if self.client.read_only and INTO_FILE.search(without_literals(sql)):  # the engine would write it all the same
+            raise UsageError(
+                "INTO OUTFILE writes a file, which a read-only store does not do: give --output FILE instead"
+            )
         wanted = choose_format(sql, self.format)
         shown = own_format(sql) or wanted or ""
         self._check_delivery(shown)

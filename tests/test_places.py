@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support import PROJECT, open_store, publish_document, run_python, visible_texts
 
+from sql.client import explain
 from sql.errors import EXIT_ERROR, EXIT_USAGE, NoStore, StoreError, StoreMismatch, UsageError
 from sql.folders import MARKER, finish_removal, remove_store, unfinished_folder
 from sql.location import parse_location
@@ -401,3 +402,11 @@ def test_a_backup_to_a_full_disk_says_so_and_leaves_nothing(folder: Path, tmp_pa
         assert "could not be finished (" in finished.stderr
         assert "make sure that its disk has space" in finished.stderr
         assert list(disk.iterdir()) == []
+
+
+def test_a_file_for_which_there_is_no_room_is_reported_with_a_remedy(tmp_path: Path) -> None:
+    message = (
+        "Code: 76. DB::ErrnoException: Cannot open file a.txt: , errno: 28, strerror: No space left. (CANNOT_OPEN_FILE)"
+    )
+    error = explain("the insert", parse_location(str(tmp_path)), RuntimeError(message))
+    assert "no room for another file: nothing was lost, free some space (or inodes, see `df -i`)" in str(error)

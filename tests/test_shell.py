@@ -35,7 +35,7 @@ from rag.quantization import quantize_vectors
 from sql.client import Client, parse_location
 from sql.command_line import command
 from sql.console import FORMATS, Console, has_code, own_format, returns_rows, split_statements
-from sql.errors import StoreError
+from sql.errors import StoreError, UsageError
 from sql.settings import read_settings
 from sql.shell import HELP
 from sql.store import Passages, Store
@@ -215,7 +215,7 @@ def test_formats_files_and_timing_are_switched_by_commands(talk: Talk, folder: P
     assert talk.type(".timing off") == talk.type(".format parquet") == ""
     assert "error: Parquet is binary and would garble the terminal" in talk.type("SELECT 1 AS one;")
     assert talk.type(".output results.parquet") == talk.type("SELECT 1 AS one;") == ""
-    assert "results.parquet holds a result already" in talk.type("SELECT 2 AS two;")
+    assert "results.parquet already holds a result" in talk.type("SELECT 2 AS two;")
     assert pyarrow.parquet.read_table(folder / "results.parquet").to_pylist() == [{"one": 1}]
 
 
@@ -426,8 +426,17 @@ def test_of_two_statements_each_prints_its_header(folder: Path, capfdbinary: pyt
         assert capfdbinary.readouterr().out == b'"s"\n"a;b"\n"c;"\n'
 
 
+@pytest.mark.parametrize("words", ["INTO OUTFILE", "into /* a */ outfile"])
+def test_a_read_only_store_writes_no_file_that_a_statement_names(folder: Path, tmp_path: Path, words: str) -> None:
+    with closing(Client(parse_location(str(folder / ".rag")), read_only=True)) as client:
+        with pytest.raises(UsageError, match="give --output FILE instead"):
+            Console(client).run(f"SELECT 1 {words} '{tmp_path / 'x'}'")
+        Console(client, "csv").run("SELECT 'INTO OUTFILE'")
+    assert not list(tmp_path.iterdir())
+
+
 def test_reading_a_file_in_a_read_only_store_is_refused_with_what_that_needs(folder: Path) -> None:
-    sentence = r"nor to read files and addresses with file\(\), url\(\) .*: add --write"
+    sentence = r"or reading files and addresses with file\(\), url\(\) .*: add --write"
     with (
         closing(Client(parse_location(str(folder / ".rag")), read_only=True)) as client,
         pytest.raises(StoreError, match=sentence),
