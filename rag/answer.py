@@ -43,6 +43,7 @@ FURTHER_SENTENCES = 0.83
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
+WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
 WORD = re.compile(r"\w+")
 
 
@@ -120,9 +121,9 @@ class Candidate:
         return "\n".join(text for text in (quotation.question, context, quotation.text) if text)
 
     @property
-    def with_heading(self) -> str:
-        """The same below the heading of its section, whose words it need not repeat."""
-        return f"{self.quotation.heading.rsplit(' > ', 1)[-1]}\n{self.judged}"
+    def section(self) -> str:
+        """The heading of its section, whose words it need not repeat."""
+        return self.quotation.heading.rsplit(" > ", 1)[-1]
 
 
 def answer_question(
@@ -286,7 +287,8 @@ def combined_scores(
     """The merit of each candidate; float64 (candidates,)."""
     meaning = vectors.astype(np.float64) @ query.astype(np.float64)
     chunk = np.array([closeness(candidate.hit) for candidate in candidates])
-    words = shared_words(question, [candidate.with_heading for candidate in candidates], rarities)
+    sentences, headings = [one.judged for one in candidates], [one.section for one in candidates]
+    words = shared_words(question, sentences, rarities, headings)
     scores = WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
     if names := identifiers(question):
         scores += WEIGHT_NAMES * np.array(
@@ -295,8 +297,12 @@ def combined_scores(
     return np.asarray(scores)
 
 
-def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | None = None) -> NDArray[np.float64]:
+def shared_words(
+    question: str, sentences: Sequence[str], rarities: Rarities | None = None, headings: Sequence[str] = ()
+) -> NDArray[np.float64]:
     """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
+
+    A word that only the sentence's heading holds counts WORD_IN_HEADING; `headings` has one for each sentence, or none.
 
     Rarity is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up: what
     nearly every sentence holds says little, and so does what the whole store speaks of. Stop words, which the store does
@@ -304,17 +310,21 @@ def shared_words(question: str, sentences: Sequence[str], rarities: Rarities | N
     """
     known = rarities or Rarities()
     bags = [keys(sentence, known.language) for sentence in sentences]
+    of_section = {heading: keys(heading, known.language) for heading in headings}
+    above = [of_section[heading] for heading in headings] or [set[str]()] * len(bags)
     weights: list[float] = []
-    rows: list[list[bool]] = []
+    rows: list[NDArray[np.float64]] = []
     for word in dict.fromkeys(WORD.findall(visible(question).casefold())):
         terms = analyse(word, known.language)  # none of a stop word
         wanted = keys(word, known.language)
-        rows.append([not wanted.isdisjoint(bag) for bag in bags])
+        own, around = (np.array([not wanted.isdisjoint(bag) for bag in some], np.float64) for some in (bags, above))
+        rows.append(np.maximum(own, WORD_IN_HEADING * around))
         in_store = known.rarity(terms[0]) if terms else 0.0
-        weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + sum(rows[-1]))))
+        held = np.count_nonzero(rows[-1])
+        weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + held)))
     if not weights:
         return np.zeros(len(bags))
-    return np.asarray(np.array(weights) @ np.array(rows, np.float64) / sum(weights))
+    return np.asarray(np.array(weights) @ np.array(rows) / sum(weights))
 
 
 def keys(text: str, language: str) -> set[str]:

@@ -278,3 +278,9 @@ def test_a_character_that_nobody_sees_divides_no_word_of_a_question_or_sentence(
         assert list(shared_words(typed, [f"One {written} is enough.", "Nothing here."])) == [1.0, 0.0]
     assert [one.text for one in identifiers(f"P-01{unseen}37")] == ["p-0137"]
     assert identifiers("P-0137")[0].is_in(folded(f"Part P-0{unseen}137 is here."))
+
+
+def test_a_word_in_the_heading_counts_half_of_one_in_the_sentence() -> None:
+    sentences = ["The kiln takes nine hours.", "Nine hours are enough.", "Nine hours are enough."]
+    own, around, neither = shared_words("kiln", sentences, headings=["Firing", "The kiln", "Firing"])
+    assert (own, around, neither) == (1.0, 0.5, 0.0)
