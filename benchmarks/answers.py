@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.corpus import index_corpus
-from ingest.sync import prepare_store
-from rag.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
-from rag.beir import read_answers, read_corpus, read_queries
-from rag.evaluation import RememberingEncoder, folded
-from rag.retriever import Retriever
-from sql.settings import DEFAULT_K, read_settings
+from ingest.synchronize import prepare_store
+from rag.answer.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from rag.evaluate.beir import read_answers, read_corpus, read_queries
+from rag.evaluate.evaluation import RememberingEncoder, folded
+from rag.retrieve.retriever import Retriever
+from sql.base.settings import DEFAULT_K, read_settings
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from rag.encoder import Encoder
+    from rag.encoder.encoder import Encoder
 
 Item = TypeVar("Item")
 THRESHOLDS = (0.25, 0.30, 0.33, 0.36, 0.39, 0.42, 0.45)

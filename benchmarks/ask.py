@@ -29,10 +29,10 @@ if sys.argv[3] == "torch":
     done("import torch")
 import numpy, clickhouse_connect, chdb
 done("import numpy, driver, chDB")
-from rag.answer import answer_question
-from rag.encoder import load_encoder
-from rag.quantization import quantize_query
-from sql.settings import read_settings
+from rag.answer.answer import answer_question
+from rag.encoder.encoder import load_encoder
+from rag.int8.quantization import quantize_query
+from sql.base.settings import read_settings
 from sql.store import Store
 done("import our own modules")
 store = Store.open(sys.argv[1])

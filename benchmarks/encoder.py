@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from peers import Competitor, Encode, Forward
 
-    from rag.encoder import Encoder
-    from rag.tokenizer import Tokenizer
+    from rag.encoder.encoder import Encoder
+    from rag.text.tokenizer import Tokenizer
 
 LENGTHS = (180, 140, 220, 160, 200, 150, 210, 170, 190)  # tokens of a passage, [CLS] and [SEP] included; mean 180
 QUERY_TOKENS = 16
@@ -79,8 +79,8 @@ def main() -> None:
     cap_instructions(options.cap)
     if not sys.warnoptions:
         warnings.simplefilter("ignore")
-    from rag.encoder import load_encoder
-    from sql.settings import read_settings
+    from rag.encoder.encoder import load_encoder
+    from sql.base.settings import read_settings
 
     ours = load_encoder(read_settings())
     texts = passages(read_texts(options.corpus), ours.tokenizer, options.texts)
@@ -174,8 +174,8 @@ def chosen(ours: Encoder, texts: Sequence[str], options: argparse.Namespace) -> 
     """Float32 first, to compare with; then our own forms, then the peers that are wanted and installed."""
     from peers import PEERS, sentence_transformers_float32
 
-    from rag.weights import float_model
-    from sql.settings import read_settings
+    from rag.encoder.weights import float_model
+    from sql.base.settings import read_settings
 
     names = options.only or (BUSY_NAMES if options.busy else "")
     wanted = [part.strip().lower() for part in names.split(",") if part.strip()]
@@ -199,9 +199,9 @@ def forms() -> Iterator[Competitor]:
     """Our own ways to run the int8 checkpoint."""
     from peers import Competitor
 
-    from rag.compute import MODES
-    from rag.encoder import load_encoder
-    from sql.settings import read_settings
+    from rag.compute.plan import MODES
+    from rag.encoder.encoder import load_encoder
+    from sql.base.settings import read_settings
 
     for mode in MODES:
         if mode != "auto":
@@ -281,7 +281,7 @@ def describe(texts: Sequence[str], tokens: int, options: argparse.Namespace) -> 
     """What was run, and on what."""
     import torch
 
-    from rag.processors import usable_processors
+    from rag.compute.processors import usable_processors
 
     return {
         "texts": len(texts),

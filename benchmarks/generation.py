@@ -31,7 +31,7 @@ def main() -> None:
     from tokenizers import Tokenizer, models
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from rag.language_model import load_language_model, quantize_language_model
+    from rag.answer.models.language_model import load_language_model, quantize_language_model
 
     torch.manual_seed(0)
     plain = LlamaForCausalLM(

@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 from ingest.corpus import index_corpus
-from ingest.sync import prepare_store
-from rag.analyser import choose_language, chunk_words
-from rag.beir import read_evaluation_set
-from rag.evaluation import rank_documents
-from rag.metrics import evaluate
-from rag.retriever import Retriever, fuse_ranks
-from sql.settings import read_settings
+from ingest.synchronize import prepare_store
+from rag.evaluate.beir import read_evaluation_set
+from rag.evaluate.evaluation import rank_documents
+from rag.evaluate.metrics import evaluate
+from rag.retrieve.retriever import Retriever, fuse_ranks
+from rag.text.analyser import choose_language, chunk_words
+from sql.base.settings import read_settings
 from sql.store import Store
 
 MODES = ("vector", "bm25", "hybrid", "ranks", "ranks-even")

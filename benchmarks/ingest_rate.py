@@ -21,9 +21,9 @@ from typing import Any
 from busy import busy_processes
 from encoder import whole_number
 
-from ingest.sync import prepare_store, sync
+from ingest.synchronize import prepare_store, sync
 from ingest.walk import walk
-from sql.settings import read_settings
+from sql.base.settings import read_settings
 from sql.store import Store
 
 LEAST_CHUNKS = 500

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from rag.kernel_float import distilbert_model
-from rag.kernel_torch import pool
+from rag.encoder.kernel_float import distilbert_model
+from rag.encoder.kernel_torch import pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from rag.checkpoint import EncoderConfig
-    from rag.tokenizer import Tokenizer
-    from rag.weights import FloatModel
+    from rag.encoder.checkpoint import EncoderConfig
+    from rag.encoder.weights import FloatModel
+    from rag.text.tokenizer import Tokenizer
 
     Floats = NDArray[np.float32]
     # token ids and mask, int64 (texts, tokens) -> pooled vectors, float32 (texts, dimensions)

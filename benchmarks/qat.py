@@ -20,26 +20,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.beir import read_corpus, read_judgements, read_queries
-from rag.checkpoint import EncoderConfig, is_checkpoint, read_checkpoint
-from rag.convert import Recipe, quantize_smoothed, smooth_model
-from rag.encoder import Encoder
-from rag.fake_quantization import FakeQuantizedEncoder
-from rag.kernel_float import FloatKernel
-from rag.kernel_torch import TorchKernel
-from rag.metrics import evaluate
-from rag.pairs import Passage
-from rag.tokenizer import Tokenizer
-from rag.training import TrainingOptions, train
-from rag.weights import float_model
-from sql.settings import DEFAULT_MODEL, read_settings
+from rag.encoder.checkpoint import EncoderConfig, is_checkpoint, read_checkpoint
+from rag.encoder.convert import Recipe, quantize_smoothed, smooth_model
+from rag.encoder.encoder import Encoder
+from rag.encoder.kernel_float import FloatKernel
+from rag.encoder.kernel_torch import TorchKernel
+from rag.encoder.weights import float_model
+from rag.evaluate.beir import read_corpus, read_judgements, read_queries
+from rag.evaluate.metrics import evaluate
+from rag.text.tokenizer import Tokenizer
+from rag.train.fake_quantization import FakeQuantizedEncoder
+from rag.train.pairs import Passage
+from rag.train.training import TrainingOptions, train
+from sql.base.settings import DEFAULT_MODEL, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from rag.kernel import Kernel
+    from rag.encoder.kernel import Kernel
 
 
 @dataclass(frozen=True)

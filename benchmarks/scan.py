@@ -22,8 +22,8 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows in the table (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="rounds (default %(default)s)")
     options = parser.parse_args()
-    from sql.client import Client
-    from sql.location import parse_location
+    from sql.engine.client import Client
+    from sql.engine.location import parse_location
 
     with tempfile.TemporaryDirectory() as folder:
         client = Client(parse_location(folder))

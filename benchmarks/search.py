@@ -94,8 +94,8 @@ def size_of(path: Path) -> int:
 
 def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
     """Exact and two-stage over the store as it was inserted, then cells, with what making them took."""
-    from sql.search import SearchOptions
-    from sql.tend import tend_cells
+    from sql.search.search import SearchOptions
+    from sql.upkeep.tend import tend_cells
 
     with open_store(scratch) as store:
         started, used = time.perf_counter(), time.process_time()
@@ -121,7 +121,7 @@ def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
 
 def open_store(scratch: Path) -> Any:
     """An open store for vectors of 384, made if need be."""
-    from rag.analyser import ANALYSER
+    from rag.text.analyser import ANALYSER
     from sql.records import EncoderIdentity
     from sql.store import Store
 
@@ -136,8 +136,8 @@ def insert_rows(store: Any, folder: Path, first: int, last: int, words: bool = F
 
     A chunk's text is the number of its row; or, with words, one that belongs to its vector, and its words come along.
     """
-    from rag.analyser import chunk_words
-    from rag.quantization import quantize_vectors
+    from rag.int8.quantization import quantize_vectors
+    from rag.text.analyser import chunk_words
     from sql.records import Chunk
     from sql.store import Passages
 
@@ -168,7 +168,7 @@ def document(row: int) -> Any:
 
 def measure_ours(store: Any, folder: Path, rows: int, how: Any) -> dict[str, Any]:
     """One of our ways to search."""
-    from rag.quantization import quantize_query
+    from rag.int8.quantization import quantize_query
 
     def search(query: np.ndarray) -> list[int]:
         return [int(hit.text) for hit in store.search(quantize_query(query), K, how=how)]
@@ -378,8 +378,8 @@ def show_table(folder: Path, rows: int) -> None:
 
 def grow(folder: Path, upto: int) -> None:
     """Our searches while the store grows; a size that was measured is not measured again."""
-    from sql.search import SearchOptions
-    from sql.tend import tend_cells
+    from sql.search.search import SearchOptions
+    from sql.upkeep.tend import tend_cells
 
     path = folder / "results" / "growth.json"
     path.parent.mkdir(exist_ok=True)
@@ -401,7 +401,7 @@ def grow(folder: Path, upto: int) -> None:
 
 def time_queries(store: Any, folder: Path, how: Any) -> float:
     """The median of a few queries in milliseconds, the best of some rounds."""
-    from rag.quantization import quantize_query
+    from rag.int8.quantization import quantize_query
 
     queries = [quantize_query(query) for query in np.load(folder / "queries.npy")[:20]]
     medians = []
@@ -442,9 +442,9 @@ def plot(folder: Path) -> None:
 
 def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, seconds: float = 20) -> None:
     """Threads ask at a fixed epoch while one ingests; prints throughput, errors and answers that differ."""
-    from rag.quantization import quantize_query
-    from sql.search import SearchOptions
-    from sql.tend import tend_cells
+    from rag.int8.quantization import quantize_query
+    from sql.search.search import SearchOptions
+    from sql.upkeep.tend import tend_cells
 
     scratch = folder / "scratch-threads"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -492,8 +492,8 @@ def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, second
 
 def ask_by_words(folder: Path, rows: int) -> None:
     """Median times of the modes over real questions, each asked once, and of each of their statements."""
-    from rag.retriever import VECTOR_SHARE, Retriever
-    from sql.tend import tend_cells
+    from rag.retrieve.retriever import VECTOR_SHARE, Retriever
+    from sql.upkeep.tend import tend_cells
 
     scratch = folder / f"words-{rows}"
     questions, queries = json.loads((folder / "texts.json").read_text())["questions"], np.load(folder / "queries.npy")

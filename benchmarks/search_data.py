@@ -25,9 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.beir import read_corpus, read_queries
-from rag.encoder import load_encoder
-from sql.settings import DEFAULT_MODEL, read_settings
+from rag.encoder.encoder import load_encoder
+from rag.evaluate.beir import read_corpus, read_queries
+from sql.base.settings import DEFAULT_MODEL, read_settings
 
 WINDOW, STRIDE = 96, 48  # tokens
 WINDOWS_PER_FILE = 512

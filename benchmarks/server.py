@@ -58,7 +58,7 @@ def measure(place: str, count: int, queries: int) -> tuple[float, float]:
     """Seconds to store `count` chunks in windows as an ingest does, and the median of a query."""
     from support import chunks_of, open_store, source_document
 
-    from rag.quantization import quantize_query, quantize_vectors
+    from rag.int8.quantization import quantize_query, quantize_vectors
     from sql.store import Passages
 
     random = np.random.default_rng(0)

@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.corpus import corpus_document
-from ingest.sync import split
-from rag.beir import read_corpus, read_judgements, read_queries
-from rag.calibration import CALIBRATION_VECTORS
-from rag.encoder import load_encoder
-from rag.evaluation import best_documents
-from rag.metrics import evaluate
-from rag.quantization import AXES, RANGES, choose_parameters, dequantize, quantize, quantize_query, scheme_of_bits
-from sql.settings import GRANULARITIES, RANGE_METHODS, read_settings
+from ingest.synchronize import split
+from rag.encoder.encoder import load_encoder
+from rag.evaluate.beir import read_corpus, read_judgements, read_queries
+from rag.evaluate.evaluation import best_documents
+from rag.evaluate.metrics import evaluate
+from rag.index.vector_coder import CALIBRATION_VECTORS
+from rag.int8.quantization import AXES, RANGES, choose_parameters, dequantize, quantize, quantize_query, scheme_of_bits
+from sql.base.settings import GRANULARITIES, RANGE_METHODS, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from rag.quantization import Scheme
+    from rag.int8.quantization import Scheme
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """`python -m ingest PATH...`: makes the store match the files below the given paths."""
 
-from sql.start import prepare_process
+from sql.base.start import prepare_process
 
 
 def main() -> int:

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ingest.document import PATH_SEPARATOR
-from rag.sentences import line_spans, split_sentences, trimmed
+from rag.text.sentences import line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ingest.document import Block, Document
-    from rag.tokenizer import Tokenizer
+    from rag.text.tokenizer import Tokenizer
 
 # To be raised with every change of a reader or of this file that changes chunks, outlines or metadata.
 CHUNKER = "structure-4"

@@ -7,10 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ingest.share import parse_share, take_share
-from sql.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
-from sql.location import parse_location
-from sql.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
-from sql.terminal import (
+from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
+from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
+from sql.base.terminal import (
     Parser,
     add_common_options,
     add_compute_option,
@@ -25,13 +24,14 @@ from sql.terminal import (
     run_command,
     shown_name,
 )
+from sql.engine.location import parse_location
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
     from ingest.share import Share
-    from ingest.sync import Plan, Summary
+    from ingest.synchronize import Plan, Summary
     from ingest.walk import Refusal, Walk
 
 MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
@@ -93,7 +93,7 @@ def finish(summary: Summary, options: Namespace) -> int:
 
 def synchronize(found: Walk, options: Namespace) -> Summary:
     """Opens the store, loads its encoder and brings both together."""
-    from ingest.sync import prepare_store, sync
+    from ingest.synchronize import prepare_store, sync
     from sql.store import Store
 
     with Store.open(options.db, write=True, announce=note) as store:
@@ -171,7 +171,7 @@ def embed_again(options: Namespace) -> int:
 
 def show_plan(found: Walk, options: Namespace) -> int:
     """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
-    from ingest.sync import make_plan
+    from ingest.synchronize import make_plan
 
     location = parse_location(options.db)
     documents = []

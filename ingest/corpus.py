@@ -5,20 +5,20 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ingest.blocks import text_blocks
 from ingest.document import Document
-from ingest.sync import CHUNKER, Pipeline, source_document, split
-from sql.terminal import Silence
+from ingest.readers.blocks import text_blocks
+from ingest.synchronize import CHUNKER, Pipeline, source_document, split
+from sql.base.terminal import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rag.beir import CorpusDocument
-    from rag.encoder import Encoder
-    from rag.quantization import Scheme
+    from rag.encoder.encoder import Encoder
+    from rag.evaluate.beir import CorpusDocument
+    from rag.int8.quantization import Scheme
+    from sql.base.terminal import Progress
     from sql.store import Store
-    from sql.terminal import Progress
 
 
 def index_corpus(

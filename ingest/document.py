@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from rag.sentences import LINE_END
+from rag.text.sentences import LINE_END
 
 BYTE_ORDER_MARK = "\ufeff"
 PATH_SEPARATOR = " > "

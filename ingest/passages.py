@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.corpus import corpus_document
 from ingest.document import PATH_SEPARATOR
-from ingest.read import read_document
-from ingest.walk import Refusal, printable, walk
-from rag.beir import CORPUS, read_corpus
-from rag.pairs import Passage
-from sql.errors import UnreadableDocument
-from sql.location import expand_user
+from ingest.readers.read import read_document
+from ingest.walk import Refusal, walk
+from rag.evaluate.beir import CORPUS, read_corpus
+from rag.train.pairs import Passage
+from sql.base.errors import UnreadableDocument
+from sql.base.paths import expand_user, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ingest.document import Document
-    from rag.tokenizer import Tokenizer
+    from rag.text.tokenizer import Tokenizer
     from sql.records import Chunk
 
 HEADINGS = 2  # how many of the innermost headings name a passage: the outer ones are the same for a whole file

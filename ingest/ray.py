@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest.share import Share
-from sql.errors import UsageError
+from sql.base.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ingest.sync import Summary
+    from ingest.synchronize import Summary
 
 ADDED = ("files", "unchanged", "indexed", "deleted", "chunks")
 

@@ -16,19 +16,19 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rag.analyser import ANALYSER, choose_language, chunk_words
-from rag.calibration import CALIBRATION_VECTORS, VectorCoder
-from rag.encoder import load_encoder
-from rag.quantization import VECTOR_SCHEMES
-from rag.word_index import beginning
-from sql.client import parse_location
-from sql.errors import RagError, StoreBusy, StoreError, UsageError
-from sql.folders import exchange_stores, finish_removal, remove_store
-from sql.metadata import read_metadata
+from rag.encoder.encoder import load_encoder
+from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
+from rag.index.word_index import beginning
+from rag.int8.quantization import VECTOR_SCHEMES
+from rag.text.analyser import ANALYSER, choose_language, chunk_words
+from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
+from sql.engine.client import parse_location
+from sql.engine.folders import exchange_stores, finish_removal, remove_store
+from sql.engine.statements import Statement
 from sql.records import Chunk, Outline, SourceDocument
-from sql.statements import Statement
+from sql.records.metadata import read_metadata
 from sql.store import Draft, Passages, Store, manifest_row
-from sql.tend import batches
+from sql.upkeep.tend import batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.encoder import Encoder
-    from sql.client import Location, Row
-    from sql.settings import Settings
+    from rag.encoder.encoder import Encoder
+    from sql.base.settings import Settings
+    from sql.engine.client import Location, Row
 
 NEXT = ".next"  # what the second store is called
 PATIENCE_SECONDS = 60.0  # how long another process may have the store before the run gives up

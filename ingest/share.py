@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from ingest.walk import printable
+from sql.base.paths import printable
 
 if TYPE_CHECKING:
     from ingest.walk import Walk

@@ -12,9 +12,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.read import format_of
-from sql.errors import RagError
-from sql.location import expand_user
+from ingest.readers.read import format_of
+from sql.base.errors import RagError
+from sql.base.paths import expand_user, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -194,8 +194,3 @@ def plural(kind: str, count: int) -> str:
 def is_below(path: str, folder: str) -> bool:
     """Whether a path is a folder itself or below it (`docs-secret` is not below `docs`)."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
-
-
-def printable(path: Path | str) -> str:
-    """A path as text that any encoding can hold: bytes that are not UTF-8 become \\x escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,12 +1,12 @@
 """`python -m rag COMMAND`: asks the documents in a store, and looks after it."""
 
-from sql.start import prepare_process
+from sql.base.start import prepare_process
 
 
 def main() -> int:
     """Entry point; what takes long to import is imported where Ctrl-C is expected."""
     prepare_process()
-    from rag.command_line import main as run
+    from rag.commands.command_line import main as run
 
     return run()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from server import Server, running_server
 
-from rag.tokenizer import Tokenizer
+from rag.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from support import draft_document, open_store
 
-from sql import cells
-from sql.tend import tend_cells
+from sql.search import cells
+from sql.upkeep.tend import tend_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,8 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rag.word_index import add_words
-from sql.client import Client
+from rag.index.word_index import add_words
+from sql.engine.client import Client
 from sql.store import Store
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from rag.tokenizer import Tokenizer
+    from rag.text.tokenizer import Tokenizer
 
 BERT_SIZES: dict[str, Any] = {
     "vocab_size": 240,
@@ -69,7 +69,7 @@ def unigram_tokenizer(max_tokens: int) -> Tokenizer:
     from tokenizers import Tokenizer as LibraryTokenizer
     from tokenizers import models, normalizers, pre_tokenizers, processors
 
-    from rag.tokenizer import Tokenizer
+    from rag.text.tokenizer import Tokenizer
 
     pieces = {"▁cats": 1.0, "cats": 1.5, "dogs": 1.5, "▁cat": 2.0, "cat": 2.5, "▁": 3.0}
     scores = [("<s>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((piece, -cost) for piece, cost in pieces.items())]

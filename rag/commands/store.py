@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.errors import EXIT_OK, StoreError
-from sql.terminal import note, out
+from sql.base.errors import EXIT_OK, StoreError
+from sql.base.terminal import note, out
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 def migrate(options: Namespace) -> int:
     """Brings a store of an older version up to date; may be stopped at any time and run again."""
-    from rag.word_index import add_words
-    from sql.client import parse_location
+    from rag.index.word_index import add_words
+    from sql.engine.client import parse_location
     from sql.store import Store
 
     location = parse_location(options.db)
@@ -32,7 +32,7 @@ def migrate(options: Namespace) -> int:
 def export(options: Namespace) -> int:
     """Writes the documents of the store with their vectors and words as Parquet files into a new folder."""
     from sql.store import Store
-    from sql.transfer import export_store
+    from sql.upkeep.transfer import export_store
 
     with Store.open(options.db) as store:
         done = export_store(store, Path(options.folder))
@@ -43,8 +43,8 @@ def export(options: Namespace) -> int:
 def import_(options: Namespace) -> int:
     """Publishes the documents of an export in the store, all at once; nothing is embedded."""
     from sql.store import Store
-    from sql.tend import tend_cells
-    from sql.transfer import import_store, read_export
+    from sql.upkeep.tend import tend_cells
+    from sql.upkeep.transfer import import_store, read_export
 
     folder = Path(options.folder)
     found = read_export(folder)
@@ -70,8 +70,8 @@ def restore(options: Namespace) -> int:
 
 def copy(source: str, target: str) -> int:
     """Copies one store folder to another one."""
-    from sql.backup import copy_store
-    from sql.client import parse_location
+    from sql.engine.client import parse_location
+    from sql.upkeep.backup import copy_store
 
     documents, chunks = copy_store(parse_location(source), parse_location(target))
     out(f"{target}: {documents} documents, {chunks} chunks, all sound")

@@ -1,4 +1,4 @@
--- Vectors of some visible chunks, the same ones for the same content of the table, in the columns that sql/tend.py unpacks.
+-- Vectors of some visible chunks, the same ones for the same content of the table, in the columns that sql/upkeep/tend.py unpacks.
 SELECT generation, chunk_index, codes, scale, zero_point
 FROM chunks
 WHERE generation IN

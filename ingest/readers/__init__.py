@@ -1,0 +1,1 @@
+"""Files in, documents out: a reader for each format."""

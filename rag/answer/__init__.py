@@ -1,0 +1,1 @@
+"""A question and its chunks in, an answer with citations out."""

@@ -1,0 +1,1 @@
+"""Language models that write answers: one on this machine, or one that a server runs."""

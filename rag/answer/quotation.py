@@ -1,0 +1,306 @@
+"""A found chunk in, what can be quoted of it out: its sentences, rows and items, each an exact slice.
+
+A sentence that announces a list, a table or code brings it along, within bounds and cut between items. A row has the
+header of its table as context, an item the sentence that introduces its list: they are quoted too, and stand elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.text.sentences import line_spans, split_sentences, trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sql.records import Hit
+
+MOST_LINES = 20  # of what a sentence brings along; and so many characters
+MOST_CHARACTERS = 1200
+FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
+WORD = re.compile(r"\w+")
+
+_MARKUP_ONLY = re.compile(r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$)")
+_UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText
+_PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
+_SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
+_QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
+_GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
+
+_COLON = re.compile(r"[:：][*_`\"”»)\s]*$")
+_STOPPED = re.compile(r"[.!?…。！？।۔;][\"'*_`)\]»”’“«」』）》〉\s]*(?:\[\d+\]\s*)*$")
+_ANNOUNCES = re.compile(
+    r"\b(?:following|follows|below|these|those are|such as|for example|e\.g\.|folgend\w*|folgt|unten|diese[sr]?|"
+    r"zum beispiel|z\. ?b\.|suivant\w*|ci-dessous|voici|siguiente\w*|abajo|seguent\w*|seguinte\w*|abaixo|volgende|"
+    r"hieronder)\b",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
+_HEADING = re.compile(r"#{1,6}\s")
+_DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
+_BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
+_HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
+_GRID = re.compile(r"[ \t]*\+[-=+]+\+")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a quotation cannot be understood without: its own exact slice of the text, elsewhere."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quotation:
+    """A span of a document that can be quoted, in code points; `is_cut` where more belongs to it than is quoted.
+
+    `lines` says that its line ends mean something: it has brought along a list, a table or code.
+    """
+
+    start: int
+    end: int
+    text: str
+    heading: str
+    context: Context | None = None
+    lines: bool = False
+    is_cut: bool = False
+    question: str = ""  # the heading right above it, where that asks what it answers
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a table or a line that gives a name a value: all of it is about its first cell."""
+        return len(cells(self.text)) > 1 or _PAIR.match(self.text) is not None
+
+
+def quotations(hit: Hit) -> Iterator[Quotation]:
+    """What can be quoted of a chunk, in order. Headings, mere markup and questions are left out.
+
+    What follows a question answers it, up to the end of its paragraph or list, however short: `Not at present.` The
+    question is its context, unless it is the heading.
+    """
+    headers = {(lead.lead_start, lead.lead_end) for lead in hit.outline.leads}
+    above = _Above(hit.text)
+    for start, end in spans(hit.text):
+        place = hit.start + start, hit.start + end
+        text = hit.text[start:end]
+        above.pass_to(start)
+        is_heading = hit.outline.is_heading(*place) or is_markup(text)
+        if is_heading or asks(text):
+            above.enter(start, end, is_heading=is_heading)
+            continue
+        asked, above.last_end = above.question, end
+        if place in headers and len(cells(text)) > 1:
+            continue
+        lead = hit.outline.lead_at(*place)
+        context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
+        if context is None and asked is not None and not above.is_heading:
+            context = Context(hit.start + asked[0], hit.start + asked[1], hit.text[slice(*asked)])
+        last, is_cut = carried(hit.text, start, end)
+        if says_something(hit.text[start:last], context, is_answer=asked is not None):
+            heading = hit.outline.heading_at(place[0], hit.heading)
+            question = _unmarked(hit.text[slice(*asked)]) if asked is not None and above.is_heading else ""
+            yield Quotation(
+                place[0],
+                hit.start + last,
+                hit.text[start:last],
+                heading,
+                context,
+                lines=last > end,
+                is_cut=is_cut,
+                question=question,
+            )
+
+
+class _Above:
+    """The question that stands above a place of a text, if what stands there answers it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self.question: tuple[int, int] | None = None
+        self.is_heading = False
+        self.last_end = -1  # of what has been said since, -1 for nothing
+
+    def enter(self, start: int, end: int, *, is_heading: bool) -> None:
+        """A heading, a line of markup or a question; only a heading that says something ends the one above."""
+        if asks(_unmarked(self._text[start:end])):
+            self.question, self.is_heading = (start, end), is_heading
+        elif WORD.search(self._text, start, end):
+            self.question = None
+        self.last_end = -1
+
+    def pass_to(self, start: int) -> None:
+        """A new paragraph after an answer ends it, unless it is the next item of a list."""
+        if self.last_end >= 0 and _BLANK_LINE.search(self._text, self.last_end, start):
+            line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
+            if not _ITEM.match(self._text, line_start):
+                self.question = None
+
+
+def _unmarked(text: str) -> str:
+    """A heading without its marks: `Why?` of `## Why? { #why }`."""
+    lines = (_HEADING_END.sub("", line) for line in text.splitlines() if WORD.search(line))
+    return " ".join(lines).strip("#* \t")
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of the sentences of a text; of settings (`name: value`), which no stop divides, of each line."""
+    for start, end in split_sentences(text):
+        lines = [trimmed(text, *span) for span in line_spans(text, start, end)]
+        if len(lines) > 1 and all(_SETTING.match(text, *line) for line in lines if line[0] < line[1]):
+            yield from (line for line in lines if line[0] < line[1])
+        else:
+            yield start, end
+
+
+def is_markup(text: str) -> bool:
+    """Whether a sentence is a heading, a rule, a fence or a tag."""
+    return _MARKUP_ONLY.match(text) is not None or _UNDERLINED.search(text) is not None
+
+
+def asks(text: str) -> bool:
+    """Whether a sentence asks: nearest to a question of all, and no answer."""
+    return _QUESTION_MARK.search(text) is not None or _GREEK_QUESTION.search(text) is not None
+
+
+def says_something(text: str, context: Context | None = None, *, is_answer: bool = False) -> bool:
+    """Whether a text is more than a word or two by themselves: it has three, or a name and a value, or a context, or
+    answers the question above."""
+    if len(WORD.findall(text)) >= FEWEST_WORDS:
+        return True
+    is_pair = len(cells(text)) > 1 or _PAIR.match(text) is not None
+    return (is_pair or is_answer or context is not None) and WORD.search(text) is not None
+
+
+def cells(text: str) -> list[str]:
+    """The cells of a row of a table that hold something; one for a text without a bar."""
+    return [cell for cell in text.split("|") if WORD.search(cell)]
+
+
+# What a sentence brings along
+
+
+def carried(text: str, start: int, end: int) -> tuple[int, bool]:
+    """Where a sentence ends with what it announces, and whether more of that follows; its own end where it is nothing."""
+    line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
+    lines = _Lines(text, end)
+    if lines.rest_of_line.strip() or lines.first is None:
+        return end, False
+    kind = lines.kind
+    announces = (
+        _COLON.search(text, start, end)
+        or _DIRECTIVE.match(text, start, end)
+        or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
+    )
+    if kind == "heading" or not announces:
+        return end, False
+    is_item = _ITEM.match(text, line_start) is not None
+    indent = _indent(text[line_start:start])
+    below = _indent(lines.first)
+    if below < indent or (is_item and below == indent and kind == "list"):
+        return end, False  # the next item of the list that the sentence stands in, or what comes after that list
+    return _bounded_end(lines, end)
+
+
+def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:
+    """Whether a sentence has no stop and goes on in the list, or, after a blank line, in the fence or table below it.
+
+    A row, a setting and a line of code have no stop either.
+    """
+    if lines.kind == "code" or _STOPPED.search(text, start, end) or _SETTING.match(text, start, end):
+        return False
+    sentence = text[start:end]
+    if len(WORD.findall(sentence)) < FEWEST_WORDS or "|" in sentence or _GRID.match(sentence):
+        return False
+    return lines.kind == "list" or lines.after_blank
+
+
+class _Lines:
+    """The lines that follow a sentence, and what they are."""
+
+    def __init__(self, text: str, end: int) -> None:
+        self.text = text
+        spans = line_spans(text, end)
+        first_start, first_end = next(spans)
+        self.rest_of_line = text[first_start:first_end]
+        self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
+        self.after_blank = bool(self.spans) and not text[slice(*self.spans[0])].strip()
+        while self.spans and not text[slice(*self.spans[0])].strip():
+            del self.spans[0]
+        self.first = text[slice(*self.spans[0])] if self.spans else None
+        self.kind = _kind(self.first or "", text[slice(*self.spans[1])] if len(self.spans) > 1 else "")
+
+    def units(self) -> Iterator[tuple[int, int]]:
+        """Start and end of each item, row, line of code or paragraph that belongs to what begins here."""
+        base, fence = _indent(self.first or ""), _FENCE.match(self.first or "")
+        unit: tuple[int, int] | None = None
+        after_blank = False
+        for number, (start, end) in enumerate(self.spans):
+            line = self.text[start:end]
+            if not line.strip():
+                after_blank = True
+                continue
+            if number and self._ends(line, base, after_blank=after_blank):
+                break
+            joins = unit is not None and self.kind in ("list", "paragraph") and not self._begins(line, base)
+            if unit is not None and not joins:
+                yield unit
+            unit = (unit[0] if joins and unit else start, trimmed(self.text, start, end)[1])
+            after_blank = False
+            if number and fence and line.strip() == fence[1]:
+                break
+        if unit is not None:
+            yield unit
+
+    def _ends(self, line: str, base: int, *, after_blank: bool) -> bool:
+        """Whether a line that is not blank comes after what began."""
+        if self.kind == "fence":
+            return False
+        if _HEADING.match(line):
+            return True
+        if self.kind == "table":
+            return after_blank or not ("|" in line or _GRID.match(line))
+        if self.kind == "paragraph":
+            return after_blank or _ITEM.match(line) is not None or _FENCE.match(line) is not None
+        if self.kind == "code":
+            return _indent(line) < base
+        return _indent(line) < base or (after_blank and _indent(line) == base and not _ITEM.match(line))
+
+    def _begins(self, line: str, base: int) -> bool:
+        """Whether a line begins a unit of its own."""
+        return self.kind == "list" and _indent(line) <= base and _ITEM.match(line) is not None
+
+
+def _kind(line: str, following: str) -> str:
+    """What a line begins."""
+    if _HEADING.match(line) or _UNDERLINED.search(f"\n{following}"):
+        return "heading"
+    if _FENCE.match(line):
+        return "fence"
+    if line.lstrip().startswith("|") or " | " in line or _GRID.match(line):
+        return "table"
+    if _ITEM.match(line):
+        return "list"
+    return "code" if _indent(line) >= 2 else "paragraph"
+
+
+def _indent(line: str) -> int:
+    """The columns before the first character of a line that is no space."""
+    expanded = line.expandtabs(4)
+    return len(expanded) - len(expanded.lstrip())
+
+
+def _bounded_end(lines: _Lines, end: int) -> tuple[int, bool]:
+    """The end of the last unit within the bounds, and whether there are more."""
+    first = lines.spans[0][0]
+    last = end
+    for start, unit_end in lines.units():
+        count = sum(start <= unit_end for start, _ in lines.spans if start < unit_end)
+        if count > MOST_LINES or unit_end - first > MOST_CHARACTERS:
+            return last, True
+        last = unit_end
+    return last, False

@@ -1,0 +1,300 @@
+"""The command line of `python -m rag`: words in, one of `rag/commands/` run, its exit code out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rag.commands.ask import ask, search
+from rag.commands.measure import diagnose, evaluate, report, stats
+from rag.commands.model import fetch_model, quantize, report_model, show_model_path, train_model
+from rag.commands.store import backup, export, import_, migrate, restore
+from sql.base.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
+from sql.base.terminal import (
+    Parser,
+    add_common_options,
+    add_compute_option,
+    add_debug_option,
+    add_language_option,
+    add_model_option,
+    program_version,
+    run_command,
+)
+
+if TYPE_CHECKING:
+    import argparse
+    from argparse import Namespace
+    from collections.abc import Callable, Sequence
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Runs the command that was named."""
+    options = make_parser().parse_args(arguments)
+    run: Callable[[Namespace], int] = options.run
+    return run(options)
+
+
+def make_parser() -> Parser:
+    """The command line."""
+    parser = Parser(
+        prog="python -m rag",
+        description="Ask the documents in a store.",
+        epilog="exit codes: 0 ok, 1 error, 2 wrong usage, 3 nothing found, 75 store in use, 130 interrupted",
+    )
+    parser.add_argument("--version", action="version", version=program_version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    store = read_settings().store
+    for name, run, text in (
+        ("ask", ask, "answer a question with cited sentences"),
+        ("search", search, "list the chunks that fit a query best"),
+    ):
+        one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        nargs = "?" if name == "search" else None  # --verify needs none
+        one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
+        one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
+        one.add_argument(
+            "--mode",
+            choices=RETRIEVAL_MODES,
+            default=RETRIEVAL_MODES[0],
+            help="compare by meaning (vector), by words (bm25), or by both (default %(default)s)",
+        )
+        add_language_option(one, "the question")
+        one.add_argument("--json", action="store_true", help="print JSON")
+        one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        if run is ask:
+            add_language_model_options(one)
+        if name == "search":
+            one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
+            one.add_argument("--verify", action="store_true", help="measure the recall against exact search")
+        one.add_argument(
+            "--filter", action="append", metavar="F", help="only chunks with name=value, name>=3, name~path/*, or JSON"
+        )
+        one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
+        add_search_options(one)
+        add_model_option(one)
+        add_compute_option(one)
+        add_common_options(one, store)
+        one.set_defaults(run=run)
+    add_evaluation(commands)
+    add_doctor(commands)
+    add_report(commands)
+    add_stats(commands, store)
+    add_migrate(commands, store)
+    add_transfers(commands, store)
+    add_model_commands(commands)
+    return parser
+
+
+def add_language_model_options(parser: Parser) -> None:
+    """The options of an answer that a language model writes."""
+    # The default itself is not shown: nothing of a URL is anybody else's business.
+    parser.add_argument(
+        "--llm",
+        metavar="SPEC",
+        help="let a language model write the answer: hf:FOLDER_OR_ID, openai:MODEL@URL or none (RAG_LLM; default: none)",
+    )
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        default=DEFAULT_MAX_TOKENS,
+        metavar="N",
+        help="longest answer of a language model (default %(default)s)",
+    )
+
+
+def add_search_options(one: Parser) -> None:
+    """How chunks are searched."""
+    one.add_argument("--search", choices=SEARCH_MODES, default=SEARCH_MODES[0], help="how (default %(default)s)")
+    one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
+    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
+
+
+def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`eval DIR`."""
+    one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
+    one.add_argument(
+        "folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
+    )
+    one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
+    add_search_options(one)
+    add_model_option(one)
+    add_compute_option(one)
+    add_debug_option(one)
+    one.set_defaults(run=evaluate)
+
+
+def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`doctor`."""
+    one = commands.add_parser("doctor", help="which arithmetic runs here and why", description=diagnose.__doc__)
+    one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of reading what is cached")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_model_option(one)
+    add_compute_option(one)
+    add_common_options(one, read_settings().store)
+    one.set_defaults(run=diagnose)
+
+
+def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`report`."""
+    one = commands.add_parser("report", help="what int8 and the search cost, apart", description=report.__doc__)
+    one.add_argument(
+        "--eval", metavar="DIR", help="measure nDCG@10 on this folder in BEIR layout, which is indexed first"
+    )
+    one.add_argument("--sample", type=int, default=500, metavar="N", help="chunks to compare (default %(default)s)")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument(
+        "--db", metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag, with --eval a temporary one)"
+    )
+    add_model_option(one)
+    add_debug_option(one)
+    one.set_defaults(run=report)
+
+
+def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`stats`."""
+    one = commands.add_parser("stats", help="count rows, bytes and generations", description=stats.__doc__)
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=stats)
+
+
+def add_migrate(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`migrate` and its options."""
+    one = commands.add_parser(
+        "migrate", help="bring the store of an older version up to date", description=migrate.__doc__
+    )
+    one.set_defaults(run=migrate)
+    add_language_option(one, "the documents, for a store without words")
+    add_common_options(one, store)
+
+
+def add_transfers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`export`, `import`, `backup` and `restore`, which have the same options."""
+    for name, run, text in (
+        ("export", export, "write the documents as Parquet files"),
+        ("import", import_, "read the documents of an export"),
+        ("backup", backup, "copy the folder of the store"),
+        ("restore", restore, "copy a backup to a new store"),
+    ):
+        one = commands.add_parser(name, help=text, description=run.__doc__)
+        one.set_defaults(run=run)
+        one.add_argument("folder", metavar="FOLDER", help="the folder of the files")
+        add_common_options(one, store)
+
+
+def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
+    """`model fetch`, `model path`, `model report`, `model quantize` and `model train`."""
+    model = commands.add_parser(
+        "model", help="the encoder's int8 checkpoint", description="The encoder's int8 checkpoint."
+    )
+    actions = model.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text in (
+        ("fetch", fetch_model, "download and quantize it, so that later runs need no network"),
+        ("path", show_model_path, "print its folder, which can be copied to another machine"),
+    ):
+        one = actions.add_parser(name, help=text, description=run.__doc__)
+        add_model_option(one, DEFAULT_MODEL)
+        add_debug_option(one)
+        one.set_defaults(run=run)
+    add_model_report(actions)
+    add_quantize(actions)
+    add_train(actions)
+
+
+def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model report`."""
+    one = actions.add_parser(
+        "report", help="what quantizing it saves and what it costs", description=report_model.__doc__
+    )
+    one.add_argument(
+        "--eval",
+        metavar="DIR",
+        nargs="+",
+        default=[],
+        help="also measure nDCG@10 on folders in BEIR layout, whose texts are then the ones measured with",
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
+    one.add_argument(
+        "--architecture",
+        choices=["distilbert-base-uncased", "none"],
+        default="distilbert-base-uncased",
+        help="whose sizes are shown too, from its architecture alone (default %(default)s)",
+    )
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
+    one.set_defaults(run=report_model)
+
+
+def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model quantize`."""
+    one = actions.add_parser("quantize", help="quantize it in another way", description=quantize.__doc__)
+    add_recipe_options(one)
+    one.add_argument(
+        "--calibrate", nargs="+", metavar="PATH", help="take the ranges of activations from these documents"
+    )
+    add_summary_options(one)
+    one.set_defaults(run=quantize)
+
+
+def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
+    """`model train`."""
+    one = actions.add_parser("train", help="train it for its quantization", description=train_model.__doc__)
+    one.add_argument("paths", nargs="+", metavar="PATH", help="documents: files, folders, a corpus.jsonl")
+    one.add_argument("--qat", action="store_true", required=True, help="quantization-aware training, the only kind")
+    add_recipe_options(one)
+    one.add_argument(
+        "--objective",
+        choices=["distill", "contrastive"],
+        default="distill",
+        help="imitate the float32 model, or let headings find their passages (default %(default)s)",
+    )
+    length = one.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=int, default=3, metavar="N", help="times through the documents (default 3)")
+    length.add_argument("--steps", type=int, metavar="N", help="batches to learn from, instead of --epochs")
+    one.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts in a batch (default %(default)s)")
+    one.add_argument(
+        "--learning-rate", type=float, metavar="R", help="highest rate (default 1e-4 to distill, 2e-5 contrastive)"
+    )
+    one.add_argument(
+        "--max-tokens", type=int, default=128, metavar="N", help="where training texts are cut (default %(default)s)"
+    )
+    one.add_argument("--seed", type=int, default=0, metavar="N", help="order of the texts (default %(default)s)")
+    one.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default auto: cuda if there is one"
+    )
+    add_summary_options(one)
+    one.set_defaults(run=train_model)
+
+
+def add_recipe_options(one: Parser) -> None:
+    """The form of the weights that `model quantize` and `model train` make, and where it goes."""
+    one.add_argument(
+        "--out", required=True, metavar="FOLDER", help="new folder for the checkpoint, to use with --model"
+    )
+    one.add_argument("--bits", type=int, choices=[8, 4], default=8, help="of a linear layer's weights (default 8)")
+    one.add_argument(
+        "--weights",
+        choices=["per-channel", "per-tensor"],
+        default="per-channel",
+        help="numbers that share a scale (default %(default)s)",
+    )
+    one.add_argument(
+        "--ranges",
+        choices=["minmax", "percentile", "mse"],
+        default="minmax",
+        help="what the scales of weights are chosen by (default %(default)s)",
+    )
+
+
+def add_summary_options(one: Parser) -> None:
+    """What ends the list of options of both."""
+    one.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add_model_option(one, DEFAULT_MODEL)
+    add_debug_option(one)
+
+
+def main() -> int:
+    """Runs what `sys.argv` asks for."""
+    return run_command(command)

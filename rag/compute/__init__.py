@@ -1,0 +1,1 @@
+"""How many threads compute what, and the one door to torch."""

@@ -1,0 +1,1 @@
+"""Texts in, vectors out: an int8 DistilBERT, how it is made of float weights, and the arithmetic it runs on."""

@@ -1,0 +1,145 @@
+"""Query, key and value of every token in, the weighted means of the values out. One of the doors to torch.
+
+The texts of a batch lie end to end, without padding. Texts of one length that are neighbours are computed together, so
+there is no mask and no work for tokens that are not there. Two forms compute the same. `FloatAttention` is torch's own,
+in float32. `BfloatAttention` is for CPUs that multiply bfloat16 (AVX-512 BF16, AMX), where exponentials would take most
+of the time:
+
+- scores come out of the product in steps of 1/128 octave, since 128 * log2(e) / sqrt(head dimensions) is folded into the
+  query. Such a score, as an integer, plus 127 * 128 *is* the bfloat16 number 2^(score / 128), up to its mantissa being
+  read as linear between powers of two (N. Schraudolph, "A Fast, Compact Approximation of the Exponential Function",
+  1999). The error of at most 6 % is alike for all scores and leaves with the sum they are divided by, but for its
+  variation; what that costs is measured in docs/models.md.
+- the sum of the weights is one more column of the values, which holds ones: no second pass.
+
+No maximum is subtracted. Instead the length of the longest query times that of the longest key bounds every score of a
+head (Cauchy-Schwarz); a head beyond SCORE_LIMIT is computed in float32. Models have a few of these, and bfloat16 would
+not tell their large scores apart.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import groupby
+from typing import TYPE_CHECKING, Protocol
+
+from rag.compute.torch_door import torch
+
+F = torch.nn.functional
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+OCTAVE = 128  # a bfloat16 has 7 bits of mantissa: adding 128 to its bits doubles it
+ONE = 127 * OCTAVE  # the bits of 1.0 in bfloat16
+SCORE_LIMIT = 80 * OCTAVE  # 2^80 for one weight leaves room for a sum of thousands below 2^127
+SHORTEST = 64  # below so many tokens the exponentials are few and float32 is as fast
+WIDTH_STEP = 16  # scores are padded up to a multiple: oneDNN keeps half a megabyte for every shape it has seen
+
+
+class Attention(Protocol):
+    """One way to compute attention."""
+
+    query_scale: float
+    output: torch.dtype
+    centred: bool
+
+    def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        """Means of the values, float32 (rows, dimensions), of qkv (rows, 3 * dimensions): texts of these lengths.
+
+        Rows behind the last text are 0.
+        """
+        ...
+
+
+class FloatAttention:
+    """torch's attention in float32. `query_scale` is what the query was multiplied by beforehand."""
+
+    query_scale, output, centred = 1.0, torch.float32, False
+
+    def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        means = torch.zeros(len(qkv), qkv.shape[1] // 3)
+        for rows, texts in runs(lengths):
+            query, key, value = split_heads(qkv[rows], texts, heads)
+            by_head(means[rows], texts, heads).copy_(F.scaled_dot_product_attention(query, key, value))
+        return means
+
+
+class BfloatAttention:
+    """Attention in bfloat16 with exponentials by shifting bits, plus `centre`, which float32 adds at the end."""
+
+    output, centred = torch.bfloat16, True
+
+    def __init__(self, head_dimensions: int, centre: float = 0.0) -> None:
+        self.query_scale = OCTAVE * math.log2(math.e) / math.sqrt(head_dimensions)
+        self.centre = torch.tensor(centre)
+
+    def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        means = torch.zeros(len(qkv), qkv.shape[1] // 3)
+        for rows, texts in runs(lengths):
+            found = by_head(means[rows], texts, heads)
+            parts = split_heads(qkv[rows], texts, heads)
+            if found.shape[2] < SHORTEST:
+                self._exactly(parts, found)
+                continue
+            safe = score_bounds(qkv[rows], texts, heads) < SCORE_LIMIT
+            for text in range(texts):
+                self._quickly(parts[:, text], found[text])
+                if not bool(safe[text].all()):
+                    risky = ~safe[text]
+                    exact = torch.empty_like(found[text, risky])
+                    self._exactly(parts[:, text, risky].unsqueeze(1), exact.unsqueeze(0))
+                    found[text, risky] = exact
+        return means
+
+    def _quickly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
+        """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3."""
+        _, heads, tokens, narrow = parts.shape
+        width = -(-tokens // WIDTH_STEP) * WIDTH_STEP
+        pairs = parts.new_zeros(2, heads, width, narrow)
+        pairs[:, :, :tokens] = parts[:2]
+        # Rows behind the last token are 0, their ones too: whatever weight they get, nothing is added.
+        weighted = parts.new_zeros(heads, width, narrow + 1)
+        weighted[:, :tokens, :narrow] = parts[2]
+        weighted[:, :tokens, narrow] = 1
+        scores = torch.bmm(pairs[0], pairs[1].transpose(1, 2))
+        weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
+        sums = torch.bmm(weights, weighted)[:, :tokens].float()
+        torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:], out=means)
+
+    def _exactly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
+        """The same by torch's attention in float32: parts is (3, texts, heads, tokens, head dimensions)."""
+        query, key, value = parts.float()
+        found = F.scaled_dot_product_attention(query, key, value, scale=math.log(2) / OCTAVE)
+        torch.add(found, self.centre, out=means)
+
+
+def runs(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:
+    """Neighbours of one length: their rows, and how many texts they are."""
+    first = 0
+    for length, same in groupby(lengths):
+        texts = sum(1 for _ in same)
+        yield slice(first, first + texts * length), texts
+        first += texts * length
+
+
+def split_heads(qkv: torch.Tensor, texts: int, heads: int) -> torch.Tensor:
+    """Query, key and value of each head of texts of one length: a view (3, texts, heads, tokens, head dimensions)."""
+    rows, wide = qkv.shape
+    return qkv.view(texts, rows // texts, 3, heads, wide // (3 * heads)).permute(2, 0, 3, 1, 4)
+
+
+def by_head(values: torch.Tensor, texts: int, heads: int) -> torch.Tensor:
+    """The rows (rows, dimensions) of texts of one length: a view (texts, heads, tokens, head dimensions)."""
+    rows, wide = values.shape
+    return values.view(texts, rows // texts, heads, wide // heads).transpose(1, 2)
+
+
+def score_bounds(qkv: torch.Tensor, texts: int, heads: int) -> torch.Tensor:
+    """No score of a head of a text is larger than this, float32 (texts, heads)."""
+    rows, wide = qkv.shape
+    parts = qkv.view(rows, 3 * heads, wide // (3 * heads))[:, : 2 * heads]
+    # 1.02: the lengths are sums of bfloat16 numbers and rounded to such themselves
+    longest = torch.linalg.vector_norm(parts, dim=2).view(texts, rows // texts, 2, heads).amax(1).float()
+    bounds: torch.Tensor = longest[:, 0] * longest[:, 1] * 1.02
+    return torch.nan_to_num_(bounds, nan=math.inf)

@@ -1,0 +1,272 @@
+"""Texts in, vectors out: tokenizes, batches texts of like length, runs a kernel, and puts the results in order.
+
+encoder = load_encoder(read_settings())
+encoder.encode(["How large is an int8 code?"]).shape        # (1, 384), float32, each of length 1
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.compute.plan import check_mode
+from rag.compute.side_by_side import side_by_side
+from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
+from rag.encoder.weights import file_sha256, float_model
+from rag.text.tokenizer import Tokenizer
+from sql.base.errors import RagError
+from sql.base.paths import expand_user
+from sql.base.settings import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from rag.encoder.checkpoint import Checkpoint, EncoderConfig
+    from rag.encoder.kernel import Kernel
+    from sql.base.settings import Settings
+    from sql.records import EncoderIdentity
+    from sql.store import Collection
+
+# Of a batch that one thread computes. Twice as many take more memory and gain little; half as many lose some percent.
+TOKENS_PER_BATCH = 1024
+LEAST_TOKENS_PER_BATCH = 64  # a batch reads all weights, however small it is
+LENGTH_STEP = 16  # where a kernel pads: up to the next multiple, and only texts of one padded length share a batch
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """An encoder ready to run. A text's vector depends on the text alone, never on its neighbours in a batch."""
+
+    config: EncoderConfig
+    tokenizer: Tokenizer
+    make_kernel: Callable[[], Kernel]
+    _made: list[Kernel] = field(default_factory=list, init=False, repr=False, compare=False)
+    _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+
+    @property
+    def kernel(self) -> Kernel:
+        """What computes; made on first use, so that a run which finds nothing to encode never imports torch.
+
+        Made once, whichever threads ask for it first; where that failed, the next to ask tries again.
+        """
+        if not self._made:
+            with self._making:
+                if not self._made:
+                    self._made.append(self.make_kernel())
+        return self._made[0]
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What a store remembers of this encoder."""
+        return self.config.identity
+
+    def encode_documents(
+        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """Vectors of passages, float32 (texts, dimensions); `progress` hears how many were done after each batch."""
+        return self.encode([self.config.document_prompt + text for text in texts], progress)
+
+    def encode_query(self, question: str) -> NDArray[np.float32]:
+        """The vector of a question, float32 (dimensions,)."""
+        vector: NDArray[np.float32] = self.encode_queries([question])[0]
+        return vector
+
+    def encode_queries(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors of questions, float32 (questions, dimensions)."""
+        return self.encode([self.config.query_prompt + question for question in questions])
+
+    @cached_property
+    def max_document_tokens(self) -> int:
+        """The longest passage, in tokens, that is read whole behind the prompt of documents."""
+        return self.tokenizer.max_text_tokens - self.tokenizer.count(self.config.document_prompt)
+
+    def fitting_document(self, text: str) -> str:
+        """The longest beginning of a passage that is read whole behind the prompt of documents."""
+        return self.tokenizer.fitting(text, self.tokenizer.max_text_tokens, self.config.document_prompt)
+
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
+        """Vectors of texts as they stand, float32 (texts, dimensions).
+
+        Raises RagError for a text of more tokens than the encoder reads: none is ever cut.
+        """
+        ids = self.tokenizer.encode(texts)
+        for text, tokens in zip(texts, ids, strict=True):
+            if len(tokens) > self.config.max_tokens:
+                raise RagError(
+                    f"a text of {len(tokens)} tokens ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
+                    f"that {self.config.model} reads: shorten it"
+                )
+        vectors = np.empty((len(texts), self.config.dimensions), dtype=np.float32)
+        if not ids:
+            return vectors
+
+        def receive(rows: list[int], found: NDArray[np.float32]) -> None:
+            vectors[rows] = found
+            progress(len(rows))
+
+        self._compute(ids, receive)
+        if self.config.normalized:
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+        return vectors
+
+    def _compute(self, ids: Sequence[Sequence[int]], receive: Callable[[list[int], NDArray[np.float32]], None]) -> None:
+        """Hands over the rows of each batch with their vectors, as batches are done; several are computed at once."""
+        kernel, limit = self.kernel, self.config.max_tokens
+        groups = batches([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
+
+        def compute(rows: list[int]) -> NDArray[np.float32]:
+            return kernel.forward(*pad([ids[row] for row in rows], limit))
+
+        workers = min(kernel.threads, len(groups))
+        if workers < 2:
+            with kernel.limited(kernel.threads):
+                for rows in groups:
+                    receive(rows, compute(rows))
+            return
+        side_by_side(compute, groups, receive, workers, lambda: kernel.limited(kernel.threads // workers))
+
+
+def padded_length(length: int, limit: int) -> int:
+    """The length a text is padded to; a function of the text alone, so that its vector is one too."""
+    return min(-(-length // LENGTH_STEP) * LENGTH_STEP, limit)
+
+
+def batches(lengths: Sequence[int], limit: int, *, pads: bool, threads: int = 1) -> list[list[int]]:
+    """Rows in groups of at most `tokens_per_batch`, longest first; where a kernel pads, all of a group have one length."""
+    padded = [padded_length(length, limit) if pads else length for length in lengths]
+    room = tokens_per_batch(sum(padded), threads)
+    result: list[list[int]] = []
+    last, tokens = 0, 0
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        length = padded[row]
+        if not result or tokens + length > room or (pads and length != last):
+            result.append([])
+            tokens = 0
+        result[-1].append(row)
+        last, tokens = length, tokens + length
+    return result
+
+
+def tokens_per_batch(total: int, threads: int) -> int:
+    """How many tokens a batch has, so that each of some threads gets as many batches as the others.
+
+    >>> [tokens_per_batch(total, 2) for total in (100, 1000, 3000, 100_000)]
+    [64, 500, 750, 1021]
+    """
+    if threads < 2:
+        return TOKENS_PER_BATCH
+    rounds = max(1, -(-total // (TOKENS_PER_BATCH * threads)))
+    return max(LEAST_TOKENS_PER_BATCH, -(-total // (rounds * threads)))
+
+
+def pad(ids: Sequence[Sequence[int]], limit: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids filled up with zeros (texts, padded length), and the true lengths (texts,)."""
+    lengths = np.array([len(tokens) for tokens in ids], dtype=np.int64)
+    padded = np.zeros((len(ids), padded_length(int(lengths.max()), limit)), dtype=np.int64)
+    for row, tokens in enumerate(ids):
+        padded[row, : len(tokens)] = tokens
+    return padded, lengths
+
+
+def choose_model(settings: Settings, wanted: str | None, collection: Collection | None = None) -> str:
+    """The model asked for, else the one in the environment, else the one the store was built with, else the default."""
+    return wanted or settings.model or (collection.encoder.model if collection else DEFAULT_MODEL)
+
+
+def load_encoder(
+    settings: Settings,
+    model: str = DEFAULT_MODEL,
+    *,
+    few_texts: bool = False,
+    compute: str | None = None,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Encoder:
+    """The int8 encoder of a model, from its checkpoint in the cache; made there first where it is missing.
+
+    `compute` is one of `rag.compute.plan.MODES`, the settings' own unless given. With `few_texts`, `auto` takes the NumPy
+    kernel unless torch is loaded anyway: for one question it is done before torch has been imported. `announce` hears
+    of a conversion, which takes seconds. Raises ModelError where no source has the model, or its files are not what
+    they should be.
+    """
+    folder = checkpoint_folder(settings, model, announce=announce)
+    checkpoint = read_checkpoint(folder)
+    tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
+    mode = check_mode(compute or settings.compute)
+    # Handed over and not kept: the kernel packs the codes for the CPU, and both would stay in memory.
+    given = [checkpoint]
+
+    def make_kernel() -> Kernel:
+        kernel = choose_kernel(given[0], mode, settings.cache, few_texts=few_texts)
+        given.clear()
+        return kernel
+
+    return Encoder(checkpoint.config, tokenizer, make_kernel)
+
+
+def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
+    """The same model in float32, to measure against; needs its float weights again."""
+    from rag.encoder.kernel_float import FloatKernel
+
+    with float_model(encoder.config.float_model or encoder.config.model, offline=settings.offline) as weights:
+        kernel = FloatKernel(weights, encoder.config)
+    return Encoder(encoder.config, encoder.tokenizer, lambda: kernel)
+
+
+def choose_kernel(checkpoint: Checkpoint, mode: str, cache: Path, *, few_texts: bool) -> Kernel:
+    """The kernel for a task: NumPy for a few texts in a process without torch, torch as the CPU wants it otherwise."""
+    if few_texts and mode == "auto" and "torch" not in sys.modules:
+        from rag.encoder.kernel_numpy import NumpyKernel
+
+        return NumpyKernel(checkpoint)
+    from rag.encoder.kernel_torch import TorchKernel
+    from rag.encoder.probe import cached_findings
+
+    return TorchKernel(checkpoint, cached_findings(cache).plan(mode))
+
+
+def checkpoint_folder(
+    settings: Settings,
+    model: str,
+    *,
+    fetch: bool = False,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Path:
+    """The folder with the int8 checkpoint of a model; converted from float weights on first use."""
+    folder = cached_checkpoint(settings, model)
+    if not is_checkpoint(folder):
+        from rag.encoder.convert import quantize_model
+
+        with float_model(model, offline=settings.offline, fetch=fetch) as weights:
+            announce(f"quantizing {model} to int8 (once; kept in {folder})")
+            checkpoint, tokenizer = quantize_model(weights)
+        if checkpoint.config.tokenizer_warning:
+            announce(checkpoint.config.tokenizer_warning)
+        write_checkpoint(checkpoint, tokenizer, folder)
+    return folder
+
+
+def cached_checkpoint(settings: Settings, model: str) -> Path:
+    """Where the checkpoint of a model is or would be: the folder itself that was named, or one in the cache."""
+    given = expand_user(model, "--model")
+    return given if is_checkpoint(given) else settings.cache / "models" / cache_name(given, model)
+
+
+def cache_name(given: Path, model: str) -> str:
+    """A folder name for a model: its hub id, or for a folder its name and a digest of its files."""
+    if not given.is_dir():
+        return re.sub(r"[^\w.-]+", "--", model)
+    digest = sha256(str(given.resolve()).encode())
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if (given / name).is_file():
+            digest.update(file_sha256(given / name).encode())
+    return re.sub(r"[^\w.-]+", "-", given.resolve().name) + f"-{digest.hexdigest()[:16]}"

@@ -1,0 +1,293 @@
+"""What every int8 kernel computes, and what they share: token ids of equal padded length in, one vector a text out.
+
+Activations are 8-bit codes 0..255 with zero-point 128 and a static scale, known since the model was quantized. Nothing is
+spent on finding a range, and a text's vector does not depend on which texts share its batch. Most of the arithmetic of
+quantizing is folded into numbers that are there anyway (`Folded`):
+
+- a layer norm gives `x / scale + 128.5` instead of x, so that codes are its output cut to 0..255 without the fraction;
+- attention weights sum to 1, so what is done to the values is done to their mean: their channels carry `1 / scale` in the
+  scales of their weights and `128.5` in their bias;
+- where such an output is added to what follows, it is multiplied back, and its constant is in the next bias.
+
+Only after GELU does every token get a scale of its own. GELU is never below -0.17: shifted up by as much, its results use
+all of 0..255 with zero-point 0, and the shift is in the bias of the layer that follows.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from rag.encoder.checkpoint import Checkpoint
+
+    Floats = NDArray[np.float32]
+
+GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
+ROUNDING = 0.5  # codes are cut, not rounded: half a step more makes the same of it
+SHRINK_STEPS = 16
+BOUNDED_AT_ONCE = 2**15  # weights; as float64, with a few arrays of their size, they stay in the CPU's caches
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """The codes that activations are laid over: 0..top with the zero-point in the middle."""
+
+    top: int
+
+    @property
+    def zero_point(self) -> int:
+        """The code of 0."""
+        return (self.top + 1) // 2
+
+    @property
+    def centre(self) -> float:
+        """What layer norms add, so that codes are their results without the fraction."""
+        return self.zero_point + ROUNDING
+
+    @property
+    def pair_limit(self) -> int:
+        """What two neighbouring weight codes may have between them where pairs of products are added in 16 bits."""
+        return (2**15 - 1) // self.top
+
+    @property
+    def coarseness(self) -> float:
+        """How much wider the steps are than those a checkpoint was calibrated for."""
+        return (FULL.top - FULL.zero_point) / (self.top - self.zero_point)
+
+
+FULL = Grid(255)
+# For 16-bit sums. With 0..255 a pair of weights could have 128 between it, which one pair in thirty exceeds, and the
+# weights would lose a bit; with 0..127 the activations lose one. In between, both lose little (docs/models.md).
+NARROW = Grid(191)
+ZERO_POINT, CENTRE = FULL.zero_point, FULL.centre
+
+
+class Kernel(Protocol):
+    """One way to run the encoder on one kind of hardware."""
+
+    name: str
+    pads: bool  # computes padding like tokens, so that only texts of like length should share a batch
+
+    @property
+    def threads(self) -> int:
+        """How many threads may run `forward` at once and gain by it, each within `limited`."""
+        ...
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:
+        """While it lasts, what the calling thread computes is spread over so many threads."""
+        ...
+
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions), of padded ids (texts, tokens) with their true lengths."""
+        ...
+
+
+class OneBatchAtATime:
+    """A kernel whose libraries decide themselves how they spread a batch."""
+
+    threads = 1
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Changes nothing."""
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLinear:
+    """A linear layer on codes: `input_scale * scale * (codes @ weight - zero_point * row sums) + bias`."""
+
+    codes: NDArray[np.int8]
+    scale: Floats
+    bias: Floats
+    input_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedNorm:
+    """A layer norm whose output is `x / scale + 128.5`, and the factor that makes x - m of `output - 128.5` again."""
+
+    weight: Floats
+    bias: Floats
+    residual: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLayer:
+    """One layer of the encoder, ready to run."""
+
+    qkv: FoldedLinear
+    attention: FoldedLinear
+    attention_norm: FoldedNorm
+    up: FoldedLinear
+    down: FoldedLinear
+    output_norm: FoldedNorm
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A whole encoder with everything folded that can be: what kernels are made of."""
+
+    embedding_norm: FoldedNorm
+    layers: tuple[FoldedLayer, ...]
+
+
+def fold(checkpoint: Checkpoint, grid: Grid = FULL, value_centre: float | None = None) -> Folded:
+    """The checkpoint's numbers, arranged so that quantizing costs next to nothing while the encoder runs.
+
+    `value_centre` is what the values carry through attention, the grid's centre unless given; 0 where the kernel adds
+    that behind it.
+    """
+    count, centre = checkpoint.config.layers, grid.centre
+    norms = [fold_norm(checkpoint, "embeddings.norm", "layer.0.qkv", grid)]
+    layers = []
+    for index in range(count):
+        name = f"layer.{index}"
+        inner = fold_norm(checkpoint, f"{name}.attention_norm", f"{name}.up", grid)
+        following = f"layer.{index + 1}.qkv" if index + 1 < count else None
+        outer = fold_norm(checkpoint, f"{name}.output_norm", following, grid)
+        attention = fold_linear(checkpoint, f"{name}.attention", grid, without=centre * norms[-1].residual)
+        shift = centre * inner.residual + gelu_shift(checkpoint, name)
+        down = fold_linear(checkpoint, f"{name}.down", grid, without=shift)
+        up, plain = (fold_linear(checkpoint, f"{name}.{part}", grid) for part in ("up", "qkv"))
+        qkv = fold_values(plain, attention.input_scale, centre if value_centre is None else value_centre)
+        layers.append(FoldedLayer(qkv, attention, inner, up, down, outer))
+        norms.append(outer)
+    return Folded(norms[0], tuple(layers))
+
+
+def fold_norm(checkpoint: Checkpoint, name: str, user: str | None, grid: Grid) -> FoldedNorm:
+    """A layer norm in the units of the linear that reads it; the last one, which none reads, stays as it is."""
+    weight, bias, residual = (checkpoint.tensors[f"{name}.{part}"] for part in ("weight", "bias", "residual"))
+    if user is None:
+        return FoldedNorm(weight, bias, residual)
+    scale = np.float32(input_scale(checkpoint, user, grid))
+    return FoldedNorm(
+        np.divide(weight, scale, dtype=np.float32),
+        np.divide(bias, scale, dtype=np.float32) + np.float32(grid.centre),
+        np.multiply(residual, scale, dtype=np.float32),
+    )
+
+
+def fold_linear(checkpoint: Checkpoint, name: str, grid: Grid, without: Floats | float = 0) -> FoldedLinear:
+    """A linear layer whose bias makes up for constants that arrive with its input or with the residual."""
+    codes, scale, bias = (checkpoint.tensors[f"{name}.{part}"] for part in ("codes", "scale", "bias"))
+    return FoldedLinear(codes, scale, np.asarray(bias - without, dtype=np.float32), input_scale(checkpoint, name, grid))
+
+
+def input_scale(checkpoint: Checkpoint, name: str, grid: Grid) -> float:
+    """The static step of the codes that a linear reads on a grid; 1 for the one that reads codes of GELU's results."""
+    found = checkpoint.tensors.get(f"{name}.input_scale")
+    return 1.0 if found is None else float(found[0]) * grid.coarseness
+
+
+def fold_values(plain: FoldedLinear, attention_scale: float, centre: float) -> FoldedLinear:
+    """The linear of query, key and value, its values in the units of the linear that reads the attention."""
+    wide = len(plain.scale) // 3
+    scale, bias = plain.scale.copy(), plain.bias.copy()
+    scale[2 * wide :] /= np.float32(attention_scale)
+    bias[2 * wide :] = bias[2 * wide :] / np.float32(attention_scale) + np.float32(centre)
+    return FoldedLinear(plain.codes, scale, bias, plain.input_scale)
+
+
+def leave_unfolded(checkpoint: Checkpoint) -> Folded:
+    """The checkpoint's numbers for float arithmetic, which has no codes of activations: nothing but the smoothing."""
+    tensors = checkpoint.tensors
+
+    def norm(name: str) -> FoldedNorm:
+        return FoldedNorm(*(tensors[f"{name}.{part}"] for part in ("weight", "bias", "residual")))
+
+    def linear(name: str) -> FoldedLinear:
+        codes, scale, bias = (tensors[f"{name}.{part}"] for part in ("codes", "scale", "bias"))
+        return FoldedLinear(codes, scale, bias, input_scale=1.0)
+
+    layers = [
+        FoldedLayer(
+            linear(f"{name}.qkv"),
+            linear(f"{name}.attention"),
+            norm(f"{name}.attention_norm"),
+            linear(f"{name}.up"),
+            linear(f"{name}.down"),
+            norm(f"{name}.output_norm"),
+        )
+        for name in (f"layer.{index}" for index in range(checkpoint.config.layers))
+    ]
+    return Folded(norm("embeddings.norm"), tuple(layers))
+
+
+def scale_query(qkv: FoldedLinear, factor: float) -> FoldedLinear:
+    """The same linear with its query, the first third of its outputs, multiplied by a factor, and keys without a bias.
+
+    What a key's bias adds to a score is the same for all keys of a query and leaves with the sum of the weights.
+    """
+    wide = len(qkv.scale) // 3
+    scale, bias = qkv.scale.copy(), qkv.bias.copy()
+    scale[:wide] *= np.float32(factor)
+    bias[:wide] *= np.float32(factor)
+    bias[wide : 2 * wide] = 0
+    return FoldedLinear(qkv.codes, scale, bias, qkv.input_scale)
+
+
+def bound_pairs(linear: FoldedLinear, limit: int) -> FoldedLinear:
+    """The same linear with weights of which no two neighbours have codes of more than `limit` between them.
+
+    For CPUs that add pairs of products in 16 bits (AVX2 without VNNI): u8 * s8 + u8 * s8 saturates at 32,767. A channel
+    gets coarser steps or has its few largest pairs lowered, whichever of SHRINK_STEPS changes its weights least.
+    """
+    shrink, fitted = np.ones(len(linear.codes)), np.empty_like(linear.codes)
+    channels = max(1, BOUNDED_AT_ONCE // max(linear.codes.shape[1], 1))
+    for first in range(0, len(fitted), channels):
+        block = slice(first, first + channels)
+        fitted[block], shrink[block] = bound_channels(linear.codes[block].astype(np.float64), limit)
+    scale = (linear.scale / shrink).astype(np.float32)
+    return FoldedLinear(fitted, scale, linear.bias, linear.input_scale)
+
+
+def bound_channels(codes: NDArray[np.float64], limit: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The bounded codes of some channels, and the factor by which each one's weights shrank."""
+    least = np.minimum(1.0, (limit - 1) / np.maximum(pair_sums(codes).max(axis=1, initial=0), 1))  # rounding may add 1
+    shrink, fitted = np.ones(len(codes)), np.zeros_like(codes)
+    smallest_error = np.full(len(codes), np.inf)
+    for part in np.linspace(0, 1, SHRINK_STEPS):
+        factor = least + (1 - least) * part
+        tried = codes * factor[:, None]
+        np.rint(tried, out=tried)
+        lower_pairs(tried, limit)
+        error = np.square(tried / factor[:, None] - codes).sum(axis=1)
+        better = error < smallest_error
+        smallest_error[better], shrink[better], fitted[better] = error[better], factor[better], tried[better]
+    return fitted, shrink
+
+
+def pair_sums(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """|code| + |code| of inputs 0 and 1, 2 and 3, ... of each channel; a last one without a neighbour stands alone."""
+    magnitudes = np.abs(codes)
+    sums = magnitudes[:, 0::2].copy()
+    sums[:, : magnitudes.shape[1] // 2] += magnitudes[:, 1::2]
+    return sums
+
+
+def lower_pairs(codes: NDArray[np.float64], limit: int) -> None:
+    """Brings every pair that is too large down to the limit, each of the two in proportion; few are, so only they are met."""
+    sums = pair_sums(codes)
+    rows, pairs = np.nonzero(sums > limit)
+    total, even = sums[rows, pairs], 2 * pairs
+    excess = total - limit
+    share = np.minimum(np.ceil(excess * np.abs(codes[rows, even]) / total), excess)
+    codes[rows, even] -= np.sign(codes[rows, even]) * share
+    whole = even + 1 < codes.shape[1]  # a last input without a neighbour bears it all
+    rows, odd, rest = rows[whole], even[whole] + 1, (excess - share)[whole]
+    codes[rows, odd] -= np.sign(codes[rows, odd]) * rest
+
+
+def gelu_shift(checkpoint: Checkpoint, name: str) -> Floats:
+    """What the shift after GELU adds to the outputs of the next linear: W (g + c) = W g + c W 1."""
+    codes, scale = (checkpoint.tensors[f"{name}.down.{part}"] for part in ("codes", "scale"))
+    return np.asarray(GELU_MINIMUM * codes.sum(axis=1, dtype=np.int64) * scale, dtype=np.float32)

@@ -1,0 +1,339 @@
+"""The encoder on torch: int8 weights times 8-bit activations with the CPU's int8 instructions, or float arithmetic.
+
+One of the doors to torch. The fast matrix products are oneDNN's, reached through operators that torch does not document;
+where one is missing or wrong, plain arithmetic on the same codes takes its place (rag/encoder/probe.py finds out).
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from rag.compute.plan import Plan
+from rag.compute.torch_door import batch_threads, limited, torch
+from rag.encoder.attention_torch import Attention, BfloatAttention, FloatAttention, runs
+from rag.encoder.kernel import (
+    FULL,
+    GELU_MINIMUM,
+    NARROW,
+    ROUNDING,
+    ZERO_POINT,
+    FoldedLayer,
+    FoldedLinear,
+    FoldedNorm,
+    Grid,
+    bound_pairs,
+    fold,
+    leave_unfolded,
+    scale_query,
+)
+
+F = torch.nn.functional
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    from numpy.typing import NDArray
+
+    from rag.encoder.checkpoint import Checkpoint
+
+    # what a product reads (rows, in) -> its results (rows, out)
+    Linear = Callable[[torch.Tensor], torch.Tensor]
+
+# The feed-forward's middle is four times as wide as the rest: in blocks of rows it stays in the CPU's caches.
+ROWS_PER_BLOCK = 512
+# A batch is filled up with rows that belong to no text, to a number from a short list. oneDNN keeps a third of a megabyte
+# for each number of rows that it has seen, and float products of odd numbers are summed in another order, while a
+# text's vector is not to depend on its neighbours.
+FEW_ROWS, STEP_OF_FEW, STEP_OF_MANY = 128, 16, 64
+FLOAT_TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+class TorchKernel:
+    """Runs a checkpoint with int8 weights in memory."""
+
+    pads = False
+
+    def __init__(self, checkpoint: Checkpoint, plan: Plan | None = None) -> None:
+        self.plan = plan or Plan()
+        self.name = f"torch {self.plan}"
+        self.config = config = checkpoint.config
+        tensors = checkpoint.tensors
+        self.word_codes = torch.as_tensor(tensors["embeddings.word.codes"])
+        self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
+        positions = tensors["embeddings.position.codes"].astype("float32")
+        self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
+        integer = self.plan.mode == "int8"
+        grid = NARROW if self.plan.bounded_pairs else FULL
+        self.attention = make_attention(self.plan, config.dimensions // config.heads, grid.centre if integer else 0.0)
+        value_centre = 0.0 if self.attention.centred else grid.centre
+        folded = fold(checkpoint, grid, value_centre) if integer else leave_unfolded(checkpoint)
+        self.embedding_norm = Norm(folded.embedding_norm, config.layer_norm_eps)
+        self.layers: list[Layer] = [
+            Int8Layer(layer, self.plan, grid, self.attention, config.layer_norm_eps)
+            if integer
+            else FloatLayer(layer, FLOAT_TYPES[self.plan.mode], self.attention, config.layer_norm_eps)
+            for layer in folded.layers
+        ]
+
+    @property
+    def threads(self) -> int:
+        """As many as torch has."""
+        return batch_threads()
+
+    def limited(self, threads: int) -> AbstractContextManager[None]:
+        """While it lasts, what the calling thread computes is spread over so many threads."""
+        return limited(threads)
+
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions); of a question or so, on one thread: too little to be shared."""
+        few = int(lengths.sum()) <= FEW_ROWS
+        with torch.inference_mode(), limited(1) if few else nullcontext():
+            vectors: NDArray[np.float32] = self._forward(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
+        return vectors
+
+    def _forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
+        text_lengths = lengths.tolist()
+        # From here on there is a row for each token of a text, and a few at the end to fill up.
+        flat, places = ids[present], present.nonzero()[:, 1]
+        if rest := filled_up(len(flat)) - len(flat):
+            flat, places = F.pad(flat, (0, rest)), F.pad(places, (0, rest))
+        words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
+        norm = self.embedding_norm
+        hidden = norm(words.add_(self.positions[places]))
+        for layer in self.layers:
+            means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
+            hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
+        return pool_rows(hidden, text_lengths, self.config.pooling)
+
+
+def filled_up(rows: int) -> int:
+    """The number of rows that is computed for so many.
+
+    >>> [filled_up(rows) for rows in (1, 16, 17, 129, 2000)]
+    [16, 16, 32, 192, 2048]
+    """
+    step = STEP_OF_FEW if rows <= FEW_ROWS else STEP_OF_MANY
+    return -(-rows // step) * step
+
+
+def make_attention(plan: Plan, head_dimensions: int, centre: float) -> Attention:
+    """The attention of a plan, its results `centre` higher where it adds that itself."""
+    return BfloatAttention(head_dimensions, centre) if plan.attention == "bfloat16" else FloatAttention()
+
+
+class Norm:
+    """A layer norm in the units of what reads it."""
+
+    def __init__(self, norm: FoldedNorm, eps: float) -> None:
+        self.weight, self.bias = torch.as_tensor(norm.weight), torch.as_tensor(norm.bias)
+        self.residual = torch.as_tensor(norm.residual)
+        self.eps = eps
+
+    def __call__(self, values: torch.Tensor) -> torch.Tensor:
+        return F.layer_norm(values, self.weight.shape, self.weight, self.bias, self.eps)
+
+
+class Layer(Protocol):
+    """One layer of the encoder around its attention."""
+
+    output_norm: Norm
+
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value, (rows, 3 * dimensions), in the type that the attention wants."""
+        ...
+
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """The layer's output, float32 (rows, dimensions), of what attention found; `hidden` is the layer's input."""
+        ...
+
+
+class Int8Layer:
+    """int8 weights times 8-bit codes: layer norms give codes before they are cut."""
+
+    def __init__(self, layer: FoldedLayer, plan: Plan, grid: Grid, attention: Attention, eps: float) -> None:
+        def make(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
+            fitting = bound_pairs(linear, grid.pair_limit) if plan.bounded_pairs else linear
+            return PRODUCTS[plan.product](fitting, zero_point, activation, output)
+
+        self.grid = grid
+        self.query_key_value = make(
+            scale_query(layer.qkv, attention.query_scale), grid.zero_point, "none", attention.output
+        )
+        self.attention = make(layer.attention, grid.zero_point, "none")
+        self.attention_norm = Norm(layer.attention_norm, eps)
+        self.up = make(layer.up, grid.zero_point, "gelu")
+        self.down = make(without_bias(layer.down), 0, "none")
+        self.down_bias = torch.as_tensor(layer.down.bias)
+        self.output_norm = Norm(layer.output_norm, eps)
+
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value of every token."""
+        return self.query_key_value(cut(hidden, self.grid))
+
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Attention's linear and norm, then the two feed-forward linears and theirs."""
+        attended = self.attention_norm(self.attention(cut(means, self.grid)).addcmul_(hidden, residual))
+        lowered = torch.addcmul(self.down_bias, attended, self.attention_norm.residual)
+        for rows, target in zip(attended.split(ROWS_PER_BLOCK), lowered.split(ROWS_PER_BLOCK), strict=True):
+            codes, scale = quantize_activated(self.up(cut(rows, self.grid)), self.grid)
+            target.addcmul_(self.down(codes), scale)
+        return self.output_norm(lowered)
+
+
+class FloatLayer:
+    """The same weights, widened from int8 while they are used, in bfloat16 or float32 arithmetic."""
+
+    def __init__(self, layer: FoldedLayer, dtype: torch.dtype, attention: Attention, eps: float) -> None:
+        self.output = attention.output
+        self.query_key_value = widened_linear(scale_query(layer.qkv, attention.query_scale), dtype)
+        self.attention = widened_linear(layer.attention, dtype)
+        self.attention_norm = Norm(layer.attention_norm, eps)
+        self.up, self.down = widened_linear(layer.up, dtype, "gelu"), widened_linear(layer.down, dtype)
+        self.output_norm = Norm(layer.output_norm, eps)
+
+    def qkv(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Query, key and value of every token."""
+        return self.query_key_value(hidden).to(self.output)
+
+    def finish(self, means: torch.Tensor, hidden: torch.Tensor, residual: torch.Tensor) -> torch.Tensor:
+        """Attention's linear and norm, then the two feed-forward linears and theirs."""
+        attended = self.attention_norm(torch.addcmul(self.attention(means).float(), hidden, residual))
+        lowered = self.down(self.up(attended)).float()
+        return self.output_norm(torch.addcmul(lowered, attended, self.attention_norm.residual))
+
+
+def cut(values: torch.Tensor, grid: Grid = FULL) -> torch.Tensor:
+    """Codes of values that are in their units and centred: saturated to 0..grid.top, never wrapped; uint8."""
+    return values.clamp(0, grid.top).to(torch.uint8)
+
+
+def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes 0..grid.top of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
+    largest = values.amax(dim=1, keepdim=True).add_(GELU_MINIMUM)
+    steps = grid.top / largest
+    codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(ROUNDING)).to(torch.uint8)
+    return codes, largest.div_(grid.top)
+
+
+def pool_rows(hidden: torch.Tensor, lengths: Sequence[int], pooling: str) -> torch.Tensor:
+    """One vector a text of texts that lie end to end: the mean over its rows, or its first row."""
+    vectors = torch.empty(len(lengths), hidden.shape[1])
+    number = 0
+    for rows, texts in runs(lengths):
+        tokens = hidden[rows].view(texts, -1, hidden.shape[1])
+        vectors[number : number + texts] = tokens[:, 0] if pooling == "cls" else tokens.mean(1)
+        number += texts
+    return vectors
+
+
+def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:
+    """One vector a text: the mean over its tokens, or its first token."""
+    if pooling == "cls":
+        return hidden[:, 0].clone()
+    weights = present.unsqueeze(2).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def without_bias(linear: FoldedLinear) -> FoldedLinear:
+    """The same linear layer with a bias of zeros."""
+    return FoldedLinear(linear.codes, linear.scale, linear.bias * 0, linear.input_scale)
+
+
+def onednn_linear(
+    linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32
+) -> Linear:
+    """oneDNN's int8 product with weights packed for this CPU; scales, bias and GELU are applied as it writes."""
+    operators = torch.ops.onednn
+    packed = operators.qlinear_prepack(torch.as_tensor(linear.codes), None)
+    scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(linear.bias)
+    zero_points = torch.zeros(len(scale), dtype=torch.int32)
+    step = linear.input_scale
+
+    def run(codes: torch.Tensor) -> torch.Tensor:
+        return operators.qlinear_pointwise(
+            codes, step, zero_point, packed, scale, zero_points, bias, 1.0, 0, output, activation, [], "none"
+        )
+
+    return run
+
+
+def halved_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Linear:
+    """oneDNN's product for CPUs that add pairs of products in 16 bits (AVX2 without VNNI), exact for weights of any size.
+
+    A code q is the sum of q // 2 and the rest, neither above 128, and 128 * 127 + 128 * 127 = 32,512 fits in 16 bits. The
+    two are rows of one product, so the weights are read once. Without an activation: the halves are added behind it.
+    """
+    if activation != "none":
+        raise ValueError(f"halves are added after the product, where {activation!r} would come too early")
+    multiply = onednn_linear(without_bias(linear), 0, "none")
+    step = linear.input_scale * torch.as_tensor(linear.scale)
+    constant = torch.as_tensor(linear.bias) - zero_point * step * torch.as_tensor(linear.codes).sum(1).float()
+
+    def run(codes: torch.Tensor) -> torch.Tensor:
+        lower = codes // 2
+        halves = multiply(torch.cat([lower, codes - lower]))
+        return halves[: len(codes)].add_(halves[len(codes) :]).add_(constant)
+
+    return run
+
+
+def float_linear(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
+    """The same in float arithmetic, exact while sums stay below 2^24; works wherever torch does."""
+    block = 512  # 512 * 255 * 127 < 2^24: sums of one block are exact integers in float32
+    weights, bias = torch.as_tensor(linear.codes), torch.as_tensor(linear.bias)
+    scale = torch.as_tensor(linear.scale) * linear.input_scale
+
+    def run(codes: torch.Tensor) -> torch.Tensor:
+        shifted = codes.float().sub_(zero_point)
+        total = torch.zeros(len(shifted), len(weights))
+        for first in range(0, weights.shape[1], block):
+            total.addmm_(shifted[:, first : first + block], weights[:, first : first + block].float().t())
+        total.mul_(scale).add_(bias)
+        return (F.gelu(total) if activation == "gelu" else total).to(output)
+
+    return run
+
+
+PRODUCTS = {"onednn": onednn_linear, "float": float_linear}
+
+
+def widened_linear(linear: FoldedLinear, dtype: torch.dtype, activation: str = "none") -> Linear:
+    """A float product whose weights stay int8 in memory and are widened into `dtype` for each call."""
+    codes, bias = torch.as_tensor(linear.codes), torch.as_tensor(linear.bias).to(dtype)
+    scale = torch.as_tensor(linear.scale).unsqueeze(1)
+
+    def run(values: torch.Tensor) -> torch.Tensor:
+        weight = torch.empty(codes.shape, dtype=dtype)
+        torch.mul(codes, scale, out=weight)
+        total = F.linear(values.to(dtype), weight, bias)
+        return F.gelu(total) if activation == "gelu" else total
+
+    return run
+
+
+def choose_product() -> str:
+    """`onednn` where torch has the int8 operator and it computes a small product rightly, else `float`."""
+    linear = random_linear(16, 64)
+    codes = torch.randint(0, 256, (3, 64), dtype=torch.uint8)
+    try:
+        found = onednn_linear(linear, ZERO_POINT, "gelu")(codes)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
+        return "float"
+    expected = float_linear(linear, ZERO_POINT, "gelu")(codes)
+    return "onednn" if torch.allclose(found, expected, rtol=1e-3, atol=1e-3) else "float"
+
+
+def random_linear(height: int, width: int) -> FoldedLinear:
+    """A linear layer with drawn weights."""
+    random = np.random.default_rng(0)
+    return FoldedLinear(
+        random.integers(-40, 41, (height, width), dtype=np.int8),
+        random.uniform(0.0005, 0.001, height).astype(np.float32),
+        random.normal(size=height).astype(np.float32),
+        0.02,
+    )

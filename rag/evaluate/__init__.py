@@ -1,0 +1,1 @@
+"""A store or a model in, what it is worth out, measured."""

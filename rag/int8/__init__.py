@@ -1,0 +1,1 @@
+"""Numbers in, int8 codes with scale and zero-point out; the same on torch."""

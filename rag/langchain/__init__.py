@@ -1,0 +1,6 @@
+"""The store, its search and the int8 encoder as LangChain sees them."""
+
+from rag.langchain.embeddings import Int8DistilBertEmbeddings
+from rag.langchain.vector_store import QuantizedSQLRetriever, QuantizedSQLVectorStore
+
+__all__ = ["Int8DistilBertEmbeddings", "QuantizedSQLRetriever", "QuantizedSQLVectorStore"]

@@ -1,0 +1,1 @@
+"""A question in, the chunks that fit it best out."""

@@ -1,0 +1,103 @@
+"""What a search did, and how good it is: the stages of one search, and the recall of a way to search, measured.
+
+`explain_search` tells of every statement of a search: stage, time, rows and the SQL with its values, and of every hit
+the scores it had in each stage. `verify_search` takes stored vectors as queries and counts how many of the chunks that
+the exact search finds are found by another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.int8.quantization import quantize_query
+from sql.base.errors import RagError
+from sql.search.search import SearchOptions, Step
+from sql.search.signs import sign_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sql.records import Hit, QuantizedQuery
+    from sql.store import Store
+
+SAMPLE = 100  # stored vectors that are searched with
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One search: its statements in order, its hits, and for each hit in how many of `bits` sign bits it differs."""
+
+    steps: list[Step]
+    hits: list[Hit]
+    distances: list[int]
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """How a way to search compares with the exact one over `queries` stored vectors as queries.
+
+    recall: the mean part of the exact k nearest (without the query's own chunk) that was found, 0 to 1; worst: the
+    smallest of these parts; milliseconds: medians of the statements' times, in the engine and on the way.
+    """
+
+    mode: str
+    k: int
+    queries: int
+    recall: float
+    worst: float
+    milliseconds: float
+    exact_milliseconds: float
+
+
+def explain_search(
+    store: Store, query: QuantizedQuery, search: Callable[[Callable[[Step], None]], list[Hit]]
+) -> Explanation:
+    """Runs a search that tells `watch` of its steps, and asks for the distances of its hits."""
+    steps: list[Step] = []
+    hits = search(steps.append)
+    return Explanation(steps, hits, store.hit_distances(query, hits), 8 * sign_bytes(len(query.codes)))
+
+
+def verify_search(store: Store, k: int, how: SearchOptions, sample: int = SAMPLE) -> Verification:
+    """Recall and times of a way to search against the exact search; RagError for a store without chunks."""
+    epoch = store.epoch()
+    vectors = store.sample_vectors(sample, epoch)
+    if not len(vectors):
+        raise RagError(f"the store {store.client.location} holds no chunks: there is nothing to verify")
+    parts, times, exact_times, names = [], [], [], set()
+    for vector in vectors.dequantize():
+        query, steps = quantize_query(vector), list[Step]()
+        started = perf_counter()
+        hits = store.search(query, k + 1, epoch, how=how, watch=steps.append)
+        times.append(perf_counter() - started)
+        started = perf_counter()
+        exact = store.search(query, k + 1, epoch, how=SearchOptions("exact"))
+        exact_times.append(perf_counter() - started)
+        names.add([step for step in steps if step.stage == "search"][-1].statement.name)
+        parts.append(found_part(hits, exact))
+    return Verification(
+        mode="+".join(sorted(name.removeprefix("search_").replace("_", "-") for name in names)),
+        k=k,
+        queries=len(parts),
+        recall=float(np.mean(parts)),
+        worst=float(np.min(parts)),
+        milliseconds=1000 * float(np.median(times)),
+        exact_milliseconds=1000 * float(np.median(exact_times)),
+    )
+
+
+def found_part(hits: Sequence[Hit], exact: Sequence[Hit]) -> float:
+    """Which part of the exact hits after the first, which is the query itself, is as good among the hits.
+
+    A hit counts by its score, not by its name: of several chunks with the score of the last place any will do.
+    """
+    if len(exact) < 2:
+        return 1.0
+    limit = exact[-1].score
+    good = sum(hit.score >= limit for hit in hits)
+    return max(0, min(good, len(exact)) - 1) / (len(exact) - 1)

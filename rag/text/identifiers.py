@@ -1,0 +1,115 @@
+"""A text in, the exact names in it out: part numbers, versions, addresses, dates, options, names of files and of code.
+
+An embedding blurs them and a stemmer cuts them, so they are compared letter by letter. Two of the same shape, such as
+P-0137 and P-0191, are rivals: what is said of the one answers no question for the other.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rag.text.analyser import visible
+
+_SEPARATORS = re.compile(r"[\s|\"'“”„‚‘’«»`(){}\[\]<>,;=，、。（）「」]+")
+_ESCAPED = re.compile(r"\\(?=[^\w\s]|_)")  # Markdown: max\_connections
+_DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+_LONGEST = 200  # characters of an identifier; beyond it a "word" is data
+
+_MEASURE = re.compile(r"[\d.,:/%+-]*\d[\d.,:/%+-]*[^\W\d_]{0,3}")  # 1,000; 3.5kg; 19th; 24/7
+_COUNTED_WORD = re.compile(r"\d+s?(-[a-z]{2,})+|[a-z]+-\d{4}s", re.IGNORECASE)  # 20-year-old; mid-1990s
+_DOTTED_NUMBER = re.compile(r"\d+(?:\.\d+){2,}|\d+(?:-\d+)+")  # an address, a version, a date, a book's number
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OPTION = re.compile(r"--?[^\W\d_][\w-]*")
+_CAMEL = re.compile(r"[a-z]+\d*[A-Z]")
+_DOTTED_NAME = re.compile(r"[^\W\d_][\w/-]*(?:\.[^\W\d]\w+)+")
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
+_CODE = re.compile(r"[^\W\d_]+-?\d+")  # E1234, UTF-8, P-0137: written with or without the hyphen
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An exact name: as it was written, folded; its shape; and whether it could have been written in another form."""
+
+    text: str
+    shape: str
+    has_other_forms: bool
+
+    def is_in(self, text: str) -> bool:
+        """Whether a text, as `folded` makes it, holds this very name and not only a longer one around it."""
+        return _pattern(self.text).search(text) is not None
+
+    def has_rival_in(self, tokens: tuple[Identifier, ...], *, same_letters: bool) -> bool:
+        """Whether there is another name of the same shape among some; `same_letters`: E1235 for E1234 but not F1234."""
+        return any(
+            one.shape == self.shape
+            and one.text != self.text
+            and (not same_letters or _DIGITS.sub("0", one.text) == _DIGITS.sub("0", self.text) or "0" not in self.shape)
+            for one in tokens
+        )
+
+
+def folded(text: str) -> str:
+    """A text as identifiers are looked for in it: without differences of case, width and dashes, or escapes."""
+    return unicodedata.normalize("NFKC", visible(_ESCAPED.sub("", text))).translate(_DASHES).casefold()
+
+
+def identifiers(text: str) -> tuple[Identifier, ...]:
+    """The exact names in a text, each once, in order.
+
+    >>> [one.text for one in identifiers("How much does part P-0137 cost, and 20 of maxSize in 3.1.4?")]
+    ['p-0137', 'maxsize', '3.1.4']
+    """
+    found: dict[str, Identifier] = {}
+    for piece in _SEPARATORS.split(visible(_ESCAPED.sub("", text))):
+        written = unicodedata.normalize("NFKC", piece[:_LONGEST]).translate(_DASHES).strip("*!?.:…~&§€$£#").rstrip("-")
+        if any(map(str.isalnum, written)) and _is_identifier(written):
+            found.setdefault(
+                written.casefold(), Identifier(written.casefold(), _shape(written), _has_other_forms(written))
+            )
+    return tuple(found.values())
+
+
+def _is_identifier(written: str) -> bool:
+    if _DOTTED_NUMBER.fullmatch(written) or _OPTION.fullmatch(written):
+        return True
+    if _MEASURE.fullmatch(written) or _COUNTED_WORD.fullmatch(written):
+        return False
+    if any(map(str.isdigit, written)) or "_" in written.strip("_") or "::" in written:
+        return True
+    return bool(_CAMEL.match(written) or _DOTTED_NAME.fullmatch(written) or (written[0] == "/" and len(written) > 2))
+
+
+def _shape(written: str) -> str:
+    """Letters as `a` and digits as 0, a run of either as one; names in camel case are all of one shape."""
+    if _CAMEL.match(written) and written.isalnum():
+        return "aA"
+    shape = _DIGITS.sub("0", _LETTERS.sub("a", written))
+    return re.sub(r"(a_)+a", "a_a", re.sub(r"(a-)+a", "a", shape))
+
+
+def _has_other_forms(written: str) -> bool:
+    """Whether a document may well name the same thing otherwise, as it does a day."""
+    return _DATE.fullmatch(written) is not None
+
+
+@lru_cache(maxsize=1000)
+def _pattern(name: str) -> re.Pattern[str]:
+    """What matches the name alone: P-0137 is neither in XP-0137 nor in P-01370, 2.1.3 not in 2.1.3.4."""
+    before = r"(?<![\w-])" if name.startswith("-") else r"(?<!\w)(?<!\d[.-])" if name[0].isdigit() else r"(?<!\w)"
+    after = r"(?!\w)"
+    if _DATE.fullmatch(name):
+        after = r"(?!\d|-\w)"  # a time may follow: 2026-11-28T10:00
+    elif name[0] == "-":
+        after = r"(?![\w]|-\w)"
+    elif any(map(str.isdigit, name)):
+        after = r"(?!\w|-\w|\.\d)"
+    elif "." in name:
+        after = r"(?!\w|\.\w)"
+    inner = re.escape(name)
+    if _CODE.fullmatch(name):
+        letters, digits = _LETTERS.search(name), _DIGITS.search(name)
+        inner = rf"{re.escape(letters[0] if letters else '')}[- ]?{digits[0] if digits else ''}"
+    return re.compile(before + inner + after)

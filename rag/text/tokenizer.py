@@ -1,0 +1,141 @@
+"""Text in, the encoder's tokens out: counted for the chunker, as ids for the encoder.
+
+The one door to the `tokenizers` library. It reads a `tokenizer.json` alone, so neither torch nor transformers is loaded.
+
+A text that is cut has to be counted again. Where a Unigram model divides text, or a cut falls within a word, the piece
+alone can have more tokens than it had in the text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sql.base.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+# What ends a line, a page or a field, or divides words unseen. BERT's normalizer deletes the most of them and joins the
+# words on either side; others leave them as they are, and the word gets an unknown token. U+2028 and U+2029 are spaces to
+# BERT already.
+UNSEEN_SPACES = re.compile("[\x0b\x0c\x1c-\x1f\x85\u200b\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A fast tokenizer without truncation or padding; `max_tokens` counts the special tokens too."""
+
+    library: Any
+    max_tokens: int
+
+    @classmethod
+    def from_file(cls, path: Path, max_tokens: int) -> Tokenizer:
+        """The tokenizer of `tokenizer.json`; ModelError where the file is missing or is not one."""
+        try:
+            return cls.from_bytes(path.read_bytes(), max_tokens)
+        except (OSError, ModelError) as error:
+            raise ModelError(f"{path} is not a tokenizer.json that can be used: {error}") from error
+
+    @classmethod
+    def from_bytes(cls, content: bytes, max_tokens: int) -> Tokenizer:
+        """The tokenizer in the content of a `tokenizer.json`; ModelError where it is none."""
+        from tokenizers import Tokenizer as LibraryTokenizer
+
+        try:
+            library = LibraryTokenizer.from_buffer(content)
+        except Exception as error:  # the library raises bare Exception
+            raise ModelError(f"the tokenizers library cannot read it: {error}") from error
+        library.no_truncation()
+        library.no_padding()
+        return cls(library, max_tokens)
+
+    @cached_property
+    def special_tokens(self) -> int:
+        """How many tokens are added to every text ([CLS] and [SEP] for BERT)."""
+        return int(self.library.num_special_tokens_to_add(False))
+
+    @property
+    def max_text_tokens(self) -> int:
+        """The longest text, in tokens, that the encoder reads whole."""
+        return self.max_tokens - self.special_tokens
+
+    def spans(self, text: str) -> NDArray[np.int64]:
+        """Start and end, in code points, of each token of `text` without the special ones; int64, shape (n, 2)."""
+        offsets = self.library.encode(with_spaces(text), add_special_tokens=False).offsets
+        return np.array(offsets, dtype=np.int64).reshape(-1, 2)
+
+    def count(self, text: str) -> int:
+        """Number of tokens of `text` without the special ones."""
+        return len(self.library.encode(with_spaces(text), add_special_tokens=False))
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text with the special tokens; never cut."""
+        spaced = [with_spaces(text) for text in texts]
+        return [encoding.ids for encoding in self.library.encode_batch(spaced, add_special_tokens=True)]
+
+    def fitting(self, text: str, max_tokens: int, prompt: str = "") -> str:
+        """The longest beginning of `text` that has, with `prompt` before it, at most `max_tokens` without special ones.
+
+        Empty where not even the first character has room.
+        """
+        _, end, tokens = next(self.windows(text, max_tokens, prompt))
+        return text[:end] if tokens <= max_tokens else ""
+
+    def windows(self, text: str, max_tokens: int, prompt: str = "") -> Iterator[tuple[int, int, int]]:
+        """Start, end and tokens of pieces that make up the whole of `text`, each as long as it may be.
+
+        A piece has at most `max_tokens` without the special ones, counted as the encoder will read it, alone and with
+        `prompt` before it; only a single character can have more. A text that fits, and an empty one, is one piece.
+        """
+        if (tokens := self.count(prompt + text)) <= max_tokens:
+            yield 0, len(text), tokens
+            return
+        ends = np.maximum.accumulate(self.spans(text)[:, 1])  # several tokens may have one character, or none
+        most, start = max(1, max_tokens - self.count(prompt)), 0
+        while start < len(text):
+            cuts = ends[int(np.searchsorted(ends, start, side="right")) :][:most].tolist()
+            if not cuts or cuts[-1] == ends[-1]:
+                cuts[-1:] = [len(text)]
+            end, tokens = self._longest(text, start, cuts, max_tokens, prompt)
+            yield start, end, tokens
+            start = end
+
+    def _longest(self, text: str, start: int, cuts: list[int], max_tokens: int, prompt: str) -> tuple[int, int]:
+        """The last of the cuts up to which a piece fits, and its tokens; found near the end first, then by halves."""
+
+        def tokens_until(end: int) -> int:
+            return self.count(prompt + text[start:end])
+
+        if (tokens := tokens_until(cuts[-1])) <= max_tokens:
+            return cuts[-1], tokens
+        fits, exceeds, step, found = -1, len(cuts) - 1, 1, 0
+        while exceeds - fits > 1:
+            tried = max(exceeds - step, (fits + exceeds) // 2)
+            step *= 2
+            if (tokens := tokens_until(cuts[tried])) <= max_tokens:
+                fits, found = tried, tokens
+            else:
+                exceeds = tried
+        if fits >= 0:
+            return cuts[fits], found
+        end = cuts[0]
+        while (tokens := tokens_until(end)) > max_tokens and end - start > 1:
+            end = (start + end + 1) // 2
+        return end, tokens
+
+
+def with_spaces(text: str) -> str:
+    """The text with a space for every character that divides words without being taken for one; as long as it was.
+
+    >>> with_spaces("one page\\x0canother")
+    'one page another'
+    """
+    return UNSEEN_SPACES.sub(" ", text)

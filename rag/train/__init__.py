@@ -1,0 +1,1 @@
+"""Documents in, an encoder trained for its quantization out."""

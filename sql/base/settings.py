@@ -1,0 +1,100 @@
+"""The few settings that come from outside: the one place that reads the environment.
+
+| variable | meaning | default |
+|---|---|---|
+| RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
+| RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
+| RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
+| RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
+| RAG_LLM | the language model for answers: `hf:FOLDER_OR_ID` or `openai:MODEL@URL` | none: answers quote |
+| RAG_LLM_KEY | the key that a served language model wants | none |
+| OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
+| HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sql.base.paths import expand_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFAULT_STORE = ".rag"
+DEFAULT_K = 5  # chunks that a question looks for
+SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
+DEFAULT_MAX_TOKENS = 512  # of an answer that a language model writes
+QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
+GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
+RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
+COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
+THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch's libraries read them
+INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
+RETRIEVAL_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
+# Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
+LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pt", "sv", "da", "no", "fi", "ru", "el", "ar", "hi", "none")
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says; options on the command line go before it."""
+
+    store: str
+    model: str | None
+    cache: Path
+    offline: bool
+    compute: str = COMPUTE_MODES[0]
+    llm: str | None = None
+    llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
+
+
+def read_settings(compute: str | None = None) -> Settings:
+    """The settings of this process, with what a command line says of them; an empty variable counts as unset."""
+    environment = {name: value for name, value in os.environ.items() if value}
+    user_cache = environment.get("XDG_CACHE_HOME", "~/.cache")
+    return Settings(
+        store=environment.get("RAG_DB", DEFAULT_STORE),
+        model=environment.get("RAG_MODEL"),
+        cache=expand_user(environment.get("RAG_CACHE", f"{user_cache}/int8-rag"), "RAG_CACHE"),
+        compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
+        offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
+        llm=environment.get("RAG_LLM"),
+        llm_key=environment.get("RAG_LLM_KEY"),
+    )
+
+
+def given_time_zone() -> str | None:
+    """TZ, which the engine reads when it is loaded."""
+    return os.environ.get("TZ")
+
+
+@contextmanager
+def other_time_zone(name: str) -> Iterator[None]:
+    """Another TZ for a block of code, and the process's own one again behind it."""
+    given = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ["TZ"]
+        else:
+            os.environ["TZ"] = given
+        time.tzset()  # the C library remembers what it has read last
+
+
+def instruction_caps() -> list[str]:
+    """What keeps the libraries in torch from using all instructions of the CPU; set by nobody but for measuring."""
+    return [os.environ.get(name, "") for name in INSTRUCTION_CAPS]
+
+
+def chosen_threads() -> bool:
+    """Whether the user has said how many threads torch computes with."""
+    return any(os.environ.get(name) for name in THREAD_COUNTS)

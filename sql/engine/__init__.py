@@ -1,0 +1,1 @@
+"""The one door to the database: where a store is, who has it, and how a statement gets there and back."""

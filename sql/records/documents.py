@@ -1,0 +1,166 @@
+"""A document on its way into a store and as it stands there: what the manifest knows of it, and its chunks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from sql.records.metadata import NO_METADATA, freeze_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sql.records.metadata import MetadataValue
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """From `start` on the path of headings is `heading`; text[start:end] is the heading itself, empty where none stands."""
+
+    start: int
+    end: int
+    heading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What text[start:end] cannot be understood without: `text`, which stands at text[lead_start:lead_end].
+
+    The header of a table for its rows, and the sentence that introduces a list for its items.
+    """
+
+    start: int
+    end: int
+    lead_start: int
+    lead_end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """What the text of a chunk does not show of itself; offsets are those of the document, in code points.
+
+    `sections` are empty where the heading of the chunk holds for all of it.
+    """
+
+    sections: tuple[Section, ...] = ()
+    leads: tuple[Lead, ...] = ()
+
+    def heading_at(self, offset: int, otherwise: str) -> str:
+        """The path of headings at a place of the chunk."""
+        above = [section for section in self.sections if section.start <= offset]
+        return above[-1].heading if above else otherwise
+
+    def is_heading(self, start: int, end: int) -> bool:
+        """Whether a span lies within a heading."""
+        return any(section.start <= start and end <= section.end for section in self.sections)
+
+    def lead_at(self, start: int, end: int) -> Lead | None:
+        """What a span cannot be understood without, where there is such a thing outside of it."""
+        leads = [lead for lead in self.leads if lead.start <= start and end <= lead.end]
+        return leads[-1] if leads else None
+
+    def as_json(self) -> str:
+        """The form in which the table holds it; empty where there is nothing to say."""
+        if not self.sections and not self.leads:
+            return ""
+        lists = {
+            "sections": [[one.start, one.end, one.heading] for one in self.sections],
+            "leads": [[one.start, one.end, one.lead_start, one.lead_end, one.text] for one in self.leads],
+        }
+        return json.dumps(
+            {name: rows for name, rows in lists.items() if rows}, ensure_ascii=False, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Outline:
+        """An outline as the table holds it."""
+        if not text:
+            return NO_OUTLINE
+        lists = json.loads(text)
+        return cls(
+            tuple(Section(*row) for row in lists.get("sections", ())),
+            tuple(Lead(*row) for row in lists.get("leads", ())),
+        )
+
+
+NO_OUTLINE = Outline()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of one document: `document.text[start:end] == text`, offsets in code points.
+
+    `line` is the 1-based line of the user's file on which the chunk starts, `page` its 1-based page or 0 where the
+    format has none, `heading` the path of headings above it (`Guide > Install`) or "", `tokens` the number of the
+    encoder's tokens in `text` without the special ones. `outline` tells the headings of a chunk that has several.
+    """
+
+    index: int
+    text: str
+    start: int
+    end: int
+    line: int
+    page: int
+    heading: str
+    tokens: int
+    outline: Outline = NO_OUTLINE
+
+    def __post_init__(self) -> None:
+        if not self.text or self.end - self.start != len(self.text):
+            raise ValueError(f"chunk {self.index} spans {self.start}..{self.end} but holds {len(self.text)} characters")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """One document as the manifest knows it.
+
+    `path` is absolute and is the document's identity, `source` the path as it was given; `extracted_text` is the text
+    that offsets count in where the format had to be converted, None where they count in the file itself. `metadata` is
+    what searches can be filtered by: names with text, numbers, truth values, None or lists of them; it is copied and
+    cannot be changed. Raises InvalidMetadata where it holds anything else.
+    """
+
+    path: str
+    source: str
+    title: str
+    format: str
+    encoding: str
+    content_sha256: str
+    content_bytes: int
+    chunker: str
+    extracted_text: str | None = None
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "metadata", freeze_metadata(self.metadata))
+
+    @property
+    def document_id(self) -> UUID:
+        """BLAKE2b-128 of the path: the same file has the same id in every run."""
+        return path_id(self.path)
+
+
+def path_id(path: str) -> UUID:
+    """The id of the document at a path."""
+    return UUID(bytes=blake2b(path.encode(), digest_size=16).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDocument:
+    """A published document, with what tells whether its file has changed since."""
+
+    document_id: UUID
+    generation: int
+    path: str
+    source: str
+    title: str
+    format: str
+    content_sha256: str
+    content_bytes: int
+    chunker: str
+    chunk_count: int
+    row_hash_sum: int

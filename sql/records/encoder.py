@@ -1,0 +1,19 @@
+"""What a store remembers of the encoder whose vectors it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """Everything about an encoder that decides whether two of its vectors may be compared."""
+
+    model: str
+    model_revision: str
+    model_sha256: str
+    tokenizer_sha256: str
+    weights: str
+    pooling: str
+    dimensions: int
+    max_tokens: int

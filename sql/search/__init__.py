@@ -1,0 +1,1 @@
+"""A request in, the statements that find its chunks out."""

@@ -1,0 +1,1 @@
+"""`python -m sql`: statements in, tables of results out."""

@@ -1,0 +1,939 @@
+"""A folder in, a store that matches it out: what a run embeds, replaces, deletes, and leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support import (
+    DIMENSIONS,
+    PROJECT,
+    QUANTIZER,
+    HashKernel,
+    chunks_of,
+    hash_encoder,
+    publish_document,
+    run_python,
+    source_document,
+    tiny_config,
+    visible_texts,
+    write_tiny_checkpoint,
+)
+
+import ingest.command_line
+from ingest.readers.read import file_bytes
+from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, make_plan, sync
+from ingest.walk import FoundFile, Walk, is_below, walk
+from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
+from rag.int8.quantization import ASYMMETRIC
+from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
+from sql.base.paths import printable
+from sql.base.terminal import run_command
+from sql.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ingest.synchronize import Plan, Summary
+    from rag.text.tokenizer import Tokenizer
+
+CANARY = "canary that must stay outside"
+
+
+@dataclass
+class Library:
+    """A folder of documents, a store, and an encoder whose work is counted."""
+
+    folder: Path
+    location: str
+    tokenizer: Tokenizer
+    store: Store
+    kernel: HashKernel
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        """A file below the folder; its parents are made."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    def sync(self, *paths: Path | str, batches_left: int | None = None) -> Summary:
+        """One run over the given paths, or the whole folder."""
+        encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
+        self.store.prepare(encoder.identity, QUANTIZER)
+        return sync(self.store, encoder, walk([str(path) for path in paths or (self.folder,)]), ASYMMETRIC)
+
+    def plan(self, *paths: Path | str) -> Plan:
+        """What a run would do."""
+        return make_plan(walk([str(path) for path in paths or (self.folder,)]), self.store.documents())
+
+    def names(self) -> list[str]:
+        """The documents in the store, relative to the folder."""
+        return [os.path.relpath(document.path, self.folder) for document in self.store.documents()]
+
+    def text(self, name: str) -> str:
+        """The chunks of one document in the store, joined."""
+        texts = visible_texts(self.store)
+        return " ".join(texts[str(self.folder / name)])
+
+    def blocks(self) -> str:
+        """How many blocks each table was ever given: any insert and any deletion changes it, a merge does not."""
+        sql = (
+            "SELECT table, max(max_block_number), max(data_version) FROM system.parts "
+            "WHERE active AND database = currentDatabase() GROUP BY table ORDER BY 1"
+        )
+        return self.store.client.text(sql, "TSV").decode()
+
+    def reopen(self) -> None:
+        """What a new process would see."""
+        self.store.close()
+        self.store = Store.open(self.location, write=True)
+
+
+@pytest.fixture
+def library(tmp_path: Path, tokenizer: Tokenizer, location: str) -> Iterator[Library]:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    encoder, kernel = hash_encoder(tokenizer)
+    store = Store.open(location, write=True)
+    opened = Library(folder, location, tokenizer, store, kernel)
+    try:
+        store.prepare(encoder.identity, QUANTIZER)
+        yield opened
+    finally:
+        opened.store.close()
+
+
+def counts(summary: Summary) -> tuple[int, int, int, int, int]:
+    """Files, indexed, unchanged, deleted, failed."""
+    return summary.files, summary.indexed, summary.unchanged, summary.deleted, len(summary.failed)
+
+
+def forbid(path: Path) -> None:
+    """Takes away the right to read a file or folder; skips the test for a user who needs no rights."""
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("this user may read everything")
+
+
+# What changed
+
+
+def test_a_second_run_embeds_nothing_and_writes_nothing(library: Library) -> None:
+    library.write("a.txt", "the cat sat")
+    library.write("sub/b.md", "# Fox\n\nthe fox runs")
+    assert counts(library.sync()) == (2, 2, 0, 0, 0)
+    assert library.kernel.texts == 2
+    before = (library.blocks(), library.store.epoch())
+    assert counts(library.sync()) == (2, 0, 2, 0, 0)
+    assert (library.kernel.calls, library.kernel.texts) == (0, 0)
+    assert (library.blocks(), library.store.epoch()) == before
+    library.reopen()
+    assert counts(library.sync()) == (2, 0, 2, 0, 0)
+    assert (library.blocks(), library.store.epoch()) == before
+
+
+def test_touching_a_file_is_no_change_and_an_edit_of_equal_size_and_time_is_one(library: Library) -> None:
+    path = library.write("a.txt", "the cat sat")
+    library.sync()
+    os.utime(path, (1, 1))
+    assert counts(library.sync()) == (1, 0, 1, 0, 0)
+    library.write("a.txt", "the dog sat")
+    os.utime(path, (1, 1))
+    assert counts(library.sync()) == (1, 1, 0, 0, 0)
+    assert library.text("a.txt") == "the dog sat"
+    assert library.kernel.texts == 1
+
+
+def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    library.write("b.txt", "the dog")
+    library.sync()
+    library.write("b.txt", "the fox")
+    assert counts(library.sync()) == (2, 1, 1, 0, 0)
+    assert library.kernel.texts == 1
+    assert (library.text("a.txt"), library.text("b.txt")) == ("the cat", "the fox")
+
+
+def test_a_file_of_another_chunker_is_cut_anew(library: Library) -> None:
+    path = library.write("a.txt", "the cat")
+    publish_document(library.store, str(path)[1:], ["the old way to cut it"])
+    assert library.plan().changed == [FoundFile(path, str(path), 7, library.folder)]
+    assert counts(library.sync()) == (1, 1, 0, 0, 0)
+    assert library.text("a.txt") == "the cat"
+
+
+def test_an_empty_file_is_indexed_once_and_found_by_nobody(library: Library) -> None:
+    library.write("empty.txt", "")
+    library.write("blank.txt", " \n\n ")
+    assert counts(library.sync()) == (2, 2, 0, 0, 0)
+    assert counts(library.sync()) == (2, 0, 2, 0, 0)
+    assert visible_texts(library.store) == {}
+
+
+def test_two_files_of_equal_content_are_two_documents(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    library.write("b.txt", "the cat")
+    library.sync()
+    assert library.names() == ["a.txt", "b.txt"]
+    assert library.store.chunk_count() == 2
+
+
+# What is gone
+
+
+def test_files_that_are_gone_are_deleted_below_the_given_folders_only(library: Library) -> None:
+    for name in ("one/a.txt", "one/b.txt", "two/c.txt"):
+        library.write(name, "the cat")
+    library.sync()
+    (library.folder / "one" / "a.txt").unlink()
+    (library.folder / "two" / "c.txt").unlink()
+    assert counts(library.sync(library.folder / "one")) == (1, 0, 1, 1, 0)
+    assert library.names() == ["one/b.txt", "two/c.txt"]
+    assert counts(library.sync()) == (1, 0, 1, 1, 0)
+    assert library.names() == ["one/b.txt"]
+
+
+def test_a_folder_that_is_gone_takes_its_documents_along_when_its_parent_is_given(library: Library) -> None:
+    library.write("one/deep/a.txt", "the cat")
+    library.write("b.txt", "the dog")
+    library.sync()
+    shutil.rmtree(library.folder / "one")
+    library.sync()
+    assert library.names() == ["b.txt"]
+
+
+def test_giving_one_file_deletes_nothing_beside_it(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    library.write("b.txt", "the dog")
+    library.sync()
+    (library.folder / "b.txt").unlink()
+    assert counts(library.sync(library.folder / "a.txt")) == (1, 0, 1, 0, 0)
+    assert library.names() == ["a.txt", "b.txt"]
+
+
+def test_a_given_path_that_is_missing_is_an_error_and_nothing_is_done(library: Library) -> None:
+    library.write("one/a.txt", "the cat")
+    library.write("two/b.txt", "the dog")
+    library.sync()
+    shutil.rmtree(library.folder / "two")
+    library.write("one/new.txt", "the fox")
+    with pytest.raises(RagError, match="two: No such file or directory; nothing was changed"):
+        library.sync(library.folder / "one", library.folder / "two")
+    assert library.names() == ["one/a.txt", "two/b.txt"]
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failure_and_keeps_its_documents(library: Library) -> None:
+    library.write("one/a.txt", "the cat")
+    library.write("two/deep/b.txt", "the dog")
+    library.sync()
+    forbid(library.folder / "two")
+    try:
+        summary = library.sync()
+        with pytest.raises(RagError, match="Permission denied"):
+            library.sync(library.folder / "two")
+    finally:
+        (library.folder / "two").chmod(0o755)
+    assert counts(summary) == (1, 0, 1, 0, 1)
+    assert "cannot be listed: Permission denied" in summary.failed[0].reason
+    assert library.names() == ["one/a.txt", "two/deep/b.txt"]
+
+
+def test_a_path_too_long_for_the_system_is_a_failure_and_keeps_the_documents_below_it(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    descriptor, names = os.open(library.folder, os.O_RDONLY), []
+    try:
+        for _ in range(20):  # paths end at 4,096 bytes, folders can be nested deeper
+            names.append("d" * 250)
+            os.mkdir(names[-1], dir_fd=descriptor)
+            descriptor, above = os.open(names[-1], os.O_RDONLY, dir_fd=descriptor), descriptor
+            os.close(above)
+    finally:
+        os.close(descriptor)
+    deep = "/".join([str(library.folder), *names, "b.txt"])
+    publish_document(library.store, deep[1:], ["the dog"])
+    summary = library.sync()
+    assert counts(summary) == (1, 1, 0, 0, 1)
+    assert summary.failed[0].reason == "File name too long"
+    assert [document.path for document in library.store.documents()] == [str(library.folder / "a.txt"), deep]
+
+
+def test_documents_below_a_folder_that_could_not_be_read_are_not_covered() -> None:
+    found = Walk(roots=["/docs"], unreadable=["/docs/locked"])
+    assert found.covers("/docs/a.txt")
+    assert not found.covers("/docs/locked/a.txt")
+    assert found.covers("/docs/locked-not/a.txt")
+    assert not found.covers("/docs-secret/a.txt")
+
+
+def test_everything_is_below_the_root_folder() -> None:
+    assert is_below("/a.txt", "/")
+    assert is_below("/docs", "/docs")
+    assert not is_below("/docs-secret", "/docs")
+
+
+def test_a_moved_file_is_found_at_its_new_place_only(library: Library) -> None:
+    library.write("old/a.txt", "the cat sat")
+    library.sync()
+    (library.folder / "new").mkdir()
+    (library.folder / "old" / "a.txt").rename(library.folder / "new" / "b.txt")
+    assert counts(library.sync()) == (1, 1, 0, 1, 0)
+    assert library.names() == ["new/b.txt"]
+    assert library.text("new/b.txt") == "the cat sat"
+
+
+# What cannot be read
+
+
+def test_a_file_that_has_become_binary_keeps_its_last_version_and_counts_as_failed(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    library.sync()
+    library.write("a.txt", b"\x00\x01\x02\xff" * 100)
+    for _ in range(2):
+        summary = library.sync()
+        assert counts(summary) == (1, 0, 0, 0, 1)
+        assert summary.failed[0].path == str(library.folder / "a.txt")
+        assert library.text("a.txt") == "the cat"
+
+
+def test_a_file_that_may_not_be_read_any_more_keeps_its_last_version(library: Library) -> None:
+    path = library.write("a.txt", "the cat")
+    library.sync()
+    forbid(path)
+    summary = library.sync()
+    assert counts(summary) == (1, 0, 0, 0, 1)
+    assert "Permission denied" in summary.failed[0].reason
+    assert library.text("a.txt") == "the cat"
+
+
+def test_bad_files_never_end_the_run(library: Library) -> None:
+    library.write("a.txt", "the cat")
+    library.write("b.txt", b"\x7fELF\x00\x00\x00")
+    library.write("c.html", b"\x00" * 5000)
+    library.write("d.md", b"\xff\xfe\x00\xd8")
+    library.write("e.md", "[" * 20_000 + ">" * 20_000)
+    library.write("f.txt", "the dog")
+    summary = library.sync()
+    assert summary.files == 6
+    assert summary.indexed + len(summary.failed) == 6
+    assert {str(library.folder / name) for name in ("b.txt", "c.html")} <= {refusal.path for refusal in summary.failed}
+    assert (library.text("a.txt"), library.text("f.txt")) == ("the cat", "the dog")
+    assert all(refusal.reason for refusal in summary.failed)
+
+
+def test_files_of_unknown_types_are_skipped_with_the_reason(library: Library) -> None:
+    library.write("a.xyz", "the cat")
+    library.write("nosuffix", "the cat")
+    os.mkfifo(library.folder / "pipe.txt")
+    summary = library.sync()
+    assert counts(summary) == (0, 0, 0, 0, 0)
+    assert {(Path(refusal.path).name, refusal.reason) for refusal in summary.skipped} == {
+        ("a.xyz", "files of type .xyz are not supported"),
+        ("nosuffix", "files of type nosuffix are not supported"),
+        ("pipe.txt", "not a regular file"),
+    }
+
+
+# Where the walk goes
+
+
+def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(library: Library, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text(CANARY)
+    library.write("a.txt", "the cat")
+    (library.folder / "link.txt").symlink_to(outside / "secret.txt")
+    (library.folder / "linked").symlink_to(outside)
+    (library.folder / "loop").symlink_to(library.folder)
+    (library.folder / "self.txt").symlink_to("self.txt")
+    (library.folder / "dangling.txt").symlink_to("nowhere.txt")
+    summary = library.sync()
+    assert counts(summary) == (1, 1, 0, 0, 0)
+    assert {Path(refusal.path).name for refusal in summary.skipped} == {
+        "link.txt",
+        "linked",
+        "loop",
+        "self.txt",
+        "dangling.txt",
+    }
+    assert CANARY not in " ".join(text for _, text in library.store.chunk_texts())
+    for table in ("chunks", "manifest", "texts"):
+        assert CANARY.encode() not in library.store.client.text(f"SELECT * FROM {table}", "TSV")
+
+
+def test_a_file_that_was_replaced_by_a_symbolic_link_is_deleted(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text(CANARY)
+    path = library.write("a.txt", "the cat")
+    library.sync()
+    path.unlink()
+    path.symlink_to(tmp_path / "secret.txt")
+    assert counts(library.sync()) == (0, 0, 0, 1, 0)
+    assert visible_texts(library.store) == {}
+
+
+@pytest.mark.parametrize("swapped", ["sub", "sub/deep", "sub/deep/a.txt", "."])
+def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
+    library: Library, tmp_path: Path, swapped: str
+) -> None:
+    library.write("sub/deep/a.txt", "the cat")
+    library.write("b.txt", "the dog")
+    found = walk([str(library.folder)])
+    outside, part = tmp_path / "outside", library.folder / swapped
+    shutil.copytree(library.folder, outside)
+    (outside / "sub" / "deep" / "a.txt").write_text(CANARY)
+    shutil.move(part, tmp_path / "aside")
+    part.symlink_to(outside / swapped)
+    encoder, _ = hash_encoder(library.tokenizer)
+    summary = sync(library.store, encoder, found, ASYMMETRIC)
+    failed = {Path(refusal.path).name: refusal.reason for refusal in summary.failed}
+    assert list(failed) == (["b.txt", "a.txt"] if swapped == "." else ["a.txt"])
+    name = library.folder.name if swapped == "." else Path(swapped).name
+    assert failed["a.txt"] in {
+        f"cannot be read: {name} was a folder and is one no longer",
+        "is a symbolic link, whose target is read only where it is given",
+    }
+    assert CANARY.encode() not in library.store.client.text("SELECT * FROM chunks", "TSV")
+
+
+def test_a_file_below_a_folder_that_became_a_link_keeps_its_last_version(library: Library, tmp_path: Path) -> None:
+    library.write("sub/a.txt", "the cat")
+    library.sync()
+    found = walk([str(library.folder)])
+    shutil.move(library.folder / "sub", tmp_path / "aside")
+    (tmp_path / "aside" / "a.txt").write_text(CANARY)
+    (library.folder / "sub").symlink_to(tmp_path / "aside")
+    encoder, _ = hash_encoder(library.tokenizer)
+    assert counts(sync(library.store, encoder, found, ASYMMETRIC)) == (1, 0, 0, 0, 1)
+    assert library.text("sub/a.txt") == "the cat"
+
+
+def test_no_descriptor_stays_open_for_what_was_or_could_not_be_read(library: Library) -> None:
+    library.write("sub/deep/a.txt", "the cat")
+    library.write("sub/deep/b.txt", b"\x00\x01")
+    found = walk([str(library.folder)])
+    shutil.rmtree(library.folder / "sub" / "deep")
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        for file in found.files:
+            with pytest.raises(UnreadableDocument, match="No such file or directory"):
+                file_bytes(file.path, file.source, file.root)
+    library.write("sub/deep/a.txt", "the cat")
+    assert file_bytes(found.files[0].path, "a.txt", library.folder) == b"the cat"
+    assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_symbolic_link_that_is_given_is_read_as_what_it_points_to(library: Library, tmp_path: Path) -> None:
+    path = library.write("a.txt", "the cat")
+    (tmp_path / "link").symlink_to(library.folder)
+    (tmp_path / "link.txt").symlink_to(path)
+    assert counts(library.sync(tmp_path / "link", tmp_path / "link.txt")) == (1, 1, 0, 0, 0)
+    assert library.names() == ["a.txt"]
+
+
+def test_a_folder_whose_name_only_begins_alike_is_another_folder(library: Library) -> None:
+    library.write("docs/a.txt", "the cat")
+    library.write("docs-secret/b.txt", "the dog")
+    library.sync(library.folder / "docs", library.folder / "docs-secret")
+    shutil.rmtree(library.folder / "docs-secret")
+    assert counts(library.sync(library.folder / "docs")) == (1, 0, 1, 0, 0)
+    assert library.names() == ["docs-secret/b.txt", "docs/a.txt"]
+
+
+def test_hidden_and_ignored_folders_and_hidden_files_are_passed_over(library: Library) -> None:
+    for name in (".git/a.txt", "node_modules/b.txt", "__pycache__/c.txt", "venv/d.txt", ".hidden.txt", "seen/e.txt"):
+        library.write(name, "the cat")
+    assert counts(library.sync()) == (1, 1, 0, 0, 0)
+    assert library.names() == ["seen/e.txt"]
+
+
+def test_a_hidden_folder_that_is_given_is_read(library: Library) -> None:
+    library.write(".notes/a.txt", "the cat")
+    assert counts(library.sync(library.folder / ".notes")) == (1, 1, 0, 0, 0)
+
+
+def test_one_folder_in_several_spellings_is_read_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.write("sub/a.txt", "the cat")
+    monkeypatch.chdir(library.folder)
+    summary = library.sync("sub", "./sub/", "sub/a.txt", library.folder / "sub", "sub/../sub")
+    assert counts(summary) == (1, 1, 0, 0, 0)
+    assert [document.source for document in library.store.documents()] == ["sub/a.txt"]
+    for spelling in ("./sub", "sub//", ".", library.folder):
+        assert counts(library.sync(spelling)) == (1, 0, 1, 0, 0)
+        assert library.kernel.calls == 0
+    assert [document.source for document in library.store.documents()] == ["sub/a.txt"]
+
+
+def test_the_source_is_the_path_as_it_was_given(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.write("sub/a.txt", "the cat")
+    monkeypatch.chdir(library.folder)
+    assert [file.source for file in walk(["."]).files] == ["sub/a.txt"]
+    assert [file.source for file in walk(["sub"]).files] == ["sub/a.txt"]
+    assert [file.source for file in walk([str(library.folder)]).files] == [f"{library.folder}/sub/a.txt"]
+
+
+def test_files_come_in_the_same_order_however_the_disk_lists_them(library: Library) -> None:
+    for name in ("b/2.txt", "a.txt", "b/1.txt", "c.txt", "b.txt", "B.txt"):
+        library.write(name, "the cat")
+    found = [os.path.relpath(file.path, library.folder) for file in walk([str(library.folder)]).files]
+    assert found == ["B.txt", "a.txt", "b.txt", "c.txt", "b/1.txt", "b/2.txt"]
+
+
+ODD_NAMES = [
+    b"new\nline.txt",
+    b"esc\x1b[31m.txt",
+    b"bad\xff.txt",
+    b"quote'\".txt",
+    b"-leading.txt",
+    "猫 \u202e.txt".encode(),
+]
+
+
+def test_files_with_odd_names_are_stored_found_and_deleted_like_others(library: Library) -> None:
+    for name in ODD_NAMES:
+        with open(os.fsencode(library.folder) + b"/" + name, "wb") as file:  # noqa: PTH123 (pathlib knows no bytes)
+            file.write(b"the cat")
+    assert counts(library.sync()) == (6, 6, 0, 0, 0)
+    assert counts(library.sync()) == (6, 0, 6, 0, 0)
+    assert "bad\\xff.txt" in library.names()
+    for name in ODD_NAMES:
+        os.unlink(os.fsencode(library.folder) + b"/" + name)  # noqa: PTH108
+    assert counts(library.sync()) == (0, 0, 0, 6, 0)
+
+
+def test_two_names_that_read_the_same_are_one_document_and_one_failure(library: Library) -> None:
+    for name in (b"bad\xff.txt", rb"bad\xff.txt"):
+        with open(os.fsencode(library.folder) + b"/" + name, "wb") as file:  # noqa: PTH123
+            file.write(name)
+    for indexed, unchanged in ((1, 0), (0, 1)):
+        summary = library.sync()
+        assert counts(summary) == (1, indexed, unchanged, 0, 1)
+        assert summary.failed[0].reason == "another file's name reads the same: rename one of them"
+
+
+def test_a_name_that_is_not_text_becomes_text_that_any_encoding_holds() -> None:
+    assert printable(os.fsdecode(b"bad\xff.txt")) == "bad\\xff.txt"
+    assert printable("猫.txt") == "猫.txt"
+
+
+# Interruptions
+
+
+def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -> None:
+    files = LEAST_CHUNKS_PER_WINDOW + 88
+    for number in range(files):
+        library.write(f"{number:03}.txt", f"the cat {number}")
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        library.sync(batches_left=1)  # of the first window, whose texts are short
+    published = len(library.store.documents())
+    assert published == LEAST_CHUNKS_PER_WINDOW
+    assert str(interrupted.value) == (
+        f"{published} of {files} files are in the store, and the same command goes on from there"
+    )
+    assert library.store.damaged_documents() == []
+    library.reopen()
+    assert counts(library.sync()) == (files, files - published, published, 0, 0)
+    assert library.kernel.texts == files - published
+    assert len(library.names()) == library.store.chunk_count() == files
+    assert library.store.damaged_documents() == []
+
+
+def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(library: Library) -> None:
+    paragraphs = [f"{number} " + "the cat sat on " * 40 for number in range(LEAST_CHUNKS_PER_WINDOW + 20)]
+    library.write("long.txt", "\n\n".join(paragraphs))
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 files are in the store"):
+        library.sync(batches_left=1 - (-LEAST_CHUNKS_PER_WINDOW // (TOKENS_PER_BATCH // 176)))  # 176 tokens, padded
+    assert library.kernel.texts > LEAST_CHUNKS_PER_WINDOW
+    assert library.store.documents() == []
+    library.sync()
+    assert library.names() == ["long.txt"]
+    assert library.store.chunk_count() > LEAST_CHUNKS_PER_WINDOW
+
+
+# How far it is
+
+
+@dataclass
+class Hands:
+    """A clock whose hands are moved by what takes time."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class SlowKernel(HashKernel):
+    """Takes its time for each text."""
+
+    hands: Hands = field(default_factory=Hands)
+    seconds: float = 1.0
+
+    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.hands.now += self.seconds * len(ids)
+        return super().forward(ids, lengths)
+
+
+@dataclass
+class Listener:
+    """Progress that compares what it is told with what readers see."""
+
+    store: Store
+    files: int = 0
+    content_bytes: int = 0
+    chunks: int = 0
+    waited: int = 0  # the most chunks that were encoded and belonged to no file that readers see
+
+    def start(self, files: int, content_bytes: int) -> None:
+        pass
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+        self.files += files
+        self.content_bytes += content_bytes
+        self.chunks += chunks
+        if files:
+            assert self.files == len(self.store.documents())
+        self.waited = max(self.waited, self.chunks - self.files)
+
+
+def pipeline_of(library: Library, seconds: float) -> tuple[Pipeline, Listener, Hands]:
+    """A pipeline whose encoder takes so many seconds for a text."""
+    hands, heard = Hands(), Listener(library.store)
+    kernel = SlowKernel(DIMENSIONS, hands=hands, seconds=seconds)
+    encoder = Encoder(tiny_config(library.tokenizer), library.tokenizer, lambda: kernel)
+    return Pipeline(library.store, encoder, ASYMMETRIC, heard, clock=hands), heard, hands
+
+
+def add(pipeline: Pipeline, first: int, count: int) -> None:
+    """Some documents of one chunk."""
+    for number in range(first, first + count):
+        text = f"the cat {number}"
+        pipeline.add(source_document(f"{number}.txt", content=text), chunks_of([text]))
+
+
+def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=1.0)
+    add(pipeline, 0, 3 * LEAST_CHUNKS_PER_WINDOW + 10)
+    assert heard.files == pipeline.published == 3 * LEAST_CHUNKS_PER_WINDOW
+    assert heard.waited == LEAST_CHUNKS_PER_WINDOW
+    pipeline.finish()
+    assert heard.files == heard.chunks == len(library.store.documents()) == 3 * LEAST_CHUNKS_PER_WINDOW + 10
+    assert heard.content_bytes == sum(len(f"the cat {number}") for number in range(heard.files))
+
+
+def test_a_fast_encoder_gets_wide_windows(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / 100)
+    add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW + 99)
+    assert heard.files == LEAST_CHUNKS_PER_WINDOW
+    add(pipeline, 1000, 1)
+    assert heard.files == LEAST_CHUNKS_PER_WINDOW + 100
+    pipeline.finish()
+
+
+def test_a_document_does_not_wait_for_others_that_are_slow_to_read(library: Library) -> None:
+    pipeline, heard, hands = pipeline_of(library, seconds=0.0)
+    add(pipeline, 0, 1)
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 1, 1)
+    assert heard.files == 0
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 2, 1)
+    assert heard.files == 3
+    hands.now += SECONDS_PER_WINDOW / 2
+    add(pipeline, 3, 1)
+    assert heard.files == 3
+    pipeline.finish()
+    assert heard.files == 4
+
+
+# The command
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> str:
+    """A folder that `--model` takes."""
+    return str(write_tiny_checkpoint(tmp_path_factory.mktemp("model") / "tiny", tokenizer))
+
+
+@dataclass
+class Command:
+    """`python -m ingest` in this process, with a store and a tiny model."""
+
+    store: str
+    model: str
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr."""
+        options = ["--db", self.store, "--model", self.model]
+        code = run_command(ingest.command_line.command, [*arguments, *options])
+        captured = self.capsys.readouterr()
+        return code, captured.out, captured.err
+
+
+@pytest.fixture
+def command(tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str], location: str) -> Command:
+    (tmp_path / "docs").mkdir(exist_ok=True)
+    return Command(location, model, capsys)
+
+
+def test_the_json_summary_has_the_promised_fields(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "a.txt").write_text("the cat")
+    (tmp_path / "docs" / "b.txt").write_bytes(b"\x00\x01")
+    (tmp_path / "docs" / "c.xyz").write_text("")
+    code, out, err = command.run(str(tmp_path / "docs"), "--json")
+    assert (code, err) == (EXIT_SOME_FAILED, "")
+    assert len(out.splitlines()) == 1
+    record = json.loads(out)
+    assert list(record) == ["files", "indexed", "unchanged", "deleted", "skipped", "failed", "chunks", "seconds"]
+    assert [record[name] for name in ("files", "indexed", "unchanged", "deleted", "chunks")] == [2, 1, 0, 0, 1]
+    for name, file in (("skipped", "c.xyz"), ("failed", "b.txt")):
+        assert [(list(refusal), refusal["path"]) for refusal in record[name]] == [
+            (["path", "reason"], str(tmp_path / "docs" / file))
+        ]
+    assert isinstance(record["seconds"], float)
+
+
+def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "docs" / "a.txt").write_text("the cat")
+    (tmp_path / "docs" / "c.xyz").write_text("")
+    code, out, err = command.run(str(tmp_path / "docs"))
+    assert code == EXIT_OK
+    assert out.startswith("1 file: 1 indexed, 0 unchanged, 0 deleted, 1 skipped (1 .xyz), 0 failed; 1 chunk in ")
+    assert err == f"skipped {tmp_path}/docs/c.xyz: files of type .xyz are not supported\n"
+    code, out, _ = command.run(str(tmp_path / "docs"))
+    assert code == EXIT_OK
+    assert out.startswith("1 file: 0 indexed, 1 unchanged")
+
+
+@pytest.mark.parametrize("name", ["c.xyz", "report.docx", "nosuffix", "pipe.txt"])
+def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Command, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "docs" / name
+    if name == "pipe.txt":
+        os.mkfifo(path)
+    else:
+        path.write_text("the cat")
+    for options in ([], ["--dry-run"]):
+        code, out, err = command.run(str(path), *options)
+        assert code == EXIT_SOME_FAILED
+        assert f"{path}: " in out + err
+    code, out, _ = command.run(str(path), str(tmp_path / "docs"), "--json")
+    record = json.loads(out)
+    assert code == EXIT_SOME_FAILED
+    assert [refusal["path"] for refusal in record["failed"]] == [str(path)]
+
+
+def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: Library) -> None:
+    path = library.write("a.txt", "the cat")
+    library.sync()
+    path.unlink()
+    os.mkfifo(path)
+    assert counts(library.sync(path)) == (0, 0, 0, 0, 1)
+    assert library.text("a.txt") == "the cat"
+
+
+def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> None:
+    for number in range(7):
+        (tmp_path / "docs" / f"{number}.pdf").write_text("")
+    for name in ("a.DOCX", "b.docx", "b.Docx", "copyright", "v1.2 of all"):
+        (tmp_path / "docs" / name).write_text("")
+    (tmp_path / "docs" / "link").symlink_to("copyright")
+    code, out, err = command.run(str(tmp_path / "docs"))
+    kinds = "7 .pdf, 3 .docx, 2 without a type, 1 symbolic link"
+    assert code == EXIT_OK
+    assert err.splitlines() == [
+        f"skipped: {kinds} (--dry-run names each)",
+        "nothing to index: none of what was found is Markdown, reStructuredText, HTML, plain text or source code",
+    ]
+    assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
+
+
+def test_an_empty_folder_is_no_silent_success(command: Command, tmp_path: Path) -> None:
+    for options in ([], ["--dry-run"]):
+        code, _, err = command.run(str(tmp_path / "docs"), *options)
+        assert (code, err) == (EXIT_OK, "nothing to index: no files were found\n")
+
+
+def test_a_name_cannot_forge_a_line_in_any_list(command: Command, tmp_path: Path) -> None:
+    forged = "a\nfailed b.md: lost\u2028\u0085\u061c\u202e\rskip"
+    for ending, content in (("txt", b"\x00\x01"), ("xyz", b""), ("md", b"the cat"), ("x\ny", b"")):
+        (tmp_path / "docs" / f"{forged}.{ending}").write_bytes(content)
+    (tmp_path / "docs" / f"{forged}.link").symlink_to("nowhere")
+    for options, lines in ((["--dry-run"], 6), ([], 5)):  # five names; and one line of counts
+        _, out, err = command.run(str(tmp_path / "docs"), *options)
+        shown = (out + err).splitlines()
+        assert len(shown) == lines
+        assert all(line.isprintable() for line in shown)
+        assert all(
+            "a\\u000afailed b.md: lost\\u2028\\u0085\\u061c\\u202e\\u000dskip" in line
+            for line in shown
+            if "docs/" in line
+        )
+    _, out, _ = command.run(str(tmp_path / "docs"), "--json")
+    assert {Path(refusal["path"]).name for refusal in json.loads(out)["skipped"]} == {
+        f"{forged}.xyz", f"{forged}.x\ny", f"{forged}.link"
+    }  # fmt: skip
+
+
+def test_the_exit_code_is_1_for_a_missing_path_and_no_store_is_made(command: Command, tmp_path: Path) -> None:
+    code, out, err = command.run(str(tmp_path / "nowhere"))
+    assert (code, out) == (EXIT_ERROR, "")
+    assert err.startswith(f"error: {tmp_path}/nowhere: No such file or directory; nothing was changed")
+    with pytest.raises(StoreError, match=r"there is no store at|is empty"):
+        Store.open(command.store)
+
+
+@pytest.mark.parametrize("arguments", [[], [".", "--quantizer", "ternary"], [".", "--no-such-option"]])
+def test_the_exit_code_is_2_for_a_wrong_call(command: Command, arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.run(*arguments)
+    assert ended.value.code == EXIT_USAGE
+    error = command.capsys.readouterr().err
+    assert error.startswith("python -m ingest: ")
+    assert len(error.splitlines()) == 1
+
+
+def test_the_exit_code_is_2_for_a_location_of_no_known_kind(command: Command, tmp_path: Path) -> None:
+    command.store = "mysql://host/db"
+    code, _, err = command.run(str(tmp_path / "docs"))
+    assert code == EXIT_USAGE
+    assert err.startswith("error: --db mysql")
+
+
+def test_the_exit_code_is_4_when_a_file_failed_and_the_others_are_stored(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "a.txt").write_text("the cat")
+    (tmp_path / "docs" / "b.txt").write_bytes(b"\x00\x01")
+    code, out, err = command.run(str(tmp_path / "docs"))
+    assert code == EXIT_SOME_FAILED
+    assert "1 indexed" in out
+    assert err.startswith(f"failed {tmp_path}/docs/b.txt: ")
+    with Store.open(command.store) as store:
+        assert [document.source for document in store.documents()] == [str(tmp_path / "docs" / "a.txt")]
+
+
+def test_names_cannot_send_escapes_to_the_terminal(command: Command, tmp_path: Path) -> None:
+    for name in ODD_NAMES:
+        with open(os.fsencode(tmp_path) + b"/docs/" + name, "wb") as file:  # noqa: PTH123
+            file.write(b"\x00\x01")
+    for arguments in (["--dry-run"], [], ["--json"], ["--dry-run", "--json"]):
+        code, out, err = command.run(str(tmp_path / "docs"), *arguments)
+        assert code == (EXIT_OK if "--dry-run" in arguments else EXIT_SOME_FAILED)
+        for text in (out, err):
+            assert not {"\x1b", "\u202e", "\udcff"} & set(text)
+            assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_another_quantizer_than_the_stores_is_refused(command: Command, tmp_path: Path) -> None:
+    assert command.run(str(tmp_path / "docs"), "--quantizer", "symmetric")[0] == EXIT_OK
+    assert command.run(str(tmp_path / "docs"))[0] == EXIT_OK
+    code, _, err = command.run(str(tmp_path / "docs"), "--quantizer", "asymmetric")
+    assert code == EXIT_ERROR
+    assert "use `--quantizer symmetric`" in err
+
+
+def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(library: Library, command: Command) -> None:
+    for name in ("gone.txt", "changed.txt", "same.txt"):
+        library.write(name, "the cat")
+    library.sync()
+    (library.folder / "gone.txt").unlink()
+    library.write("changed.txt", "the dog")
+    library.write("new.txt", "the fox")
+    before = (library.blocks(), library.store.epoch())
+    code, out, err = command.run(str(library.folder), "--dry-run")
+    assert (code, err) == (EXIT_OK, "")
+    assert out.splitlines() == [
+        f"add     {library.folder}/new.txt",
+        f"replace {library.folder}/changed.txt",
+        f"delete  {library.folder}/gone.txt",
+        "would add 1, replace 1, delete 1 and leave 1 of 3 files unchanged; nothing was changed",
+    ]
+    _, out, _ = command.run(str(library.folder), "--dry-run", "--json")
+    assert json.loads(out) == {
+        "add": [f"{library.folder}/new.txt"],
+        "replace": [f"{library.folder}/changed.txt"],
+        "delete": [f"{library.folder}/gone.txt"],
+        "unchanged": [f"{library.folder}/same.txt"],
+        "skipped": [],
+        "failed": [],
+    }
+    assert (library.blocks(), library.store.epoch()) == before
+
+
+def test_a_dry_run_for_a_new_store_loads_neither_a_model_nor_a_database(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("the cat")
+    program = (
+        "import sys; from ingest.command_line import command\n"
+        "assert command(sys.argv[1:]) == 0\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    finished = run_python("-c", program, str(tmp_path / "docs"), "--dry-run", "--db", str(tmp_path / "store"))
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert "would add 1" in finished.stdout
+    assert not (tmp_path / "store").exists()
+
+
+# Waits, after the first documents have been published, for a line on stdin that never comes.
+STOPS_AFTER_THE_FIRST_WINDOW = """
+import sys
+from ingest.command_line import command
+from sql.base import terminal
+from sql.base.start import prepare_process
+
+class Waits(terminal.Lines):
+    def advance(self, files=0, content_bytes=0, chunks=0):
+        super().advance(files, content_bytes, chunks)
+        if files:
+            terminal.note(f"published {files}")
+            sys.stdin.readline()
+
+prepare_process()
+terminal.Lines = Waits
+sys.exit(terminal.run_command(command))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_on_from_there(
+    command: Command, tmp_path: Path, number: int, code: int, word: str
+) -> None:
+    files = LEAST_CHUNKS_PER_WINDOW + 10
+    for name in range(files):
+        (tmp_path / "docs" / f"{name:02}.txt").write_text(f"the cat {name}")
+    arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr.readline() == f"published {LEAST_CHUNKS_PER_WINDOW}\n"
+        process.send_signal(number)
+        assert process.stderr.read() == (
+            f"{word}: {LEAST_CHUNKS_PER_WINDOW} of {files} files are in the store, and the same command goes on from there\n"
+        )
+        assert process.stdout.read() == ""
+    assert process.returncode == code
+    _, out, _ = command.run(str(tmp_path / "docs"), "--json")
+    record = json.loads(out)
+    assert (record["unchanged"], record["indexed"]) == (LEAST_CHUNKS_PER_WINDOW, 10)

@@ -1,0 +1,286 @@
+"""The extractive answer: exact quotations with their places, or none at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from rag.answer.answer import (
+    Answer,
+    Citation,
+    answer_question,
+    candidate_sentences,
+    count_lines,
+    shared_words,
+    stems,
+    whole_list,
+    with_names_first,
+)
+from rag.answer.quotation import Context
+from rag.encoder.encoder import Encoder, load_encoder
+from rag.retrieve.retriever import Rarities
+from rag.text.identifiers import folded, identifiers
+from sql.base.settings import Settings
+from sql.records import Hit, Lead, Outline, Section
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+TEXT = (
+    "# Visiting\n\n"
+    "The museum opens at nine in the morning.\nTickets cost twelve euros, and children enter for free.\n\n"
+    "The café on the roof serves soup until four o'clock. Dogs are not allowed anywhere in the building.\n"
+)
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return load_encoder(Settings(store=".rag", model=None, cache=tmp_path_factory.mktemp("cache"), offline=True))
+
+
+def hit(text: str, start: int = 0, line: int = 1, score: float = 0.5, source: str = "visit.md") -> Hit:
+    return Hit(source, "Visiting", "Visiting", start, start + len(text), line, 0, text, UUID(int=1), 0, score)
+
+
+def ask(question: str, hits: Sequence[Hit], encoder: Encoder) -> Answer:
+    query = encoder.encode_query(question)
+    vectors = encoder.encode_documents([one.text for one in hits]) if hits else np.empty((0, 384), np.float32)
+    scored = [replace(one, score=float(vector @ query)) for one, vector in zip(hits, vectors, strict=True)]
+    return answer_question(question, query, scored, encoder)
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "line"),
+    [
+        ("When does the museum open?", "The museum opens at nine in the morning.", 3),
+        ("What is the price of a ticket?", "Tickets cost twelve euros, and children enter for free.", 4),
+        ("Are dogs allowed in the museum?", "Dogs are not allowed anywhere in the building.", 6),
+    ],
+)
+def test_the_sentence_that_answers_is_quoted_first_with_its_line(
+    encoder: Encoder, question: str, sentence: str, line: int
+) -> None:
+    answer = ask(question, [hit(TEXT)], encoder)
+    assert (answer.citations[0].text, answer.citations[0].line) == (sentence, line)
+    assert answer.text.startswith(f"{sentence} [1]")
+
+
+def test_every_quotation_is_the_texts_own_at_its_offsets(encoder: Encoder) -> None:
+    before = "x" * 100
+    answer = ask("What does a ticket cost and when does the museum open?", [hit(TEXT, start=100, line=9)], encoder)
+    assert answer.answered
+    for citation in answer.citations:
+        assert (before + TEXT)[citation.start : citation.end] == citation.text
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who discovered penicillin?",
+        "How do I configure a Kubernetes ingress?",
+        "asdf qwer zxcv",
+        "???",
+        "Was kostet ein Flug nach Lima?",
+    ],
+)
+def test_a_question_that_the_documents_cannot_answer_gets_none(encoder: Encoder, question: str) -> None:
+    answer = ask(question, [hit(TEXT)], encoder)
+    assert not answer.answered
+    assert answer.text == ""
+
+
+def test_nothing_found_is_no_answer(encoder: Encoder) -> None:
+    assert not ask("When does it open?", [], encoder).answered
+    assert not ask("When does it open?", [hit("# Visiting"), hit("| --- | --- |")], encoder).answered
+
+
+def test_overlapping_chunks_offer_a_sentence_once() -> None:
+    second = TEXT.index("Tickets")
+    found = candidate_sentences([hit(TEXT, score=0.9), hit(TEXT[second:], start=second, line=4, score=0.4)])
+    assert len(found) == len({(one.quotation.start, one.quotation.end) for one in found}) == 4
+    assert {one.hit.score for one in found} == {0.9}
+
+
+def test_a_question_is_never_the_answer(encoder: Encoder) -> None:
+    text = "When does the museum open?\n\n```\nask 'When does the museum open?'\n```\n\nThe museum opens at nine."
+    answer = ask("When does the museum open?", [hit(text)], encoder)
+    assert [citation.text for citation in answer.citations] == ["The museum opens at nine."]
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["opening hours", "The opening hours are", "The opening hours are nine to five.", "Opening hours?"],
+)
+def test_a_sentence_that_holds_the_very_words_of_the_question_answers_it(encoder: Encoder, question: str) -> None:
+    text = "Tickets cost twelve euros.\n\nThe opening hours are nine to five. Dogs stay outside."
+    answer = ask(question, [hit(text)], encoder)
+    assert answer.citations[0].text == "The opening hours are nine to five."
+
+
+def test_a_sentence_longer_than_the_encoder_reads_is_quoted_whole(encoder: Encoder) -> None:
+    sentence = "The museum opens at nine " + "and then again at ten " * 100 + "in the morning."
+    answer = ask("When does the museum open?", [hit(sentence[:700])], encoder)
+    assert answer.citations[0].text == sentence[:700].strip()
+
+
+def test_rare_words_count_more_than_common_ones() -> None:
+    sentences = ["The cat is here.", "The dog is here.", "The parrot is here.", "It is the end."]
+    scores = shared_words("Is the parrot here?", sentences)
+    assert int(np.argmax(scores)) == 2
+    assert scores[2] == pytest.approx(1)
+    assert shared_words("?!", sentences).tolist() == [0, 0, 0, 0]
+
+
+def test_words_that_are_rare_in_the_store_count_more_than_those_that_are_common_there() -> None:
+    sentences = ["The kiln is hot.", "The glaze is hot."]
+    assert shared_words("kiln glaze", sentences).tolist() == pytest.approx([0.5, 0.5])
+    kiln, glaze = shared_words("kiln glaze", sentences, Rarities("en", {"kiln": 900, "glaze": 2}, 1000))
+    assert kiln < 0.4 < 0.6 < glaze
+
+
+def test_numbers_are_compared_whole() -> None:
+    assert shared_words("4711001", ["4711002", "4711001"]).tolist() == [0, 1]
+
+
+def test_stems_ignore_case_and_endings() -> None:
+    assert stems("Quantized QUANTIZATION") == {"quanti"}
+    assert stems("dog dogs") == {"dog"}
+    assert stems("open opens") == {"ope"}
+
+
+def test_lines_are_counted_by_every_kind_of_line_end() -> None:
+    assert count_lines("a\nb\r\nc\rd") == 3
+
+
+# Exact names
+
+PRICES = "| Part | Price |\n|---|---|\n" + "".join(f"| P-{n:04} | {3 * n} EUR |\n" for n in range(130, 145))
+SETTINGS = "# Options\n\nAll of them may be left out.\n\n- `dedupingInterval: 2000`\n- `refreshInterval: 0`\n- `retryCount: 5`\n"
+HOSTS = "The printer has the address 192.168.0.7 on every floor.\n\nThe scanner has the address 192.168.0.75 there.\n"
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "quoted"),
+    [
+        ("P-0137", PRICES, "| P-0137 | 411 EUR |"),
+        ("How much does part P-0137 cost?", PRICES, "| P-0137 | 411 EUR |"),
+        ("price of p-0142", PRICES, "| P-0142 | 426 EUR |"),
+        ("dedupingInterval", SETTINGS, "- `dedupingInterval: 2000`"),
+        ("What is the default of retryCount?", SETTINGS, "- `retryCount: 5`"),
+        ("What is 192.168.0.75?", HOSTS, "The scanner has the address 192.168.0.75 there."),
+        ("192.168.0.7", HOSTS, "The printer has the address 192.168.0.7 on every floor."),
+    ],
+)
+def test_an_exact_name_is_answered_by_what_holds_it_and_by_nothing_else(
+    encoder: Encoder, question: str, text: str, quoted: str
+) -> None:
+    assert [citation.text for citation in ask(question, [hit(text)], encoder).citations] == [quoted]
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("How much does part P-9137 cost?", PRICES),
+        ("P-013", PRICES),
+        ("What is the default of cacheInterval?", SETTINGS),
+        ("Which device has the address 192.168.0.8?", HOSTS),
+    ],
+)
+def test_a_name_that_the_documents_do_not_hold_is_not_answered_by_another_one(
+    encoder: Encoder, question: str, text: str
+) -> None:
+    assert not ask(question, [hit(text)], encoder).answered
+
+
+def test_the_heading_above_may_hold_the_name_that_was_asked_for(encoder: Encoder) -> None:
+    text = "## max_connections\n\nThe default is 100.\n\n## max_workers\n\nThe default is 8.\n"
+    second = text.index("## max_workers")
+    outline = Outline((Section(0, 18, "max_connections"), Section(second, second + 14, "max_workers")))
+    (citation,) = ask("default of max_workers", [replace(hit(text), outline=outline)], encoder).citations
+    assert (citation.text, citation.heading) == ("The default is 8.", "max_workers")
+
+
+# What belongs to a sentence
+
+
+def test_the_header_of_a_table_is_quoted_above_its_row(encoder: Encoder) -> None:
+    header = "| Part | Price |"
+    row = "| P-0137 | 411 EUR |"
+    outline = Outline((), (Lead(500, 500 + len(PRICES), 40, 40 + len(header), header),))
+    rows = PRICES[PRICES.index("| P-") :]
+    answer = ask("P-0137", [replace(hit(rows, start=500), outline=outline)], encoder)
+    assert answer.citations[0].context == Context(40, 40 + len(header), header)
+    assert answer.text == f"{header}\n{row} [1]"
+
+
+def test_two_rows_of_a_table_have_its_header_once() -> None:
+    context = Context(0, 9, "| a | b |")
+    rows = [Citation("t.md", n, n + 9, 1, 0, "", f"| {n} | 22 |", 1.0, context) for n in (10, 20)]
+    assert Answer("?", tuple(rows)).text == "| a | b |\n| 10 | 22 | [1]\n| 20 | 22 | [2]"
+
+
+def test_a_list_is_quoted_with_the_sentence_that_introduces_it_and_not_twice(encoder: Encoder) -> None:
+    text = "Dogs bark.\n\nThe museum shows these things:\n\n- old coins\n- round stones\n- dried plants\n\nCats purr.\n"
+    answer = ask("What does the museum show?", [hit(text)], encoder)
+    assert [one.text for one in answer.citations] == [text[12:-13]]
+    assert answer.text == "The museum shows these things:\n- old coins\n- round stones\n- dried plants [1]"
+
+
+def test_several_items_of_a_list_are_quoted_as_the_list_that_they_are() -> None:
+    lead = Context(0, 12, "It consists:")
+    items = [Citation("a.md", n, n + 5, 1, 0, "", "- one", 0.9, lead) for n in (20, 14)]
+    whole = Citation("a.md", 0, 25, 1, 0, "", "It consists:\n- two\n- one", 0.2, lines=True)
+    assert whole_list(items[0], items, [*items, whole]) == replace(whole, score=0.9)
+    assert whole_list(items[0], items[:1], [*items, whole]) == items[0]
+    assert whole_list(items[0], items, items) == items[0]
+
+
+def test_a_setting_is_a_line_of_its_own(encoder: Encoder) -> None:
+    text = "dedupingInterval: 2000\nrefreshInterval: 0\nmax_connections = 100\n"
+    (citation,) = ask("What is max_connections?", [hit(text)], encoder).citations
+    assert citation.text == "max_connections = 100"
+
+
+@pytest.mark.parametrize(
+    "asked", ["## Do you ship to Norway?", "**Do you ship to Norway?**", "Q: Do you ship to Norway?"]
+)
+def test_the_answer_below_a_question_is_found_by_the_question(encoder: Encoder, asked: str) -> None:
+    text = f"## How long does it take?\n\nThree days.\n\n{asked}\n\nNot at present.\n\n## Which cards are taken?\n\nNone.\n"
+    assert ask("Do you ship to Norway?", [hit(text)], encoder).citations[0].text == "Not at present."
+
+
+def test_chunks_that_hold_an_exact_name_come_before_those_that_hold_its_parts() -> None:
+    texts = ["max and tokens", "--max-tokens-total", "`--max-tokens N`", "tokens", "--max-tokens 5"]
+    found = with_names_first([hit(text) for text in texts], identifiers("What does --max-tokens do?"))
+    assert [one.text for one in found] == [texts[2], texts[4], texts[0], texts[1], texts[3]]
+
+
+def test_the_words_of_the_heading_count_for_the_sentences_below_it(encoder: Encoder) -> None:
+    text = "## A served model\n\nStart one and give its URL.\n\n## A local model\n\nPut one and give its path.\n"
+    sections = (Section(0, 17, "Models > A served model"), Section(48, 64, "Models > A local model"))
+    found = ask("served model", [replace(hit(text), outline=Outline(sections))], encoder)
+    assert found.citations[0].text == "Start one and give its URL."
+
+
+@pytest.mark.parametrize(("typed", "written"), [("isiklar", "ışıklar"), ("lodz", "Łódź"), ("scoala", "Școala")])
+def test_a_word_typed_without_accents_is_shared(typed: str, written: str) -> None:
+    assert list(shared_words(typed, [f"Here {written} stands.", "Nothing here."])) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u2060", "\u200b", "\u200c", "\u200d", "\ufeff"])
+def test_a_character_that_nobody_sees_divides_no_word_of_a_question_or_sentence(unseen: str) -> None:
+    whole, divided = "thermocouple", f"thermo{unseen}couple"
+    for typed, written in ((divided, whole), (whole, divided), (divided, divided)):
+        assert list(shared_words(typed, [f"One {written} is enough.", "Nothing here."])) == [1.0, 0.0]
+    assert [one.text for one in identifiers(f"P-01{unseen}37")] == ["p-0137"]
+    assert identifiers("P-0137")[0].is_in(folded(f"Part P-0{unseen}137 is here."))
+
+
+def test_a_word_in_the_heading_counts_half_of_one_in_the_sentence() -> None:
+    sentences = ["The kiln takes nine hours.", "Nine hours are enough.", "Nine hours are enough."]
+    own, around, neither = shared_words("kiln", sentences, headings=["Firing", "The kiln", "Firing"])
+    assert (own, around, neither) == (1.0, 0.5, 0.0)

@@ -1,0 +1,167 @@
+"""What can be quoted of a chunk: sentences with what they announce, cut between items, and never what only asks."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from rag.answer.quotation import MOST_CHARACTERS, MOST_LINES, asks, carried, quotations, says_something
+from sql.records import Hit, Outline, Section
+
+
+def quoted(text: str, start: int = 0, outline: Outline | None = None) -> list[str]:
+    """The texts of what can be quoted, each compared with the place it gives."""
+    hit = Hit("a.md", "A", "A", start, start + len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=outline or Outline())
+    found = list(quotations(hit))
+    for one in found:
+        assert text[one.start - start : one.end - start] == one.text
+    return [one.text for one in found]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "When is it?",
+        "何時ですか？",
+        "متى يفتح المتحف؟",
+        "Πότε ανοίγει;",
+        "Πότε ανοίγει\u037e",
+        "`ask 'When?'`",
+        "Really?!",
+        "**Why?** [3]",
+    ],
+)
+def test_a_sentence_that_ends_with_a_question_mark_asks(text: str) -> None:
+    assert asks(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["When? At nine.", "| When does it open? | At nine. |", "Kiln temperature", "The kiln is hot;", "x = a ? b : c;"],
+)
+def test_no_other_sentence_asks(text: str) -> None:
+    assert not asks(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("It takes:\n\n- a cup\n- a spoon\n\nThen wait.", "It takes:\n\n- a cup\n- a spoon"),
+        ("It takes:\n1. a cup\n   of milk\n2. a spoon", "It takes:\n1. a cup\n   of milk\n2. a spoon"),
+        (
+            "Before you begin, you need\n\n- a cup\n- a spoon\n\nBye.",
+            "Before you begin, you need\n\n- a cup\n- a spoon",
+        ),
+        (".. option:: --all\n\n   Shows all.\n\nBye.", ".. option:: --all\n\n   Shows all."),
+        ("To see it, run\n\n```\nls\n```", "To see it, run\n\n```\nls\n```"),
+        ("It takes these things.\n\n* a cup\n* a spoon\n", "It takes these things.\n\n* a cup\n* a spoon"),
+        ("Run:\n\n```sh\nmake all\n\nmake test\n```\n\nDone.", "Run:\n\n```sh\nmake all\n\nmake test\n```"),
+        ("Run::\n\n    make all\n    make test\n\nDone.", "Run::\n\n    make all\n    make test"),
+        ("Prices:\n\n| a | b |\n|---|---|\n| c | 4 |\n\nBye.", "Prices:\n\n| a | b |\n|---|---|\n| c | 4 |"),
+        (
+            "The law reads:\n\nNobody may enter\nat night.\n\nIt is old.",
+            "The law reads:\n\nNobody may enter\nat night.",
+        ),
+        ("- Options:\n  - one\n  - two\n- Other", "- Options:\n  - one\n  - two"),
+        ("It takes:\r\n\r\n- a cup\r\n- a spoon\r\n", "It takes:\r\n\r\n- a cup\r\n- a spoon"),
+    ],
+)
+def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
+    end = len(text.splitlines()[0])
+    assert carried(text, 0, end) == (len(whole), False)
+    assert whole in quoted(text) or len(whole.split()) < 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is hot.\n\n- a cup\n- a spoon",
+        "It takes:\n\n# Next\n\nText.",
+        "- first:\n- second",
+        "It takes:",
+        "| one | two | three |\n| four | five | six |",
+        "make the whole thing\n```\n\nDone.",
+        "Cups and spoons\n\nGo on.",
+        "kiln: hot and dry\n- a cup",
+        "It is hot. These follow:",
+    ],
+)
+def test_nothing_else_comes_along(text: str) -> None:
+    end = text.index("\n") if "\n" in text else len(text)
+    assert carried(text, 0, end) == (end, False)
+
+
+def test_a_long_list_is_cut_between_items() -> None:
+    text = "It takes:\n\n" + "".join(f"- thing {n}\n" for n in range(100))
+    end, is_cut = carried(text, 0, 9)
+    assert is_cut
+    assert text[:end].endswith(f"- thing {MOST_LINES - 1}")
+    wide = "It takes:\n\n" + "".join(f"- {'thing ' * 60}{n}\n" for n in range(9))
+    end, is_cut = carried(wide, 0, 9)
+    assert is_cut
+    assert wide[end] == "\n"
+    assert 0 < end - 9 <= MOST_CHARACTERS + 2
+
+
+@pytest.mark.parametrize("text", ["| P-0137 | 4.20 |", "dedupingInterval: 2000", "retries = 5", "It rains here."])
+def test_a_name_and_a_value_say_something(text: str) -> None:
+    assert says_something(text)
+
+
+@pytest.mark.parametrize("text", ["| P-0137 | |", "Nine hours", "Note:", "---", "| - | - |"])
+def test_a_word_or_two_say_nothing_by_themselves(text: str) -> None:
+    assert not says_something(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# How to open the door",
+        "How to open it\n==============",
+        "How to open it\n~~~~~~~~~~~~~~",
+        "| --- | --- |",
+        "```python",
+    ],
+)
+def test_headings_and_rules_are_not_quoted(text: str) -> None:
+    assert quoted(f"{text}\n\nTurn the round handle.") == ["Turn the round handle."]
+
+
+def test_a_heading_without_markup_is_known_by_the_outline() -> None:
+    text = "How to open the door\n\nTurn the round handle."
+    assert quoted(text, 30, Outline((Section(30, 50, "How to open the door"),))) == ["Turn the round handle."]
+
+
+def answers(text: str, outline: Outline | None = None) -> list[tuple[str, str]]:
+    """What can be quoted of a text, each with the question that it answers, if it answers one."""
+    hit = Hit("a.md", "A", "A", 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=outline or Outline())
+    return [(one.question or (one.context.text if one.context else ""), one.text) for one in quotations(hit)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "## Do you ship to Norway?\n\nNot yet.\n\nWe ship to Sweden.",
+        "## Do you ship to Norway? {#ship}\n\nNot yet.\n\nWe ship to Sweden.",
+        "Do you ship to Norway?\r\n======================\r\n\r\nNot yet.\r\n\r\nWe ship to Sweden.",
+        "Do you ship to Norway? Not yet.\n\nWe ship to Sweden.",
+        "Do you ship to Norway?\nNot yet.\n\nWe ship to Sweden.",
+    ],
+)
+def test_what_follows_a_question_answers_it_however_short(text: str) -> None:
+    assert answers(text) == [("Do you ship to Norway?", "Not yet."), ("", "We ship to Sweden.")]
+
+
+def test_the_items_of_a_list_below_a_question_answer_it() -> None:
+    text = "## What do I need?\n\n- a cup\n\n- a spoon\n\nThen wait for it."
+    assert [question for question, _ in answers(text)] == ["What do I need?", "What do I need?", ""]
+
+
+def test_a_heading_ends_what_the_question_above_it_asks() -> None:
+    assert answers("## Why?\n\n## Shipping abroad\n\nIt takes a week.") == [("", "It takes a week.")]
+
+
+def test_a_question_in_a_heading_without_markup_is_known_by_the_outline() -> None:
+    text = "Is it free?\n\nYes, for pupils."
+    assert answers(text, Outline((Section(0, 11, "Is it free?"),))) == [("Is it free?", "Yes, for pupils.")]

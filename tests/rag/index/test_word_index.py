@@ -1,0 +1,141 @@
+"""Words of an older analyser are made anew from the stored texts, wherever that is stopped; readers are told meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from migration_worker import CHANGES, stop_before
+from support import QUANTIZER, draft_document, identity
+
+from rag.index.word_index import REMOVING, add_words
+from rag.retrieve.retriever import Retriever
+from rag.text.analyser import ANALYSER
+from sql.base.errors import StoreMismatch
+from sql.engine.client import Client
+from sql.engine.statements import Statement
+from sql.records import ChunkWords
+from sql.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXTS = {"kiln": ["The kilns are hot.", "All the kilns of the town"], "list": ["kilns: one, two"], "empty": []}
+OLD = "words 0"
+
+
+class Stopped(BaseException):
+    """What stops a run before one of its changes."""
+
+
+def write_old_store(location: str) -> None:
+    """A store whose words an older analyser has made, that left them as they are."""
+    with Store.open(location, write=True) as store:
+        store.prepare(identity(), QUANTIZER, OLD)
+        for path, texts in TEXTS.items():
+            draft = draft_document(store, path, texts, words=[ChunkWords("", {"old": 1, "kilns": 1}) for _ in texts])
+            store.publish([draft])
+
+
+def kilns(store: Store) -> list[tuple[str, int]]:
+    return sorted((hit.source, hit.chunk_index) for hit in Retriever(store, None).retrieve("kiln", 9, mode="bm25"))
+
+
+ALL = [("kiln", 0), ("kiln", 1), ("list", 0)]
+
+
+def assert_made_anew(store: Store) -> None:
+    assert kilns(store) == ALL
+    assert store.term_frequencies(["old"], store.epoch()) == {}
+    assert store.damaged_documents() == []
+    assert store.client.text("SELECT count() FROM lengths", "TSV") == b"3\n"
+
+
+def test_words_of_an_older_analyser_are_made_anew(tmp_path: Path) -> None:
+    write_old_store(str(tmp_path / "store"))
+    said: list[str] = []
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        remedy = rf"was written with the analyser '{OLD}'.*next ingest or with `python -m rag migrate --db {tmp_path}"
+        with pytest.raises(StoreMismatch, match=remedy):
+            kilns(store)
+        epoch = store.epoch()
+        assert add_words(store, announce=said.append) == 2
+        assert add_words(store, announce=said.append) == 0
+        assert [sentence.partition(": ")[2] for sentence in said] == [
+            f"removing the words of the analyser '{OLD}'",
+            "making the words of 2 documents from their stored texts",
+        ]
+        assert store.epoch() == epoch
+        assert_made_anew(store)
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_run_that_is_stopped_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    write_old_store(str(tmp_path / "old"))
+    number = 1
+    while stop_and_finish(
+        shutil.copytree(tmp_path / "old", tmp_path / str(number), symlinks=True), number, monkeypatch
+    ):
+        number += step
+    assert number > 8  # three revisions, two deletions before and two after, two inserts
+
+
+def stop_and_finish(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Stops a run before its Nth change, looks as a reader, finishes it; whether it got that far."""
+
+    def stop() -> None:
+        raise Stopped
+
+    stopped = False
+    with monkeypatch.context() as patch:
+        for name in CHANGES:
+            patch.setattr(Client, name, getattr(Client, name))  # to be put back
+        with Store.open(str(folder), write=True) as store:
+            stop_before(number, stop)
+            try:
+                add_words(store)
+            except Stopped:
+                stopped = True
+    with Store.open(str(folder)) as store:
+        assert reader_finds(store) in (("refused", "all") if stopped else ("all",))
+    with Store.open(str(folder), write=True) as store:
+        add_words(store)
+        assert_made_anew(store)
+    return stopped
+
+
+def reader_finds(store: Store) -> str:
+    """What a reader meets: a clear refusal, or everything there is."""
+    try:
+        found = kilns(store)
+    except StoreMismatch:
+        return "refused"
+    return "all" if found == ALL else f"some: {found}"
+
+
+def test_a_reader_is_refused_from_the_first_change_on_and_let_in_after_the_last(tmp_path: Path) -> None:
+    write_old_store(str(tmp_path / "store"))
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        add_words(store)
+        reader = Retriever(store, None)
+        assert len(reader.retrieve("kiln", 9, mode="bm25")) == 3
+        # Another process makes words anew, and this one reads at a later epoch.
+        Store(store.client).revise(analyser=REMOVING)
+        store.publish([draft_document(store, "more", ["more"], language="en")])
+        with pytest.raises(StoreMismatch, match="removed"):
+            reader.retrieve("kiln", 9, mode="bm25")
+        Store(store.client).revise(analyser=ANALYSER)
+        assert len(reader.retrieve("kiln", 9, mode="bm25")) == 3
+
+
+def test_generations_that_only_old_readers_see_lose_their_words_too(tmp_path: Path) -> None:
+    write_old_store(str(tmp_path / "store"))
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        store.publish([draft_document(store, "kiln", ["A kiln"], words=[ChunkWords("", {"old": 1})])])
+        add_words(store)
+        rows = store.client.query(Statement("word_generations"))
+        assert len(rows) == 2
+        assert kilns(store) == [("kiln", 0), ("list", 0)]

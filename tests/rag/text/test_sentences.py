@@ -1,0 +1,123 @@
+"""Sentences: where they end, where a dot ends none, and the laws of their spans."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rag.text.sentences import line_spans, split_sentences
+
+HOSTILE = st.text(st.sampled_from("aB.!?…。[](){}\"'|`~#-=*>1 \t\n\r\u00a0\u2028\u0301\ufeff猫😀"), max_size=120)
+
+
+def sentences(text: str) -> list[str]:
+    return [text[start:end] for start, end in split_sentences(text)]
+
+
+def test_a_sentence_ends_at_a_stop_before_a_capital() -> None:
+    assert sentences("It rains. Does it? Yes! So…") == ["It rains.", "Does it?", "Yes!", "So…"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dr. Smith met Mr. J. R. R. Jones.",
+        "We paid e.g. Anna, i.e. Bob, vs. Carl et al. (Miller).",
+        "Das gilt z. B. für Berlin, d. h. auch für Prof. Dr. Weber bzw. Frau Meier.",
+        "Siehe Nr. 5, Abb. 3 und Fig. 12 auf S. 7.",
+        "Am 3. Mai im 19. Jahrhundert, genauer am 24. Dezember.",
+        "The U.S. Government lives near St. Louis.",
+        "Pi is 3.14 in version 1.2.3.",
+        "See README.md and https://example.com/a.b?c=d.e for more.",
+        "And so on... but not now.",
+        '"Really?" he asked.',
+        "The firm is Apple Inc. Germany.",
+        "2. Install the package",
+    ],
+)
+def test_no_sentence_ends_inside(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('He said "stop." Then he left.', ['He said "stop."', "Then he left."]),
+        ("(It rained.) We stayed.", ["(It rained.)", "We stayed."]),
+        ("**It rained.** We stayed.", ["**It rained.**", "We stayed."]),
+        ("It rained.[1] We stayed.[12]", ["It rained.[1]", "We stayed.[12]"]),
+        ("He lives in the U.S. The law is old.", ["He lives in the U.S.", "The law is old."]),
+        ("He said no. Then he left.", ["He said no.", "Then he left."]),
+        ("Er sagte: „Ja.“ Dann ging er.", ["Er sagte: „Ja.“", "Dann ging er."]),
+        ("all in small letters. as in some corpora.", ["all in small letters.", "as in some corpora."]),
+        ("这是一句。那是一句！对吗？", ["这是一句。", "那是一句！", "对吗？"]),
+        ("「はい。」と言った。次。", ["「はい。」と言った。", "次。"]),
+    ],
+)
+def test_a_sentence_ends_with_its_closing_marks(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_a_wrapped_line_continues_and_a_blank_line_ends(newline: str) -> None:
+    text = newline.join(["It rained", "all day", "", "and", " \t", "night."])
+    assert sentences(text) == [f"It rained{newline}all day", "and", "night."]
+
+
+def test_each_structural_line_of_markdown_is_a_unit() -> None:
+    text = (
+        "# A. Title\nOne. Two\n- item. Next\n- other\n| a. B | c |\n|---|---|\n1. first\n2. second\n\nSetext\n===\nEnd"
+    )
+    assert sentences(text) == [
+        "# A. Title",
+        "One.",
+        "Two",
+        "- item.",
+        "Next",
+        "- other",
+        "| a. B | c |",
+        "|---|---|",
+        "1. first",
+        "2. second",
+        "Setext\n===",
+        "End",
+    ]
+
+
+def test_each_line_of_a_fence_is_a_unit_and_a_fence_that_nothing_closes_is_one_line() -> None:
+    assert sentences("```py\na = 1. B\n\n# x\n```\nOne. Two") == ["```py", "a = 1. B", "# x", "```", "One.", "Two"]
+    assert sentences("b = 2\n```\nOne. Two") == ["b = 2", "```", "One.", "Two"]
+
+
+def test_a_paragraph_above_a_rule_is_no_title() -> None:
+    sentence = "It rained " + "all day " * 15 + "long."
+    assert sentences(f"{sentence} {sentence}\n---\nEnd") == [sentence, sentence, "---", "End"]
+
+
+def test_a_number_that_a_line_happens_to_begin_with_begins_no_list() -> None:
+    assert sentences("Es war am\n5. Mai so. Ende.") == ["Es war am\n5. Mai so.", "Ende."]
+
+
+@settings(max_examples=400, deadline=None)
+@given(HOSTILE)
+def test_sentences_are_trimmed_ordered_and_hold_every_character_that_is_no_space(text: str) -> None:
+    covered, position = set[int](), 0
+    for start, end in split_sentences(text):
+        assert position <= start < end <= len(text)
+        assert text[start:end].strip() == text[start:end]
+        covered.update(range(start, end))
+        position = end
+    assert {index for index, character in enumerate(text) if not character.isspace()} <= covered
+
+
+@settings(max_examples=200, deadline=None)
+@given(HOSTILE)
+def test_the_lines_and_their_ends_are_the_text(text: str) -> None:
+    spans = list(line_spans(text))
+    ends = [text[end:start] for (_, end), (start, _) in pairwise(spans)]
+    assert "".join(text[start:end] + mark for (start, end), mark in zip(spans, [*ends, ""], strict=True)) == text
+    assert set(ends) <= {"\n", "\r", "\r\n"}
+    assert not any(set(text[start:end]) & {"\n", "\r"} for start, end in spans)

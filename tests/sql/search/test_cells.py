@@ -1,0 +1,358 @@
+"""Cells: trained and moved without losing a row, searched without hiding one."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from support import chunks_of, open_store, source_document
+
+from rag.int8.quantization import quantize_query, quantize_vectors, scores
+from sql.base.errors import StoreError
+from sql.engine.statements import Statement
+from sql.search import cells as cells_module
+from sql.search import search as search_module
+from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
+from sql.search.search import SearchOptions, Step
+from sql.store import Passages, Store
+from sql.upkeep import tend as tend_module
+from sql.upkeep.tend import move_documents, tend_cells, unpack_vectors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DIMENSIONS, PER_DOCUMENT = 32, 4
+
+
+def clustered(rows: int, seed: int = 0) -> NDArray[np.float32]:
+    """Vectors around a few directions, as embeddings are."""
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).standard_normal((12, DIMENSIONS))
+    noisy = centres[random.integers(0, 12, rows)] + 0.4 * random.standard_normal((rows, DIMENSIONS))
+    return unit_rows(noisy.astype(np.float32))
+
+
+def fill(store: Store, vectors: NDArray[np.float32], prefix: str = "doc", extracted: bool = False) -> None:
+    """Publishes vectors as documents of a few chunks each."""
+    drafts, rows = [], []
+    for first in range(0, len(vectors), PER_DOCUMENT):
+        text = f"extracted {first}" if extracted else None
+        draft = store.begin(source_document(f"{prefix} {first}", text, metadata={"first": first}))
+        drafts.append(draft)
+        texts = [f"{prefix} {first} {index}" for index in range(min(PER_DOCUMENT, len(vectors) - first))]
+        rows += [(draft, chunk) for chunk in chunks_of(texts)]
+    store.insert(Passages(rows, quantize_vectors(vectors)))
+    store.publish(drafts)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with open_store(tmp_path / "store", DIMENSIONS) as one:
+        yield one
+
+
+def table(store: Store) -> list[tuple[str, str]]:
+    """What readers see, less the generations: everything of a chunk that must not change."""
+    columns = (
+        "source, chunk_index, char_start, char_end, text, metadata, codes, scale, zero_point, norm, signs, row_hash"
+    )
+    sql = f"SELECT hex(toString(({columns}))) AS row FROM chunks WHERE generation IN {live(store)} ORDER BY row"
+    return [(line, "") for line in store.client.text(sql, "TSV").decode().splitlines()]
+
+
+def live(store: Store) -> str:
+    return f"({', '.join(str(document.generation) for document in store.documents())})"
+
+
+def recall(store: Store, queries: NDArray[np.float32], how: SearchOptions, k: int = 10) -> float:
+    found = 0
+    for vector in queries:
+        query = quantize_query(vector)
+        right = {hit.text for hit in store.search(query, k, how=SearchOptions("exact"))}
+        found += len(right & {hit.text for hit in store.search(query, k, how=how)})
+    return found / (k * len(queries))
+
+
+def test_the_same_vectors_give_the_same_cells() -> None:
+    vectors = clustered(500)
+    first, second = train_cells(vectors, 500, None), train_cells(vectors, 500, None)
+    assert (first.centroids == second.centroids).all()
+    assert len(first.centroids) == cell_count(500) == 44
+    assert np.allclose(np.linalg.norm(first.centroids, axis=1), 1, atol=1e-6)
+
+
+def test_a_vector_belongs_to_the_centroid_with_the_largest_product() -> None:
+    vectors, centroids = clustered(100), clustered(9, seed=1)
+    owners, products = nearest_centroids(vectors, centroids)
+    for vector, owner, product in zip(vectors, owners, products, strict=True):
+        every = [float(vector @ centroid) for centroid in centroids]
+        assert owner == int(np.argmax(every))
+        assert product == pytest.approx(max(every), abs=1e-6)
+
+
+def test_numbers_of_a_new_version_go_on_after_those_of_the_last() -> None:
+    first = train_cells(clustered(500), 500, None)
+    second = train_cells(clustered(100), 100, first)
+    assert (first.version, first.first_cell, second.version) == (1, 1, 2)
+    assert second.first_cell == first.last_cell + 1
+
+
+@pytest.mark.parametrize("vectors", [np.zeros((5, 3), np.float32), np.ones((5, 3), np.float32), clustered(1)])
+def test_degenerate_vectors_have_cells_too(vectors: NDArray[np.float32]) -> None:
+    cells = train_cells(vectors, len(vectors), None)
+    assert np.isfinite(cells.centroids).all()
+    assert set(cells.numbers(vectors)) <= set(range(cells.first_cell, cells.last_cell + 1))
+
+
+def test_growth_and_other_vectors_are_drift_and_a_few_more_rows_are_not() -> None:
+    cells = Cells(1, 1, clustered(4), 1000, 0.8)
+    assert not cells.have_drifted(3999, 0.8)
+    assert cells.have_drifted(4000, 0.8)
+    assert cells.have_drifted(1000, 0.5)
+
+
+def test_more_rows_are_no_reason_for_new_cells_where_there_can_be_no_more_of_them() -> None:
+    centroids = np.zeros((MOST_CELLS, 2), np.float32)
+    assert not Cells(1, 1, centroids, 10**8, 0.8).have_drifted(10**9, 0.8)
+    assert Cells(1, 1, centroids[1:], 10**8, 0.8).have_drifted(10**9, 0.8)
+
+
+def test_a_small_store_gets_no_cells(store: Store) -> None:
+    fill(store, clustered(40))
+    assert tend_cells(store) == 0
+    assert store.cells() is None
+    with pytest.raises(StoreError, match="has no cells"):
+        store.search(quantize_query(clustered(1)[0]), 3, how=SearchOptions("cells"))
+
+
+def test_moving_into_cells_changes_nothing_but_cell_and_generation(store: Store) -> None:
+    fill(store, clustered(400), extracted=True)
+    before, texts = table(store), store.client.text("SELECT text FROM texts ORDER BY text", "TSV")
+    assert tend_cells(store, least=100) == 100
+    assert table(store) == before
+    assert store.damaged_documents() == []
+    store.collect_garbage(grace_seconds=0)
+    assert store.client.text("SELECT text FROM texts ORDER BY text", "TSV") == texts
+    assert store.client.text("SELECT count(), countIf(cell = 0) FROM chunks", "TSV") == b"400\t0\n"
+
+
+def test_every_chunk_lies_in_the_cell_of_its_vector_moved_or_inserted(store: Store) -> None:
+    fill(store, clustered(400))
+    tend_cells(store, least=100)
+    fill(store, clustered(100, seed=3), "later")
+    assert tend_cells(store, least=100) == 0
+    cells = store.cells()
+    assert cells is not None
+    for hit in store.search(quantize_query(clustered(1)[0]), 500, how=SearchOptions("exact")):
+        vector = store.hit_vectors([hit]).dequantize()
+        assert cells.numbers(vector).tolist() == [hit.cell]
+
+
+def test_searching_all_cells_is_searching_exactly(store: Store) -> None:
+    fill(store, clustered(400))
+    tend_cells(store, least=100)
+    for vector in clustered(10, seed=5):
+        query = quantize_query(vector)
+        exact = store.search(query, 12, how=SearchOptions("exact"))
+        assert store.search(query, 12, how=SearchOptions("cells", probes=1000)) == exact
+
+
+def test_a_few_cells_hold_most_of_the_nearest_chunks(store: Store) -> None:
+    fill(store, clustered(800))
+    tend_cells(store, least=100)
+    queries = clustered(20, seed=5)
+    assert recall(store, queries, SearchOptions("cells", probes=12)) > 0.9
+    assert recall(store, queries, SearchOptions("cells", probes=1), k=3) < 1
+
+
+@pytest.mark.parametrize("probes", [1, 3])
+def test_k_chunks_come_back_however_few_cells_are_searched_and_whatever_the_filter(store: Store, probes: int) -> None:
+    fill(store, clustered(400))
+    tend_cells(store, least=100)
+    query, how = quantize_query(clustered(1)[0]), SearchOptions("cells", probes=probes)
+    assert len(store.search(query, 399, how=how)) == 399
+    assert len(store.search(query, 60, filter={"line": 2}, how=how)) == 60
+    assert len(store.search(query, 100, per_document=1, how=how)) == 100
+
+
+def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(store: Store) -> None:
+    vectors = clustered(400)
+    fill(store, vectors)
+    tend_cells(store, least=100)
+    old = store.cells()
+    assert old is not None
+    new = train_cells(vectors, 400, old)
+    store.client.insert("cells", cells_columns(new))
+    store.forget_cells()
+    documents = store.documents()
+    move_documents(store, new, [document.generation for document in documents[:30]])
+    assert len(store.documents()) == 100
+    for vector in vectors[:40:4]:
+        query = quantize_query(vector)
+        nearest = store.search(query, 1, how=SearchOptions("exact"))
+        assert store.search(query, 1, how=SearchOptions("cells", probes=2)) == nearest
+    assert tend_cells(store, least=100) == 70  # the next run goes on where this one stopped
+
+
+def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(store: Store) -> None:
+    vectors = clustered(400)
+    fill(store, vectors)
+    tend_cells(store, least=100)
+    queries = [quantize_query(vector) for vector in clustered(10, seed=4)]
+    how, epoch = SearchOptions("cells", probes=4), store.epoch()
+    before = [store.search(query, 10, how=how) for query in queries]
+    published = {document.source for document in store.documents()}
+    for _ in range(6):  # of the first 20 candidates that a search of 10 looks at, 17 are drafts now
+        draft = store.begin(source_document("draft"))
+        chunks = [(draft, chunk) for chunk in chunks_of([f"draft {index}" for index in range(400)])]
+        store.insert(Passages(chunks, quantize_vectors(vectors)))
+    steps: list[Step] = []
+    assert [store.search(query, 10, how=how, watch=steps.append) for query in queries] == before
+    assert {step.statement.name for step in steps if step.stage == "search"} == {"search_cells"}
+    assert {hit.source for hits in before for hit in hits} <= published
+    assert store.epoch() == epoch
+
+
+def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, clustered(40))
+    before = store.documents()
+    query = store.client.query
+
+    def lossy(statement):  # type: ignore[no-untyped-def]
+        rows = query(statement)
+        return rows[1:] if statement.name == "count_generations" else rows
+
+    monkeypatch.setattr(store.client, "query", lossy)
+    with pytest.raises(StoreError, match="stays where it was, run the command again"):
+        tend_cells(store, least=10)
+    assert store.documents() == before
+
+
+def test_a_document_that_lost_a_chunk_is_not_moved_and_not_hidden(store: Store) -> None:
+    fill(store, clustered(40))
+    before = store.documents()
+    lost = f"generation = {before[3].generation} AND chunk_index = 2"
+    store.client.text(f"DELETE FROM chunks WHERE {lost} SETTINGS lightweight_deletes_sync = 1", None)
+    with pytest.raises(StoreError, match="chunks of a published document are missing"):
+        tend_cells(store, least=10)
+    assert store.documents() == before
+
+
+@pytest.mark.parametrize("dimensions", [1, 127, 128, 300])
+def test_stored_vectors_are_read_back_as_they_were_whatever_their_dimension(tmp_path: Path, dimensions: int) -> None:
+    random = np.random.default_rng(dimensions)
+    vectors = quantize_vectors(random.standard_normal((9, dimensions)).astype(np.float32))
+    with open_store(tmp_path / "store", dimensions) as store:
+        draft = store.begin(source_document("a"))
+        store.insert(Passages([(draft, chunk) for chunk in chunks_of([str(row) for row in range(9)])], vectors))
+        store.publish([draft])
+        statement = Statement("generation_vectors", {"generations": [draft.generation]})
+        generations, indexes, read = unpack_vectors(store.client.query_packed(statement), dimensions, None)
+    assert set(generations) == {draft.generation}
+    assert indexes.tolist() == list(range(9))
+    assert (read.codes == vectors.codes).all()
+    assert (read.scale == vectors.scale).all()
+    assert (read.zero_point == vectors.zero_point).all()
+
+
+def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, clustered(8))
+    cells = train_cells(clustered(8), 8, None)
+    store.client.insert("cells", cells_columns(cells))
+    copied = tend_module.copy_chunks
+
+    def copy_and_be_overtaken(*arguments: object) -> None:
+        copied(*arguments)  # type: ignore[arg-type]
+        store.forget_cells()
+        draft = store.begin(source_document("doc 0", metadata={"first": 0}))
+        store.insert(Passages([(draft, chunk) for chunk in chunks_of(["newer"])], quantize_vectors(clustered(1))))
+        store.publish([draft])
+
+    monkeypatch.setattr(tend_module, "copy_chunks", copy_and_be_overtaken)
+    before = {document.source: document.generation for document in store.documents()}
+    move_documents(store, cells, list(before.values()))
+    texts = store.client.text(
+        f"SELECT text FROM chunks WHERE generation IN {live(store)} ORDER BY text", "TSV"
+    ).decode()
+    assert texts.splitlines() == ["doc 4 0", "doc 4 1", "doc 4 2", "doc 4 3", "newer"]
+    moved = {document.source: document.generation for document in store.documents()}
+    assert moved["doc 4"] != before["doc 4"]
+    assert store.damaged_documents() == []
+
+
+def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, clustered(4))
+    cells = train_cells(clustered(4), 4, None)
+    monkeypatch.setattr(store, "some_documents", lambda ids, epoch: [])
+    epoch = store.epoch()
+    move_documents(store, cells, [document.generation for document in store.documents()])
+    assert store.epoch() == epoch
+    assert store.chunk_count() == 4
+
+
+def test_readers_see_every_chunk_once_while_documents_are_moved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cells_module, "RETRAIN_GROWTH", 0)
+    vectors = clustered(300)
+    fill(store, vectors)
+    tend_cells(store, least=100)
+    query = quantize_query(vectors[0])
+    right = [(hit.text, hit.score) for hit in store.search(query, 300, how=SearchOptions("exact"))]
+    wrong: list[object] = []
+    done = threading.Event()
+
+    def read(how: SearchOptions) -> None:
+        while not done.is_set():
+            try:
+                got = [(hit.text, hit.score) for hit in store.search(query, 300, how=how)]
+                if sorted(got) != sorted(right):
+                    wrong.append((how.mode, len(got), len(set(got))))
+            except Exception as error:
+                wrong.append(error)
+
+    ways = [
+        SearchOptions("exact"),
+        SearchOptions("two-stage"),
+        SearchOptions("cells", probes=1000),
+        SearchOptions("cells"),
+    ]
+    threads = [threading.Thread(target=read, args=(how,)) for how in ways]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        assert tend_cells(store, least=100) == 75
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_large_store_with_cells_is_searched_by_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, clustered(400))
+    monkeypatch.setattr(search_module, "EXACT_UP_TO", 50)
+
+    def last_search() -> str:
+        steps: list[Step] = []
+        store.search(quantize_query(clustered(1)[0]), 3, watch=steps.append)
+        return [step.statement.name for step in steps if step.stage == "search"][-1]
+
+    assert last_search() == "search_two_stage"
+    tend_cells(store, least=100)
+    store.collect_garbage(grace_seconds=0)  # what was moved lies outside the cells until then, and is read
+    assert last_search() == "search_cells"
+
+
+def test_two_stages_find_most_of_the_nearest_chunks_and_give_them_their_exact_scores(store: Store) -> None:
+    vectors = clustered(800)
+    fill(store, vectors)
+    how = SearchOptions("two-stage", candidates=100)
+    assert recall(store, clustered(20, seed=5), how) > 0.9
+    query = quantize_query(clustered(1, seed=9)[0])
+    hits = store.search(query, 10, how=how)
+    assert scores(query, store.hit_vectors(hits)).tolist() == [hit.score for hit in hits]
