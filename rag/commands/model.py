@@ -189,7 +189,7 @@ def train_model(options: Namespace) -> int:
 def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
     """The passages below paths; what could not be read is said on stderr."""
     from ingest.passages import read_passages
-    from rag.encoder.convert import model_tokenizer
+    from rag.encoder.distilbert import model_tokenizer
 
     reading = read_passages(paths, model_tokenizer(model))
     for refusal in reading.failed:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.compute.torch_door import torch
-from rag.encoder.convert import ActivationRanges, distilbert_weights
+from rag.encoder.distilbert import distilbert_weights
 from rag.encoder.kernel import OneBatchAtATime
 from rag.encoder.kernel_torch import pool
+from rag.encoder.smoothing import ActivationRanges
 from sql.base.errors import ModelError
 
 if TYPE_CHECKING:

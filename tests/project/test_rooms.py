@@ -41,7 +41,7 @@ DOORS = {
     "matplotlib": {"rag/evaluate/model_plot.py"},
     "safetensors": {
         "rag/encoder/checkpoint.py",
-        "rag/encoder/convert.py",
+        "rag/encoder/distilbert.py",
         "rag/answer/models/language_model.py",
         "rag/train/training.py",
     },

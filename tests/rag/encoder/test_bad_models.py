@@ -18,7 +18,8 @@ from ingest.command_line import command as ingest_command
 from rag.commands.ask import LONGEST_QUESTION
 from rag.commands.command_line import command as rag_command
 from rag.encoder.checkpoint import Checkpoint, read_checkpoint, read_header
-from rag.encoder.convert import float_shapes, quantize_model
+from rag.encoder.convert import quantize_model
+from rag.encoder.distilbert import float_shapes
 from rag.encoder.weights import FloatModel
 from sql.base.errors import ModelError
 from sql.base.terminal import run_command

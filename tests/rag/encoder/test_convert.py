@@ -23,9 +23,11 @@ from rag.encoder.checkpoint import (
     read_header,
     write_checkpoint,
 )
-from rag.encoder.convert import distilbert_weights, layer_norms, quantize_model, quantize_tensors, smooth_layer_norms
+from rag.encoder.convert import quantize_model, quantize_tensors
+from rag.encoder.distilbert import distilbert_weights, layer_norms
 from rag.encoder.encoder import load_encoder
 from rag.encoder.kernel_float import distilbert_model
+from rag.encoder.smoothing import smooth_layer_norms
 from rag.encoder.weights import FloatModel, float_model, unpack_wheel
 from sql.base.errors import ModelError
 from sql.base.settings import DEFAULT_MODEL, Settings
