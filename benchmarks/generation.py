@@ -31,7 +31,7 @@ def main() -> None:
     from tokenizers import Tokenizer, models
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from rag.answer.models.language_model import load_language_model, quantize_language_model
+    from rag.answer.models.language_model import load_torch_module, quantize_language_model
 
     torch.manual_seed(0)
     plain = LlamaForCausalLM(
@@ -55,7 +55,7 @@ def main() -> None:
         quantize_language_model(folder / "float", folder / "int8")
         quantizing = time.perf_counter() - began
         began = time.perf_counter()
-        quantized = load_language_model(folder / "int8")
+        quantized = load_torch_module(folder / "int8")
         loading = time.perf_counter() - began
         size = {kind: megabytes(folder / kind) for kind in ("float", "int8")}
     ids = torch.randint(0, options.vocabulary, (1, options.prompt))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.answer.answer import Answer
-    from rag.answer.generation import GeneratedAnswer
+    from rag.answer.check import GeneratedAnswer
     from rag.answer.quotation import Context
     from rag.encoder.encoder import Encoder
     from sql.records import Hit
@@ -57,7 +57,7 @@ def language_model_spec(options: Namespace) -> str | None:
         raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
     if spec is None or spec == "none":
         return None
-    from rag.answer.generation import check_spec
+    from rag.answer.models.choice import check_spec
 
     check_spec(spec)
     return spec
@@ -65,7 +65,8 @@ def language_model_spec(options: Namespace) -> str | None:
 
 def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
     """Shows what a language model makes of the chunks that were found."""
-    from rag.answer.generation import generate_answer, load_language_model
+    from rag.answer.generation import generate_answer
+    from rag.answer.models.choice import load_language_model
 
     model = load_language_model(read_settings(), spec, announce=note)
     answer = generate_answer(model, options.question, hits, options.max_tokens, announce=note)

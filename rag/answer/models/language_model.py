@@ -204,7 +204,7 @@ def write_files(tensors: Iterator[Tensors], folder: Path, small: dict[str, str])
 # From int8 to a model that runs
 
 
-def load_language_model(folder: Path) -> Any:
+def load_torch_module(folder: Path) -> Any:
     """The model of an int8 checkpoint as a torch module, ready to generate.
 
     Raises ModelError where the checkpoint is damaged, changed or not whole.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rag.answer.models.language_model import language_model_checkpoint, load_language_model, one_reason, read_tokenizer
+from rag.answer.models.language_model import language_model_checkpoint, load_torch_module, one_reason, read_tokenizer
 from rag.compute.torch_door import torch
 from sql.base.errors import ModelError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from rag.answer.generation import Prompt
+    from rag.answer.prompt import Prompt
     from sql.base.settings import Settings
 
 DEFAULT_CONTEXT = 2048  # tokens, for a model that does not say
@@ -30,7 +30,7 @@ class LocalModel:
         """The model of a folder or a hub id; quantized on first use, which `announce` hears of."""
         self.name = name
         folder = language_model_checkpoint(settings, name, announce)
-        self.module = load_language_model(folder)
+        self.module = load_torch_module(folder)
         rows = self.module.get_input_embeddings().num_embeddings
         self.tokenizer = read_tokenizer(folder, rows)
         special = {*self.tokenizer.all_special_tokens, *added_controls(self.tokenizer)}

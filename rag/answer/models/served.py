@@ -12,11 +12,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from rag.answer.generation import COMMON_CONTROLS
+from rag.answer.prompt import COMMON_CONTROLS
 from sql.base.errors import RagError, UsageError
 
 if TYPE_CHECKING:
-    from rag.answer.generation import Prompt
+    from rag.answer.prompt import Prompt
 
 SECONDS = 300.0  # for a whole answer: a CPU writes a few tokens a second
 CONNECT_SECONDS = 5.0

@@ -21,25 +21,19 @@ import pytest
 from models import save_reciting_model
 from support import PROJECT
 
-from rag.answer.generation import (
-    COMMON_CONTROLS,
+from rag.answer.check import (
     LONGEST_ANSWER,
     REMOVED,
-    SYSTEM,
-    Prompt,
     bears_out,
     check_answer,
     check_sentences,
-    check_spec,
-    fitting_prompt,
-    generate_answer,
-    load_language_model,
-    make_prompt,
-    passage_text,
     remove_links,
     renumber,
 )
+from rag.answer.generation import generate_answer
+from rag.answer.models.choice import check_spec, load_language_model
 from rag.answer.models.served import LARGEST_REPLY, ServedModel, is_here, parse_served
+from rag.answer.prompt import COMMON_CONTROLS, SYSTEM, Prompt, fitting_prompt, make_prompt, passage_text
 from rag.answer.refusals import LONGEST_REFUSAL, NO_ANSWER, is_refusal
 from rag.commands.command_line import command
 from sql.base.errors import RagError, UsageError

@@ -13,7 +13,6 @@ import torch
 from models import gpt2, language_tokenizer, llama, save_language_model, save_reciting_model
 from safetensors.numpy import load_file, save_file
 
-from rag.answer.generation import Prompt
 from rag.answer.models import language_model
 from rag.answer.models.int8_modules import Int8Embedding, Int8Linear, choose_linear, quantize_tokens
 from rag.answer.models.language_model import (
@@ -21,12 +20,13 @@ from rag.answer.models.language_model import (
     cache_name,
     is_language_model,
     language_model_checkpoint,
-    load_language_model,
+    load_torch_module,
     parameters_without_memory,
     quantize_language_model,
     weight_files,
 )
 from rag.answer.models.local import LocalModel, end_tokens
+from rag.answer.prompt import Prompt
 from rag.encoder.kernel import FoldedLinear
 from rag.encoder.kernel_torch import float_linear, halved_linear, random_linear
 from rag.int8.quantization import ASYMMETRIC_UNSIGNED, choose_parameters, quantize, quantize_channels
@@ -54,7 +54,7 @@ def int8_twin(model: Any, folder: Path, **options: Any) -> Any:
     """The same model by way of its files and an int8 checkpoint."""
     save_language_model(model, folder / "float", **options)
     quantize_language_model(folder / "float", folder / "int8")
-    return load_language_model(folder / "int8")
+    return load_torch_module(folder / "int8")
 
 
 def logits(model: Any) -> torch.Tensor:
@@ -226,7 +226,7 @@ def test_weights_without_the_prefix_of_the_head_are_read(tmp_path: Path) -> None
     tensors = {name.removeprefix("transformer."): tensor for name, tensor in load_file(path).items()}
     save_file(tensors | {"h.0.attn.masked_bias": np.zeros(1, np.float32)}, path)
     quantize_language_model(tmp_path / "b" / "float", tmp_path / "b" / "int8")
-    assert torch.equal(expected, logits(load_language_model(tmp_path / "b" / "int8")))
+    assert torch.equal(expected, logits(load_torch_module(tmp_path / "b" / "int8")))
 
 
 def test_an_empty_model_takes_no_memory_and_models_of_other_threads_keep_theirs() -> None:
@@ -472,14 +472,14 @@ def test_a_changed_or_truncated_checkpoint_is_refused(tmp_path: Path, settings: 
     changed[-100] ^= 1
     path.write_bytes(changed)
     with pytest.raises(ModelError, match="has been changed"):
-        load_language_model(folder)
+        load_torch_module(folder)
     path.write_bytes(content[:-1])
     with pytest.raises(ModelError, match="not a complete int8 checkpoint"):
-        load_language_model(folder)
+        load_torch_module(folder)
     path.write_bytes(content)
     change_config(folder, rms_norm_eps=0.5)
     with pytest.raises(ModelError, match=r"config\.json is not the file that was written"):
-        load_language_model(folder)
+        load_torch_module(folder)
 
 
 def test_a_checkpoint_that_lacks_one_of_its_files_is_refused(
@@ -490,7 +490,7 @@ def test_a_checkpoint_that_lacks_one_of_its_files_is_refused(
     folder = language_model_checkpoint(settings, str(tmp_path / "model"))
     sorted(folder.glob("*.safetensors"))[-1].unlink()
     with pytest.raises(ModelError, match="lacks the weights"):
-        load_language_model(folder)
+        load_torch_module(folder)
 
 
 def test_a_model_that_no_source_has_is_one_sentence(settings: Settings) -> None:

@@ -1,0 +1,211 @@
+"""What a language model wrote and the chunks that it was given in, an answer held against those chunks out.
+
+It is checked before anybody sees it: citations of passages that were not given are dropped, links and images that no
+passage holds are removed, and sentences that their passages do not bear out are flagged.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.answer.answer import WORD, Citation, stems
+from rag.answer.prompt import passage_text
+from rag.answer.refusals import NO_ANSWER, is_refusal
+from rag.text.sentences import split_sentences
+from sql.base.errors import RagError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sql.records import Hit
+
+LONGEST_ANSWER = 100_000  # characters; no answer to a question is longer, and something that goes wrong may well be
+LEAST_SHARED_WORDS = 0.5  # of a sentence's words, to count as borne out by the passages it cites
+
+THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
+MARK = re.compile(rf"[\[【]\s?({NUMBERS}(?:\s?[,;]\s?{NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
+STOP_BEFORE_MARKS = re.compile(r"(?<=[.!?…。！？])[ \t]{1,4}(?=\[\d{1,4}\])")
+
+# Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
+IMAGE_OR_LINK = re.compile(r"(!?)\[([^\[\]]{0,500})\]\(((?:[^()]|\([^()]{0,200}\)){0,1000})\)")
+BEGUN_LINK = re.compile(r"\]\((\s{0,20}<?([^\s()<>]{0,2000}))")  # whatever the pattern above is too short for
+REFERENCE = re.compile(r"^[ \t]{0,8}\[[^\[\]\n]{1,200}\]:[ \t]*\n?[ \t]*(\S+).*$", re.MULTILINE)
+TAG = re.compile(r"</?(?![a-zA-Z+.-]{1,30}://)[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000}>")
+ADDRESS = re.compile(
+    r"(?:\b[a-zA-Z][a-zA-Z0-9+.-]{1,30}://|\b(?:javascript|data|mailto|vbscript):|\bwww\.)[^\s<>\"'`()\[\]{}|\\^]{1,4000}"
+)
+REMOVED = "[link removed]"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a generated answer; `citations` count from 1, `supported` is what `bears_out` found."""
+
+    text: str
+    citations: tuple[int, ...]
+    supported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedAnswer:
+    """A checked answer: [n] in `text` is citations[n - 1], a whole passage that the model was given."""
+
+    question: str
+    model: str
+    text: str
+    citations: tuple[Citation, ...]
+    sentences: tuple[Sentence, ...]
+    passages: int
+    dropped_citations: int
+    removed_links: int
+
+    @property
+    def answered(self) -> bool:
+        """Whether the model gave an answer."""
+        return bool(self.text)
+
+
+def check_answer(model: str, question: str, written: str, hits: Sequence[Hit]) -> GeneratedAnswer:
+    """What a model wrote, held against the chunks it was given; raises RagError where it is longer than any answer."""
+    if len(written) > LONGEST_ANSWER:
+        raise RagError(
+            f"{model} wrote {len(written):,} characters, more than the {LONGEST_ANSWER:,} of the longest answer: "
+            "use a smaller --max-tokens"
+        )
+    text, removed = remove_links(THOUGHT.sub("", written).strip(), [hit.text for hit in hits])
+    text, cited, dropped = renumber(text, len(hits))
+    if is_no_answer(text, cited=bool(cited)):
+        text, cited = "", []
+    return GeneratedAnswer(
+        question=question,
+        model=model,
+        text=text,
+        citations=tuple(whole_passage(hits[number - 1]) for number in cited),
+        sentences=tuple(check_sentences(text, [passage_text(hits[number - 1]) for number in cited])),
+        passages=len(hits),
+        dropped_citations=dropped,
+        removed_links=removed,
+    )
+
+
+def is_no_answer(text: str, *, cited: bool) -> bool:
+    """Whether a model said nothing, or that the passages hold no answer."""
+    said = MARK.sub("", text.replace(REMOVED, ""))
+    words = " ".join(WORD.findall(said)).casefold()
+    return words in {"", NO_ANSWER.casefold(), f"{NO_ANSWER} found".casefold()} or is_refusal(said.strip(), cited)
+
+
+def whole_passage(hit: Hit) -> Citation:
+    """A chunk as a citation: its text is the file's text[start:end]."""
+    return Citation(hit.source, hit.start, hit.end, hit.line, hit.page, hit.heading, hit.text, hit.score)
+
+
+def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
+    """A text without images, links and addresses, but for addresses that stand in a passage; and how many went.
+
+    An address of an image is asked for as soon as the answer is shown, and what a document made the model write into it
+    (CVE-2025-32711) leaves with the request. Only whole addresses count: one that was made longer is another one.
+    """
+    known = {trimmed(match[0]) for passage in passages for match in ADDRESS.finditer(passage)}
+    removed = 0
+
+    def unless_known(address: str, whole: str, otherwise: str) -> str:
+        nonlocal removed
+        if trimmed(address.strip("<> \t\n")) in known:
+            return whole
+        removed += 1
+        return otherwise
+
+    def without_link(match: re.Match[str]) -> str:
+        picture, label, inside = match.groups()
+        text = f"[{label}]" if not picture and label.strip().isdigit() else label  # a citation that was made a link
+        return unless_known((inside.split() or [""])[0], match[0], text)
+
+    def without_address(match: re.Match[str]) -> str:
+        return unless_known(match[0], match[0], REMOVED)
+
+    def without_reference(match: re.Match[str]) -> str:
+        return unless_known(match[1], match[0], "")
+
+    def without_tag(_match: re.Match[str]) -> str:
+        return unless_known("", "", "")
+
+    def without_begun_link(match: re.Match[str]) -> str:
+        return unless_known(match[2], match[0], f"] ({match[1]}")
+
+    before = None
+    while before != text:  # what is taken out may bring the halves of another link together
+        before = text
+        while (shorter := IMAGE_OR_LINK.sub(without_link, text)) != text:  # an image may be the text of a link
+            text = shorter
+        text = BEGUN_LINK.sub(without_begun_link, TAG.sub(without_tag, REFERENCE.sub(without_reference, text)))
+        text = ADDRESS.sub(without_address, text)
+    return text.strip(), removed
+
+
+def trimmed(address: str) -> str:
+    """An address without the punctuation of the sentence that it ends."""
+    return address.rstrip(".,;:!?*_~")
+
+
+def renumber(text: str, passages: int) -> tuple[str, list[int], int]:
+    """A text whose citations count from 1 in the order of their first use; the passages those are; how many were dropped.
+
+    >>> renumber("So it is [3]. And so [7], too [1, 3].", 3)
+    ('So it is [1]. And so, too [2][1].', [3, 1], 1)
+    """
+    order: list[int] = []
+    dropped = 0
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal dropped
+        kept = []
+        for number in cited_numbers(match[1], passages):
+            if not 1 <= number <= passages:
+                dropped += 1
+                continue
+            if number not in order:
+                order.append(number)
+            kept.append(f"[{order.index(number) + 1}]")
+        return "".join(kept) or "\x00"
+
+    text = MARK.sub(replace, text)
+    return re.sub(r"[ \t]{0,8}\x00", "", text).strip(), order, dropped
+
+
+def cited_numbers(listed: str, passages: int) -> Iterator[int]:
+    """The numbers in `1, 3` or `2-4`; of a range as many as there are passages."""
+    for part in re.split(r"[,;]", listed):
+        first, *last = (int(number) for number in re.findall(r"\d+", part))
+        yield from range(first, min(last[0], first + passages) + 1) if last else (first,)
+
+
+def check_sentences(text: str, cited: Sequence[str]) -> Iterator[Sentence]:
+    """The sentences of an answer, each with its citations and whether they bear it out."""
+    attached = STOP_BEFORE_MARKS.sub("", text)  # `It is. [1]` is one sentence, whose citation follows its stop
+    for start, end in split_sentences(attached):
+        piece = attached[start:end]
+        numbers = tuple(dict.fromkeys(int(match[1]) for match in re.finditer(r"\[(\d{1,4})\]", piece)))
+        words = re.sub(r"[ \t]{0,4}\[\d{1,4}\]", "", piece).strip()
+        if WORD.search(words):
+            sources = [cited[number - 1] for number in numbers if number <= len(cited)]
+            yield Sentence(words, numbers, bears_out(words, sources))
+
+
+def bears_out(sentence: str, passages: Sequence[str]) -> bool:
+    """Whether passages hold every number of a sentence and at least half of its words, compared as `stems` are.
+
+    A check of words and not of meaning: what it flags deserves a look, and what it passes may still be wrong.
+
+    >>> bears_out("The kiln is fired at 1240 degrees.", ["Fire the kiln: 1240 degrees."])
+    True
+    >>> bears_out("The kiln is fired at 1280 degrees.", ["Fire the kiln: 1240 degrees."])
+    False
+    """
+    said, given = stems(sentence), set().union(*map(stems, passages))
+    figures = set(re.findall(r"\d+", sentence))
+    held = {figure for passage in passages for figure in re.findall(r"\d+", passage)}
+    return bool(passages) and figures <= held and len(said & given) >= LEAST_SHARED_WORDS * len(said)

@@ -1,0 +1,43 @@
+"""The name of a language model in, the model out: `hf:FOLDER_OR_ID` runs here, `openai:MODEL@URL` is asked on a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sql.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rag.answer.prompt import LanguageModel
+    from sql.base.settings import Settings
+
+
+def check_spec(spec: str | None) -> None:
+    """Raises UsageError where a language model is named in a way that is not offered; loads nothing."""
+    if spec is None:
+        return
+    kind, _, rest = spec.partition(":")
+    if kind == "openai":
+        from rag.answer.models.served import parse_served
+
+        parse_served(rest)
+    elif kind != "hf" or not rest.strip():
+        raise UsageError(
+            f"--llm {spec} is not known: give hf:FOLDER_OR_ID for a local model, or openai:MODEL@URL for a served one"
+        )
+
+
+def load_language_model(
+    settings: Settings, spec: str, announce: Callable[[str], None] = lambda sentence: None
+) -> LanguageModel:
+    """The language model that `hf:FOLDER_OR_ID` or `openai:MODEL@URL` names."""
+    check_spec(spec)
+    kind, _, rest = spec.partition(":")
+    if kind == "openai":
+        from rag.answer.models.served import ServedModel
+
+        return ServedModel(rest, settings.llm_key)
+    from rag.answer.models.local import LocalModel
+
+    return LocalModel(settings, rest, announce)
