@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_OPTIONS)
 DEMO_QUESTION := How many bytes does one stored vector take?
+# One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
+TEST_OPTIONS ?= -n auto --dist loadfile
 
 .PHONY: demo demo-cluster install dev test soak lint clean search-data
 
@@ -36,7 +38,7 @@ $(VENV)/installed-dev: $(VENV)/installed
 	touch $@
 
 test: dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(TEST_OPTIONS)
 
 soak: dev
 	$(BIN)/python -m pytest -m slow

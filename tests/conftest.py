@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import string
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +11,27 @@ from typing import TYPE_CHECKING
 import pytest
 from server import Server, running_server
 
+from rag.compute.processors import usable_processors
 from rag.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 KNOWN_WORDS = ("the", "a", "of", "and", "to", "cat", "dog", "sat", "mat", "runs", "here", "one", "two", "three")
+
+MOST_WORKERS = 4  # each holds torch, an engine and a server of its own: about 2 GB
+
+
+def pytest_configure() -> None:
+    """Lets the commands that tests start hear Ctrl-C: a shell that runs the tests in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` means: xdist would count the processors of the machine, not those that we may use."""
+    return min(MOST_WORKERS, usable_processors())
 
 
 @pytest.fixture(scope="session")
