@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from ingest.walk import Refusal, Walk
 
 MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
-READ_TYPES = "Markdown, reStructuredText, HTML, plain text or source code"
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -233,7 +232,9 @@ def note_nothing_read(found: Walk | Summary) -> None:
     """Says so where not one file is of a type that is read: the counts alone look like those of a run that did its work."""
     if found.files or found.failed:
         return
-    why = f"none of what was found is {READ_TYPES}" if found.skipped else "no files were found"
+    from ingest.readers.table import readable_types
+
+    why = f"none of what was found is {readable_types()}" if found.skipped else "no files were found"
     note(f"nothing to index: {why}")
 
 

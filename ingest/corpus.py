@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ingest.document import Document
-from ingest.readers.blocks import text_blocks
+from ingest.readers.text import text_blocks
 from ingest.synchronize import CHUNKER, Pipeline, source_document, split
 from sql.base.terminal import Silence
 

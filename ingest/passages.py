@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.corpus import corpus_document
 from ingest.document import PATH_SEPARATOR
-from ingest.readers.read import read_document
+from ingest.readers import read_documents
 from ingest.walk import Refusal, walk
 from rag.evaluate.beir import CORPUS, read_corpus
 from rag.train.pairs import Passage
@@ -68,7 +68,7 @@ def file_documents(path: str, reading: Reading) -> Iterator[Document]:
     for file in found.files:
         source = printable(file.source)
         try:
-            yield read_document(file.path, source, file.root)
+            yield from read_documents(file.path, source, file.root)
         except UnreadableDocument as error:
             reading.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
 

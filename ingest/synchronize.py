@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
+from ingest.readers import file_bytes, read_documents
 from ingest.readers.front_matter import document_metadata, front_matter_remark
-from ingest.readers.read import file_bytes, read_document
 from ingest.walk import FoundFile, Refusal, Walk
 from rag.encoder.encoder import choose_model, load_encoder
 from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ingest.readers.read import Document
+    from ingest.document import Document
     from rag.encoder.encoder import Encoder
     from rag.int8.quantization import Scheme
     from sql.base.settings import Settings
@@ -209,14 +209,15 @@ def index_files(plan: Plan, encoder: Encoder, pipeline: Pipeline) -> list[str]:
     for file in plan.to_index:
         source = printable(file.source)
         try:
-            document = read_document(file.path, source, file.root)
+            documents = read_documents(file.path, source, file.root)
         except UnreadableDocument as error:
             # The message begins with the name, which stands beside it already wherever refusals are shown.
             plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
             pipeline.progress.advance(files=1, content_bytes=file.size)
         else:
-            pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
-            remarks.append(front_matter_remark(document))
+            for document in documents:
+                pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
+                remarks.append(front_matter_remark(document))
     pipeline.finish()
     return [remark for remark in remarks if remark]
 

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.readers.read import format_of
+from ingest.readers.table import reader_of
 from sql.base.errors import RagError
 from sql.base.paths import expand_user, printable
 
@@ -167,7 +167,7 @@ def refused(path: Path, source: str, status: os.stat_result) -> Refusal | None:
     """Why a file is not read; None where it is."""
     if not stat.S_ISREG(status.st_mode):
         return Refusal(printable(source), "not a regular file", "special file")
-    if format_of(path) is not None:
+    if reader_of(path) is not None:
         return None
     kind = path.suffix.lower() if SUFFIX.fullmatch(path.suffix) else ""
     shown = path.suffix if kind else path.name

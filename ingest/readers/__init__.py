@@ -1,1 +1,31 @@
-"""Files in, documents out: a reader for each format."""
+"""Files in, documents out: a reader for each format, chosen by the file's name before a byte of it is looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ingest.readers.raw_file import RawFile, file_bytes
+from ingest.readers.table import reader_of
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ingest.document import Document
+
+__all__ = ["file_bytes", "read_documents", "reader_of"]
+
+
+def read_documents(path: Path, source: str, root: Path | None = None) -> list[Document]:
+    """The documents in a file, in order; `source` is the name it is shown and cited by.
+
+    A file without text is a document without blocks. UnreadableDocument says in a sentence why a file is not what its
+    name promises, is too large, or cannot be opened; then none of its documents is known. No symbolic link is followed
+    at the end of `path` nor anywhere below `root`, the folder that the file was found below; where links may be followed
+    is decided before, by whoever walks folders.
+    """
+    reader = reader_of(path)
+    if reader is None:
+        raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
+    file = RawFile(path.name, source, reader.format, file_bytes(path, source, root))
+    return list(reader.read(file)) or [file.document("", ())]

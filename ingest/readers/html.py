@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, bounded_heading
+from ingest.readers.decode import decode_text
 from ingest.readers.markup import MATH, SVG, Kind, attributes_of, names, read_markup
 from ingest.readers.mathml import STACKED, Formula
 from ingest.readers.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
 from rag.text.sentences import LINE_END
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from ingest.document import Document
     from ingest.readers.markup import Element, Event
+    from ingest.readers.raw_file import RawFile
 
 # How each element is read. One that is not listed is phrasing whose text is read as it stands: a abbr b bdi big cite
 # code data dfn em font i ins kbd label map mark meter nobr output progress rb ruby samp small span strong time tt u var.
@@ -61,6 +64,13 @@ _MAX_MARKS = 8  # raised and lowered pieces inside each other
 _MAX_REPEATED = 100  # characters of a cell that is repeated in each row it spans
 _MAX_SPAN = 1000  # the standard's limit of colspan
 _MAX_SPANNING = 20  # cells of a row that reach into the rows below
+
+_DECLARED_CHARSET = re.compile(
+    rb"""<meta\b[^>]{0,400}?\bcharset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})"""
+    rb"""|<\?xml\b[^>]{0,100}?\bencoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})""",
+    re.IGNORECASE,
+)
+_HEAD_BYTES = 4096  # where a declaration is looked for; browsers look at 1,024
 
 # int() refuses such a number with a ValueError, which html.unescape lets through
 _HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
@@ -112,6 +122,21 @@ class _Row:
 
     cells: list[tuple[int, int, int]] = field(default_factory=list)
     in_cell: bool = False
+
+
+def read(file: RawFile) -> Iterator[Document]:
+    """The one document of a web page: its readable text."""
+    markup, encoding = decode_text(file.data, file.source, declared_charset(file.data))
+    page = extract_html(markup)
+    yield file.document(
+        page.text, page.blocks, title=page.title, encoding=encoding, converted=True, line_marks=page.line_marks
+    )
+
+
+def declared_charset(data: bytes) -> str:
+    """The encoding that a page declares, or ""; believed only where the bytes are not Unicode."""
+    match = _DECLARED_CHARSET.search(data[:_HEAD_BYTES])
+    return (match[1] or match[2]).decode("ascii", "replace") if match else ""
 
 
 def extract_html(markup: str) -> Page:

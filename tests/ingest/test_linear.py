@@ -13,8 +13,11 @@ import pytest
 
 from ingest.chunk import split_document
 from ingest.document import Document, plain_heading
-from ingest.readers import blocks
-from ingest.readers.blocks import code_blocks, markdown_blocks, rst_blocks, text_blocks
+from ingest.readers import markdown
+from ingest.readers.code import code_blocks
+from ingest.readers.markdown import markdown_blocks
+from ingest.readers.rst import rst_blocks
+from ingest.readers.text import text_blocks
 from rag.text.sentences import split_sentences
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 READERS: dict[str, Callable[[str], Any]] = {
     "markdown": markdown_blocks,
-    "large markdown": lambda text: list(blocks._simple_markdown(text, 0, [])),
+    "large markdown": lambda text: list(markdown._simple_markdown(text, 0, [])),
     "rst": rst_blocks,
     "text": text_blocks,
     "python": lambda text: code_blocks(text, ".py"),

@@ -29,7 +29,7 @@ from support import (
 )
 
 import ingest.command_line
-from ingest.readers.read import file_bytes
+from ingest.readers import file_bytes
 from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, make_plan, sync
 from ingest.walk import FoundFile, Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder

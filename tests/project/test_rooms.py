@@ -50,7 +50,7 @@ DOORS = {
     "http.client": set(),
     "langchain_core": {"rag/langchain/vector_store.py", "rag/langchain/documents.py", "rag/langchain/embeddings.py"},
     "rich": {"sql/base/terminal.py"},
-    "markdown_it": {"ingest/readers/blocks.py"},
+    "markdown_it": {"ingest/readers/markdown.py"},
     "snowballstemmer": {"rag/text/analyser.py"},
     "charset_normalizer": {"ingest/readers/decode.py"},
     "ray": {"ingest/ray.py"},

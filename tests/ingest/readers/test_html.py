@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Document
+from ingest.readers import read_documents
 from ingest.readers.html import extract_html
 from ingest.readers.markup import Element, Kind, read_markup
-from ingest.readers.read import read_document
 from rag.text.sentences import LINE_END
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def text_of(markup: str) -> str:
 def read(folder: Path, content: bytes | str) -> Document:
     path = folder / "page.html"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_document(path, "page.html")
+    return read_documents(path, "page.html")[0]
 
 
 def test_a_page_becomes_blocks_with_the_lines_they_stood_on(tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.readers import read
-from ingest.readers.blocks import _simple_markdown, code_blocks, markdown_blocks, rst_blocks, text_blocks
-from ingest.readers.read import Block, Document, format_of, read_document
+from ingest.document import Block, Document
+from ingest.readers import raw_file, read_documents, reader_of
+from ingest.readers.code import code_blocks
+from ingest.readers.markdown import _simple_markdown, markdown_blocks
+from ingest.readers.rst import rst_blocks
+from ingest.readers.text import text_blocks
 from rag.text.sentences import line_spans
 from sql.base.errors import UnreadableDocument
 
@@ -41,7 +44,12 @@ HOSTILE_TEXT = st.builds(
 def written(folder: Path, name: str, content: bytes | str) -> Document:
     path = folder / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_document(path, name)
+    return only_document(path, name)
+
+
+def only_document(path: Path, source: str) -> Document:
+    (document,) = read_documents(path, source)
+    return document
 
 
 def outline(document: Document) -> list[tuple[str, str, str]]:
@@ -50,7 +58,7 @@ def outline(document: Document) -> list[tuple[str, str, str]]:
 
 def refusal(path: Path) -> str:
     with pytest.raises(UnreadableDocument) as caught:
-        read_document(path, path.name)
+        read_documents(path, path.name)
     return str(caught.value)
 
 
@@ -66,7 +74,8 @@ def refusal(path: Path) -> str:
     ],
 )  # fmt: skip
 def test_the_format_follows_from_the_name(name: str, expected: str | None) -> None:
-    assert format_of(Path("folder") / name) == expected
+    reader = reader_of(Path("folder") / name)
+    assert (reader.format if reader else None) == expected
 
 
 def test_a_suffix_that_is_not_read_is_refused_by_name(tmp_path: Path) -> None:
@@ -243,11 +252,11 @@ def test_any_bytes_are_read_or_refused_and_never_hold_a_surrogate(
     path = tmp_path_factory.getbasetemp() / f"any{suffix}"
     path.write_bytes(content)
     try:
-        document = read_document(path, "any")
+        document = only_document(path, "any")
     except UnreadableDocument:
         return
     document.text.encode()
-    assert document == read_document(path, "any")
+    assert document == only_document(path, "any")
     assert document.content_hash == hashlib.sha256(content).hexdigest()
     assert document.content_bytes == len(content)
 
@@ -276,7 +285,7 @@ def test_a_fifo_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
 def test_a_fifo_that_takes_a_files_place_is_refused_too(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.md")
     with pytest.raises(UnreadableDocument, match="not a file"):
-        read._read_all(tmp_path / "a.md", "a.md")
+        raw_file._read_all(tmp_path / "a.md", "a.md")
 
 
 def test_a_socket_and_a_device_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,8 +318,8 @@ def test_a_sparse_file_of_10_gb_is_refused_by_its_size(tmp_path: Path) -> None:
 
 def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.md").write_text("x" * 2000)
-    monkeypatch.setattr(read, "MAX_FILE_BYTES", 1000)
-    monkeypatch.setattr(read, "_check_readable", lambda *_: None)  # as if it had been small then
+    monkeypatch.setattr(raw_file, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(raw_file, "_check_readable", lambda *_: None)  # as if it had been small then
     assert "a.md holds 2,000 bytes or more, the limit is 1,000" in refusal(tmp_path / "a.md")
 
 
@@ -407,7 +416,7 @@ def test_the_title_of_markdown_is_its_main_heading(tmp_path: Path, text: str, ti
 
 
 def test_large_markdown_keeps_its_headings_and_its_fences(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.blocks.MAX_STRUCTURED_CHARACTERS", 10)
+    monkeypatch.setattr("ingest.readers.paragraphs.MAX_STRUCTURED_CHARACTERS", 10)
     text = "# One\nbelow\n\n```\n# no\n\n# heading\n```\n\n## Two ##\n\ntext"
     title, blocks = markdown_blocks(text)
     assert title == "One"
@@ -464,7 +473,7 @@ def test_a_quote_is_one_block_whatever_is_in_it() -> None:
 
 
 def test_beyond_the_most_blocks_the_rest_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.readers.blocks.MAX_BLOCKS", 2)
+    monkeypatch.setattr("ingest.readers.paragraphs.MAX_BLOCKS", 2)
     assert [(block.start, block.end) for block in text_blocks("a\n\nb\n\nc\n\nd\n")] == [(0, 1), (3, 10)]
 
 
@@ -570,6 +579,6 @@ def test_a_parser_that_fails_leaves_the_paragraphs(monkeypatch: pytest.MonkeyPat
     def failing_parser() -> None:
         raise RecursionError
 
-    monkeypatch.setattr("ingest.readers.blocks._markdown_parser", failing_parser)
+    monkeypatch.setattr("ingest.readers.markdown._markdown_parser", failing_parser)
     title, blocks = markdown_blocks("# A\n\nb\n")
     assert (title, [block.kind for block in blocks]) == ("A", ["heading", "paragraph"])

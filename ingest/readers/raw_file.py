@@ -1,0 +1,143 @@
+"""A path in, the bytes of its file out, read with care; and the record in which a reader is given them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from ingest.document import Document
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from ingest.document import Block
+
+MAX_FILE_BYTES = 100_000_000  # a text file beyond this is a dump or a trap, and is held in memory whole
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """What a reader is given: all bytes of a file, its own name, the name it is cited by, and its format by the table."""
+
+    name: str
+    source: str
+    format: str
+    data: bytes
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name with its dot, in small letters."""
+        return PurePath(self.name).suffix.lower()
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the bytes, in hexadecimal."""
+        return sha256(self.data).hexdigest()
+
+    def document(
+        self,
+        text: str,
+        blocks: Iterable[Block],
+        *,
+        title: str = "",
+        encoding: str = "",
+        converted: bool = False,
+        line_marks: tuple[tuple[int, int], ...] = (),
+    ) -> Document:
+        """A document of this file; where it has no title, the file's name without its suffix is one."""
+        return Document(
+            source=self.source,
+            format=self.format,
+            title=title or PurePath(self.name).stem,
+            text=text,
+            blocks=tuple(blocks),
+            encoding=encoding,
+            content_hash=self.content_hash,
+            content_bytes=len(self.data),
+            converted=converted,
+            line_marks=line_marks,
+        )
+
+
+def file_bytes(path: Path, source: str, root: Path | None = None) -> bytes:
+    """All bytes of a regular file of at most MAX_FILE_BYTES; for `root` see read_documents."""
+    try:
+        with _opened_folder(path, source, root) as folder:
+            name = path if folder is None else path.name
+            # before opening: to open a device can already do something
+            _check_readable(os.stat(name, dir_fd=folder, follow_symlinks=folder is None), source)
+            return _read_all(name, source, folder)
+    except OSError as error:
+        raise UnreadableDocument(f"{source} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # a name with a NUL
+        raise UnreadableDocument(f"{source!r} cannot be read: {error}") from error
+
+
+@contextmanager
+def _opened_folder(path: Path, source: str, root: Path | None) -> Iterator[int | None]:
+    """A descriptor of the folder that holds `path`, reached from `root` without following a link; None without a root.
+
+    O_NOFOLLOW speaks of the last part of a path only. Since the walk saw them as folders, any part may have been
+    replaced by a link that leads out of the root, so each is opened from the one above it.
+    """
+    if root is None:
+        yield None
+        return
+    descriptor = _open_folder(root, source)
+    try:
+        for name in path.relative_to(root).parts[:-1]:
+            above, descriptor = descriptor, _open_folder(name, source, descriptor)
+            os.close(above)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _open_folder(name: Path | str, source: str, above: int | None = None) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    except OSError as error:
+        if error.errno not in {errno.ELOOP, errno.ENOTDIR}:
+            raise
+        reason = f"cannot be read: {os.path.basename(name)} was a folder and is one no longer"  # noqa: PTH119
+        raise UnreadableDocument(f"{source} {reason}") from error
+
+
+def _read_all(name: Path | str, source: str, folder: int | None = None) -> bytes:
+    # O_NONBLOCK: a FIFO put in the file's place since the check must not keep us waiting for a writer
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
+    descriptor = os.open(name, flags, dir_fd=folder)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        _check_readable(os.fstat(descriptor), source)
+        parts, total = [], 0
+        while part := file.read(_READ_BYTES):
+            parts.append(part)
+            total += len(part)
+            if total > MAX_FILE_BYTES:  # it grows while it is read, or its size is a lie
+                raise UnreadableDocument(_too_large(source, total))
+    return b"".join(parts)
+
+
+def _check_readable(status: os.stat_result, source: str) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise UnreadableDocument(f"{source} is a folder, not a file")
+    if stat.S_ISLNK(status.st_mode):
+        raise UnreadableDocument(f"{source} is a symbolic link, whose target is read only where it is given")
+    if not stat.S_ISREG(status.st_mode):
+        raise UnreadableDocument(f"{source} is a pipe, socket or device, not a file")
+    if status.st_size > MAX_FILE_BYTES:
+        raise UnreadableDocument(_too_large(source, status.st_size))
+
+
+def _too_large(source: str, size: int) -> str:
+    return f"{source} holds {size:,} bytes or more, the limit is {MAX_FILE_BYTES:,}: divide it into smaller files"

@@ -1,0 +1,97 @@
+"""Which files are read, and by what: for each format its suffixes and names, and the module that reads it.
+
+A reader is a module with one function:
+
+    def read(file: RawFile) -> Iterator[Document]
+
+It gets the bytes of a file whatever they are; whether they are what the name promised is for it to say, by an
+UnreadableDocument whose message begins with `file.source`. Readers of text decode them by ingest/readers/decode.py.
+`file.document(...)` makes a document of the file. A file that holds several gives each a `part` of its own, a name by
+which it is found in the file again; they come in the same order on every run.
+
+The module is imported when the first file of the format is read: to list files or to show a help text needs none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import PurePath
+
+    from ingest.document import Document
+    from ingest.readers.raw_file import RawFile
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """How the files of a format are read.
+
+    `format` is what the store and filters call it, `title` what people do. `suffixes` have their dot; `names` are whole
+    names of files, which count before a suffix; both are in small letters and fit in any. A record of plain text: it can
+    be given to another process.
+    """
+
+    format: str
+    title: str
+    module: str
+    suffixes: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> Callable[[RawFile], Iterable[Document]]:
+        """The function that makes documents of a file's bytes."""
+        read: Callable[[RawFile], Iterable[Document]] = import_module(self.module).read
+        return read
+
+
+def _words(listed: str) -> tuple[str, ...]:
+    return tuple(listed.split())
+
+
+READERS = (
+    Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx")),
+    Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst")),
+    Reader("html", "HTML", "ingest.readers.html", _words(".html .htm .xhtml")),
+    Reader(
+        "text",
+        "plain text",
+        "ingest.readers.text",
+        _words(".txt .text .log"),
+        _words(
+            """readme license licence copying notice authors contributors changelog changes news install todo history
+            maintainers"""
+        ),
+    ),
+    Reader(
+        "code",
+        "source code",
+        "ingest.readers.code",
+        _words(
+            """.py .pyi .js .mjs .cjs .jsx .ts .mts .cts .tsx .java .kt .kts .scala .groovy .go .rs .c .h .cc .cpp .cxx
+            .hh .hpp .hxx .cs .m .mm .swift .rb .php .pl .pm .lua .r .jl .ex .exs .erl .hs .ml .clj .dart .zig .sh .bash
+            .zsh .fish .ps1 .bat .sql .proto .graphql .thrift .css .scss .less .toml .yaml .yml .ini .cfg .conf
+            .properties .cmake .mk .tf .gradle .vue .svelte"""
+        ),
+        _words(
+            """makefile gnumakefile dockerfile containerfile jenkinsfile vagrantfile rakefile gemfile procfile justfile
+            cmakelists.txt"""
+        ),
+    ),
+)
+SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}
+NAMES = {name: reader for reader in READERS for name in reader.names}
+
+
+def reader_of(path: PurePath) -> Reader | None:
+    """The reader of a file by its name or else its suffix, in any letter case; None where it is not read."""
+    return NAMES.get(path.name.lower()) or SUFFIXES.get(path.suffix.lower())
+
+
+def readable_types() -> str:
+    """What is read, for people: `Markdown, HTML or plain text`."""
+    *others, last = (reader.title for reader in READERS)
+    return f"{', '.join(others)} or {last}"
