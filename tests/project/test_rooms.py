@@ -20,7 +20,7 @@ MODULES = {
     for path in sorted((PROJECT / room).rglob("*.py"))
 }
 DOORS = {
-    "clickhouse_connect": {"sql/engine/client.py"},
+    "clickhouse_connect": {"sql/engine/driver.py"},
     "chdb": {"sql/engine/embedded.py"},
     "fcntl": {"sql/engine/lock.py"},
     "ctypes": {
@@ -77,7 +77,7 @@ SQL_TEXT = re.compile(
     re.DOTALL,
 )
 ALLOWED_SQL = {
-    ("sql/engine/client.py", "SET readonly = 1"),  # a setting of the connection, with nothing in it to bind
+    ("sql/engine/driver.py", "SET readonly = 1"),  # a setting of the connection, with nothing in it to bind
     ("sql/engine/statements.py", "SET param_"),  # how values are shown to a reader who wants to paste them; never run
 }
 

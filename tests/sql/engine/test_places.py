@@ -16,7 +16,7 @@ import pytest
 from support import PROJECT, open_store, publish_document, run_python, visible_texts
 
 from sql.base.errors import EXIT_ERROR, EXIT_USAGE, NoStore, StoreError, StoreMismatch, UsageError
-from sql.engine.client import explain
+from sql.engine.failures import explain_failure
 from sql.engine.folders import MARKER, finish_removal, remove_store, unfinished_folder
 from sql.engine.location import parse_location
 from sql.store import Store
@@ -408,5 +408,5 @@ def test_a_file_for_which_there_is_no_room_is_reported_with_a_remedy(tmp_path: P
     message = (
         "Code: 76. DB::ErrnoException: Cannot open file a.txt: , errno: 28, strerror: No space left. (CANNOT_OPEN_FILE)"
     )
-    error = explain("the insert", parse_location(str(tmp_path)), RuntimeError(message))
+    error = explain_failure("the insert", parse_location(str(tmp_path)), RuntimeError(message))
     assert "no room for another file: nothing was lost, free some space (or inodes, see `df -i`)" in str(error)
