@@ -7,23 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ingest.share import parse_share, take_share
+from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
+from sql.base.options import Parser, add_common_options, program_version
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
-from sql.base.terminal import (
-    Parser,
-    add_common_options,
-    add_compute_option,
-    add_language_option,
-    add_model_option,
-    note,
-    one_line,
-    out,
-    out_json,
-    program_version,
-    progress_bar,
-    run_command,
-    shown_name,
-)
+from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.engine.location import parse_location
 
 if TYPE_CHECKING:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 from rag.commands.ask import ask, search
 from rag.commands.measure import diagnose, evaluate, report, stats
 from rag.commands.model import fetch_model, quantize, report_model, show_model_path, train_model
+from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from rag.commands.store import backup, export, import_, migrate, restore
-from sql.base.settings import DEFAULT_K, DEFAULT_MAX_TOKENS, DEFAULT_MODEL, RETRIEVAL_MODES, SEARCH_MODES, read_settings
-from sql.base.terminal import (
-    Parser,
-    add_common_options,
-    add_compute_option,
-    add_debug_option,
-    add_language_option,
-    add_model_option,
-    program_version,
-    run_command,
+from sql.base.options import Parser, add_common_options, add_debug_option, program_version
+from sql.base.settings import (
+    DEFAULT_ANSWER_TOKENS,
+    DEFAULT_K,
+    DEFAULT_MODEL,
+    RETRIEVAL_MODES,
+    SEARCH_MODES,
+    read_settings,
 )
+from sql.base.terminal import run_command
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +95,7 @@ def add_language_model_options(parser: Parser) -> None:
     parser.add_argument(
         "--max-tokens",
         type=int,
-        default=DEFAULT_MAX_TOKENS,
+        default=DEFAULT_ANSWER_TOKENS,
         metavar="N",
         help="longest answer of a language model (default %(default)s)",
     )

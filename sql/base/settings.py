@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
-DEFAULT_MAX_TOKENS = 512  # of an answer that a language model writes
+DEFAULT_ANSWER_TOKENS = 512  # of an answer that a language model writes
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
 GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
 RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen

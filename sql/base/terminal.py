@@ -6,20 +6,17 @@ reorders or hides text never reaches the terminal.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
 import sys
 import threading
 from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from unicodedata import category
 
 from sql.base.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE, RagError, Terminated
-from sql.base.settings import COMPUTE_MODES, LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -180,7 +177,7 @@ def clean(text: str) -> str:
         return text
     pairs = zip(" " + text, text, strict=False)
     return "".join(
-        character if character in "\n\t" or joins(before, character) else visible(character)
+        character if character in "\n\t" or joins(before, character) else shown_character(character)
         for before, character in pairs
     )
 
@@ -190,7 +187,7 @@ def joins(before: str, character: str) -> bool:
     return character in JOINERS and not before.isascii() and category(before)[0] in "LMS"
 
 
-def visible(character: str) -> str:
+def shown_character(character: str) -> str:
     """A character itself, or its escape where nothing would be seen of it."""
     if character.isprintable() or category(character) not in UNPRINTABLE:
         return character
@@ -209,7 +206,7 @@ def shown_name(name: str) -> str:
     >>> print(shown_name("a\\nfailed b.md"))
     a\\u000afailed b.md
     """
-    return name if name.isprintable() else "".join(map(visible, name))
+    return name if name.isprintable() else "".join(map(shown_character, name))
 
 
 def out(text: str = "") -> None:
@@ -296,54 +293,6 @@ def out_emphasized(prefix: str, text: str) -> None:
     sys.stdout.write(clean(prefix) + emphasis(text) + "\n")
 
 
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        """One sentence on stderr, exit code 2."""
-        note(f"{self.prog}: {message}; see `{self.prog} --help`")
-        raise SystemExit(EXIT_USAGE)
-
-
-def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
-    """The options every command that opens a store has."""
-    # The default itself is not shown: RAG_DB may hold a password.
-    parser.add_argument("--db", default=store, metavar="D", help="store: a folder or a DSN (RAG_DB; default: .rag)")
-    add_debug_option(parser)
-
-
-def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """`--language`, for a command that looks at words."""
-    parser.add_argument(
-        "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"
-    )
-
-
-def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
-    """The option that names an encoder."""
-    parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
-
-
-def add_compute_option(parser: argparse.ArgumentParser) -> None:
-    """The option that chooses the encoder's arithmetic."""
-    parser.add_argument(
-        "--compute", choices=COMPUTE_MODES, help="the encoder's arithmetic (RAG_COMPUTE; default: auto, by the CPU)"
-    )
-
-
-def add_debug_option(parser: argparse.ArgumentParser) -> None:
-    """The option every command has."""
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-
-
-def program_version() -> str:
-    """The installed version."""
-    try:
-        return version("int8-rag")
-    except PackageNotFoundError:
-        return "(not installed)"
-
-
 def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str] | None = None) -> int:
     """Runs a command's main function; what it raises becomes one sentence on stderr and an exit code.
 
@@ -356,7 +305,7 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         sys.stdout.flush()
         return code
     except RagError as error:
-        return report(error, str(error), error.exit_code, given)
+        return report_error(error, str(error), error.exit_code, given)
     except KeyboardInterrupt as interrupt:
         ended, code = (
             ("terminated", EXIT_TERMINATED) if isinstance(interrupt, Terminated) else ("interrupted", EXIT_INTERRUPTED)
@@ -368,9 +317,11 @@ def run_command(command: Callable[[Sequence[str]], int], arguments: Sequence[str
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except MemoryError as error:
-        return report(error, "there is not enough memory for this: give fewer or smaller files", EXIT_ERROR, given)
+        return report_error(
+            error, "there is not enough memory for this: give fewer or smaller files", EXIT_ERROR, given
+        )
     except OSError as error:
-        return report(error, f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_ERROR, given)
+        return report_error(error, f"{error.filename or 'the system'}: {error.strerror or error}", EXIT_ERROR, given)
 
 
 @contextmanager
@@ -391,7 +342,7 @@ def raise_terminated(number: int, frame: FrameType | None) -> NoReturn:  # noqa:
     raise Terminated
 
 
-def report(error: BaseException, sentence: str, code: int, arguments: Sequence[str]) -> int:
+def report_error(error: BaseException, sentence: str, code: int, arguments: Sequence[str]) -> int:
     """One sentence on stderr; the whole traceback with --debug."""
     if "--debug" in arguments:
         import traceback
@@ -399,6 +350,12 @@ def report(error: BaseException, sentence: str, code: int, arguments: Sequence[s
         sys.stderr.write(clean("".join(traceback.format_exception(error))))
     note(f"error: {one_line(sentence)}")
     return code
+
+
+def end_with_usage(sentence: str) -> NoReturn:
+    """One sentence on stderr; ends the command with the code of a wrong call."""
+    note(sentence)
+    raise SystemExit(EXIT_USAGE)
 
 
 def leave_now(code: int) -> NoReturn:

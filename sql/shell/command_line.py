@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sql.base.errors import EXIT_OK, UsageError
+from sql.base.options import Parser, add_common_options, program_version
 from sql.base.settings import read_settings
-from sql.base.terminal import Parser, add_common_options, is_typed, note, program_version, run_command
+from sql.base.terminal import is_typed, note, run_command
 from sql.engine.location import parse_location
 
 if TYPE_CHECKING:
