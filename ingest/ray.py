@@ -5,6 +5,8 @@ Every worker is `python -m ingest --shard i/N` in a process of its own, so the p
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingest.share import Share
@@ -29,21 +31,36 @@ def ingest_shares(work: Callable[[Share], Summary], count: int) -> Summary:
     except ImportError as error:
         raise UsageError("--ray needs the package ray: run `pip install ray`") from error
 
-    def run(share: Share) -> Summary:
-        return work(share)
+    def run(pickled: bytes, foreign: list[str]) -> Summary:
+        """What a worker is given needs none of our modules until those places of imports are gone."""
+        import sys
+
+        sys.path[:] = [place for place in sys.path if place not in foreign]
+        work, share = ray.cloudpickle.loads(pickled)
+        return work(share)  # type: ignore[no-any-return]
 
     ours = not ray.is_initialized()
     if ours:
         ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
     try:
-        remote = ray.remote(num_cpus=1)(run)
-        parts = ray.get([remote.remote(Share(number, count)) for number in range(1, count + 1)])
+        remote, foreign = ray.remote(num_cpus=1)(run), foreign_places()
+        tasks = [ray.cloudpickle.dumps((work, Share(number, count))) for number in range(1, count + 1)]
+        parts = ray.get([remote.remote(task, foreign) for task in tasks])
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     finally:
         if ours:
             ray.shutdown()
     return add_up(parts)
+
+
+def foreign_places() -> list[str]:
+    """Places of imports that Ray's workers have and this process does not.
+
+    Ray puts the working directory before all others, where a file of the user's may have the name of one of our packages.
+    """
+    here = str(Path.cwd())
+    return [] if here in {str(Path(place).absolute()) for place in sys.path} else [here]
 
 
 def add_up(parts: Sequence[Summary]) -> Summary:

