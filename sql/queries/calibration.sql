@@ -3,6 +3,6 @@ SELECT
     version, granularity, scheme, ranges, model_sha256, sample_count, sample_hash, saturated_share, scale, zero_point, low,
     high
 FROM calibrations
-WHERE version = (SELECT max(calibration) FROM manifest WHERE epoch <= {epoch:UInt64})
+WHERE version = (SELECT max(manifest.calibration) FROM manifest WHERE manifest.epoch <= {epoch:UInt64})
 ORDER BY version, written_at
 LIMIT 1

@@ -18,8 +18,8 @@ CROSS JOIN
 ) AS questions
 WHERE (generation, chunk_index) IN
 (
-    SELECT pair.1, pair.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS pair)
+    SELECT place.1, place.2
+    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
 )
 ORDER BY
     question,

@@ -16,8 +16,8 @@ CROSS JOIN
 ) AS questions
 WHERE (chunks.generation, chunks.chunk_index) IN
 (
-    SELECT pair.1, pair.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS pair)
+    SELECT place.1, place.2
+    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
 )
 ORDER BY question, dotProduct(vector, query) DESC, document_id, chunk_index
 LIMIT {k:UInt32} BY question
