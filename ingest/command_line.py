@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from ingest.plan import SyncPlan
     from ingest.share import Share
-    from ingest.synchronize import Plan, Summary
+    from ingest.synchronize import Summary
     from ingest.walk import Refusal, Walk
 
 MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
@@ -158,7 +159,7 @@ def embed_again(options: Namespace) -> int:
 
 def show_plan(found: Walk, options: Namespace) -> int:
     """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
-    from ingest.synchronize import make_plan
+    from ingest.plan import make_plan
 
     location = parse_location(options.db)
     documents = []
@@ -174,7 +175,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
     for word, names in (
         ("add", [file.source for file in plan.new]),
         ("replace", [file.source for file in plan.changed]),
-        ("delete", [document.source for document in plan.deleted]),
+        ("delete", [file.source for file in plan.deleted]),
     ):
         for name in names:
             out(f"{word:8}{shown_name(name)}")
@@ -240,12 +241,12 @@ def summary_record(summary: Summary) -> dict[str, Any]:
     }
 
 
-def plan_record(plan: Plan) -> dict[str, Any]:
+def plan_record(plan: SyncPlan) -> dict[str, Any]:
     """The plan as JSON."""
     return {
         "add": [file.source for file in plan.new],
         "replace": [file.source for file in plan.changed],
-        "delete": [document.source for document in plan.deleted],
+        "delete": [file.source for file in plan.deleted],
         "unchanged": [file.source for file in plan.unchanged],
         "skipped": [refusal_record(refusal) for refusal in plan.skipped],
         "failed": [refusal_record(refusal) for refusal in plan.failed],

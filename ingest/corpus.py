@@ -6,8 +6,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ingest.document import Document
+from ingest.identity import CHUNKER, manifest_document
 from ingest.readers.text import text_blocks
-from ingest.synchronize import CHUNKER, Pipeline, source_document, split
+from ingest.synchronize import Pipeline, split
 from sql.base.terminal import Silence
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def index_corpus(
         document = corpus_document(entry)
         path = f"{folder.resolve()}#{entry.id}"
         if known.get(path) != (document.content_hash, CHUNKER):
-            pipeline.add(source_document(document, path), split(document, encoder))
+            pipeline.add(manifest_document(document, path), split(document, encoder))
     pipeline.finish()
 
 

@@ -5,13 +5,20 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from rag.text.sentences import LINE_END
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sql.records.metadata import MetadataValue
+
 BYTE_ORDER_MARK = "\ufeff"
+PART_MARK = "#"  # between the name of a file and that of a part of it
 PATH_SEPARATOR = " > "
 MAX_HEADING_CHARACTERS = 120  # of one heading in a path: a runaway heading must not outweigh its text
 _MAX_HEADINGS = 8  # in a path: code can be indented thousands of times
@@ -44,11 +51,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Document:
-    """A file as text. Offsets count code points of `text`; its blocks are in order and do not overlap.
+    """A file, or a part of one, as text. Offsets count code points of `text`; its blocks are in order and do not overlap.
 
     Together the blocks hold every character of `text` that is neither white space nor a leading byte-order mark.
     `text` is the decoded file itself, or, where `converted`, what was extracted from it; then `line_marks` holds
-    (offset, line of the file) pairs in order. `content_hash` is the SHA-256 of the file's bytes, in hex.
+    (offset, line of the file) pairs in order. `content_hash` is the SHA-256 of the file's bytes, in hex, and
+    `content_bytes` their number, for a part too: it is there by what the file held when it was read.
+
+    `part` names a part of the file, "" the whole; `source`, the name to cite by, ends with it (`mails.mbox#12`).
+    `metadata` is what searches can be filtered by, `remark` a sentence on what of the file could not be kept, or "".
     """
 
     source: str
@@ -61,8 +72,12 @@ class Document:
     content_bytes: int
     converted: bool = False
     line_marks: tuple[tuple[int, int], ...] = ()
+    part: str = ""
+    metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
+    remark: str = ""
 
     def __post_init__(self) -> None:
+        self._check_part()
         end = 0
         for block in self.blocks:
             if not end <= block.start < block.end:
@@ -70,6 +85,14 @@ class Document:
             end = block.end
         if end > len(self.text):
             raise ValueError(f"{self.source}: a block ends at {end}, beyond the text of {len(self.text)} characters")
+
+    def _check_part(self) -> None:
+        if not self.part:
+            return
+        if PART_MARK in self.part or not self.source.endswith(PART_MARK + self.part):
+            raise ValueError(f"{self.source}: its part is called {self.part!r}, which has to follow the last # there")
+        if not self.converted:
+            raise ValueError(f"{self.source}: the text of a part is not that of its file, so it is a converted one")
 
     def line_at(self, offset: int) -> int:
         """The 1-based line of the user's file that holds this offset of the text."""

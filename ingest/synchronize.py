@@ -7,17 +7,19 @@ the document that was not complete.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, chunker_name, split_document
-from ingest.readers import file_bytes, read_documents
-from ingest.readers.front_matter import document_metadata, front_matter_remark
-from ingest.walk import FoundFile, Refusal, Walk
+from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
+from ingest.identity import manifest_document
+from ingest.plan import make_plan
+from ingest.readers import read_documents
+from ingest.walk import Refusal
 from rag.encoder.encoder import choose_model, load_encoder
 from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
 from rag.index.word_index import add_words, beginning
@@ -27,7 +29,6 @@ from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.base.terminal import Silence
-from sql.records import SourceDocument
 from sql.records.calibration import Quantizer
 from sql.store import Draft, Passages
 from sql.upkeep.tend import tend_cells
@@ -39,11 +40,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ingest.document import Document
+    from ingest.plan import SyncPlan
+    from ingest.walk import Walk
     from rag.encoder.encoder import Encoder
     from rag.int8.quantization import Scheme
     from sql.base.settings import Settings
     from sql.base.terminal import Progress
-    from sql.records import Chunk, ChunkWords, LiveDocument
+    from sql.records import Chunk, ChunkWords, LiveDocument, SourceDocument
     from sql.store import Store
 
 # Texts of one length share a batch, so a wide window wastes less; it is also what a finished document waits for and what a
@@ -52,26 +55,6 @@ if TYPE_CHECKING:
 SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
-# A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
-# store has one encoder for life, so the name need not say which.
-CHUNKER = chunker_name(DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS)
-
-
-@dataclass
-class Plan:
-    """What has to be done so that the store matches the files."""
-
-    new: list[FoundFile] = field(default_factory=list)
-    changed: list[FoundFile] = field(default_factory=list)
-    unchanged: list[FoundFile] = field(default_factory=list)
-    deleted: list[LiveDocument] = field(default_factory=list)
-    skipped: list[Refusal] = field(default_factory=list)
-    failed: list[Refusal] = field(default_factory=list)
-
-    @property
-    def to_index(self) -> list[FoundFile]:
-        """Files to embed."""
-        return self.new + self.changed
 
 
 @dataclass
@@ -114,43 +97,6 @@ def prepare_store(
     return encoder, VECTOR_SCHEMES[wanted.kind]
 
 
-def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool = False) -> Plan:
-    """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
-
-    With `all_again` every document counts as changed; UsageError where one has no file to be made from again.
-    """
-    plan = Plan(skipped=list(found.skipped), failed=list(found.failed))
-    known = {document.path: document for document in documents}
-    present = set()
-    for file in found.files:
-        path = printable(file.path)
-        present.add(path)
-        document = known.get(path)
-        if document is None:
-            plan.new.append(file)
-        elif not all_again and document.chunker == CHUNKER and document.content_sha256 == content_sha256(file):
-            plan.unchanged.append(file)
-        else:
-            plan.changed.append(file)
-    missing = [document for document in documents if document.path not in present]
-    plan.deleted = [document for document in missing if found.covers(document.path)]
-    left_out = [document for document in missing if document.chunk_count and not found.covers(document.path)]
-    if all_again and left_out:
-        raise UsageError(
-            f"--recalibrate needs every document of the store, and {len(left_out)} cannot be found below the given "
-            f"paths ({left_out[0].path}): give their folders too"
-        )
-    return plan
-
-
-def content_sha256(file: FoundFile) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
-    try:
-        return sha256(file_bytes(file.path, printable(file.source), file.root)).hexdigest()
-    except UnreadableDocument:
-        return ""
-
-
 def sync(
     store: Store,
     encoder: Encoder,
@@ -175,19 +121,20 @@ def sync(
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     coder = VectorCoder.for_store(store, encoder.identity, scheme, recalibrate=recalibrate)
+    tally = FileTally(watch)
     pipeline = Pipeline(
-        store, encoder, scheme, watch, keep_floats, holds_back=recalibrate, coder=coder, language=language
+        store, encoder, scheme, tally, keep_floats, holds_back=recalibrate, coder=coder, language=language
     )
     try:
-        remarks = index_files(plan, encoder, pipeline)
+        remarks = index_files(plan, encoder, pipeline, tally)
         # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
-        pipeline.publish_held(plan.deleted)
+        pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
-        raise type(interrupt)(where_it_ended(pipeline, len(plan.to_index))) from None
+        raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
     summary.notes = [*few(remarks), *coder.notes()]
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         tend_cells(store)
-    summary.indexed, summary.chunks, summary.deleted = pipeline.published, pipeline.chunks, len(plan.deleted)
+    summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
 
@@ -200,33 +147,67 @@ def few(remarks: list[str]) -> list[str]:
     )
 
 
-def index_files(plan: Plan, encoder: Encoder, pipeline: Pipeline) -> list[str]:
+@dataclass
+class FileTally:
+    """Progress in files for a pipeline that tells of documents: a file is done with the last document that it gave."""
+
+    progress: Progress
+    files: int = 0  # that are done
+    _documents: int = 0  # that are done, of the first file below
+    _queued: deque[tuple[int, int]] = field(default_factory=deque)  # of each file its documents and its bytes
+
+    def expect(self, documents: int, content_bytes: int) -> None:
+        """So many documents that come next are one file."""
+        self._queued.append((documents, content_bytes))
+
+    def start(self, files: int, content_bytes: int) -> None:
+        """How much there is to do."""
+        self.progress.start(files, content_bytes)
+
+    def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:  # noqa: ARG002 - of documents
+        """Some documents more are done, which the pipeline takes for files."""
+        self._documents += files
+        done = []
+        while self._queued and self._documents >= self._queued[0][0]:
+            documents, size = self._queued.popleft()
+            self._documents -= documents
+            done.append(size)
+        self.files += len(done)
+        self.progress.advance(len(done), sum(done), chunks)
+
+
+def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: FileTally) -> list[str]:
     """Reads the files of a plan into the pipeline; returns what is to be remarked on them.
 
-    Those that cannot be read are added to the plan's failures.
+    Those that cannot be read are added to the plan's failures, and keep all documents that they gave before: a file's
+    first document goes to the pipeline when its last one has been read.
     """
     remarks = []
     for file in plan.to_index:
         source = printable(file.source)
         try:
             documents = read_documents(file.path, source, file.root)
+            plan.claims.take(file, documents)
         except UnreadableDocument as error:
             # The message begins with the name, which stands beside it already wherever refusals are shown.
             plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
-            pipeline.progress.advance(files=1, content_bytes=file.size)
+            tally.progress.advance(files=1, content_bytes=file.size)
         else:
+            tally.expect(len(documents), documents[0].content_bytes)
             for document in documents:
-                pipeline.add(source_document(document, printable(file.path)), split(document, encoder))
-                remarks.append(front_matter_remark(document))
+                stored = manifest_document(document, printable(file.path), len(documents))
+                pipeline.add(stored, split(document, encoder))
+                if document.remark:
+                    remarks.append(f"{document.source}, {document.remark}")
     pipeline.finish()
-    return [remark for remark in remarks if remark]
+    return remarks
 
 
-def where_it_ended(pipeline: Pipeline, files: int) -> str:
+def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:
     """What a person who has interrupted a run wants to know."""
     if pipeline.holds_back:
         return "nothing was changed, for new ranges are published with the last document"
-    return f"{pipeline.published} of {files} files are in the store, and the same command goes on from there"
+    return f"{done} of {files} files are in the store, and the same command goes on from there"
 
 
 def check_recalibration(store: Store, *, recalibrate: bool) -> None:
@@ -394,19 +375,3 @@ def split(document: Document, encoder: Encoder) -> list[Chunk]:
 def max_tokens(encoder: Encoder) -> int:
     """Tokens of text in a chunk: our default, or less where the encoder or its prompt leaves less."""
     return min(DEFAULT_MAX_TOKENS, encoder.max_document_tokens)
-
-
-def source_document(document: Document, path: str) -> SourceDocument:
-    """The manifest's view of a document that was read; `path` is its identity."""
-    return SourceDocument(
-        path=path,
-        source=document.source,
-        title=printable(document.title),  # the name of a file may be its title, and need not be UTF-8
-        format=document.format,
-        encoding=document.encoding,
-        content_sha256=document.content_hash,
-        content_bytes=document.content_bytes,
-        chunker=CHUNKER,
-        extracted_text=document.text if document.converted else None,
-        metadata=document_metadata(document),
-    )

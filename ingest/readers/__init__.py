@@ -28,4 +28,9 @@ def read_documents(path: Path, source: str, root: Path | None = None) -> list[Do
     if reader is None:
         raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
     file = RawFile(path.name, source, reader.format, file_bytes(path, source, root))
-    return list(reader.read(file)) or [file.document("", ())]
+    documents = list(reader.read(file)) or [file.document("", ())]
+    parts = [document.part for document in documents]
+    if len(set(parts)) < len(parts):
+        twice = next(part for number, part in enumerate(parts) if part in parts[:number])
+        raise UnreadableDocument(f"{source} holds more than one document that is called {twice!r}")
+    return documents

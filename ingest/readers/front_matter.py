@@ -24,7 +24,6 @@ from sql.records.metadata import MAX_BYTES, NO_METADATA, encodable, is_name, met
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from ingest.document import Document
     from sql.records.metadata import MetadataScalar, MetadataValue
 
 MAX_CHARACTERS = 1_000_000  # of front matter; libyaml reads about as many a second
@@ -62,34 +61,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class FrontMatter:
-    """What was read: the title or "", the metadata, and a sentence on what was left out, or ""."""
+    """What was read: the title or "", the metadata, and a sentence on what was left out, or "".
+
+    Of a text whose second entry is broken the last is
+    `cannot be read as a whole (line 3: did not find expected ',' or ']'); b: [1, 2 is left out`
+    """
 
     title: str = ""
     metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
     remark: str = ""
-
-
-def document_metadata(document: Document) -> Mapping[str, MetadataValue]:
-    """The metadata of a document that was read; empty where it has no front matter."""
-    return document_front_matter(document).metadata
-
-
-def front_matter_remark(document: Document) -> str:
-    """A sentence on what of a document's front matter was left out, "" where nothing was.
-
-    Of a file a.md whose second entry is broken:
-    `a.md, front matter: cannot be read as a whole (line 3: did not find expected ',' or ']'); b: [1, 2 is left out`
-    """
-    remark = document_front_matter(document).remark
-    return f"{document.source}, front matter: {remark}" if remark else ""
-
-
-def document_front_matter(document: Document) -> FrontMatter:
-    """The front matter of a document that was read, empty where it has none."""
-    if not document.blocks or document.blocks[0].kind != "front matter":
-        return FrontMatter()
-    block = document.blocks[0]
-    return read_front_matter(document.text[block.start : block.end])
 
 
 def front_matter_end(text: str, start: int) -> int:
@@ -113,7 +93,7 @@ def front_matter_end(text: str, start: int) -> int:
     return start
 
 
-@lru_cache(maxsize=1)  # title, metadata and remark of a document are asked for one after the other
+@lru_cache(maxsize=1)  # the title of a document is asked for before its metadata
 def read_front_matter(text: str) -> FrontMatter:
     """The front matter in its two lines of `---` or `+++`; where a name comes twice, the last one counts.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.document import Block, HeadingPath, plain_heading
 from ingest.readers.decode import decode_text
-from ingest.readers.front_matter import front_matter_end, read_front_matter
+from ingest.readers.front_matter import FrontMatter, front_matter_end, read_front_matter
 from ingest.readers.paragraphs import bounded, is_too_large, paragraphs, text_start
 from rag.text.sentences import line_spans, trimmed
 
@@ -37,21 +37,36 @@ def read(file: RawFile) -> Iterator[Document]:
     """The one document of a Markdown file."""
     text, encoding = decode_text(file.data, file.source)
     title, blocks = markdown_blocks(text)
-    yield file.document(text, blocks, title=title, encoding=encoding)
+    front = front_matter_of(text, blocks)
+    yield file.document(
+        text,
+        blocks,
+        title=title,
+        encoding=encoding,
+        metadata=front.metadata,
+        remark=f"front matter: {front.remark}" if front.remark else "",
+    )
 
 
 def markdown_blocks(text: str) -> tuple[str, list[Block]]:
     """CommonMark with tables and front matter; the title is the front matter's or the first heading of level 1."""
     start = text_start(text)
     front_end = front_matter_end(text, start)
-    title = plain_heading(read_front_matter(text[start:front_end]).title) if front_end > start else ""
     front = [Block(*trimmed(text, start, front_end), "front matter", "")] if front_end > start else []
+    title = plain_heading(front_matter_of(text, front).title)
     titles: list[tuple[int, str]] = []
     blocks = None if is_too_large(text) else _parsed_markdown(text, front_end, titles)
     if blocks is None:
         titles = []
         blocks = bounded(text, _simple_markdown(text, front_end, titles))
     return title or _best_title(titles), front + blocks
+
+
+def front_matter_of(text: str, blocks: list[Block]) -> FrontMatter:
+    """The front matter of a text that was divided, empty where it has none."""
+    if not blocks or blocks[0].kind != "front matter":
+        return FrontMatter()
+    return read_front_matter(text[blocks[0].start : blocks[0].end])
 
 
 def _best_title(titles: list[tuple[int, str]]) -> str:

@@ -12,14 +12,16 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ingest.document import Document
+from ingest.document import PART_MARK, Document
 from sql.base.errors import UnreadableDocument
+from sql.records.metadata import NO_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from ingest.document import Block
+    from sql.records.metadata import MetadataValue
 
 MAX_FILE_BYTES = 100_000_000  # a text file beyond this is a dump or a trap, and is held in memory whole
 _READ_BYTES = 1 << 20
@@ -53,12 +55,20 @@ class RawFile:
         encoding: str = "",
         converted: bool = False,
         line_marks: tuple[tuple[int, int], ...] = (),
+        part: str = "",
+        metadata: Mapping[str, MetadataValue] = NO_METADATA,
+        remark: str = "",
     ) -> Document:
-        """A document of this file; where it has no title, the file's name without its suffix is one."""
+        """A document of this file; where it has no title, the file's name without its suffix is one.
+
+        See Document for what each is. `part` is to be a name by which people find the part in the file, in which a `#`
+        is written as %23 and no byte is lost: text that UTF-8 can hold.
+        """
+        end = PART_MARK + part if part else ""
         return Document(
-            source=self.source,
+            source=self.source + end,
             format=self.format,
-            title=title or PurePath(self.name).stem,
+            title=title or PurePath(self.name + end).stem,
             text=text,
             blocks=tuple(blocks),
             encoding=encoding,
@@ -66,6 +76,9 @@ class RawFile:
             content_bytes=len(self.data),
             converted=converted,
             line_marks=line_marks,
+            part=part,
+            metadata=dict(metadata),  # a plain one, which can be given to another process
+            remark=remark,
         )
 
 

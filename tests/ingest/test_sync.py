@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from library import Library, counts
 from support import (
     DIMENSIONS,
     PROJECT,
-    QUANTIZER,
     HashKernel,
     chunks_of,
     hash_encoder,
@@ -30,7 +30,7 @@ from support import (
 
 import ingest.command_line
 from ingest.readers import file_bytes
-from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, make_plan, sync
+from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, sync
 from ingest.walk import FoundFile, Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
 from rag.int8.quantization import ASYMMETRIC
@@ -40,84 +40,12 @@ from sql.base.terminal import run_command
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
 
-    from ingest.synchronize import Plan, Summary
     from rag.text.tokenizer import Tokenizer
 
 CANARY = "canary that must stay outside"
-
-
-@dataclass
-class Library:
-    """A folder of documents, a store, and an encoder whose work is counted."""
-
-    folder: Path
-    location: str
-    tokenizer: Tokenizer
-    store: Store
-    kernel: HashKernel
-
-    def write(self, name: str, text: str | bytes) -> Path:
-        """A file below the folder; its parents are made."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    def sync(self, *paths: Path | str, batches_left: int | None = None) -> Summary:
-        """One run over the given paths, or the whole folder."""
-        encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
-        self.store.prepare(encoder.identity, QUANTIZER)
-        return sync(self.store, encoder, walk([str(path) for path in paths or (self.folder,)]), ASYMMETRIC)
-
-    def plan(self, *paths: Path | str) -> Plan:
-        """What a run would do."""
-        return make_plan(walk([str(path) for path in paths or (self.folder,)]), self.store.documents())
-
-    def names(self) -> list[str]:
-        """The documents in the store, relative to the folder."""
-        return [os.path.relpath(document.path, self.folder) for document in self.store.documents()]
-
-    def text(self, name: str) -> str:
-        """The chunks of one document in the store, joined."""
-        texts = visible_texts(self.store)
-        return " ".join(texts[str(self.folder / name)])
-
-    def blocks(self) -> str:
-        """How many blocks each table was ever given: any insert and any deletion changes it, a merge does not."""
-        sql = (
-            "SELECT table, max(max_block_number), max(data_version) FROM system.parts "
-            "WHERE active AND database = currentDatabase() GROUP BY table ORDER BY 1"
-        )
-        return self.store.client.text(sql, "TSV").decode()
-
-    def reopen(self) -> None:
-        """What a new process would see."""
-        self.store.close()
-        self.store = Store.open(self.location, write=True)
-
-
-@pytest.fixture
-def library(tmp_path: Path, tokenizer: Tokenizer, location: str) -> Iterator[Library]:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    encoder, kernel = hash_encoder(tokenizer)
-    store = Store.open(location, write=True)
-    opened = Library(folder, location, tokenizer, store, kernel)
-    try:
-        store.prepare(encoder.identity, QUANTIZER)
-        yield opened
-    finally:
-        opened.store.close()
-
-
-def counts(summary: Summary) -> tuple[int, int, int, int, int]:
-    """Files, indexed, unchanged, deleted, failed."""
-    return summary.files, summary.indexed, summary.unchanged, summary.deleted, len(summary.failed)
 
 
 def forbid(path: Path) -> None:

@@ -20,8 +20,17 @@ ORDER = (
     *("sql.base", "sql.records", "sql.engine", "sql.search", "sql.store", "sql.upkeep", "sql.shell", "sql"),
     *("rag.text", "rag.compute", "rag.int8", "rag.encoder", "rag.index", "rag.retrieve", "rag.answer", "rag.library"),
     *("rag.langchain", "rag.evaluate", "rag.train", "rag", "rag.commands"),
-    *("ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.synchronize", "ingest.corpus"),
-    *("ingest.passages", "ingest.reembed", "ingest.share", "ingest.ray", "ingest", "ingest.command_line"),
+    *("ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.identity"),
+    *(
+        "ingest.plan",
+        "ingest.synchronize",
+        "ingest.corpus",
+        "ingest.passages",
+        "ingest.reembed",
+        "ingest.share",
+        "ingest.ray",
+    ),
+    *("ingest", "ingest.command_line"),
 )
 PACKAGES = ("sql", "rag", "ingest")
 TOP_FLOOR = {"sql": 8, "rag": 14}  # how many packages and modules may stand right below

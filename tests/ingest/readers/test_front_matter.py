@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import hash_encoder
 
 from ingest.readers import front_matter, read_documents
-from ingest.readers.front_matter import document_metadata, front_matter_end, read_front_matter
+from ingest.readers.front_matter import front_matter_end, read_front_matter
 from ingest.readers.markdown import markdown_blocks
 from ingest.synchronize import sync
 from ingest.walk import walk
@@ -260,7 +260,7 @@ def test_only_markdown_with_front_matter_has_metadata(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("---\nyear: 1998\n---\n\n# Kilns\n")
     (tmp_path / "b.md").write_text("# Kilns\n\nyear: 1998\n")
     (tmp_path / "c.md").write_text(f"---\nlong: {'x' * 70_000}\n---\n\n# Kilns\n")
-    found = [dict(document_metadata(read_documents(tmp_path / name, name)[0])) for name in ("a.md", "b.md", "c.md")]
+    found = [dict(read_documents(tmp_path / name, name)[0].metadata) for name in ("a.md", "b.md", "c.md")]
     assert found == [{"year": 1998}, {}, {}]
 
 
