@@ -421,7 +421,7 @@ def test_a_run_that_ends_early_leaves_no_half_calibration(tmp_path: Path, tokeni
 KILLED_WRITER = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, "tests")
+sys.path[:0] = ["tests", "tests/rag/index"]
 from test_calibration import coder_of, open_store, uneven_vectors, source_document, chunks_of
 from rag.index.vector_coder import code_vectors
 from sql.records.calibration import Quantizer
