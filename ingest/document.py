@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -15,6 +15,7 @@ from rag.text.sentences import LINE_END
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ingest.places import PageMark, Place
     from sql.records.metadata import MetadataValue
 
 BYTE_ORDER_MARK = "\ufeff"
@@ -60,6 +61,8 @@ class Document:
 
     `part` names a part of the file, "" the whole; `source`, the name to cite by, ends with it (`mails.mbox#12`).
     `metadata` is what searches can be filtered by, `remark` a sentence on what of the file could not be kept, or "".
+    `page_marks` say where pages begin, `places` where text stands in the original; both are in order, places do not
+    overlap, and text may lie between them that has none, such as the divider of two cells.
     """
 
     source: str
@@ -75,9 +78,15 @@ class Document:
     part: str = ""
     metadata: Mapping[str, MetadataValue] = field(default_factory=dict)
     remark: str = ""
+    page_marks: tuple[PageMark, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_part()
+        self._check_blocks()
+        self._check_places()
+
+    def _check_blocks(self) -> None:
         end = 0
         for block in self.blocks:
             if not end <= block.start < block.end:
@@ -94,6 +103,23 @@ class Document:
         if not self.converted:
             raise ValueError(f"{self.source}: the text of a part is not that of its file, so it is a converted one")
 
+    def _check_places(self) -> None:
+        before = -1
+        for mark in self.page_marks:
+            if not before < mark.offset < len(self.text):
+                raise ValueError(
+                    f"{self.source}: page {mark.page} begins at {mark.offset}, which is not after {before} and within "
+                    f"the text of {len(self.text)} characters"
+                )
+            before = mark.offset
+        end = 0
+        for place in self.places:
+            if place.start < end:
+                raise ValueError(f"{self.source}: the place of {place.start}..{place.end} overlaps that up to {end}")
+            end = place.end
+        if end > len(self.text):
+            raise ValueError(f"{self.source}: a place ends at {end}, beyond the text of {len(self.text)} characters")
+
     def line_at(self, offset: int) -> int:
         """The 1-based line of the user's file that holds this offset of the text."""
         if not self.converted:
@@ -101,9 +127,24 @@ class Document:
         mark = bisect_right(self.line_marks, offset, key=lambda pair: pair[0])
         return self.line_marks[mark - 1][1] if mark else 1
 
-    def page_at(self, offset: int) -> int:  # noqa: ARG002 - formats with pages answer from it
-        """The 1-based page of the user's file that holds this offset, 0 for a format without pages."""
-        return 0
+    def page_at(self, offset: int) -> int:
+        """The 1-based page of the user's file that holds this offset, 0 where none does."""
+        mark = self._page_mark_at(offset)
+        return mark.page if mark else 0
+
+    def page_label_at(self, offset: int) -> str:
+        """What the page that holds this offset is called: its label or else its number, "" where no page holds it."""
+        mark = self._page_mark_at(offset)
+        return mark.label or str(mark.page) if mark else ""
+
+    def _page_mark_at(self, offset: int) -> PageMark | None:
+        after = bisect_right(self.page_marks, offset, key=lambda mark: mark.offset)
+        return self.page_marks[after - 1] if after else None
+
+    def places_of(self, start: int, end: int) -> tuple[Place, ...]:
+        """The places that hold some of text[start:end], in order; of those at its ends all that they hold."""
+        first = bisect_right(self.places, start, key=lambda place: place.end)
+        return self.places[first : bisect_left(self.places, end, key=lambda place: place.start)]
 
     @cached_property
     def _line_starts(self) -> array[int]:

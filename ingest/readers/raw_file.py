@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.document import Block
+    from ingest.places import PageMark, Place
     from sql.records.metadata import MetadataValue
 
 MAX_FILE_BYTES = 100_000_000  # a text file beyond this is a dump or a trap, and is held in memory whole
@@ -55,6 +56,8 @@ class RawFile:
         encoding: str = "",
         converted: bool = False,
         line_marks: tuple[tuple[int, int], ...] = (),
+        page_marks: Iterable[PageMark] = (),
+        places: Iterable[Place] = (),
         part: str = "",
         metadata: Mapping[str, MetadataValue] = NO_METADATA,
         remark: str = "",
@@ -76,6 +79,8 @@ class RawFile:
             content_bytes=len(self.data),
             converted=converted,
             line_marks=line_marks,
+            page_marks=tuple(page_marks),
+            places=tuple(places),
             part=part,
             metadata=dict(metadata),  # a plain one, which can be given to another process
             remark=remark,

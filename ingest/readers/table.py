@@ -7,7 +7,19 @@ A reader is a module with one function:
 It gets the bytes of a file whatever they are; whether they are what the name promised is for it to say, by an
 UnreadableDocument whose message begins with `file.source`. Readers of text decode them by ingest/readers/decode.py.
 `file.document(...)` makes a document of the file. A file that holds several gives each a `part` of its own, a name by
-which it is found in the file again; they come in the same order on every run.
+which it is found in the file again (`attachments/plan.pdf`, `12`); they come in the same order on every run. Names are
+the reader's to keep apart, such as those of two attachments that are called alike.
+
+What a document of a format that is converted needs, besides its text and its blocks:
+
+- `converted=True`: offsets count in the text that was extracted, which the store keeps;
+- `line_marks` where the file has lines that people can find, `page_marks` where it has pages or slides
+  (ingest/places.py), else neither;
+- `places` as exact as the format knows them: rectangles, cells, the cell of a notebook, the part of a mail. Text that is
+  in no place of the original, such as ` | ` between two cells, has none;
+- blocks of the kinds that the chunker knows (ingest/document.py): a table is one block with a line for each row, the
+  header first; a heading opens a path;
+- `metadata` for filters, `remark` for what of it could not be kept.
 
 The module is imported when the first file of the format is read: to list files or to show a help text needs none.
 """

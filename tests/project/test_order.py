@@ -20,7 +20,7 @@ ORDER = (
     *("sql.base", "sql.records", "sql.engine", "sql.search", "sql.store", "sql.upkeep", "sql.shell", "sql"),
     *("rag.text", "rag.compute", "rag.int8", "rag.encoder", "rag.index", "rag.retrieve", "rag.answer", "rag.library"),
     *("rag.langchain", "rag.evaluate", "rag.train", "rag", "rag.commands"),
-    *("ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.identity"),
+    *("ingest.places", "ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.identity"),
     *(
         "ingest.plan",
         "ingest.synchronize",
