@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ingest.share import parse_share, take_share
+from ingest.shard import parse_shard, take_shard
 from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, program_version
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ingest.plan import SyncPlan
-    from ingest.share import Share
+    from ingest.shard import Shard
     from ingest.synchronize import Summary
-    from ingest.walk import Refusal, Walk
+    from ingest.walk import LeftOut, Walk
 
 MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
 
@@ -44,7 +44,7 @@ def command(arguments: Sequence[str]) -> int:
         return command_on_ray(options)
     found = walk(options.paths)
     if options.shard is not None:
-        found = take_share(found, options.shard)
+        found = take_shard(found, options.shard)
     if options.dry_run:
         return show_plan(found, options)
     return finish(synchronize(found, options), options)
@@ -58,16 +58,16 @@ def command_on_ray(options: Namespace) -> int:
         raise UsageError(f"--ray {options.ray}: at least 1 worker is needed")
     if parse_location(options.db).server is None:
         raise UsageError("--ray needs a store on a server: one process at a time can write to an embedded store")
-    from ingest.ray import ingest_shares
+    from ingest.ray import ingest_shards
 
-    return finish(ingest_shares(partial(ingest_share, options), options.ray), options)
+    return finish(ingest_shards(partial(ingest_shard, options), options.ray), options)
 
 
-def ingest_share(options: Namespace, share: Share) -> Summary:
+def ingest_shard(options: Namespace, shard: Shard) -> Summary:
     """What one worker does."""
     from ingest.walk import walk
 
-    return synchronize(take_share(walk(options.paths), share), options)
+    return synchronize(take_shard(walk(options.paths), shard), options)
 
 
 def finish(summary: Summary, options: Namespace) -> int:
@@ -179,9 +179,9 @@ def show_plan(found: Walk, options: Namespace) -> int:
     ):
         for name in names:
             out(f"{word:8}{shown_name(name)}")
-    for word, refusals in (("skip", plan.skipped), ("fail", plan.failed)):
-        for refusal in refusals:
-            out(f"{word:8}{refusal_line(refusal)}")
+    for word, kind in (("skip", plan.skipped), ("fail", plan.failed)):
+        for left_out in kind:
+            out(f"{word:8}{left_out_line(left_out)}")
     note_nothing_read(found)
     out(
         f"would add {len(plan.new)}, replace {len(plan.changed)}, delete {len(plan.deleted)} and leave "
@@ -198,10 +198,10 @@ def show_summary(summary: Summary, store: str) -> None:
     if len(summary.skipped) > MOST_NAMED:
         note(f"skipped: {kinds} (--dry-run names each)")
     else:
-        for refusal in summary.skipped:
-            note(f"skipped {refusal_line(refusal)}")
-    for refusal in summary.failed:
-        note(f"failed {refusal_line(refusal)}")
+        for left_out in summary.skipped:
+            note(f"skipped {left_out_line(left_out)}")
+    for left_out in summary.failed:
+        note(f"failed {left_out_line(left_out)}")
     note_nothing_read(summary)
     skipped = f"{len(summary.skipped)} skipped" + (f" ({kinds})" if kinds else "")
     rate = f" ({summary.chunks / summary.seconds:.0f} chunks/s)" if summary.chunks and summary.seconds else ""
@@ -212,9 +212,9 @@ def show_summary(summary: Summary, store: str) -> None:
     )
 
 
-def refusal_line(refusal: Refusal) -> str:
-    """A path that was not ingested, and why, on one line."""
-    return f"{shown_name(refusal.path)}: {one_line(refusal.reason)}"
+def left_out_line(left_out: LeftOut) -> str:
+    """A path that was left out, and why, on one line."""
+    return f"{shown_name(left_out.path)}: {one_line(left_out.reason)}"
 
 
 def note_nothing_read(found: Walk | Summary) -> None:
@@ -234,8 +234,8 @@ def summary_record(summary: Summary) -> dict[str, Any]:
         "indexed": summary.indexed,
         "unchanged": summary.unchanged,
         "deleted": summary.deleted,
-        "skipped": [refusal_record(refusal) for refusal in summary.skipped],
-        "failed": [refusal_record(refusal) for refusal in summary.failed],
+        "skipped": [left_out_record(one) for one in summary.skipped],
+        "failed": [left_out_record(one) for one in summary.failed],
         "chunks": summary.chunks,
         "seconds": round(summary.seconds, 3),
     }
@@ -248,14 +248,14 @@ def plan_record(plan: SyncPlan) -> dict[str, Any]:
         "replace": [file.source for file in plan.changed],
         "delete": [file.source for file in plan.deleted],
         "unchanged": [file.source for file in plan.unchanged],
-        "skipped": [refusal_record(refusal) for refusal in plan.skipped],
-        "failed": [refusal_record(refusal) for refusal in plan.failed],
+        "skipped": [left_out_record(one) for one in plan.skipped],
+        "failed": [left_out_record(one) for one in plan.failed],
     }
 
 
-def refusal_record(refusal: Refusal) -> dict[str, str]:
-    """A path that was not ingested, and why."""
-    return {"path": refusal.path, "reason": refusal.reason}
+def left_out_record(left_out: LeftOut) -> dict[str, str]:
+    """A path that was left out, and why."""
+    return {"path": left_out.path, "reason": left_out.reason}
 
 
 def counted(number: int, noun: str) -> str:
@@ -311,7 +311,7 @@ def make_parser() -> Parser:
     add_language_option(parser, "the documents that are indexed now")
     parser.add_argument(
         "--shard",
-        type=parse_share,
+        type=parse_shard,
         metavar="I/N",
         help="only part I of N, for N processes that share a store on a server",
     )

@@ -13,7 +13,7 @@ from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_docum
 from ingest.corpus import corpus_document
 from ingest.document import PATH_SEPARATOR
 from ingest.readers import read_documents
-from ingest.walk import Refusal, walk
+from ingest.walk import LeftOut, walk
 from rag.evaluate.beir import CORPUS, read_corpus
 from rag.train.pairs import Passage
 from sql.base.errors import UnreadableDocument
@@ -30,22 +30,22 @@ HEADINGS = 2  # how many of the innermost headings name a passage: the outer one
 
 
 @dataclass
-class Reading:
+class FoundPassages:
     """The passages of all documents in order, and the files that could not be read."""
 
     passages: list[Passage] = field(default_factory=list)
-    failed: list[Refusal] = field(default_factory=list)
+    failed: list[LeftOut] = field(default_factory=list)
 
 
-def read_passages(paths: Sequence[str], tokenizer: Tokenizer) -> Reading:
+def read_passages(paths: Sequence[str], tokenizer: Tokenizer) -> FoundPassages:
     """The passages below the given paths; raises RagError where one of them is missing or no such corpus."""
-    reading = Reading()
+    found = FoundPassages()
     for path in paths:
         corpus = corpus_folder(expand_user(path, "PATH"))
-        documents = corpus_documents(corpus) if corpus else file_documents(path, reading)
+        documents = corpus_documents(corpus) if corpus else file_documents(path, found)
         for document in documents:
-            reading.passages += passages_of(document, tokenizer)
-    return reading
+            found.passages += passages_of(document, tokenizer)
+    return found
 
 
 def corpus_folder(path: Path) -> Path | None:
@@ -61,16 +61,16 @@ def corpus_documents(folder: Path) -> Iterator[Document]:
         yield corpus_document(entry)
 
 
-def file_documents(path: str, reading: Reading) -> Iterator[Document]:
+def file_documents(path: str, found: FoundPassages) -> Iterator[Document]:
     """The documents in the files below a path; what cannot be read is noted and left out."""
-    found = walk([path])
-    reading.failed += found.failed
-    for file in found.files:
+    walked = walk([path])
+    found.failed += walked.failed
+    for file in walked.files:
         source = printable(file.source)
         try:
             yield from read_documents(file.path, source, file.root)
         except UnreadableDocument as error:
-            reading.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
+            found.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
 
 
 def passages_of(document: Document, tokenizer: Tokenizer) -> list[Passage]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ingest.document import Document
     from ingest.identity import StoredFile
-    from ingest.walk import FoundFile, Refusal, Walk
+    from ingest.walk import FoundFile, LeftOut, Walk
     from sql.records import LiveDocument
 
 
@@ -77,8 +77,8 @@ class SyncPlan:
     changed: list[FoundFile] = field(default_factory=list)
     unchanged: list[FoundFile] = field(default_factory=list)
     deleted: list[StoredFile] = field(default_factory=list)
-    skipped: list[Refusal] = field(default_factory=list)
-    failed: list[Refusal] = field(default_factory=list)
+    skipped: list[LeftOut] = field(default_factory=list)
+    failed: list[LeftOut] = field(default_factory=list)
 
     @property
     def to_index(self) -> list[FoundFile]:
@@ -99,11 +99,11 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool
     plan.deleted = [known for known in missing if found.covers(known.path)]
     for known in plan.deleted:
         plan.claims.release(known.documents)
-    left_out = [one for known in missing if not found.covers(known.path) for one in known.documents if one.chunk_count]
-    if all_again and left_out:
+    not_given = [one for known in missing if not found.covers(known.path) for one in known.documents if one.chunk_count]
+    if all_again and not_given:
         raise UsageError(
-            f"--recalibrate needs every document of the store, and {len(left_out)} cannot be found below the given "
-            f"paths ({left_out[0].path}): give their folders too"
+            f"--recalibrate needs every document of the store, and {len(not_given)} cannot be found below the given "
+            f"paths ({not_given[0].path}): give their folders too"
         )
     for path, file in present.items():
         plan.claims.expect(path)

@@ -1,4 +1,4 @@
-"""`python -m ingest --ray N`: N Ray workers, each of which ingests its share of the files into one store on a server.
+"""`python -m ingest --ray N`: N Ray workers, each of which ingests its shard of the files into one store on a server.
 
 Every worker is `python -m ingest --shard i/N` in a process of its own, so the paths have to be the same on every node.
 """
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingest.share import Share
+from ingest.shard import Shard
 from sql.base.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ADDED = ("files", "unchanged", "indexed", "deleted", "chunks")
 
 
-def ingest_shares(work: Callable[[Share], Summary], count: int) -> Summary:
-    """Does `work` for each of `count` shares on Ray's workers and adds up what they did.
+def ingest_shards(work: Callable[[Shard], Summary], count: int) -> Summary:
+    """Does `work` for each of `count` shards on Ray's workers and adds up what they did.
 
     Ray's own address (RAY_ADDRESS) decides whether that is a cluster or this machine. Raises UsageError where Ray is
     not installed; an error of a worker is raised here as it was raised there.
@@ -36,15 +36,15 @@ def ingest_shares(work: Callable[[Share], Summary], count: int) -> Summary:
         import sys
 
         sys.path[:] = [place for place in sys.path if place not in foreign]
-        work, share = ray.cloudpickle.loads(pickled)
-        return work(share)  # type: ignore[no-any-return]
+        work, shard = ray.cloudpickle.loads(pickled)
+        return work(shard)  # type: ignore[no-any-return]
 
     ours = not ray.is_initialized()
     if ours:
         ray.init(log_to_driver=False, logging_level="error", include_dashboard=False)
     try:
         remote, foreign = ray.remote(num_cpus=1)(run), foreign_places()
-        tasks = [ray.cloudpickle.dumps((work, Share(number, count))) for number in range(1, count + 1)]
+        tasks = [ray.cloudpickle.dumps((work, Shard(number, count))) for number in range(1, count + 1)]
         parts = ray.get([remote.remote(task, foreign) for task in tasks])
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
@@ -69,7 +69,7 @@ def add_up(parts: Sequence[Summary]) -> Summary:
     first = parts[0]
     return type(first)(
         **total,
-        skipped=[refusal for part in parts for refusal in part.skipped],
-        failed=[refusal for part in parts for refusal in part.failed],
+        skipped=[one for part in parts for one in part.skipped],
+        failed=[one for part in parts for one in part.failed],
         seconds=max(part.seconds for part in parts),
     )

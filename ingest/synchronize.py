@@ -19,7 +19,7 @@ from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_docum
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
 from ingest.readers import read_documents
-from ingest.walk import Refusal
+from ingest.walk import LeftOut
 from rag.encoder.encoder import choose_model, load_encoder
 from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
 from rag.index.word_index import add_words, beginning
@@ -63,8 +63,8 @@ class Summary:
 
     files: int
     unchanged: int
-    skipped: list[Refusal]
-    failed: list[Refusal]
+    skipped: list[LeftOut]
+    failed: list[LeftOut]
     indexed: int = 0
     deleted: int = 0
     chunks: int = 0
@@ -189,8 +189,8 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
             documents = read_documents(file.path, source, file.root)
             plan.claims.take(file, documents)
         except UnreadableDocument as error:
-            # The message begins with the name, which stands beside it already wherever refusals are shown.
-            plan.failed.append(Refusal(source, str(error).removeprefix(f"{source} ")))
+            # The message begins with the name, which stands beside it already wherever failures are shown.
+            plan.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
             tally.progress.advance(files=1, content_bytes=file.size)
         else:
             tally.expect(len(documents), documents[0].content_bytes)

@@ -39,7 +39,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class LeftOut:
     """A path that was not ingested, and why; `kind` is what others that were skipped for the same reason share."""
 
     path: str
@@ -52,17 +52,17 @@ class Walk:
     """What was found below the given paths."""
 
     files: list[FoundFile] = field(default_factory=list)
-    skipped: list[Refusal] = field(default_factory=list)
-    failed: list[Refusal] = field(default_factory=list)
+    skipped: list[LeftOut] = field(default_factory=list)
+    failed: list[LeftOut] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
-    part: Callable[[str], bool] = lambda path: True  # which paths are this run's own, see `ingest/share.py`
-    alone: bool = True  # whether no other run has another part
+    is_ours: Callable[[str], bool] = lambda path: True  # which paths are this run's own, see `ingest/shard.py`
+    alone: bool = True  # whether no other run has another shard
 
     def covers(self, path: str) -> bool:
-        """Whether a document at `path` would have been seen, were its file still there."""
+        """Whether the file at `path` would have been seen, were it still there."""
         return (
-            self.part(path)
+            self.is_ours(path)
             and any(is_below(path, root) for root in self.roots)
             and not any(is_below(path, folder) for folder in self.unreadable)
         )
@@ -101,7 +101,7 @@ def each_once(found: Walk) -> list[FoundFile]:
         first = files.setdefault(printable(file.path), file)
         if first.path != file.path:
             found.failed.append(
-                Refusal(printable(file.source), "another file's name reads the same: rename one of them")
+                LeftOut(printable(file.source), "another file's name reads the same: rename one of them")
             )
     return list(files.values())
 
@@ -117,7 +117,7 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) ->
             source = os.path.join(name, entry) if name != "." else entry  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
                 reason = "a symbolic link: its target is read only where it is given"
-                found.skipped.append(Refusal(printable(source), reason, "symbolic link"))
+                found.skipped.append(LeftOut(printable(source), reason, "symbolic link"))
             elif stat.S_ISDIR(status.st_mode):
                 if not (entry.startswith(".") or entry in IGNORED_FOLDERS):
                     folders.append((path, source))
@@ -128,7 +128,7 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) ->
                 pending.append((path, source, sorted(os.listdir(path))))
             except OSError as error:
                 found.unreadable.append(printable(path))
-                found.failed.append(Refusal(printable(source), f"the folder cannot be listed: {error.strerror}"))
+                found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
 
 
 def entries_of(
@@ -143,44 +143,44 @@ def entries_of(
             continue
         except OSError as error:
             found.unreadable.append(printable(path))
-            found.failed.append(Refusal(printable(os.path.join(name, entry)), str(error.strerror)))  # noqa: PTH118
+            found.failed.append(LeftOut(printable(os.path.join(name, entry)), str(error.strerror)))  # noqa: PTH118
 
 
 def take_file(found: Walk, path: Path, source: str, status: os.stat_result, root: Path) -> None:
     """Adds one file below a given folder, or says why it is left out."""
-    if refusal := refused(path, source, status):
-        found.skipped.append(refusal)
+    if left_out := why_left_out(path, source, status):
+        found.skipped.append(left_out)
     else:
         found.files.append(FoundFile(path, source, status.st_size, root))
 
 
 def take_given_file(found: Walk, path: Path, source: str, status: os.stat_result) -> None:
     """Adds a file that was given itself; one that is not read has failed, and keeps the version that is in the store."""
-    if refusal := refused(path, source, status):
-        found.failed.append(refusal)
+    if left_out := why_left_out(path, source, status):
+        found.failed.append(left_out)
         found.unreadable.append(printable(path))
     else:
         found.files.append(FoundFile(path, source, status.st_size))
 
 
-def refused(path: Path, source: str, status: os.stat_result) -> Refusal | None:
+def why_left_out(path: Path, source: str, status: os.stat_result) -> LeftOut | None:
     """Why a file is not read; None where it is."""
     if not stat.S_ISREG(status.st_mode):
-        return Refusal(printable(source), "not a regular file", "special file")
+        return LeftOut(printable(source), "not a regular file", "special file")
     if reader_of(path) is not None:
         return None
     kind = path.suffix.lower() if SUFFIX.fullmatch(path.suffix) else ""
     shown = path.suffix if kind else path.name
-    return Refusal(printable(source), f"files of type {printable(shown)} are not supported", kind or "without a type")
+    return LeftOut(printable(source), f"files of type {printable(shown)} are not supported", kind or "without a type")
 
 
-def kinds_of(skipped: Iterable[Refusal]) -> str:
+def kinds_of(skipped: Iterable[LeftOut]) -> str:
     """What was skipped, by kind, the most frequent first.
 
-    >>> kinds_of([Refusal("a.pdf", "", ".pdf"), Refusal("b", "", "symbolic link"), Refusal("c.pdf", "", ".pdf")])
+    >>> kinds_of([LeftOut("a.pdf", "", ".pdf"), LeftOut("b", "", "symbolic link"), LeftOut("c.pdf", "", ".pdf")])
     '2 .pdf, 1 symbolic link'
     """
-    counts = sorted(Counter(refusal.kind for refusal in skipped).items(), key=lambda pair: (-pair[1], pair[0]))
+    counts = sorted(Counter(one.kind for one in skipped).items(), key=lambda pair: (-pair[1], pair[0]))
     shown = [f"{count} {plural(kind, count)}" for kind, count in counts[:SHOWN_KINDS]]
     others = sum(count for _, count in counts[SHOWN_KINDS:])
     return ", ".join([*shown, *([f"{others} of other types"] if others else [])])

@@ -191,10 +191,10 @@ def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
     from ingest.passages import read_passages
     from rag.encoder.distilbert import model_tokenizer
 
-    reading = read_passages(paths, model_tokenizer(model))
-    for refusal in reading.failed:
-        note(f"failed {shown_name(refusal.path)}: {one_line(refusal.reason)}")
-    return reading.passages
+    found = read_passages(paths, model_tokenizer(model))
+    for left_out in found.failed:
+        note(f"failed {shown_name(left_out.path)}: {one_line(left_out.reason)}")
+    return found.passages
 
 
 def recipe_of(options: Namespace) -> Recipe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from sections import SECTIONS
 from support import QUANTIZER, chunks_of, hash_encoder, vectors_of, visible_texts
 
 import ingest.command_line
+from ingest import identity
 from ingest.identity import CHUNKER, manifest_document
 from ingest.readers import read_documents
 from ingest.readers.table import SUFFIXES
-from ingest.share import Share, take_share
+from ingest.shard import Shard, take_shard
 from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED
 from sql.base.terminal import run_command
@@ -89,6 +91,11 @@ def test_two_parts_of_one_name_are_a_failure_and_not_one_document(library: Libra
     summary = library.sync()
     assert counts(summary) == (1, 0, 0, 0, 1)
     assert summary.failed[0].reason == "holds more than one document that is called 'one'"
+
+
+def test_the_examples_of_the_docstrings_hold() -> None:
+    tested = doctest.testmod(identity)
+    assert (tested.failed, tested.attempted > 0) == (0, True)
 
 
 # What is unchanged
@@ -287,10 +294,10 @@ def test_a_file_that_is_given_itself_owns_its_parts_and_nothing_beside_it(librar
 def test_a_file_and_all_its_parts_are_of_one_shard(library: Library, count: int) -> None:
     for number in range(8):
         library.write(f"{number}.sections", sections(one=f"cat {number}", two=f"dog {number}", three=f"fox {number}"))
-    shares = [Share(number, count) for number in range(1, count + 1)]
+    shards = [Shard(number, count) for number in range(1, count + 1)]
 
     def run() -> list[Summary]:
-        return [library.sync_found(take_share(library.found(), share)) for share in shares]
+        return [library.sync_found(take_shard(library.found(), shard)) for shard in shards]
 
     assert sum(summary.indexed for summary in run()) == 8
     assert len(library.names()) == 24

@@ -255,9 +255,9 @@ def test_bad_files_never_end_the_run(library: Library) -> None:
     summary = library.sync()
     assert summary.files == 6
     assert summary.indexed + len(summary.failed) == 6
-    assert {str(library.folder / name) for name in ("b.txt", "c.html")} <= {refusal.path for refusal in summary.failed}
+    assert {str(library.folder / name) for name in ("b.txt", "c.html")} <= {one.path for one in summary.failed}
     assert (library.text("a.txt"), library.text("f.txt")) == ("the cat", "the dog")
-    assert all(refusal.reason for refusal in summary.failed)
+    assert all(one.reason for one in summary.failed)
 
 
 def test_files_of_unknown_types_are_skipped_with_the_reason(library: Library) -> None:
@@ -266,7 +266,7 @@ def test_files_of_unknown_types_are_skipped_with_the_reason(library: Library) ->
     os.mkfifo(library.folder / "pipe.txt")
     summary = library.sync()
     assert counts(summary) == (0, 0, 0, 0, 0)
-    assert {(Path(refusal.path).name, refusal.reason) for refusal in summary.skipped} == {
+    assert {(Path(one.path).name, one.reason) for one in summary.skipped} == {
         ("a.xyz", "files of type .xyz are not supported"),
         ("nosuffix", "files of type nosuffix are not supported"),
         ("pipe.txt", "not a regular file"),
@@ -288,7 +288,7 @@ def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(libr
     (library.folder / "dangling.txt").symlink_to("nowhere.txt")
     summary = library.sync()
     assert counts(summary) == (1, 1, 0, 0, 0)
-    assert {Path(refusal.path).name for refusal in summary.skipped} == {
+    assert {Path(one.path).name for one in summary.skipped} == {
         "link.txt",
         "linked",
         "loop",
@@ -324,7 +324,7 @@ def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
     part.symlink_to(outside / swapped)
     encoder, _ = hash_encoder(library.tokenizer)
     summary = sync(library.store, encoder, found, ASYMMETRIC)
-    failed = {Path(refusal.path).name: refusal.reason for refusal in summary.failed}
+    failed = {Path(one.path).name: one.reason for one in summary.failed}
     assert list(failed) == (["b.txt", "a.txt"] if swapped == "." else ["a.txt"])
     name = library.folder.name if swapped == "." else Path(swapped).name
     assert failed["a.txt"] in {
@@ -627,7 +627,7 @@ def test_the_json_summary_has_the_promised_fields(command: Command, tmp_path: Pa
     assert list(record) == ["files", "indexed", "unchanged", "deleted", "skipped", "failed", "chunks", "seconds"]
     assert [record[name] for name in ("files", "indexed", "unchanged", "deleted", "chunks")] == [2, 1, 0, 0, 1]
     for name, file in (("skipped", "c.xyz"), ("failed", "b.txt")):
-        assert [(list(refusal), refusal["path"]) for refusal in record[name]] == [
+        assert [(list(one), one["path"]) for one in record[name]] == [
             (["path", "reason"], str(tmp_path / "docs" / file))
         ]
     assert isinstance(record["seconds"], float)
@@ -661,7 +661,7 @@ def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Comman
     code, out, _ = command.run(str(path), str(tmp_path / "docs"), "--json")
     record = json.loads(out)
     assert code == EXIT_SOME_FAILED
-    assert [refusal["path"] for refusal in record["failed"]] == [str(path)]
+    assert [one["path"] for one in record["failed"]] == [str(path)]
 
 
 def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: Library) -> None:
@@ -711,7 +711,7 @@ def test_a_name_cannot_forge_a_line_in_any_list(command: Command, tmp_path: Path
             if "docs/" in line
         )
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
-    assert {Path(refusal["path"]).name for refusal in json.loads(out)["skipped"]} == {
+    assert {Path(one["path"]).name for one in json.loads(out)["skipped"]} == {
         f"{forged}.xyz", f"{forged}.x\ny", f"{forged}.link"
     }  # fmt: skip
 

@@ -21,16 +21,8 @@ ORDER = (
     *("rag.text", "rag.compute", "rag.int8", "rag.encoder", "rag.index", "rag.retrieve", "rag.answer", "rag.library"),
     *("rag.langchain", "rag.evaluate", "rag.train", "rag", "rag.commands"),
     *("ingest.places", "ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.identity"),
-    *(
-        "ingest.plan",
-        "ingest.synchronize",
-        "ingest.corpus",
-        "ingest.passages",
-        "ingest.reembed",
-        "ingest.share",
-        "ingest.ray",
-    ),
-    *("ingest", "ingest.command_line"),
+    *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),
+    *("ingest.ray", "ingest", "ingest.command_line"),
 )
 PACKAGES = ("sql", "rag", "ingest")
 TOP_FLOOR = {"sql": 8, "rag": 14}  # how many packages and modules may stand right below

@@ -107,7 +107,7 @@ def test_a_passage_of_a_file_knows_its_headings_and_its_body_does_not_hold_them(
     (tmp_path / "broken.md").write_bytes(b"\x00\x01\x02" * 40)
     (tmp_path / "plain.txt").write_text("the cat sat here and the dog runs")
     reading = read_passages([str(tmp_path)], tokenizer)
-    assert [refusal.path.rsplit("/", 1)[-1] for refusal in reading.failed] == ["broken.md"]
+    assert [one.path.rsplit("/", 1)[-1] for one in reading.failed] == ["broken.md"]
     assert {p.heading for p in reading.passages} == {"Garden", "Garden Watering", "Garden Pruning", ""} & {
         p.heading for p in reading.passages
     }

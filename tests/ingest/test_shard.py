@@ -14,9 +14,9 @@ import pytest
 from support import PROJECT, hash_encoder, open_store, run_python, visible_texts, write_tiny_checkpoint
 
 from ingest.ray import add_up
-from ingest.share import Share, parse_share, take_share
+from ingest.shard import Shard, parse_shard, take_shard
 from ingest.synchronize import Summary, sync
-from ingest.walk import Refusal, walk
+from ingest.walk import LeftOut, walk
 from rag.int8.quantization import ASYMMETRIC
 from sql.store import Store
 
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 50])
 def test_every_file_is_in_exactly_one_part(folder: Path, count: int) -> None:
     found = walk([str(folder)])
-    parts = [take_share(found, Share(number, count)) for number in range(1, count + 1)]
+    parts = [take_shard(found, Shard(number, count)) for number in range(1, count + 1)]
     files = Counter(file.path for part in parts for file in part.files)
     assert files == Counter(file.path for file in found.files)
     assert sum(len(part.skipped) for part in parts) == 1
@@ -50,14 +50,14 @@ def test_every_file_is_in_exactly_one_part(folder: Path, count: int) -> None:
 
 
 def test_the_parts_are_of_about_the_same_size() -> None:
-    parts = Counter(next(n for n in range(1, 5) if Share(n, 4).holds(f"/docs/{name}.md")) for name in range(4000))
+    parts = Counter(next(n for n in range(1, 5) if Shard(n, 4).holds(f"/docs/{name}.md")) for name in range(4000))
     assert all(900 < size < 1100 for size in parts.values())
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])
 def test_what_is_no_part_is_refused(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="is not a part like 1/4 or 4/4"):
-        parse_share(text)
+        parse_shard(text)
 
 
 def test_runs_over_the_parts_make_the_store_of_one_run_and_delete_in_their_own_part_only(
@@ -66,12 +66,12 @@ def test_runs_over_the_parts_make_the_store_of_one_run_and_delete_in_their_own_p
     encoder, _ = hash_encoder(tokenizer)
     with open_store(location) as store:
         for number in (1, 2, 3):
-            sync(store, encoder, take_share(walk([str(folder)]), Share(number, 3)), ASYMMETRIC)
+            sync(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3)), ASYMMETRIC)
         assert len(visible_texts(store)) == 40
         for path in folder.glob("*/*.txt"):
             path.unlink()
         deleted = [
-            sync(store, encoder, take_share(walk([str(folder)]), Share(number, 3)), ASYMMETRIC).deleted
+            sync(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3)), ASYMMETRIC).deleted
             for number in (1, 2, 3)
         ]
         assert sum(deleted) == 40
@@ -124,10 +124,10 @@ def open_store_as_reader(dsn: str) -> Store:
 
 def test_summaries_of_parts_are_added_up() -> None:
     parts = [
-        Summary(3, 1, [Refusal("a", "x")], [], indexed=2, deleted=0, chunks=7, seconds=2.0),
-        Summary(4, 0, [], [Refusal("b", "y")], indexed=3, deleted=1, chunks=5, seconds=1.0),
+        Summary(3, 1, [LeftOut("a", "x")], [], indexed=2, deleted=0, chunks=7, seconds=2.0),
+        Summary(4, 0, [], [LeftOut("b", "y")], indexed=3, deleted=1, chunks=5, seconds=1.0),
     ]
-    assert add_up(parts) == Summary(7, 1, [Refusal("a", "x")], [Refusal("b", "y")], 5, 1, 12, 2.0)
+    assert add_up(parts) == Summary(7, 1, [LeftOut("a", "x")], [LeftOut("b", "y")], 5, 1, 12, 2.0)
 
 
 @pytest.mark.parametrize(
