@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from math import isfinite
 
+from ingest.numerals import letters
+
 _MAIL_PART = re.compile(r"[1-9][0-9]*(?:\.[1-9][0-9]*)*")
 
 
@@ -68,7 +70,7 @@ class Cells:
 
     def __str__(self) -> str:
         first, last = (
-            f"{_column_letters(column)}{row}"
+            f"{letters(column).upper()}{row}"
             for row, column in ((self.first_row, self.first_column), (self.last_row, self.last_column))
         )
         return f"{self.sheet}!{first}" + (f":{last}" if last != first else "")
@@ -110,11 +112,3 @@ class Place:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end:
             raise ValueError(f"the place of {self.start}..{self.end}: a place is that of some text")
-
-
-def _column_letters(column: int) -> str:
-    letters = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters

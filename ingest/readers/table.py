@@ -67,7 +67,7 @@ def _words(listed: str) -> tuple[str, ...]:
 READERS = (
     Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx")),
     Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst")),
-    Reader("html", "HTML", "ingest.readers.html", _words(".html .htm .xhtml")),
+    Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml")),
     Reader(
         "text",
         "plain text",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ingest.chunk import MAX_CHARACTERS, MIN_TOKENS, chunker_name, split_document
 from ingest.document import Document
 from ingest.readers.code import code_blocks
-from ingest.readers.html import extract_html
+from ingest.readers.html.page import extract_html
 from ingest.readers.markdown import markdown_blocks
 from ingest.readers.rst import rst_blocks
 from ingest.readers.text import text_blocks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,7 +12,6 @@ from sections import SECTIONS
 from support import QUANTIZER, chunks_of, hash_encoder, vectors_of, visible_texts
 
 import ingest.command_line
-from ingest import identity
 from ingest.identity import CHUNKER, manifest_document
 from ingest.readers import read_documents
 from ingest.readers.table import SUFFIXES
@@ -91,11 +89,6 @@ def test_two_parts_of_one_name_are_a_failure_and_not_one_document(library: Libra
     summary = library.sync()
     assert counts(summary) == (1, 0, 0, 0, 1)
     assert summary.failed[0].reason == "holds more than one document that is called 'one'"
-
-
-def test_the_examples_of_the_docstrings_hold() -> None:
-    tested = doctest.testmod(identity)
-    assert (tested.failed, tested.attempted > 0) == (0, True)
 
 
 # What is unchanged

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 import pickle
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import visible_texts
 
-from ingest import places
 from ingest.document import Document
 from ingest.places import Cells, MailPart, NotebookCell, PageMark, Place, Rectangle
 from ingest.readers import read_documents
@@ -137,11 +135,6 @@ def test_places_that_overlap_or_end_beyond_the_text_are_refused() -> None:
 def test_a_place_that_cannot_be_is_refused(make: object) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         make()  # type: ignore[operator]
-
-
-def test_the_examples_of_the_docstrings_hold() -> None:
-    tested = doctest.testmod(places)
-    assert (tested.failed, tested.attempted > 0) == (0, True)
 
 
 # A format with pages

@@ -20,7 +20,15 @@ ORDER = (
     *("sql.base", "sql.records", "sql.engine", "sql.search", "sql.store", "sql.upkeep", "sql.shell", "sql"),
     *("rag.text", "rag.compute", "rag.int8", "rag.encoder", "rag.index", "rag.retrieve", "rag.answer", "rag.library"),
     *("rag.langchain", "rag.evaluate", "rag.train", "rag", "rag.commands"),
-    *("ingest.places", "ingest.document", "ingest.readers", "ingest.walk", "ingest.chunk", "ingest.identity"),
+    *(
+        "ingest.numerals",
+        "ingest.places",
+        "ingest.document",
+        "ingest.readers",
+        "ingest.walk",
+        "ingest.chunk",
+        "ingest.identity",
+    ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),
     *("ingest.ray", "ingest", "ingest.command_line"),
 )
@@ -38,8 +46,6 @@ IN_CIRCLES = {"sql.store", "sql.store.store", "sql.store.migrate", "sql.upkeep.t
 TOO_LONG = {
     "sql/store/store.py",
     "rag/langchain/vector_store.py",
-    "ingest/readers/html.py",
-    "ingest/readers/markup.py",
 }
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from ingest.document import Document
 from ingest.readers import read_documents
-from ingest.readers.html import extract_html
-from ingest.readers.markup import Element, Kind, read_markup
+from ingest.readers.html.events import Element, Kind
+from ingest.readers.html.markup import read_markup
+from ingest.readers.html.page import extract_html
 from rag.text.sentences import LINE_END
 
 if TYPE_CHECKING:

@@ -1,58 +1,35 @@
 """The markup of a web page in, its readable text out, with the line of the file for every piece of it.
 
-What is shown is read, in the order of the file: `_READ_AS` says for each element how. Nothing a page refers to is ever
+What is shown is read, in the order of the file: elements.py says for each element how. Nothing a page refers to is ever
 fetched.
 """
 
 from __future__ import annotations
 
-import html
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, bounded_heading
 from ingest.readers.decode import decode_text
-from ingest.readers.markup import MATH, SVG, Kind, attributes_of, names, read_markup
-from ingest.readers.mathml import STACKED, Formula
-from ingest.readers.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
+from ingest.readers.html.elements import kind_of, unescaped, value_of, whole_number
+from ingest.readers.html.events import Kind
+from ingest.readers.html.lists import LIST_NAMES, OpenList, list_lengths, numeral, opened_list, style_of_numbers
+from ingest.readers.html.markup import read_markup
+from ingest.readers.html.mathml import STACKED, Formula
+from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
+from ingest.readers.html.vocabulary import MATH, names
 from rag.text.sentences import LINE_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ingest.document import Document
-    from ingest.readers.markup import Element, Event
+    from ingest.readers.html.events import Element, Event
     from ingest.readers.raw_file import RawFile
 
-# How each element is read. One that is not listed is phrasing whose text is read as it stands: a abbr b bdi big cite
-# code data dfn em font i ins kbd label map mark meter nobr output progress rb ruby samp small span strong time tt u var.
-_READ_AS = {
-    # Not shown by a browser, or only where something else is not: scripts off, a film that cannot be played. A list of
-    # choices is not text of the page, nor are the labels of a drawing in a row. Of <del>, <s> and <strike> the page
-    # itself says that it no longer holds: beside <ins> it would contradict. <rp> is there for readers without ruby.
-    "omitted": """script style noscript iframe noembed noframes template object applet canvas audio video select
-        datalist svg del s strike rp""",
-    "block": """address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption
-        figure footer form h1 h2 h3 h4 h5 h6 header hgroup legend li listing main menu nav ol option p plaintext pre
-        search section summary table tbody tfoot thead td th tr ul xmp""",
-    "raised": "sup",  # 10^6, 1st, [1]: see ingest/readers/notation.py
-    "lowered": "sub",
-    "turned": "bdo",
-    "break": "br",
-    "rule": "hr",
-    "image": "img",  # by its description
-    "field": "input",  # by its value, if it is shown, as the text of a button and of a textarea is
-    "title": "title",  # the page's, not a part of its text
-    "formula": "math",  # x^2: see ingest/readers/mathml.py
-    "quoted": "q",  # browsers write the quotation marks
-    "link": "a",  # the mark of a note, if it leads to one
-    "annotated": "rt",  # in the parentheses that <rp> asks for
-}
-_KIND_OF = {name: kind for kind, listed in _READ_AS.items() for name in listed.split()}
 _QUOTATION_MARKS = (("“", "”"), ("‘", "’"))
 _HEADING_LEVELS = {f"h{level}": level for level in range(1, 7)}
-_LIST_NAMES = names("ul ol menu dir")
 _CELL_NAMES = names("td th")
 _ROW_GROUPS = names("table thead tbody tfoot")
 _PRE_NAMES = names("pre listing xmp plaintext")
@@ -72,29 +49,11 @@ _DECLARED_CHARSET = re.compile(
 )
 _HEAD_BYTES = 4096  # where a declaration is looked for; browsers look at 1,024
 
-# int() refuses such a number with a ValueError, which html.unescape lets through
-_HUGE_REFERENCE = re.compile(r"&#(?:[0-9]{9,}|[xX][0-9a-fA-F]{9,});?")
 # Where a line may end or a word be divided, which nobody sees and no search should stumble over.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
-_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
-# Attributes that can change how an element is read; to read them all would take half of the time.
-_STYLED = re.compile(r"hidden|popover|style|\bopen\b|dialog", re.IGNORECASE)
-_ANCHOR_LINK = re.compile(
-    r"headerlink|header-?anchor|heading-?anchor|anchorjs-link|hash-?link|permalink", re.IGNORECASE
-)
 _NOTE_HINT = re.compile(r"noteref|footnote|endnote|\breference\b|cite_ref|fnref", re.IGNORECASE)
 _NOTE_LINK = re.compile(r"noteref|footnote-ref", re.IGNORECASE)
 _NO_LINE = re.compile(r"\s*\+?0*\.?0+(?:[a-z%]{0,4})\s*\Z", re.IGNORECASE)  # the thickness of a fraction's line
-_REVERSED_LIST = re.compile(r"<ol\b[^>]{0,500}\breversed\b", re.IGNORECASE)
-_WHOLE_NUMBER = re.compile(r"[\t\n\f\r ]*([-+]?[0-9]{1,9})")
-_FIRST_WITHOUT_ROMAN = 4000
-_ROMAN_NUMERALS = tuple(
-    zip(
-        (1000, 900, 500, 400, 100, 90, 50, 40, 10, 9, 5, 4, 1),
-        ("m", "cm", "d", "cd", "c", "xc", "l", "xl", "x", "ix", "v", "iv", "i"),
-        strict=True,
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -105,15 +64,6 @@ class Page:
     text: str
     blocks: tuple[Block, ...]
     line_marks: tuple[tuple[int, int], ...]
-
-
-@dataclass
-class _List:
-    """A list that is open: the number of its next item and what the number after it adds; 0 where items have none."""
-
-    number: int = 1
-    step: int = 0
-    style: str = "1"
 
 
 @dataclass
@@ -169,9 +119,9 @@ class _PageReader:
         self.mark_depth = 0  # how many raised, lowered or turned pieces are open
         self.raised_at = self.link_at = -1  # the pieces that open one, or a link to another place of the page
         self.in_pre = False
-        self.lists: list[_List] = []
+        self.lists: list[OpenList] = []
         self.marker = ""  # of the list item that is being read
-        self.list_lengths = _list_lengths(markup) if _REVERSED_LIST.search(markup) else {}
+        self.list_lengths = list_lengths(markup)
         self.row: _Row | None = None
         self.layouts: list[bool] = []  # for each open row, whether its table lays out the page
         self.spans: dict[int, tuple[int, str]] = {}  # by column: rows below that a cell spans, and its text
@@ -196,14 +146,14 @@ class _PageReader:
 
     def _read_text(self, event: Event) -> None:
         if event.element.effect == "title" and not self.omitted:
-            self.title = self.title or bounded_heading(_unescaped(event.text))
+            self.title = self.title or bounded_heading(unescaped(event.text))
         elif self.omitted:
             return
         elif self.formula is not None:
             if not self.formula.has_text:
                 first = len(event.text) - len(event.text.lstrip())
                 self.pieces.append(self._line_mark(event.position + first) if event.text.strip() else "")
-            self.formula.text(event.text if event.is_raw else _unescaped(event.text))
+            self.formula.text(event.text if event.is_raw else unescaped(event.text))
         else:
             if event.in_table and self.row is not None and not event.text.isspace():
                 self._flush()  # text between the cells belongs to none of them
@@ -213,7 +163,7 @@ class _PageReader:
         """Append a text of the file to the block that is being read, with marks for its lines."""
         parts: list[str] = []
         for line in source.split("\n"):
-            text = line if is_raw else _unescaped(line)
+            text = line if is_raw else unescaped(line)
             first = len(text) - len(text.lstrip())
             if first < len(text):
                 if self.after_formula and not parts and text[0].isalnum():
@@ -240,10 +190,10 @@ class _PageReader:
     def _read_start(self, element: Element) -> None:
         if element.space == MATH and self.formula is not None and not self.omitted:
             element.effect = "part of a formula"
-            is_stacked = element.name == "mfrac" and _NO_LINE.match(_value(element, "linethickness"))
+            is_stacked = element.name == "mfrac" and _NO_LINE.match(value_of(element, "linethickness"))
             self.formula.start(STACKED if is_stacked else element.name)
             return
-        kind = _kind_of(element)
+        kind = kind_of(element)
         if kind == "omitted":
             element.effect = kind
             self.omitted += 1
@@ -272,12 +222,12 @@ class _PageReader:
             self._flush()
 
     def _read_image(self, element: Element) -> None:
-        self._add_shown(_value(element, "alt"), element)
+        self._add_shown(value_of(element, "alt"), element)
 
     def _read_field(self, element: Element) -> None:
-        kind = _value(element, "type").strip().lower() or "text"
+        kind = value_of(element, "type").strip().lower() or "text"
         if kind in _SHOWN_FIELDS:
-            self._add_shown(_value(element, "value"), element)
+            self._add_shown(value_of(element, "value"), element)
         elif kind == "image":
             self._read_image(element)
 
@@ -315,7 +265,7 @@ class _PageReader:
         self._open_mark(element, LOWERED)
 
     def _open_turned(self, element: Element) -> None:
-        if _value(element, "dir").strip().lower() == "rtl":
+        if value_of(element, "dir").strip().lower() == "rtl":
             self._open_mark(element, TURNED)
         else:
             element.effect = None
@@ -325,12 +275,12 @@ class _PageReader:
         is_note = _NOTE_LINK.search(element.attributes) is not None
         element.effect = None
         if self.mark_depth:
-            if self.raised_at >= 0 and (is_note or "#" in _value(element, "href")):
+            if self.raised_at >= 0 and (is_note or "#" in value_of(element, "href")):
                 self.pieces[self.raised_at] = NOTE
         elif is_note:
             element.effect = "raised"
             self._open_mark(element, NOTE)
-        elif _value(element, "href").startswith("#"):
+        elif value_of(element, "href").startswith("#"):
             self.link_at = len(self.pieces)
 
     def _open_quotation(self, element: Element) -> None:  # noqa: ARG002
@@ -351,7 +301,7 @@ class _PageReader:
             self.pieces.append(")")
 
     def _open_formula(self, element: Element) -> None:
-        if _value(element, "display").lower() == "block":
+        if value_of(element, "display").lower() == "block":
             self._break_line(element)
         self.formula = Formula()
 
@@ -364,7 +314,7 @@ class _PageReader:
             self.pieces.append(" ")
         self.pieces.append(text)
         self.after_formula = bool(text) and text[-1].isalnum()
-        if _value(element, "display").lower() == "block":
+        if value_of(element, "display").lower() == "block":
             self._break_line(element)
 
     # Blocks
@@ -404,8 +354,8 @@ class _PageReader:
             self.in_pre = True
         elif name in _HEADING_LEVELS:
             self.heading_level = _HEADING_LEVELS[name]
-        elif name in _LIST_NAMES:
-            self.lists.append(_opened_list(element, self.list_lengths))
+        elif name in LIST_NAMES:
+            self.lists.append(opened_list(element, self.list_lengths))
         elif name == "li":
             self.marker = self._item_marker(element)
         elif name == "blockquote":
@@ -425,7 +375,7 @@ class _PageReader:
             self.in_pre = False
         elif name in _HEADING_LEVELS:
             self.heading_level = 0
-        elif name in _LIST_NAMES:
+        elif name in LIST_NAMES:
             self.lists.pop()
         elif name == "blockquote":
             self.quote_depth -= 1
@@ -436,8 +386,8 @@ class _PageReader:
         if not self.lists or not self.lists[-1].step:
             return f"{indent}- "
         of = self.lists[-1]
-        of.number = _number(_value(element, "value"), of.number)
-        marker = _numeral(of.number, _style_of_numbers(element) or of.style)
+        of.number = whole_number(value_of(element, "value"), of.number)
+        marker = numeral(of.number, style_of_numbers(element) or of.style)
         of.number += of.step
         return f"{indent}{marker} "
 
@@ -449,8 +399,8 @@ class _PageReader:
             if not self.layouts or self.layouts[-1]:
                 return
             self.row = _Row()
-        columns = min(max(_number(_value(element, "colspan"), 1), 1), _MAX_SPAN)
-        rows = _number(_value(element, "rowspan"), 1) or _MAX_SPAN
+        columns = min(max(whole_number(value_of(element, "colspan"), 1), 1), _MAX_SPAN)
+        rows = whole_number(value_of(element, "rowspan"), 1) or _MAX_SPAN
         self.row.cells.append((len(self.pieces), columns, rows))
         self.row.in_cell = True
 
@@ -578,66 +528,6 @@ _ENDS: dict[str, Callable[[_PageReader, Element], None]] = {
 }
 
 
-def _kind_of(element: Element) -> str:
-    """How an element is read, by its name and by what its attributes hide, strike through, raise or lower."""
-    is_html = element.space not in (SVG, MATH) or element.name == element.space
-    kind = _KIND_OF.get(element.name, "") if is_html else ""
-    if kind == "link" and _ANCHOR_LINK.search(_value(element, "class")):
-        return "omitted"  # the sign beside a heading that appears under the mouse, to link to it
-    if element.attributes and kind != "omitted" and _STYLED.search(element.attributes):
-        return _styled_kind(element, kind)
-    return "omitted" if kind == "block" and element.name == "dialog" else kind
-
-
-def _styled_kind(element: Element, kind: str) -> str:
-    attributes = attributes_of(element.attributes)
-    if attributes.get("hidden", "until-found").strip().lower() != "until-found" or "popover" in attributes:
-        return "omitted"
-    if element.name == "dialog" and "open" not in attributes:
-        return "omitted"
-    if attributes.get("aria-hidden", "").lower() == "true" and (
-        element.name == "nobr" or "katex-html" in attributes.get("class", "")
-    ):
-        return "omitted"  # the drawing of a formula, in glued pieces, that stands beside the formula itself
-    style = _declarations(_unescaped(attributes.get("style", "")))
-    if any(_HIDING[name](value) for name, value in style.items() if name in _HIDING):
-        return "omitted"
-    return kind or _ALIGNED.get(style.get("vertical-align", ""), "")
-
-
-def _declarations(style: str) -> dict[str, str]:
-    """The properties that a style attribute declares, in small letters; the last of a name counts."""
-    declared: dict[str, str] = {}
-    for declaration in _CSS_COMMENT.sub("", style).lower().split(";"):
-        name, _, value = declaration.partition(":")
-        declared[name.strip()] = value.replace("!important", "").strip()
-    return declared
-
-
-_ALIGNED = {"super": "raised", "sub": "lowered"}
-_HIDING: dict[str, Callable[[str], bool]] = {
-    "display": "none".__eq__,
-    "visibility": ("hidden", "collapse").__contains__,
-    "content-visibility": "hidden".__eq__,
-    "text-decoration": lambda value: "line-through" in value,
-    "text-decoration-line": lambda value: "line-through" in value,
-}
-
-
-def _value(element: Element, name: str) -> str:
-    """The value of an attribute, or ""."""
-    if name not in element.attributes.lower():
-        return ""
-    return _unescaped(attributes_of(element.attributes).get(name, ""))
-
-
-def _unescaped(text: str) -> str:
-    """Text with its character references replaced; a number beyond every character becomes U+FFFD."""
-    if "&" not in text:
-        return text
-    return html.unescape(_HUGE_REFERENCE.sub("\ufffd", text)).replace("\0", "\ufffd")
-
-
 def _collapsed(text: str) -> str:
     """Text with each run of white space as one space, and with the line breaks it asked for."""
     lines = (" ".join(line.split()) for line in text.split(LINE_BREAK))
@@ -649,87 +539,3 @@ def _verbatim(text: str) -> str:
     text = text.replace(LINE_BREAK, "\n").rstrip()
     first = len(text) - len(text.lstrip())
     return text[text.rfind("\n", 0, first) + 1 :]
-
-
-def _number(text: str, otherwise: int) -> int:
-    """The whole number that an attribute begins with."""
-    found = _WHOLE_NUMBER.match(text)
-    return int(found[1]) if found else otherwise
-
-
-# Lists
-
-
-def _opened_list(element: Element, lengths: dict[int, int]) -> _List:
-    if element.name != "ol":
-        return _List()
-    style = _style_of_numbers(element)
-    if style == "none":
-        return _List()
-    attributes = attributes_of(element.attributes)
-    is_reversed = "reversed" in attributes
-    first = lengths.get(element.position, 1) if is_reversed else 1
-    return _List(_number(attributes.get("start", ""), first), -1 if is_reversed else 1, style or "1")
-
-
-def _list_lengths(markup: str) -> dict[int, int]:
-    """How many items each list has, by the position of its tag: one that is numbered backwards begins with it."""
-    lengths: dict[int, int] = {}
-    open_lists: list[int] = []
-    for event in read_markup(markup):
-        if event.kind is Kind.START and event.element.name in _LIST_NAMES:
-            open_lists.append(event.element.position)
-            lengths[open_lists[-1]] = 0
-        elif event.kind is Kind.END and event.element.name in _LIST_NAMES:
-            open_lists.pop()
-        elif event.kind is Kind.START and event.element.name == "li" and open_lists:
-            lengths[open_lists[-1]] += 1
-    return lengths
-
-
-def _style_of_numbers(element: Element) -> str:
-    """1, a, A, i or I as an attribute asks for it, or "none", or ""."""
-    if not element.attributes:
-        return ""
-    attributes = attributes_of(element.attributes)
-    style = _declarations(attributes.get("style", ""))
-    asked = style.get("list-style-type") or next(iter(style.get("list-style", "").split()), "")
-    kind = attributes.get("type", "")
-    return _NUMBER_STYLES.get(asked) or (kind if kind in ("1", "a", "A", "i", "I") else "")
-
-
-_NUMBER_STYLES = {
-    "decimal": "1", "lower-alpha": "a", "lower-latin": "a", "upper-alpha": "A", "upper-latin": "A", "lower-roman": "i",
-    "upper-roman": "I", "none": "none",
-}  # fmt: skip
-
-
-def _numeral(number: int, style: str) -> str:
-    """A list item's number with its dot.
-
-    >>> [_numeral(28, style) for style in ("1", "a", "I")]
-    ['28.', 'ab.', 'XXVIII.']
-    """
-    if style in ("a", "A") and number > 0:
-        written = _letters(number)
-    elif style in ("i", "I") and 0 < number < _FIRST_WITHOUT_ROMAN:
-        written = _roman(number)
-    else:
-        return f"{number}."
-    return f"{written.upper() if style.isupper() else written}."
-
-
-def _letters(number: int) -> str:
-    letters = ""
-    while number:
-        number, rest = divmod(number - 1, 26)
-        letters = chr(ord("a") + rest) + letters
-    return letters
-
-
-def _roman(number: int) -> str:
-    written = ""
-    for value, numeral in _ROMAN_NUMERALS:
-        count, number = divmod(number, value)
-        written += numeral * count
-    return written

@@ -12,18 +12,38 @@ Libraries that build the tree were tried. turbohtml 1.15.4 and selectolax 1.0.2 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections import defaultdict
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from ingest.readers.html.events import Element, Event, Kind, attributes_of
+from ingest.readers.html.open_elements import OpenElements
+from ingest.readers.html.vocabulary import (
+    CELLS,
+    CLOSES_PARAGRAPH,
+    ENDS_BLOCK,
+    FORMATTING,
+    HEADINGS,
+    HTML,
+    IGNORED_STARTS,
+    LEAVES_FOREIGN,
+    LEVELS,
+    MARKERS,
+    MATH,
+    NO_TABLE,
+    OUTSIDE_CELLS,
+    RAW,
+    REST_IS_TEXT,
+    SECTIONS,
+    SVG,
+    TABLE_PARTS,
+    THOROUGH_ENDS,
+    VOID,
+    WITH_REFERENCES,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HTML, SVG, MATH = "", "svg", "math"  # the language that an element belongs to
-
 _TAG = re.compile(r"""<(/?)([A-Za-z][^\t\n\f\r />]*+)((?:[^>"'=]++|=[\t\n\f\r ]*+(?:"[^"]*+"|'[^']*+')|[="'])*+)>""")
-_ATTRIBUTE = re.compile(r"""([^\t\n\f\r />"'=]++)(?:[\t\n\f\r ]*+=[\t\n\f\r ]*+("[^"]*+"|'[^']*+'|[^\t\n\f\r >]++))?""")
 _OPENING = re.compile(r"<(?:[A-Za-z!?]|/.)", re.DOTALL)  # before anything else `<` is text
 _UNENDED_END = re.compile(r"</[A-Za-z]")
 _COMMENT_END = re.compile(r"--!?>")
@@ -41,104 +61,7 @@ _HEAD_CHARACTERS = 5000  # where a page says that it is XHTML
 _MAX_UNCLOSED = 16  # formatting elements that a new paragraph opens again; without a limit the work is quadratic
 _MAX_LIKE = 3  # of them with the same attributes: the standard's own limit
 _MAX_CROSSED = 8  # blocks through which the end of a formatting element reaches: the standard's own limit
-
-
-def names(listed: str) -> frozenset[str]:
-    """The names between the spaces."""
-    return frozenset(listed.split())
-
-
-# What these hold has no tags in it. In those of _WITH_REFERENCES `&amp;` is a character all the same.
-RAW = names("script style iframe noembed noframes noscript xmp title textarea")
-_WITH_REFERENCES = names("title textarea")
 _RAW_END = {name: re.compile(rf"</{name}(?=[\t\n\f\r />])", re.IGNORECASE) for name in sorted(RAW - {"script"})}
-_REST_IS_TEXT = "plaintext"
-VOID = names("area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr")
-_IGNORED_STARTS = names("html head body frameset frame")  # their attributes matter to no text
-_FORMATTING = names("a b big code em font i nobr s small strike strong tt u")
-_HEADINGS = names("h1 h2 h3 h4 h5 h6")
-_SECTIONS = names("tbody tfoot thead")
-_CELLS = names("td th")
-_TABLE_PARTS = _SECTIONS | _CELLS | names("caption colgroup col tr")
-_MARKERS = _CELLS | names("applet caption marquee object template")  # formatting outside is not opened again inside
-_ENDS_BLOCK = names(
-    """address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header
-    hgroup listing main menu nav ol pre search section select summary ul"""
-)
-_CLOSES_PARAGRAPH = (_ENDS_BLOCK - {"button", "select"}) | _HEADINGS | names("form hr li dd dt p plaintext xmp")
-_IMPLIED_ENDS = names("dd dt li optgroup option p rb rp rt rtc")
-_THOROUGH_ENDS = _IMPLIED_ENDS | _SECTIONS | _CELLS | names("caption colgroup tr")
-_SPECIAL = (
-    _ENDS_BLOCK | _HEADINGS | RAW | _TABLE_PARTS | _MARKERS | (VOID - {"basefont"})
-    | names("basefont body dd dt form frameset head html li p plaintext table")
-)  # fmt: skip
-_NOT_SPECIAL = frozenset(("option", "optgroup"))
-_ITEM_STOP_EXCEPTIONS = names("address div p")
-
-# A scope ends at these; every scope also ends at the marks of _FOREIGN_SCOPE.
-_SCOPE = names("applet caption html table td th marquee object select template")
-_FOREIGN_SCOPE = {MATH: names("mi mo mn ms mtext annotation-xml"), SVG: names("foreignobject desc title")}
-_LIST_SCOPE = names("ol ul")
-_TABLE_SCOPE = names("html table template")
-_TABLE_CONTEXT = _TABLE_PARTS | names("html table template")
-_NO_TABLE = names("html template")
-_OUTSIDE_CELLS = _SECTIONS | names("table tr colgroup")  # text that stands straight in one of these stands in no cell
-_LEVELS = {"table": 0, "caption": 1, "colgroup": 1, **dict.fromkeys(_SECTIONS, 1), "tr": 2, "td": 3, "th": 3, "col": 2}
-
-_MATH_TEXT = names("mi mo mn ms mtext")
-_LEAVES_FOREIGN = names(
-    """b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta
-    nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"""
-)
-
-
-class Kind(Enum):
-    """What an event is."""
-
-    START = 1
-    END = 2
-    TEXT = 3
-
-
-class Element:
-    """An element that was opened; its fields ending in `_at` are indices on the stack of open elements."""
-
-    __slots__ = (
-        "attributes", "button_scope_at", "effect", "html_at", "index", "is_open", "is_over", "item_stop_at",
-        "list_scope_at", "name", "position", "scope_at", "space", "special_at", "table_context_at", "table_scope_at",
-    )  # fmt: skip
-
-    def __init__(self, name: str, attributes: str, position: int, space: str = HTML) -> None:
-        self.name, self.attributes, self.position, self.space = name, attributes, position, space
-        self.index = self.html_at = self.special_at = self.item_stop_at = 0
-        self.scope_at = self.list_scope_at = self.button_scope_at = 0
-        self.table_scope_at = self.table_context_at = 0
-        self.is_open = False  # whether an end tag finds it
-        self.is_over = False  # whether its end has been told
-        self.effect: object = None  # for whoever reads the events
-
-
-class Event(NamedTuple):
-    """A start, an end or a text. Of a text, `text` is the markup as it stands at `position`.
-
-    `is_raw`: it has no character references. `in_table`: it stands straight in a table or row, outside of its cells.
-    """
-
-    kind: Kind
-    element: Element
-    text: str = ""
-    position: int = 0
-    is_raw: bool = False
-    in_table: bool = False
-
-
-def attributes_of(markup: str) -> dict[str, str]:
-    """The attributes of a tag by name in small letters, as they stand in the markup; the first of a name counts."""
-    found: dict[str, str] = {}
-    for name, value in _ATTRIBUTE.findall(markup):
-        quoted = value[:1] in ("'", '"') and len(value) > 1
-        found.setdefault(name.lower(), value[1:-1] if quoted else value)
-    return found
 
 
 def read_markup(markup: str) -> Iterator[Event]:
@@ -150,26 +73,16 @@ def read_markup(markup: str) -> Iterator[Event]:
     return _Reader(markup).events()
 
 
-class _Reader:
-    """Goes through the markup once, with the stack of open elements and the list of formatting elements to reopen.
-
-    Every question to the stack is answered without walking through it, else deep nesting would make the work quadratic:
-    `places` knows where the elements of a name are, and each element where the scopes end below it.
-    """
+class _Reader(OpenElements):
+    """Goes through the markup once, and decides what each tag opens and ends."""
 
     def __init__(self, markup: str) -> None:
+        super().__init__()
         self.markup = markup
-        self.position = 0
-        self.out: list[Event] = []
-        self.stack: list[Element] = []
-        self.places: defaultdict[str, list[int]] = defaultdict(list)
-        self.formatting: list[Element | None] = []  # None is a marker
         self.form: Element | None = None
         self.is_xml = _XML.match(markup[:_HEAD_CHARACTERS]) is not None
         self.has_quirks, self.has_begun = True, False
         self.endless: set[str] = set()  # titles that nothing ends: looking for it each time would be quadratic
-        self._push(Element("html", "", 0))
-        self.out.clear()
 
     # Tokens
 
@@ -233,7 +146,7 @@ class _Reader:
         end = _RAW_END[name].search(self.markup, self.position)
         if end:
             return end.start()
-        return None if name in _WITH_REFERENCES else len(self.markup)  # nor must a title that never ends
+        return None if name in WITH_REFERENCES else len(self.markup)  # nor must a title that never ends
 
     def _script_end(self) -> int:
         """Where a script ends: not at an end tag for a script that a comment in it writes."""
@@ -260,109 +173,10 @@ class _Reader:
             self._leave_column_group()
             if self._is_html_here():
                 self._reopen_formatting()
-            in_table = self._context().name in _OUTSIDE_CELLS
+            in_table = self._context().name in OUTSIDE_CELLS
         self.out.append(Event(Kind.TEXT, self.stack[-1], text, start, is_raw, in_table))
 
-    # The stack
-
-    def _push(self, element: Element) -> None:
-        stack, name, space = self.stack, element.name, element.space
-        index = len(stack)
-        below = stack[-1] if stack else element
-        element.index, element.is_open = index, True
-        if space == HTML:
-            is_special = name in _SPECIAL and name not in _NOT_SPECIAL
-            ends_scope = name in _SCOPE
-            element.html_at = index
-        else:
-            is_special = ends_scope = name in _FOREIGN_SCOPE[space]
-            element.html_at = below.html_at
-        is_html = space == HTML
-        first = not stack
-        element.special_at = index if is_special or first else below.special_at
-        element.item_stop_at = (
-            index if first or (is_special and not (is_html and name in _ITEM_STOP_EXCEPTIONS)) else below.item_stop_at
-        )
-        element.scope_at = index if ends_scope or first else below.scope_at
-        element.list_scope_at = index if ends_scope or (is_html and name in _LIST_SCOPE) else below.list_scope_at
-        element.button_scope_at = index if ends_scope or (is_html and name == "button") else below.button_scope_at
-        element.table_scope_at = index if is_html and name in _TABLE_SCOPE else below.table_scope_at
-        element.table_context_at = index if is_html and name in _TABLE_CONTEXT else below.table_context_at
-        stack.append(element)
-        self.places[name].append(index)
-        self.out.append(Event(Kind.START, element, position=element.position))
-
-    def _pop(self) -> None:
-        self._pop_one()
-        while not self.stack[-1].is_open:
-            self._pop_one()
-
-    def _pop_one(self) -> None:
-        element = self.stack.pop()
-        if element.is_open:
-            self.places[element.name].pop()
-            element.is_open = False
-        self._tell_end(element)
-        if element.space == HTML and element.name in _MARKERS:
-            self._drop_to_marker()
-
-    def _pop_to(self, index: int) -> None:
-        """Close the elements from the top of the stack to the one at this index."""
-        while len(self.stack) > index:
-            self._pop()
-
-    def _forget(self, element: Element, *, is_over: bool) -> None:
-        """Take an element out of the middle of the stack: its place stays, but no tag finds it any more."""
-        indices = self.places[element.name]
-        del indices[bisect_left(indices, element.index)]
-        element.is_open = False
-        if is_over:
-            self._tell_end(element)
-
-    def _tell_end(self, element: Element) -> None:
-        if not element.is_over:
-            self.out.append(Event(Kind.END, element, position=self.position))
-            element.is_over = True
-
-    def _place(self, name: str) -> int:
-        """The index of the innermost open element of this name, -1 if there is none."""
-        places = self.places[name]
-        return places[-1] if places else -1
-
-    def _in_scope(self, name: str) -> bool:
-        return self._place(name) >= self.stack[-1].scope_at and self._place(name) > 0
-
-    def _context(self) -> Element:
-        """The innermost open element that is a part of a table, or the root."""
-        return self.stack[self.stack[-1].table_context_at]
-
-    def _is_html_here(self) -> bool:
-        """Whether text or a start tag that comes now belongs to HTML, not to SVG or MathML."""
-        top = self.stack[-1]
-        if top.space == HTML:
-            return True
-        return top.name in _MATH_TEXT if top.space == MATH else top.name in _FOREIGN_SCOPE[SVG]
-
-    def _imply_ends(self, besides: str = "", implied: frozenset[str] = _IMPLIED_ENDS) -> None:
-        while self.stack[-1].name in implied and self.stack[-1].name != besides and self.stack[-1].space == HTML:
-            self._pop()
-
-    def _close_paragraph(self) -> None:
-        place = self._place("p")
-        if place > 0 and place >= self.stack[-1].button_scope_at:
-            self._pop_to(place)
-
-    def _insert(self, name: str, attributes: str, position: int, space: str = HTML) -> Element:
-        element = Element(name, attributes, position, space)
-        self._push(element)
-        return element
-
     # Formatting elements, which are opened again in the next paragraph
-
-    def _drop_to_marker(self) -> None:
-        while self.formatting and self.formatting.pop() is not None:
-            pass
-
     def _active(self) -> Iterator[Element]:
         """The formatting elements since the last marker, newest first: at most _MAX_UNCLOSED."""
         for entry in reversed(self.formatting):
@@ -444,9 +258,9 @@ class _Reader:
         elif self.stack[-1].space == MATH and name in ("mglyph", "malignmark"):
             self._start_foreign(name, attributes, position, MATH)
             return
-        if name in _IGNORED_STARTS:
+        if name in IGNORED_STARTS:
             return
-        if name in _TABLE_PARTS:
+        if name in TABLE_PARTS:
             self._start_table_part(name, attributes, position)
             return
         self._leave_column_group(name)
@@ -463,7 +277,7 @@ class _Reader:
     def _leaves_foreign(self, name: str, attributes: str) -> bool:
         if name == "font":
             return not attributes_of(attributes).keys().isdisjoint(("color", "face", "size"))
-        return name in _LEAVES_FOREIGN
+        return name in LEAVES_FOREIGN
 
     def _start_foreign(self, name: str, attributes: str, position: int, space: str) -> None:
         self._insert(name, attributes, position, space)
@@ -493,9 +307,9 @@ class _Reader:
             self._reopen_formatting()
         element = self._insert(name, attributes, position)
         if end > self.position:
-            text, is_raw = self.markup[self.position : end], name not in _WITH_REFERENCES
+            text, is_raw = self.markup[self.position : end], name not in WITH_REFERENCES
             self.out.append(
-                Event(Kind.TEXT, element, text, self.position, is_raw, self._context().name in _OUTSIDE_CELLS)
+                Event(Kind.TEXT, element, text, self.position, is_raw, self._context().name in OUTSIDE_CELLS)
             )
         self.position = end
         self._pop()
@@ -506,7 +320,7 @@ class _Reader:
         before = _BEFORE_START.get(name)
         if before:
             before(self, name)
-        elif name in _CLOSES_PARAGRAPH:
+        elif name in CLOSES_PARAGRAPH:
             self._close_paragraph()
         else:
             self._reopen_formatting()
@@ -514,15 +328,15 @@ class _Reader:
         element = self._insert(name, attributes, position, space)
         if space != HTML and attributes.endswith("/"):
             self._pop()
-        elif name in _FORMATTING:
+        elif name in FORMATTING:
             self._add_formatting(element)
-        elif name in _MARKERS:
+        elif name in MARKERS:
             self.formatting.append(None)
         elif name == "form":
             self.form = element
-            if self._context().name in _OUTSIDE_CELLS:
+            if self._context().name in OUTSIDE_CELLS:
                 self._pop()  # a form straight in a table holds nothing
-        elif name == _REST_IS_TEXT:
+        elif name == REST_IS_TEXT:
             self._text_to_the_end(element)
 
     def _is_refused(self, name: str) -> bool:
@@ -541,7 +355,7 @@ class _Reader:
 
     def _before_heading(self, name: str) -> None:  # noqa: ARG002 - all of _BEFORE_START are called alike
         self._close_paragraph()
-        if self.stack[-1].name in _HEADINGS:
+        if self.stack[-1].name in HEADINGS:
             self._pop()
 
     def _before_item(self, name: str) -> None:
@@ -585,7 +399,7 @@ class _Reader:
             self._imply_ends(besides="rtc" if name in ("rt", "rp") else "")
 
     def _before_table(self, name: str) -> None:
-        if self._context().name in _OUTSIDE_CELLS:
+        if self._context().name in OUTSIDE_CELLS:
             self._pop_to(self._place(name))
         elif not self.has_quirks:
             self._close_paragraph()
@@ -597,27 +411,27 @@ class _Reader:
             self._pop()
 
     def _start_table_part(self, name: str, attributes: str, position: int) -> None:
-        if self._context().name in _NO_TABLE:
+        if self._context().name in NO_TABLE:
             return  # a row or cell without a table is only its text
         while self._is_beyond(self._context().name, name):
             self._pop_to(self.stack[-1].table_context_at)
         self._pop_to(self.stack[-1].table_context_at + 1)
-        if name in _CELLS or name == "tr":
+        if name in CELLS or name == "tr":
             if self._context().name == "table":
                 self._insert("tbody", "", position)
-            if name != "tr" and self._context().name in _SECTIONS:
+            if name != "tr" and self._context().name in SECTIONS:
                 self._insert("tr", "", position)
         if name == "col":
             return
         self._insert(name, attributes, position)
-        if name in _MARKERS:
+        if name in MARKERS:
             self.formatting.append(None)
 
     def _is_beyond(self, open_part: str, name: str) -> bool:
         """Whether a part of a table has to end before another can begin."""
         if name == "col" and open_part == "colgroup":
             return False
-        return _LEVELS[open_part] >= _LEVELS[name] or open_part in ("caption", "colgroup")
+        return LEVELS[open_part] >= LEVELS[name] or open_part in ("caption", "colgroup")
 
     # End tags
 
@@ -631,11 +445,11 @@ class _Reader:
             if name in ("br", "p"):
                 while not self._is_html_here():
                     self._pop()
-        if name in _IGNORED_STARTS:
+        if name in IGNORED_STARTS:
             return
         if name == "template":
             self._end_template()
-        elif name in _TABLE_PARTS or name == "table":
+        elif name in TABLE_PARTS or name == "table":
             self._end_table_part(name)
         elif name == "br":
             self._start_void(name, "", self.position)
@@ -643,15 +457,15 @@ class _Reader:
             self._end_paragraph()
         elif name == "form" and not self.places["template"]:
             self._end_form()
-        elif name in _HEADINGS:
-            self._end_scoped(_HEADINGS, self.stack[-1].scope_at)
+        elif name in HEADINGS:
+            self._end_scoped(HEADINGS, self.stack[-1].scope_at)
         elif name == "li":
             self._end_scoped({name}, self.stack[-1].list_scope_at, besides=name)
         elif name in ("dd", "dt"):
             self._end_scoped({name}, self.stack[-1].scope_at, besides=name)
-        elif name in _ENDS_BLOCK or name in ("applet", "form", "marquee", "object"):
+        elif name in ENDS_BLOCK or name in ("applet", "form", "marquee", "object"):
             self._end_scoped({name}, self.stack[-1].scope_at)
-        elif name in _FORMATTING:
+        elif name in FORMATTING:
             self._end_formatting(name)
         else:
             self._end_other(name)
@@ -689,7 +503,7 @@ class _Reader:
     def _end_template(self) -> None:
         place = self._place("template")
         if place > 0:
-            self._imply_ends(implied=_THOROUGH_ENDS)
+            self._imply_ends(implied=THOROUGH_ENDS)
             self._pop_to(place)
 
     def _end_table_part(self, name: str) -> None:
@@ -699,7 +513,7 @@ class _Reader:
 
 
 _BEFORE_START = {
-    **dict.fromkeys(_HEADINGS, _Reader._before_heading),
+    **dict.fromkeys(HEADINGS, _Reader._before_heading),
     **dict.fromkeys(("li", "dd", "dt"), _Reader._before_item),
     **dict.fromkeys(("option", "optgroup"), _Reader._before_option),
     **dict.fromkeys(("rb", "rtc", "rt", "rp"), _Reader._before_ruby_text),
