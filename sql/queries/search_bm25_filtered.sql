@@ -1,7 +1,5 @@
--- The same search among the chunks that pass a filter; the rarity of a term stays that of the whole collection.
--- Places and scores of the k chunks that score highest in BM25 (Robertson and Walker, 1994; in the form of Lucene, which
--- leaves out the constant factor k1 + 1). A term's weight is its inverse document frequency, times how much it counts in
--- the question. Chunks that a vector search has found, given by their places, come first where they hold a term.
+-- search_bm25.sql among the chunks that pass a filter; the rarity of a term stays that of the whole collection. The filter
+-- looks at all chunks: those that cannot be seen share no generation with the postings that count.
 SELECT
     generation,
     chunk_index,
@@ -20,14 +18,7 @@ AND (generation, chunk_index) IN
 (
     SELECT chunks.generation, chunks.chunk_index
     FROM chunks
-    WHERE generation IN
-    (
-        SELECT argMax(manifest.generation, manifest.epoch)
-        FROM manifest
-        WHERE manifest.epoch <= {epoch:UInt64}
-        GROUP BY document_id
-        HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
-    ) /* filter */
+    WHERE true /* filter */
 )
 GROUP BY generation, chunk_index
 ORDER BY

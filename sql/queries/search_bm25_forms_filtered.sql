@@ -30,14 +30,7 @@ FROM
     (
         SELECT chunks.generation, chunks.chunk_index
         FROM chunks
-        WHERE generation IN
-        (
-            SELECT argMax(manifest.generation, manifest.epoch)
-            FROM manifest
-            WHERE manifest.epoch <= {epoch:UInt64}
-            GROUP BY document_id
-            HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
-        ) /* filter */
+        WHERE true /* filter */
     )
     GROUP BY generation, chunk_index, transform(term, {terms:Array(String)}, {words:Array(UInt32)}, 0)
 )
