@@ -8,7 +8,6 @@ how well its chunk was found. A question that no sentence comes close to gets no
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import numpy as np
 
 from rag.answer.quotation import quotations
 from rag.retrieve.retriever import Rarities
-from rag.text.analyser import analyse, normalized, visible, without_marks
+from rag.text.analyser import analyse, normalized, plain_words, without_marks
 from rag.text.identifiers import folded, identifiers
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
-WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +312,7 @@ def shared_words(
     above = [of_section[heading] for heading in headings] or [set[str]()] * len(bags)
     weights: list[float] = []
     rows: list[NDArray[np.float64]] = []
-    for word in dict.fromkeys(WORD.findall(visible(question).casefold())):
+    for word in dict.fromkeys(plain_words(question)):
         terms = analyse(word, known.language)  # none of a stop word
         wanted = keys(word, known.language)
         own, around = (np.array([not wanted.isdisjoint(bag) for bag in some], np.float64) for some in (bags, above))
@@ -338,7 +336,4 @@ def stems(text: str) -> set[str]:
     third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
     holds a digit have no endings.
     """
-    return {
-        word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens")
-        for word in WORD.findall(visible(text).casefold())
-    }
+    return {word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens") for word in plain_words(text)}

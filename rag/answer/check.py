@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import WORD, Citation, stems
+from rag.answer.answer import Citation, stems
 from rag.answer.prompt import passage_text
-from rag.answer.refusals import NO_ANSWER, is_refusal
+from rag.answer.refusals import NO_ANSWER_WORDS, is_refusal
+from rag.text.analyser import WORD
 from rag.text.sentences import split_sentences
 from sql.base.errors import RagError
 
@@ -25,8 +26,8 @@ LONGEST_ANSWER = 100_000  # characters; no answer to a question is longer, and s
 LEAST_SHARED_WORDS = 0.5  # of a sentence's words, to count as borne out by the passages it cites
 
 THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
-MARK = re.compile(rf"[\[【]\s?({NUMBERS}(?:\s?[,;]\s?{NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
+CITED_NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
+MARK = re.compile(rf"[\[【]\s?({CITED_NUMBERS}(?:\s?[,;]\s?{CITED_NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
 STOP_BEFORE_MARKS = re.compile(r"(?<=[.!?…。！？])[ \t]{1,4}(?=\[\d{1,4}\])")
 
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
@@ -37,7 +38,7 @@ TAG = re.compile(r"</?(?![a-zA-Z+.-]{1,30}://)[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000
 ADDRESS = re.compile(
     r"(?:\b[a-zA-Z][a-zA-Z0-9+.-]{1,30}://|\b(?:javascript|data|mailto|vbscript):|\bwww\.)[^\s<>\"'`()\[\]{}|\\^]{1,4000}"
 )
-REMOVED = "[link removed]"
+LINK_REMOVED = "[link removed]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,11 @@ def check_answer(model: str, question: str, written: str, hits: Sequence[Hit]) -
 
 def is_no_answer(text: str, *, cited: bool) -> bool:
     """Whether a model said nothing, or that the passages hold no answer."""
-    said = MARK.sub("", text.replace(REMOVED, ""))
+    said = MARK.sub("", text.replace(LINK_REMOVED, ""))
     words = " ".join(WORD.findall(said)).casefold()
-    return words in {"", NO_ANSWER.casefold(), f"{NO_ANSWER} found".casefold()} or is_refusal(said.strip(), cited)
+    return words in {"", NO_ANSWER_WORDS.casefold(), f"{NO_ANSWER_WORDS} found".casefold()} or is_refusal(
+        said.strip(), cited
+    )
 
 
 def whole_passage(hit: Hit) -> Citation:
@@ -109,12 +112,12 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
     An address of an image is asked for as soon as the answer is shown, and what a document made the model write into it
     (CVE-2025-32711) leaves with the request. Only whole addresses count: one that was made longer is another one.
     """
-    known = {trimmed(match[0]) for passage in passages for match in ADDRESS.finditer(passage)}
+    known = {bare_address(match[0]) for passage in passages for match in ADDRESS.finditer(passage)}
     removed = 0
 
     def unless_known(address: str, whole: str, otherwise: str) -> str:
         nonlocal removed
-        if trimmed(address.strip("<> \t\n")) in known:
+        if bare_address(address.strip("<> \t\n")) in known:
             return whole
         removed += 1
         return otherwise
@@ -125,7 +128,7 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
         return unless_known((inside.split() or [""])[0], match[0], text)
 
     def without_address(match: re.Match[str]) -> str:
-        return unless_known(match[0], match[0], REMOVED)
+        return unless_known(match[0], match[0], LINK_REMOVED)
 
     def without_reference(match: re.Match[str]) -> str:
         return unless_known(match[1], match[0], "")
@@ -146,7 +149,7 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
     return text.strip(), removed
 
 
-def trimmed(address: str) -> str:
+def bare_address(address: str) -> str:
     """An address without the punctuation of the sentence that it ends."""
     return address.rstrip(".,;:!?*_~")
 

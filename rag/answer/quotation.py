@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rag.text.analyser import WORD
 from rag.text.sentences import line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 MOST_LINES = 20  # of what a sentence brings along; and so many characters
 MOST_CHARACTERS = 1200
 FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
-WORD = re.compile(r"\w+")
 
 _MARKUP_ONLY = re.compile(r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$)")
 _UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText

@@ -11,7 +11,7 @@ import re
 
 from rag.text.sentences import split_sentences
 
-NO_ANSWER = "NO ANSWER"  # what a model is told to write where its passages hold none
+NO_ANSWER_WORDS = "NO ANSWER"  # what a model is told to write where its passages hold none
 LONGEST_REFUSAL = 1200  # characters; what is longer says something
 
 _SENTINEL_FIRST = re.compile(r"\W*NO[ _-]ANSWER\b")

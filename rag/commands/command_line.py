@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
 from rag.commands.measure import diagnose, evaluate, report, stats
-from rag.commands.model import fetch_model, quantize, report_model, show_model_path, train_model
+from rag.commands.model import fetch_model, report_model, requantize, show_model_path, train_model
 from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from rag.commands.store import backup, export, import_, migrate, restore
 from sql.base.options import Parser, add_common_options, add_debug_option, program_version
@@ -229,13 +229,13 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
 
 def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
     """`model quantize`."""
-    one = actions.add_parser("quantize", help="quantize it in another way", description=quantize.__doc__)
+    one = actions.add_parser("quantize", help="quantize it in another way", description=requantize.__doc__)
     add_recipe_options(one)
     one.add_argument(
         "--calibrate", nargs="+", metavar="PATH", help="take the ranges of activations from these documents"
     )
     add_summary_options(one)
-    one.set_defaults(run=quantize)
+    one.set_defaults(run=requantize)
 
 
 def add_train(actions: argparse._SubParsersAction[Parser]) -> None:

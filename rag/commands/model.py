@@ -123,7 +123,7 @@ def report_cells(row: Figures, first: Figures) -> list[str]:
     ]
 
 
-def quantize(options: Namespace) -> int:
+def requantize(options: Namespace) -> int:
     """Quantizes a model by a recipe of one's own, after training, and writes its checkpoint to a folder."""
     from rag.encoder.checkpoint import WEIGHTS_FILE
     from rag.encoder.encoder import choose_model

@@ -24,7 +24,7 @@ def check_mode(mode: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ComputePlan:
     """How a kernel runs: its mode; for int8 the matrix product; the type attention is computed in.
 
     `bounded_pairs` says that the product adds pairs in 16 bits, for which weights are made to fit.

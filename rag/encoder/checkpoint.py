@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FORMAT = "int8-rag encoder 1"
+ENCODER_FORMAT = "int8-rag encoder 1"
 WEIGHTS_FILE = "model.safetensors"
 TOKENIZER_FILE = "tokenizer.json"
 POOLINGS = ("mean", "cls")
-LIMITS = {  # no encoder comes near; beyond them a config would fill the memory before anything else is looked at
+SIZE_LIMITS = {  # no encoder comes near; beyond them a config would fill the memory before anything else is looked at
     "layers": 1000,
     "heads": 1000,
     "dimensions": MAX_DIMENSIONS,
@@ -79,7 +79,7 @@ class EncoderConfig:
 
     def _check_types(self) -> None:
         """Raises ModelError for what no encoder has: these come out of JSON files that anybody may have written."""
-        for name, limit in LIMITS.items():
+        for name, limit in SIZE_LIMITS.items():
             size = getattr(self, name)
             if type(size) is not int or not 1 <= size <= limit:
                 raise ModelError(
@@ -175,7 +175,7 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
 
     tensors = stored(checkpoint)
     metadata = {
-        "format": FORMAT,
+        "format": ENCODER_FORMAT,
         "config": (config := json.dumps(asdict(checkpoint.config))),
         "config_sha256": sha256(config.encode()).hexdigest(),
         "tensors_sha256": digest(tensors),
@@ -217,7 +217,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 def is_checkpoint(folder: Path) -> bool:
     """Whether a folder holds an int8 checkpoint of ours; reads the header only."""
     try:
-        return read_header(folder / WEIGHTS_FILE).get("format") == FORMAT
+        return read_header(folder / WEIGHTS_FILE).get("format") == ENCODER_FORMAT
     except (OSError, ValueError):
         return False
 
@@ -234,8 +234,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         tensors = load_file(path)
     except (OSError, ValueError, SafetensorError) as error:
         raise ModelError(f"{path} is not a complete int8 checkpoint ({error}): {remedy}") from error
-    if header.get("format") != FORMAT:
-        raise ModelError(f"{path} has the format {header.get('format')!r} and not {FORMAT!r}: {remedy}")
+    if header.get("format") != ENCODER_FORMAT:
+        raise ModelError(f"{path} has the format {header.get('format')!r} and not {ENCODER_FORMAT!r}: {remedy}")
     config_sha256 = sha256(header.get("config", "").encode()).hexdigest()
     if header.get("tensors_sha256") != digest(tensors) or header.get("config_sha256", config_sha256) != config_sha256:
         raise ModelError(f"{path} has been changed since it was written, its digest differs: {remedy}")

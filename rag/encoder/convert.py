@@ -16,7 +16,7 @@ from rag.encoder.distilbert import (
     compared,
     distilbert_weights,
     encoder_config,
-    read_tokenizer,
+    tokenizer_content,
 )
 from rag.encoder.smoothing import ActivationRanges, input_scales, smooth_layer_norms, widest
 from rag.int8.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
@@ -105,7 +105,7 @@ def smooth_model(model: FloatModel, texts: Sequence[str] = ()) -> SmoothedEncode
     Raises ModelError for another architecture, missing or non-finite weights.
     """
     tensors, config = distilbert_weights(model)
-    tokenizer = read_tokenizer(model)
+    tokenizer = tokenizer_content(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     check_tensors(tensors, encoder)
     reader = checked_tokenizer(tokenizer, encoder)

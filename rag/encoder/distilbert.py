@@ -55,7 +55,7 @@ POOLING_MODES = {
 # Architectures whose outputs are hidden states. A masked language model is an encoder with a head that is left out; all
 # published base models are saved as one.
 ENCODER_ARCHITECTURES = re.compile(r"\w*(Model|ForMaskedLM|ForPreTraining)$")
-HEADS = {
+TRAINED_HEADS = {
     "SequenceClassification": "it scores a text or a pair of texts (a classifier, or a cross-encoder for reranking)",
     "QuestionAnswering": "it marks answers in passages (a reader)",
     "TokenClassification": "it labels tokens",
@@ -91,7 +91,7 @@ def refuse_head(model: FloatModel, config: dict[str, Any], tensors: FloatTensors
     pools = "Pooling" in module_kinds(model)
     architectures = config.get("architectures") or []
     for name in architectures if isinstance(architectures, list) else [architectures]:
-        kinds = [kind for head, kind in HEADS.items() if str(name).endswith(head)]
+        kinds = [kind for head, kind in TRAINED_HEADS.items() if str(name).endswith(head)]
         if not kinds and ENCODER_ARCHITECTURES.match(str(name)):
             continue
         if heads or not pools:
@@ -321,12 +321,12 @@ def output_norm(layer: int) -> tuple[str, str]:
 def model_tokenizer(model: FloatModel) -> Tokenizer:
     """The tokenizer of a float model, which knows how much the encoder reads."""
     _, config = distilbert_weights(model)
-    content = read_tokenizer(model)
+    content = tokenizer_content(model)
     encoder = encoder_config(model, config, sha256(content).hexdigest())
     return checked_tokenizer(content, encoder)
 
 
-def read_tokenizer(model: FloatModel) -> bytes:
+def tokenizer_content(model: FloatModel) -> bytes:
     """The model's tokenizer.json; made by transformers where the model has an older kind of vocabulary only."""
     path = model.folder / TOKENIZER_FILE
     if path.is_file():

@@ -122,7 +122,7 @@ class Encoder:
     def _compute(self, ids: Sequence[Sequence[int]], receive: Callable[[list[int], NDArray[np.float32]], None]) -> None:
         """Hands over the rows of each batch with their vectors, as batches are done; several are computed at once."""
         kernel, limit = self.kernel, self.config.max_tokens
-        groups = batches([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
+        groups = groups_of_like_length([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
 
         def compute(rows: list[int]) -> NDArray[np.float32]:
             return kernel.forward(*pad([ids[row] for row in rows], limit))
@@ -141,7 +141,7 @@ def padded_length(length: int, limit: int) -> int:
     return min(-(-length // LENGTH_STEP) * LENGTH_STEP, limit)
 
 
-def batches(lengths: Sequence[int], limit: int, *, pads: bool, threads: int = 1) -> list[list[int]]:
+def groups_of_like_length(lengths: Sequence[int], limit: int, *, pads: bool, threads: int = 1) -> list[list[int]]:
     """Rows in groups of at most `tokens_per_batch`, longest first; where a kernel pads, all of a group have one length."""
     padded = [padded_length(length, limit) if pads else length for length in lengths]
     room = tokens_per_batch(sum(padded), threads)
@@ -258,10 +258,10 @@ def checkpoint_folder(
 def cached_checkpoint(settings: Settings, model: str) -> Path:
     """Where the checkpoint of a model is or would be: the folder itself that was named, or one in the cache."""
     given = expand_user(model, "--model")
-    return given if is_checkpoint(given) else settings.cache / "models" / cache_name(given, model)
+    return given if is_checkpoint(given) else settings.cache / "models" / encoder_folder_name(given, model)
 
 
-def cache_name(given: Path, model: str) -> str:
+def encoder_folder_name(given: Path, model: str) -> str:
     """A folder name for a model: its hub id, or for a folder its name and a digest of its files."""
     if not given.is_dir():
         return re.sub(r"[^\w.-]+", "--", model)

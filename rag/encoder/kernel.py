@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
-ROUNDING = 0.5  # codes are cut, not rounded: half a step more makes the same of it
+HALF_A_STEP = 0.5  # codes are cut, not rounded: half a step more makes the same of it
 SHRINK_STEPS = 16
 BOUNDED_AT_ONCE = 2**15  # weights; as float64, with a few arrays of their size, they stay in the CPU's caches
 
@@ -50,7 +50,7 @@ class Grid:
     @property
     def centre(self) -> float:
         """What layer norms add, so that codes are their results without the fraction."""
-        return self.zero_point + ROUNDING
+        return self.zero_point + HALF_A_STEP
 
     @property
     def pair_limit(self) -> int:

@@ -83,7 +83,7 @@ def random_distilbert() -> Any:
     return DistilBertModel(DistilBertConfig()).eval()
 
 
-def float_tensors(module: Any) -> dict[str, NDArray[np.float32]]:
+def module_tensors(module: Any) -> dict[str, NDArray[np.float32]]:
     """A module's weights by their names, float32; they share its memory."""
     return {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.encoder.kernel import GELU_MINIMUM, ROUNDING, ZERO_POINT, OneBatchAtATime, fold
+from rag.encoder.kernel import GELU_MINIMUM, HALF_A_STEP, ZERO_POINT, OneBatchAtATime, fold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ def quantize_activated(values: Floats) -> tuple[Floats, Floats]:
     largest = values.max(axis=1, keepdims=True) + np.float32(GELU_MINIMUM)
     values += np.float32(GELU_MINIMUM)
     values *= np.float32(255) / largest
-    values += np.float32(ROUNDING)
+    values += np.float32(HALF_A_STEP)
     return np.floor(values, out=values), largest / np.float32(255)
 
 

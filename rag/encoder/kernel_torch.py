@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from rag.compute.plan import Plan
+from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import batch_threads, limited, torch
 from rag.encoder.attention_torch import Attention, BfloatAttention, FloatAttention, runs
 from rag.encoder.kernel import (
     FULL,
     GELU_MINIMUM,
+    HALF_A_STEP,
     NARROW,
-    ROUNDING,
     ZERO_POINT,
     FoldedLayer,
     FoldedLinear,
@@ -57,8 +57,8 @@ class TorchKernel:
 
     pads = False
 
-    def __init__(self, checkpoint: Checkpoint, plan: Plan | None = None) -> None:
-        self.plan = plan or Plan()
+    def __init__(self, checkpoint: Checkpoint, plan: ComputePlan | None = None) -> None:
+        self.plan = plan or ComputePlan()
         self.name = f"torch {self.plan}"
         self.config = config = checkpoint.config
         tensors = checkpoint.tensors
@@ -121,7 +121,7 @@ def filled_up(rows: int) -> int:
     return -(-rows // step) * step
 
 
-def make_attention(plan: Plan, head_dimensions: int, centre: float) -> Attention:
+def make_attention(plan: ComputePlan, head_dimensions: int, centre: float) -> Attention:
     """The attention of a plan, its results `centre` higher where it adds that itself."""
     return BfloatAttention(head_dimensions, centre) if plan.attention == "bfloat16" else FloatAttention()
 
@@ -155,7 +155,7 @@ class Layer(Protocol):
 class Int8Layer:
     """int8 weights times 8-bit codes: layer norms give codes before they are cut."""
 
-    def __init__(self, layer: FoldedLayer, plan: Plan, grid: Grid, attention: Attention, eps: float) -> None:
+    def __init__(self, layer: FoldedLayer, plan: ComputePlan, grid: Grid, attention: Attention, eps: float) -> None:
         def make(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
             fitting = bound_pairs(linear, grid.pair_limit) if plan.bounded_pairs else linear
             return PRODUCTS[plan.product](fitting, zero_point, activation, output)
@@ -216,7 +216,7 @@ def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.T
     """Codes 0..grid.top of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
     largest = values.amax(dim=1, keepdim=True).add_(GELU_MINIMUM)
     steps = grid.top / largest
-    codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(ROUNDING)).to(torch.uint8)
+    codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(HALF_A_STEP)).to(torch.uint8)
     return codes, largest.div_(grid.top)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.compute.plan import Plan
+from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import limited, torch
 from rag.encoder.attention_torch import BfloatAttention, FloatAttention
 from rag.encoder.kernel import ZERO_POINT
@@ -64,11 +64,11 @@ class Findings:
     bfloat16_attention_ms: float
     float32_attention_ms: float
 
-    def plan(self, mode: str = "auto") -> Plan:
+    def plan(self, mode: str = "auto") -> ComputePlan:
         """The plan for a mode on this CPU."""
         chosen = self.fastest() if mode == "auto" else mode
         quick = chosen != "fp32" and self.bfloat16_attention_ms < CLEARLY * self.float32_attention_ms
-        return Plan(
+        return ComputePlan(
             mode=chosen,
             product=self.int8_product,
             attention="bfloat16" if quick else "float32",
@@ -91,7 +91,7 @@ class Findings:
 
 def cached_findings(folder: Path, *, fresh: bool = False) -> Findings:
     """The findings for this CPU, torch and settings, from the cache or, the first time or `fresh`, by probing it."""
-    path = folder / f"probe-{fingerprint()}.json"
+    path = folder / f"probe-{machine_fingerprint()}.json"
     try:
         if not fresh:
             return Findings(**json.loads(path.read_text(encoding="utf-8")))
@@ -108,7 +108,7 @@ def cached_findings(folder: Path, *, fresh: bool = False) -> Findings:
     return findings
 
 
-def fingerprint() -> str:
+def machine_fingerprint() -> str:
     """A digest of all that decides what the probe would find."""
     known = [processor_name(), instructions(), torch.__version__, torch.get_num_threads(), *instruction_caps(), "2"]
     return sha256(json.dumps(known).encode()).hexdigest()[:16]

@@ -195,7 +195,7 @@ def text_field(fields: Mapping[str, Any], name: str, place: str) -> str:
     """A field that must be text."""
     if name not in fields:
         raise DatasetError(f"{place}: the field {name} is missing")
-    return checked_text(fields[name], name, place)
+    return storable_text(fields[name], name, place)
 
 
 def id_field(fields: Mapping[str, Any], name: str, place: str) -> str:
@@ -211,10 +211,10 @@ def answers_field(fields: Mapping[str, Any], place: str) -> tuple[str, ...]:
     answers = fields.get("answers")
     if not isinstance(answers, list) or not answers:
         raise DatasetError(f"{place}: the field answers must be a list of at least one text")
-    return tuple(checked_text(answer, "answers", place) for answer in answers)
+    return tuple(storable_text(answer, "answers", place) for answer in answers)
 
 
-def checked_text(value: Any, name: str, place: str) -> str:
+def storable_text(value: Any, name: str, place: str) -> str:
     """A value that must be text which UTF-8 can hold: JSON can spell half a character (a lone surrogate)."""
     if not isinstance(value, str):
         raise DatasetError(f"{place}: the field {name} is {json.dumps(value)[:40]} and not text")

@@ -332,7 +332,7 @@ def with_quality(
     row: Figures, cosines: NDArray[np.float64], ndcg: Mapping[str, float], reference: Mapping[str, float]
 ) -> Figures:
     """A row with its cosines and nDCG@10, and the share of the first form's that it keeps."""
-    kept = {name: share(value, reference[name]) for name, value in ndcg.items()}
+    kept = {name: kept_part(value, reference[name]) for name, value in ndcg.items()}
     return replace(row, cosine_mean=float(cosines.mean()), cosine_min=float(cosines.min()), ndcg=ndcg, kept=kept)
 
 
@@ -360,7 +360,7 @@ def row_cosines(vectors: NDArray[np.float32], reference: NDArray[np.float32]) ->
     return np.asarray((one * other).sum(axis=1) / np.maximum(lengths, 1e-300))
 
 
-def share(part: float, whole: float) -> float:
+def kept_part(part: float, whole: float) -> float:
     """How much of a measure is kept; all of it where there was nothing."""
     return part / whole if whole else 1.0
 
@@ -375,14 +375,14 @@ def architecture_bytes() -> dict[str, int | None]:
     """
     from rag.encoder.kernel_float import (
         float_bytes_on_disk,
-        float_tensors,
+        module_tensors,
         quantize_linears,
         random_distilbert,
         saved_bytes,
     )
 
     module = random_distilbert()
-    tensors = float_tensors(module)
+    tensors = module_tensors(module)
     try:
         dynamic: int | None = saved_bytes(quantize_linears(module))
     except ModelError:

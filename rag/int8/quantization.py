@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from sql.base.errors import InvalidVector
-from sql.records import QUERY_LIMIT, QuantizedQuery, QuantizedVectors, fold_query
+from sql.records import FLOAT32_MAX, QUERY_LIMIT, QuantizedQuery, QuantizedVectors, fold_query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
     Range = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-Entry = TypeVar("Entry")
-FLOAT32_MAX = float(np.finfo(np.float32).max)
+Choice = TypeVar("Choice")
 LEAST_SCALE = float(np.finfo(np.float32).tiny)
 CODE_TYPES = (np.int8, np.uint8, np.int16)
 ROWS_AT_ONCE = 256  # the float64 working copies of so many rows stay in a CPU's cache
@@ -238,7 +237,7 @@ def fit_parameters(
     return choose_parameters(low, high, scheme)
 
 
-def look_up(table: Mapping[str, Entry], name: str, what: str) -> Entry:
+def look_up(table: Mapping[str, Choice], name: str, what: str) -> Choice:
     """An entry of a table; ValueError, with the names there are, for another name."""
     if name not in table:
         raise ValueError(f"the {what} {name!r} is not known: choose one of {', '.join(table)}")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rag.compute.torch_door import torch
-from rag.int8.quantization import AXES, CLIPPED_SHARE, FLOAT32_MAX, LEAST_SCALE, RATIOS, look_up
+from rag.int8.quantization import AXES, CLIPPED_SHARE, LEAST_SCALE, RATIOS, look_up
 from sql.base.errors import InvalidVector
+from sql.records import FLOAT32_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -234,6 +234,7 @@ IGNORABLE = re.compile(
 )
 BREAKS = re.compile(f"[{BREAK}{NON_JOINER}]+")
 ARABIC_BREAK = re.compile(f"(?<=[\u0620-\u06ff]){NON_JOINER}+(?=[\u0620-\u06ff])")
+WORD = re.compile(r"\w+")  # as it is written, whatever the language; `words_in` looks closer
 SENTENCE_START = re.compile(r"(?:^|[.!?:;…\n\r])[^\w\n\r]*$")
 BEFORE = 20  # characters before a word that tell whether it begins a sentence
 
@@ -345,6 +346,15 @@ def visible(text: str) -> str:
     'thermocouple, ab'
     """
     return text if text.isascii() else BREAKS.sub("", IGNORABLE.sub("", text))
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text in order, without differences of case and without what nobody sees.
+
+    >>> plain_words("The thermo\u00adcouple: TC-4.")
+    ['the', 'thermocouple', 'tc', '4']
+    """
+    return WORD.findall(visible(text).casefold())
 
 
 def begins_sentence(text: str, place: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import ModelError
+from sql.base.errors import ModelError, one_reason
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def transformers_tokenizer(folder: Path) -> Any:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # transformers raises many kinds, and a panic in Rust is no Exception
-        raise ModelError(first_line(error)) from error
+        raise ModelError(one_reason(error)) from error
 
 
 def compare_with_transformers(folder: Path, tokenizer: Tokenizer) -> Comparison:
@@ -65,19 +65,13 @@ def compare_with_transformers(folder: Path, tokenizer: Tokenizer) -> Comparison:
         other = transformers_tokenizer(folder)
         theirs = [other(text)["input_ids"] for text in SAMPLES]
     except Exception as error:
-        return Comparison(None, f"not compared with transformers' tokenizer: {first_line(error)}")
+        return Comparison(None, f"not compared with transformers' tokenizer: {one_reason(error)}")
     ours = tokenizer.encode(SAMPLES)
     different = [text for text, mine, its in zip(SAMPLES, ours, theirs, strict=True) if mine != list(its)]
     where = f"transformers {installed_version()} ({type(other).__name__}) on {len(SAMPLES)} texts"
     if not different:
         return Comparison(True, f"the same tokens as {where}")
     return Comparison(False, f"other tokens than {where}: {len(different)} differ, among them {different[0][:40]!r}")
-
-
-def first_line(error: BaseException) -> str:
-    """What a library says, without what follows on further lines."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
 
 
 def installed_version() -> str:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from rag.compute.plan import Plan
+from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import torch
 from rag.encoder.checkpoint import WEIGHTS_FILE, digest, read_header, write_checkpoint
 from rag.encoder.convert import Recipe, quantize_smoothed, smooth_model
-from rag.encoder.encoder import batches, pad
+from rag.encoder.encoder import groups_of_like_length, pad
 from rag.encoder.kernel_float import FloatKernel, distilbert_model
 from rag.encoder.kernel_torch import TorchKernel, pool
 from rag.text.tokenizer import Tokenizer
@@ -62,7 +62,7 @@ DEVICES = ("auto", "cpu", "cuda")
 TEMPERATURE = 0.05  # of the contrastive softmax over cosines, as in SimCSE (Gao et al. 2021, arXiv:2104.08821)
 WARM_UP = 0.05  # share of the steps over which the learning rate rises; then it falls to 0 along a cosine
 SAVE_EVERY = 20  # steps that an interruption costs at most
-EXACT = Plan(product="float")  # of what is measured: the same on every CPU
+EXACT = ComputePlan(product="float")  # of what is measured: the same on every CPU
 STATE_FORMAT = "int8-rag training 1"
 STATE_FILE = "state.safetensors"
 
@@ -161,7 +161,7 @@ def train(
     task = make_task(model, smoothed, kept, options, on)
     steps = options.steps or options.epochs * batches_an_epoch(task.groups, options.batch_size)
     planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
-    run = Run(student, task, planned, options, State(state_folder(folder), fingerprint(smoothed, task, options)))
+    run = Run(student, task, planned, options, State(state_folder(folder), run_fingerprint(smoothed, task, options)))
     resumed_at = run.resume()
     announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {on}")
     if resumed_at:
@@ -171,7 +171,7 @@ def train(
     write_checkpoint(trained, smoothed.tokenizer, folder)
     run.state.remove()
     measured = [passage.text for passage, out in zip(unique, back, strict=True) if out]
-    before, after = cosines(model, smoothed, [quantize_smoothed(smoothed, options.recipe), trained], measured)
+    before, after = mean_cosines(model, smoothed, [quantize_smoothed(smoothed, options.recipe), trained], measured)
     return TrainingSummary(
         folder=str(folder),
         weights=trained.config.weights,
@@ -463,7 +463,7 @@ def state_folder(folder: Path) -> Path:
     return whole.with_name(f"{whole.name}.training")
 
 
-def fingerprint(smoothed: SmoothedEncoder, task: Task, options: TrainingOptions) -> str:
+def run_fingerprint(smoothed: SmoothedEncoder, task: Task, options: TrainingOptions) -> str:
     """What has to be the same for a run to go on: the model, the texts, and all options that change a weight."""
     parts = {
         "model": smoothed.config.model_sha256,
@@ -486,7 +486,7 @@ def trained_checkpoint(
     return named(checkpoint, folder, model, made)
 
 
-def cosines(
+def mean_cosines(
     model: FloatModel, smoothed: SmoothedEncoder, checkpoints: Sequence[Checkpoint], texts: Sequence[str]
 ) -> list[float | None]:
     """The mean cosine of each checkpoint's vectors of texts to those of the float model; None without texts."""
@@ -494,7 +494,9 @@ def cosines(
         return [None] * len(checkpoints)
     tokens = Tokens(smoothed, smoothed.config.max_tokens, torch.device("cpu"))
     ids = tokens.encode([smoothed.config.document_prompt + text for text in texts])
-    groups = batches([len(one) for one in ids], tokens.limit, pads=True)  # for all kernels alike: rows are compared
+    groups = groups_of_like_length(
+        [len(one) for one in ids], tokens.limit, pads=True
+    )  # for all kernels alike: rows are compared
 
     def directions(kernel: Kernel) -> NDArray[np.float32]:
         parts = [kernel.forward(*pad([ids[row] for row in rows], tokens.limit)) for rows in groups]

@@ -15,6 +15,12 @@ EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 
 
+def one_reason(error: BaseException) -> str:
+    """The first line of what a library says, cut where it gets long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
+
+
 class RagError(Exception):
     """Something the user can understand and mend."""
 

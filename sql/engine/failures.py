@@ -18,7 +18,7 @@ UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
 NO_ROOM = re.compile(r"\berrno: (?:28|122)\b")
-REMEDIES = {
+CODE_REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
     READONLY: "the store was opened read-only, which does not allow changing anything, or reading files and addresses with "
     "file(), url() and the like: add --write for that",
@@ -53,7 +53,7 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
     code = getattr(error, "code", None) or error_code(str(error))
     if code is None and location.server is not None and is_connection_trouble(error):
         return explain_connection(location, location.server, error)
-    line = first_line(error)
+    line = engine_message(error)
     if code == ACCESS_DENIED and location.server is not None:
         right = line.partition("Not enough privileges. ")[2] or line
         return StoreError(f"{location}: the user {location.server.username} may not do this: {right}")
@@ -68,12 +68,12 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
             f"{location}: the disk of the store has no room for another file: nothing was lost, free some space (or inodes, "
             f"see `df -i`) and run the command again ({line})"
         )
-    if code in REMEDIES:
-        return StoreError(f"{location}: {REMEDIES[code]} ({line})")
+    if code in CODE_REMEDIES:
+        return StoreError(f"{location}: {CODE_REMEDIES[code]} ({line})")
     return StoreError(f"{location}: {what} failed: {line}")
 
 
-def first_line(error: Exception) -> str:
+def engine_message(error: Exception) -> str:
     """The engine's message without what the driver writes around it."""
     lines = str(error).strip().splitlines()
     line = lines[0] if lines else type(error).__name__

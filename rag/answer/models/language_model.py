@@ -23,7 +23,7 @@ from rag.compute.torch_door import torch
 from rag.encoder.checkpoint import digest, read_header, replaced_folder
 from rag.encoder.weights import INDEX_FILE, file_sha256, language_model_folder
 from rag.int8.quantization import quantize_channels
-from sql.base.errors import InvalidVector, ModelError
+from sql.base.errors import InvalidVector, ModelError, one_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     Tensors = dict[str, NDArray[Any]]
 
-FORMAT = "int8-rag language model 1"
+LANGUAGE_MODEL_FORMAT = "int8-rag language model 1"
 FIRST_FILE = "model.safetensors"
 BYTES_A_FILE = 256_000_000  # of the int8 checkpoint: what is held at once while it is written or checked
 SMALL_FILES = ("*.json", "*.jinja", "vocab.txt", "merges.txt", "tokenizer.model")  # all that is not weights
 LARGEST_SMALL_FILE = 200_000_000  # bytes
 # Sizes in a config that no model comes near; beyond them building its layers would fill the memory first.
-LIMITS = {"num_hidden_layers": 1000, "hidden_size": 1 << 18, "vocab_size": 1 << 24, "intermediate_size": 1 << 22}
+LARGEST_SIZES = {"num_hidden_layers": 1000, "hidden_size": 1 << 18, "vocab_size": 1 << 24, "intermediate_size": 1 << 22}
 
 
 def language_model_checkpoint(
@@ -54,14 +54,14 @@ def language_model_checkpoint(
     source = language_model_folder(name, offline=settings.offline)
     if is_language_model(source):
         return source
-    folder = settings.cache / "language-models" / cache_name(source, name)
+    folder = settings.cache / "language-models" / language_model_folder_name(source, name)
     if not is_language_model(folder):
         announce(f"quantizing {name} to int8 (once; kept in {folder})")
         quantize_language_model(source, folder)
     return folder
 
 
-def cache_name(source: Path, name: str) -> str:
+def language_model_folder_name(source: Path, name: str) -> str:
     """A folder name for a model: its name, and a digest of its small files and of size and time of its weights."""
     total = sha256(str(source.resolve()).encode())
     for file in sorted(path for path in source.iterdir() if path.is_file()):
@@ -73,7 +73,7 @@ def cache_name(source: Path, name: str) -> str:
 def is_language_model(folder: Path) -> bool:
     """Whether a folder holds an int8 checkpoint of a language model; reads a header only."""
     try:
-        return read_header(folder / FIRST_FILE).get("format") == FORMAT
+        return read_header(folder / FIRST_FILE).get("format") == LANGUAGE_MODEL_FORMAT
     except (OSError, ValueError, AttributeError):
         return False
 
@@ -189,7 +189,7 @@ def write_files(tensors: Iterator[Tensors], folder: Path, small: dict[str, str])
     def write() -> None:
         nonlocal held, written
         name = f"model-{written:05}.safetensors" if written else FIRST_FILE
-        metadata = {"format": FORMAT, "tensors_sha256": digest(held), "small_files": json.dumps(small)}
+        metadata = {"format": LANGUAGE_MODEL_FORMAT, "tensors_sha256": digest(held), "small_files": json.dumps(small)}
         save_file(held, folder / name, metadata=metadata)
         held, written = {}, written + 1
 
@@ -243,7 +243,7 @@ def checked_files(folder: Path) -> Iterator[Tensors]:
             small = json.loads(header.get("small_files", "{}"))
         except (OSError, ValueError, SafetensorError) as error:
             raise ModelError(f"{path} is not a complete int8 checkpoint ({one_reason(error)}): {REMEDY}") from error
-        if header.get("format") != FORMAT or header.get("tensors_sha256") != digest(tensors):
+        if header.get("format") != LANGUAGE_MODEL_FORMAT or header.get("tensors_sha256") != digest(tensors):
             raise ModelError(f"{path} has been changed since it was written, its digest differs: {REMEDY}")
         for name, expected in small.items():
             if not (folder / name).is_file() or file_sha256(folder / name) != expected:
@@ -289,7 +289,7 @@ def empty_model(folder: Path) -> Any:
     read_config(folder)
     try:
         config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        for name, limit in LIMITS.items():
+        for name, limit in LARGEST_SIZES.items():
             size = getattr(config, name, None)  # None and lists are for the architecture to judge
             if isinstance(size, int) and not 1 <= size <= limit:
                 raise ModelError(
@@ -337,12 +337,6 @@ def read_tokenizer(folder: Path, rows: int) -> Any:
             "they do not belong together"
         )
     return tokenizer
-
-
-def one_reason(error: BaseException) -> str:
-    """The first line of what a library says, cut where it gets long."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
 
 
 class Building(local):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rag.answer.models.language_model import language_model_checkpoint, load_torch_module, one_reason, read_tokenizer
+from rag.answer.models.language_model import language_model_checkpoint, load_torch_module, read_tokenizer
 from rag.compute.torch_door import torch
-from sql.base.errors import ModelError
+from sql.base.errors import ModelError, one_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -22,7 +22,7 @@ SECONDS = 300.0  # for a whole answer: a CPU writes a few tokens a second
 CONNECT_SECONDS = 5.0
 LARGEST_REPLY = 2_000_000  # bytes
 FORM = "give openai:MODEL@URL, for example openai:qwen3@http://127.0.0.1:11434/v1"
-REMEDIES = {
+STATUS_REMEDIES = {
     401: "put the key that it wants into RAG_LLM_KEY",
     403: "put the key that it wants into RAG_LLM_KEY",
     404: "check the model's name, and that the URL ends as the server's manual says, mostly with /v1",
@@ -72,7 +72,7 @@ class ServedModel:
             reason = refusal(content)
             raise self.failed(
                 f"answered with status {status}" + (f" ({reason})" if reason else ""),
-                REMEDIES.get(status, "see the server's log"),
+                STATUS_REMEDIES.get(status, "see the server's log"),
             )
         try:
             return written_text(content)

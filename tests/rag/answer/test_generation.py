@@ -22,8 +22,8 @@ from models import save_reciting_model
 from support import PROJECT
 
 from rag.answer.check import (
+    LINK_REMOVED,
     LONGEST_ANSWER,
-    REMOVED,
     bears_out,
     check_answer,
     check_sentences,
@@ -34,7 +34,7 @@ from rag.answer.generation import generate_answer
 from rag.answer.models.choice import check_spec, load_language_model
 from rag.answer.models.served import LARGEST_REPLY, ServedModel, is_here, parse_served
 from rag.answer.prompt import COMMON_CONTROLS, SYSTEM, Prompt, fitting_prompt, make_prompt, passage_text
-from rag.answer.refusals import LONGEST_REFUSAL, NO_ANSWER, is_refusal
+from rag.answer.refusals import LONGEST_REFUSAL, NO_ANSWER_WORDS, is_refusal
 from rag.commands.command_line import command
 from sql.base.errors import RagError, UsageError
 from sql.base.settings import Settings
@@ -193,7 +193,7 @@ def test_a_sentence_needs_half_of_its_words_in_its_passages() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["", "  ", NO_ANSWER, "No answer.", f"**{NO_ANSWER}**", "[1]", "no answer found", "[9]"]
+    "written", ["", "  ", NO_ANSWER_WORDS, "No answer.", f"**{NO_ANSWER_WORDS}**", "[1]", "no answer found", "[9]"]
 )
 def test_a_model_that_finds_nothing_gives_no_answer(written: str) -> None:
     answer = check_answer("m", "q", written, HITS)
@@ -309,21 +309,21 @@ def test_thoughts_are_no_part_of_the_answer() -> None:
         ("See [the page](//evil.example/x).", "See the page."),
         ("See [the page](javascript:alert(1)).", "See the page."),
         (f"See [1]({EVIL}x).", "See [1]."),
-        (f"See {EVIL}abc, now.", f"See {REMOVED} now."),
-        (f"<{EVIL}abc>", f"<{REMOVED}>"),
+        (f"See {EVIL}abc, now.", f"See {LINK_REMOVED} now."),
+        (f"<{EVIL}abc>", f"<{LINK_REMOVED}>"),
         (f'<img src="{EVIL}x">Hello', "Hello"),
         (f"<a href='{EVIL}x'>Hello</a>", "Hello</a>"),
         (f"Hello [x][r]\n\n[r]: {EVIL}x", "Hello [x][r]"),
-        ("www.evil.example/x is it", f"{REMOVED} is it"),
-        ("HTTPS://EVIL.EXAMPLE/x is it", f"{REMOVED} is it"),
+        ("www.evil.example/x is it", f"{LINK_REMOVED} is it"),
+        ("HTTPS://EVIL.EXAMPLE/x is it", f"{LINK_REMOVED} is it"),
         (f"![a](![b]({EVIL}1){EVIL}2)", None),
         (f"[![a]({EVIL}1)]({EVIL}2)", "a"),
         ("[a](//evil.example/" + "x" * 3000 + ")", None),
         ("[a](" + "(" * 10 + "//evil.example/x)", None),
-        (f"![a][r]{EVIL}", f"![a][r]{REMOVED}"),
+        (f"![a][r]{EVIL}", f"![a][r]{LINK_REMOVED}"),
         ("See https://bees.example/hive.", "See https://bees.example/hive."),
         ("See [it](https://bees.example/hive).", "See [it](https://bees.example/hive)."),
-        ("See https://bees.example/hive?d=secret.", f"See {REMOVED}"),
+        ("See https://bees.example/hive?d=secret.", f"See {LINK_REMOVED}"),
         ("See ![x](https://bees.example/hive?d=secret).", "See x."),
         ("No link [1] at all: a < b, f(x)[i], 3://4.", "No link [1] at all: a < b, f(x)[i], 3://4."),
     ],
@@ -668,7 +668,7 @@ def test_a_question_that_nothing_fits_never_reaches_the_model(ask: Ask, serve: A
 
 
 def test_a_model_that_finds_no_answer_ends_with_3(ask: Ask, serve: Any) -> None:
-    server = serve(lambda request: request.send(completion(NO_ANSWER)))
+    server = serve(lambda request: request.send(completion(NO_ANSWER_WORDS)))
     finished = ask(QUESTION, "--llm", f"openai:{server.spec}")
     assert (finished.returncode, finished.stdout) == (3, "No answer found.\n")
     assert len(server.seen) == 1

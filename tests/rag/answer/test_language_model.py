@@ -16,10 +16,10 @@ from safetensors.numpy import load_file, save_file
 from rag.answer.models import language_model
 from rag.answer.models.int8_modules import Int8Embedding, Int8Linear, choose_linear, quantize_tokens
 from rag.answer.models.language_model import (
-    FORMAT,
-    cache_name,
+    LANGUAGE_MODEL_FORMAT,
     is_language_model,
     language_model_checkpoint,
+    language_model_folder_name,
     load_torch_module,
     parameters_without_memory,
     quantize_language_model,
@@ -304,9 +304,9 @@ def test_the_first_use_quantizes_and_later_ones_read_the_checkpoint(tmp_path: Pa
 
 def test_changed_weights_get_another_place_in_the_cache(tmp_path: Path) -> None:
     save_language_model(llama(), tmp_path)
-    before = cache_name(tmp_path, str(tmp_path))
+    before = language_model_folder_name(tmp_path, str(tmp_path))
     save_language_model(llama(num_hidden_layers=2), tmp_path)
-    assert cache_name(tmp_path, str(tmp_path)) != before
+    assert language_model_folder_name(tmp_path, str(tmp_path)) != before
 
 
 # What is refused
@@ -503,4 +503,4 @@ def test_the_files_of_a_single_one_and_of_several_are_found(tmp_path: Path) -> N
     assert [path.name for path in weight_files(tmp_path / "one")] == ["model.safetensors"]
     save_language_model(llama(), tmp_path / "more", max_shard_size="200KB")
     assert len(weight_files(tmp_path / "more")) > 1
-    assert FORMAT.startswith("int8-rag")
+    assert LANGUAGE_MODEL_FORMAT.startswith("int8-rag")

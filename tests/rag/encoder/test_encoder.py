@@ -11,15 +11,15 @@ import pytest
 import torch
 from models import save_distilbert
 
-from rag.compute.plan import Plan
+from rag.compute.plan import ComputePlan
 from rag.encoder import kernel_numpy
 from rag.encoder.checkpoint import Checkpoint, read_checkpoint
 from rag.encoder.encoder import (
     TOKENS_PER_BATCH,
     Encoder,
-    batches,
-    cache_name,
     checkpoint_folder,
+    encoder_folder_name,
+    groups_of_like_length,
     load_encoder,
     load_float_encoder,
     padded_length,
@@ -84,29 +84,29 @@ def test_a_texts_vector_does_not_depend_on_its_batch(encoder: Encoder) -> None:
     assert np.array_equal(encoder.encode(TEXTS * 5)[: len(TEXTS)], together)
 
 
-def skip_where_it_saturates(plan: Plan) -> None:
+def skip_where_it_saturates(plan: ComputePlan) -> None:
     """Leaves out what is documented as not chosen on a CPU that adds pairs of products in 16 bits (docs/models.md)."""
     if plan.mode == "int8" and plan.product == "onednn" and not plan.bounded_pairs and pairs_saturate():
         pytest.skip("this CPU adds pairs of products in 16 bits, and the probe chooses bounded weights there")
 
 
-def with_plan(encoder: Encoder, checkpoint: Checkpoint, plan: Plan) -> Encoder:
+def with_plan(encoder: Encoder, checkpoint: Checkpoint, plan: ComputePlan) -> Encoder:
     return Encoder(encoder.config, encoder.tokenizer, lambda: TorchKernel(checkpoint, plan))
 
 
 PLANS = [
-    Plan(),
-    Plan(attention="bfloat16"),
-    Plan(bounded_pairs=True),
-    Plan("bf16"),
-    Plan("bf16", attention="bfloat16"),
-    Plan("fp32"),
+    ComputePlan(),
+    ComputePlan(attention="bfloat16"),
+    ComputePlan(bounded_pairs=True),
+    ComputePlan("bf16"),
+    ComputePlan("bf16", attention="bfloat16"),
+    ComputePlan("fp32"),
 ]
 
 
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 def test_every_plan_is_close_to_float32_and_a_text_never_feels_its_batch(
-    settings: Settings, encoder: Encoder, checkpoint: Checkpoint, plan: Plan
+    settings: Settings, encoder: Encoder, checkpoint: Checkpoint, plan: ComputePlan
 ) -> None:
     skip_where_it_saturates(plan)
     planned, texts = with_plan(encoder, checkpoint, plan), [*LONG_TEXTS, *(text for text in TEXTS if len(text) > 10)]
@@ -118,8 +118,8 @@ def test_every_plan_is_close_to_float32_and_a_text_never_feels_its_batch(
 
 
 def test_the_float_product_gives_the_vectors_of_the_fast_one(encoder: Encoder, checkpoint: Checkpoint) -> None:
-    skip_where_it_saturates(Plan())
-    plain, fast = (with_plan(encoder, checkpoint, Plan(product=name)) for name in ("float", "onednn"))
+    skip_where_it_saturates(ComputePlan())
+    plain, fast = (with_plan(encoder, checkpoint, ComputePlan(product=name)) for name in ("float", "onednn"))
     assert (plain.encode(TEXTS) * fast.encode(TEXTS)).sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
@@ -155,7 +155,7 @@ def plain_linear(codes: NDArray[np.int8]) -> FoldedLinear:
 @pytest.mark.parametrize("name", sorted(PRODUCTS))
 @pytest.mark.parametrize(("rows", "width", "height"), [(1, 1, 1), (3, 7, 5), (16, 384, 1152), (5, 1536, 384)])
 def test_integer_products_are_exact(name: str, rows: int, width: int, height: int) -> None:
-    skip_where_it_saturates(Plan(product=name))
+    skip_where_it_saturates(ComputePlan(product=name))
     random = np.random.default_rng(width)
     codes = random.integers(-127, 128, (height, width), dtype=np.int8)
     activations = random.integers(0, 256, (rows, width), dtype=np.uint8)
@@ -168,7 +168,7 @@ def test_integer_products_are_exact(name: str, rows: int, width: int, height: in
 @pytest.mark.parametrize("name", sorted(PRODUCTS))
 def test_extreme_codes_do_not_saturate_the_product(name: str) -> None:
     # AVX2 without VNNI adds pairs of products in 16 bits: 2 * 255 * 127 would saturate at 32,767.
-    skip_where_it_saturates(Plan(product=name))
+    skip_where_it_saturates(ComputePlan(product=name))
     found = PRODUCTS[name](plain_linear(np.full((16, 512), 127, np.int8)), 0, "none")(
         torch.full((4, 512), 255, dtype=torch.uint8)
     )
@@ -176,7 +176,7 @@ def test_extreme_codes_do_not_saturate_the_product(name: str) -> None:
 
 
 def test_both_products_scale_add_the_bias_and_activate_alike() -> None:
-    skip_where_it_saturates(Plan())
+    skip_where_it_saturates(ComputePlan())
     random = np.random.default_rng(0)
     linear = FoldedLinear(
         random.integers(-127, 128, (24, 40), dtype=np.int8),
@@ -259,7 +259,7 @@ def test_a_text_that_is_too_long_is_refused_and_never_cut(encoder: Encoder) -> N
 
 def test_batches_hold_one_padded_length_each_and_every_text_once() -> None:
     lengths = [3, 16, 17, 250, 256, 100, 16, 3] * 40
-    found = batches(lengths, 256, pads=True)
+    found = groups_of_like_length(lengths, 256, pads=True)
     assert sorted(row for rows in found for row in rows) == list(range(len(lengths)))
     assert all(len({padded_length(lengths[row], 256) for row in rows}) == 1 for rows in found)
     assert max(sum(padded_length(lengths[row], 256) for row in rows) for rows in found) <= TOKENS_PER_BATCH
@@ -267,7 +267,7 @@ def test_batches_hold_one_padded_length_each_and_every_text_once() -> None:
 
 def test_where_nothing_is_padded_batches_are_full_and_texts_of_one_length_are_neighbours() -> None:
     lengths = [3, 16, 17, 250, 256, 100, 16, 3] * 40
-    found = batches(lengths, 256, pads=False)
+    found = groups_of_like_length(lengths, 256, pads=False)
     order = [row for rows in found for row in rows]
     assert sorted(order) == list(range(len(lengths)))
     assert [lengths[row] for row in order] == sorted(lengths, reverse=True)
@@ -288,7 +288,7 @@ def test_few_shapes_are_computed_however_the_lengths_of_texts_differ(
 
         return run
 
-    kernel = TorchKernel(checkpoint, Plan(product="float", attention="bfloat16"))
+    kernel = TorchKernel(checkpoint, ComputePlan(product="float", attention="bfloat16"))
     for layer in kernel.layers:
         assert isinstance(layer, Int8Layer)
         for name in ("query_key_value", "attention", "up", "down"):
@@ -311,9 +311,9 @@ def test_progress_hears_of_every_text(encoder: Encoder) -> None:
 
 def test_a_folder_is_cached_by_its_content(tmp_path: Path, tokenizer: Tokenizer) -> None:
     save_distilbert(tmp_path, tokenizer)
-    first = cache_name(tmp_path, str(tmp_path))
+    first = encoder_folder_name(tmp_path, str(tmp_path))
     save_distilbert(tmp_path, tokenizer, n_layers=2)
-    assert cache_name(tmp_path, str(tmp_path)) != first
+    assert encoder_folder_name(tmp_path, str(tmp_path)) != first
 
 
 def test_a_checkpoint_folder_can_be_moved_and_named_as_the_model(

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import PROJECT, run_python
 
-from rag.compute.plan import Plan, check_mode
+from rag.compute.plan import ComputePlan, check_mode
 from rag.encoder.attention_torch import ONE, SCORE_LIMIT, BfloatAttention, FloatAttention, score_bounds
 from rag.encoder.kernel import FULL, NARROW, SHRINK_STEPS, FoldedLinear, bound_pairs, pair_sums, scale_query
 from rag.encoder.kernel_torch import choose_product, float_linear, random_linear
@@ -229,22 +229,22 @@ VNNI = Findings(
 @pytest.mark.parametrize(
     ("findings", "plan"),
     [
-        (VNNI, Plan()),
-        (replace(VNNI, bfloat16_attention_ms=1.0), Plan(attention="bfloat16")),
-        (replace(VNNI, bf16_ms=0.5, bfloat16_attention_ms=1.0), Plan("bf16", attention="bfloat16")),
-        (replace(VNNI, bf16_ms=0.95), Plan()),
-        (replace(VNNI, saturates=True, int8_ms=2.0), Plan(bounded_pairs=True)),
-        (replace(VNNI, int8_product="float", int8_ms=6.0), Plan("fp32", product="float")),
+        (VNNI, ComputePlan()),
+        (replace(VNNI, bfloat16_attention_ms=1.0), ComputePlan(attention="bfloat16")),
+        (replace(VNNI, bf16_ms=0.5, bfloat16_attention_ms=1.0), ComputePlan("bf16", attention="bfloat16")),
+        (replace(VNNI, bf16_ms=0.95), ComputePlan()),
+        (replace(VNNI, saturates=True, int8_ms=2.0), ComputePlan(bounded_pairs=True)),
+        (replace(VNNI, int8_product="float", int8_ms=6.0), ComputePlan("fp32", product="float")),
     ],
     ids=["VNNI", "AVX-512 BF16", "AMX", "hardly faster", "AVX2", "no int8 product"],
 )
-def test_auto_takes_what_was_clearly_fastest(findings: Findings, plan: Plan) -> None:
+def test_auto_takes_what_was_clearly_fastest(findings: Findings, plan: ComputePlan) -> None:
     assert findings.plan("auto") == plan
 
 
 def test_a_mode_that_is_asked_for_is_kept_however_slow() -> None:
     assert VNNI.plan("bf16").mode == "bf16"
-    assert VNNI.plan("fp32") == Plan("fp32")
+    assert VNNI.plan("fp32") == ComputePlan("fp32")
     with pytest.raises(UsageError, match="must be one of auto, int8, bf16, fp32"):
         check_mode("int4")
 

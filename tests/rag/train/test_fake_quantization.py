@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from models import save_distilbert
 
-from rag.compute.plan import Plan
+from rag.compute.plan import ComputePlan
 from rag.encoder.convert import Recipe, smooth_model
 from rag.encoder.kernel_numpy import NumpyKernel
 from rag.encoder.kernel_torch import TorchKernel
@@ -89,7 +89,7 @@ def test_values_and_gradients_are_those_of_the_maths_for_a_fixed_scale(numbers: 
 def test_what_learns_computes_what_its_checkpoint_computes(smoothed: SmoothedEncoder, recipe: Recipe) -> None:
     encoder = FakeQuantizedEncoder(smoothed, recipe)
     learning = vectors(encoder)
-    for kernel in (NumpyKernel(encoder.checkpoint()), TorchKernel(encoder.checkpoint(), Plan(product="float"))):
+    for kernel in (NumpyKernel(encoder.checkpoint()), TorchKernel(encoder.checkpoint(), ComputePlan(product="float"))):
         running = directions(kernel.forward(*some_ids()))
         # A value at the edge between two codes may fall on either side: a few steps of 1/127 in all.
         assert (learning * running).sum(axis=1).min() > 0.9995
