@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -242,14 +243,13 @@ def test_benchmarks_of_the_readme_have_a_help_text(environment: dict[str, str]) 
 
 def option_tables() -> dict[str, list[list[str]]]:
     page = PROJECT / "docs" / "commands.md"
-    return {rows[0][0].strip("`"): rows[1:] for rows in tables(page) if rows[0][0].startswith("`python -m")}
+    return {rows[0][0].strip("`"): rows[1:] for rows in tables(page) if rows[0][0].startswith("`int8-rag")}
 
 
 @pytest.mark.parametrize("command", option_tables())
 def test_option_tables_say_what_help_says(command: str, environment: dict[str, str]) -> None:
-    words = [*command.split()[1:], "--help"]
     wide = environment | {"COLUMNS": "1000"}  # so that no line is wrapped
-    ended = subprocess.run([sys.executable, *words], capture_output=True, text=True, env=wide, check=True)
+    ended = subprocess.run(["/bin/sh", "-c", f"{command} --help"], capture_output=True, text=True, env=wide, check=True)
     # An entry begins after two spaces; where its option is long, its text has a line of its own.
     entries = re.findall(r"^  (\S.*(?:\n {3,}\S.*)*)", ended.stdout, re.MULTILINE)
     shown = [" ".join(entry.split()) for entry in entries if not entry.startswith("-h,")]
@@ -259,9 +259,27 @@ def test_option_tables_say_what_help_says(command: str, environment: dict[str, s
 def test_every_command_has_an_option_table() -> None:
     text = run_python("-m", "rag", "--help").stdout
     commands = re.findall(r"^    (\w+)  ", text, re.MULTILINE)
-    documented = {name.split()[3] for name in option_tables() if name.startswith("python -m rag ")}
+    documented = {name.split()[1] for name in option_tables() if name.startswith("int8-rag ")}
     assert documented == set(commands)
-    assert {"python -m ingest", "python -m sql"} <= option_tables().keys()
+    assert {"int8-rag-ingest", "int8-rag-sql"} <= option_tables().keys()
+
+
+@pytest.mark.parametrize("page", [README, PROJECT / "docs" / "commands.md"], ids=lambda page: page.name)
+def test_both_forms_of_each_command_are_documented_the_scripts_first(page: Path) -> None:
+    scripts = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["scripts"]
+    text = page.read_text(encoding="utf-8")
+    for script, entry in scripts.items():
+        module = f"python -m {entry.partition('.')[0]}"
+        assert 0 <= text.index(script) < text.index(module)
+    assert all(name in text for name in ("`ingest.py`", "`rag.py`", "`sql.py`"))  # the reason
+
+
+def test_the_documented_commands_are_this_environments(environment: dict[str, str]) -> None:
+    shown = {
+        form: subprocess.check_output(["/bin/sh", "-c", f"{form} --version"], text=True, env=environment)
+        for form in ("int8-rag", "python -m rag")
+    }
+    assert shown["int8-rag"] == shown["python -m rag"]
 
 
 def test_the_settings_table_is_that_of_the_code() -> None:
