@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ingest.corpus import index_corpus
-from ingest.synchronize import prepare_store
+from ingest.synchronize import prepare
 from rag.answer.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
 from rag.evaluate.evaluation import RememberingEncoder, folded
-from rag.retrieve.retriever import Retriever
-from sql.base.settings import DEFAULT_K, read_settings
+from rag.library import Library
+from rag.retrieve.words import word_rarities
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -40,20 +40,20 @@ def main() -> None:
     options = parser.parse_args()
     draw = random.Random(0)
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
-        encoder, scheme = prepare_store(store, read_settings())
+        library = Library(store)
+        encoder = prepare(library)
         remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
-        index_corpus(store, encoder, options.folder, read_corpus(options.folder), scheme)
-        retriever = Retriever(store, remembering)
+        index_corpus(library, options.folder, read_corpus(options.folder))
         known = sample(list(read_answers(options.folder)), options.questions, draw)
         own = []
         for answer in known:
-            ranked = rank(retriever, remembering, answer.question)
+            ranked = rank(library, remembering, answer.question)
             least = FURTHER_SENTENCES * ranked[0][0]
             right = [any(folded(one) in text for one in answer.answers) for score, text in ranked if score >= least]
             own.append((ranked[0][0], right[0], any(right)))
         foreign = {
             folder.name: [
-                (rank(retriever, remembering, query.text) or [(0.0, "")])[0][0]
+                (rank(library, remembering, query.text) or [(0.0, "")])[0][0]
                 for query in sample(list(read_queries(folder)), options.questions, draw)
             ]
             for folder in options.others
@@ -74,11 +74,12 @@ def sample(items: list[Item], count: int, draw: random.Random) -> list[Item]:
     return draw.sample(items, min(count, len(items)))
 
 
-def rank(retriever: Retriever, encoder: Encoder, question: str) -> list[tuple[float, str]]:
+def rank(library: Library, encoder: Encoder, question: str) -> list[tuple[float, str]]:
     """Score and text of the sentences an answer may take, best first."""
     vector = encoder.encode_query(question)
-    hits = retriever.store.with_outlines(retriever.retrieve(question, DEFAULT_K, vector=vector))
-    ranked = rank_sentences(question, vector, hits, encoder, retriever.rarities(question))[:MAX_SENTENCES]
+    snapshot = library.store.snapshot()
+    hits = snapshot.with_outlines(library.search(question, vector=vector))
+    ranked = rank_sentences(question, vector, hits, encoder, word_rarities(snapshot, question))[:MAX_SENTENCES]
     return [(citation.score, folded(citation.text)) for citation in ranked]
 
 

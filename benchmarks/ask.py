@@ -33,6 +33,7 @@ from rag.answer.answer import answer_question
 from rag.encoder.encoder import load_encoder
 from rag.int8.quantization import quantize_query
 from sql.base.settings import read_settings
+from sql.search.request import SearchRequest
 from sql.store import Store
 done("import our own modules")
 store = Store.open(sys.argv[1])
@@ -42,7 +43,7 @@ encoder.kernel
 done("load the int8 model")
 vector = encoder.encode_query(sys.argv[2])
 done("encode the question")
-hits = store.search(quantize_query(vector), 5)
+hits = store.snapshot().search(quantize_query(vector), SearchRequest(k=5))
 done("SQL search")
 answer_question(sys.argv[2], vector, hits, encoder)
 done("choose sentences")

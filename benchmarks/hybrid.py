@@ -15,13 +15,14 @@ import time
 from pathlib import Path
 
 from ingest.corpus import index_corpus
-from ingest.synchronize import prepare_store
+from ingest.synchronize import prepare
 from rag.evaluate.beir import read_evaluation_set
 from rag.evaluate.evaluation import rank_documents
 from rag.evaluate.metrics import evaluate
-from rag.retrieve.retriever import Retriever, fuse_ranks
+from rag.library import Library
+from rag.retrieve.retriever import fuse_ranks
 from rag.text.analyser import choose_language, chunk_words
-from sql.base.settings import read_settings
+from sql.search.request import SearchRequest
 from sql.store import Store
 
 MODES = ("vector", "bm25", "hybrid", "ranks", "ranks-even")
@@ -50,20 +51,19 @@ def main() -> None:
 
 def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
     """nDCG@10 of each mode on one set; prints it with the costs."""
-    encoder, scheme = prepare_store(store, read_settings())
-    given = read_evaluation_set(folder)
-    index_corpus(store, encoder, folder, given.corpus, scheme)
+    library = Library(store)
+    encoder, given = prepare(library), read_evaluation_set(folder)
+    index_corpus(library, folder, given.corpus)
     queries = random.Random(0).sample(given.queries, min(questions, len(given.queries)))
     qrels = {query.id: given.qrels[query.id] for query in queries if query.id in given.qrels}
-    retriever, epoch = Retriever(store, encoder), store.epoch()
     found: dict[str, dict[str, list[str]]] = {mode: {} for mode in MODES}
     seconds = dict.fromkeys(MODES, 0.0)
     for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True):
         for mode in ("vector", "bm25", "hybrid"):
             started = time.perf_counter()
-            found[mode][query.id] = rank_documents(retriever, query.text, vector, mode, epoch)
+            found[mode][query.id] = rank_documents(library, SearchRequest(query.text, vector=vector), mode)
             seconds[mode] += time.perf_counter() - started
-        share = retriever.vector_share(query.text)
+        share = library.retriever.vector_share(query.text)
         rankings = [found["vector"][query.id], found["bm25"][query.id]]
         found["ranks"][query.id] = fuse_ranks(rankings, [share, 1 - share])
         found["ranks-even"][query.id] = fuse_ranks(rankings, [0.5, 0.5])
@@ -76,7 +76,7 @@ def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
 
 def show_costs(store: Store) -> None:
     """Bytes a chunk of the word index beside the rest of the chunk, and the time it takes to cut texts into terms."""
-    texts = [text for _, text in store.chunk_texts()]
+    texts = [text for _, text in store.snapshot().chunk_texts()]
     for table in ("postings", "lengths", "chunks"):
         store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
     sizes = dict(line.split("\t") for line in store.client.text(BYTES, "TSV").decode().splitlines())

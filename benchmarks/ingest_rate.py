@@ -21,9 +21,9 @@ from typing import Any
 from busy import busy_processes
 from encoder import whole_number
 
-from ingest.synchronize import prepare_store, sync
+from ingest.synchronize import prepare, sync_walk
 from ingest.walk import walk
-from sql.base.settings import read_settings
+from rag.library import Library
 from sql.store import Store
 
 LEAST_CHUNKS = 500
@@ -53,7 +53,8 @@ def main() -> None:
         tempfile.TemporaryDirectory() as scratch,
         Store.open(f"{scratch}/store", write=True) as store,
     ):
-        encoder, scheme = prepare_store(store, read_settings())
+        library = Library(store)
+        encoder = prepare(library)
         encoder.encode_documents(["warm up"] * 64)
         chunks, seconds, copies = 0, 0.0, 0
         encoded, encoding = 0, 0.0
@@ -62,7 +63,7 @@ def main() -> None:
             for given in options.folders:
                 shutil.copytree(given, folder / Path(given).name)
             started = time.perf_counter()
-            chunks += sync(store, encoder, walk([str(folder)]), scheme).chunks
+            chunks += sync_walk(library, walk([str(folder)])).chunks
             seconds += time.perf_counter() - started
             copies += 1
             texts = chunk_texts(store)

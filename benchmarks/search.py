@@ -94,8 +94,7 @@ def size_of(path: Path) -> int:
 
 def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
     """Exact and two-stage over the store as it was inserted, then cells, with what making them took."""
-    from sql.search.search import SearchOptions
-    from sql.upkeep.tend import tend_cells
+    from sql.upkeep.cells import maintain_cells
 
     with open_store(scratch) as store:
         started, used = time.perf_counter(), time.process_time()
@@ -104,19 +103,26 @@ def ours(folder: Path, scratch: Path, rows: int) -> Iterator[dict[str, Any]]:
         print(f"inserted in {build:.1f} s, {time.process_time() - used:.1f} s of CPU", flush=True)
         store.client.text("OPTIMIZE TABLE chunks FINAL", None)
         for name, how in (
-            ("exact", SearchOptions("exact")),
-            ("two-stage", SearchOptions("two-stage")),
-            ("two-stage, 1000 candidates", SearchOptions("two-stage", candidates=1000)),
+            ("exact", {"strategy": "exact"}),
+            ("two-stage", {"strategy": "two-stage"}),
+            ("two-stage, 1000 candidates", {"strategy": "two-stage", "candidates": 1000}),
         ):
             yield {"name": f"ours {name}", "build": build, **measure_ours(store, folder, rows, how)}
         started = time.perf_counter()
-        tend_cells(store, print)
+        maintain_cells(store, print)
         build += time.perf_counter() - started
-        store.collect_garbage(grace_seconds=0)
+        store.garbage.collect_unseen(grace_seconds=0)
         store.client.text("OPTIMIZE TABLE chunks FINAL", None)
-        for probes in (64, 128, 256) if store.cells() else ():
-            how = SearchOptions("cells", probes=probes)
+        for probes in (64, 128, 256) if store.writer.cells() else ():
+            how = {"strategy": "cells", "probes": probes}
             yield {"name": f"ours cells, {probes} probes", "build": build, **measure_ours(store, folder, rows, how)}
+
+
+def search(store: Any, query: Any, k: int, epoch: int | None = None, **how: Any) -> Any:
+    """The hits of one search."""
+    from sql.search.request import SearchRequest
+
+    return store.snapshot(epoch).search(query, SearchRequest(k=k, **how))
 
 
 def open_store(scratch: Path) -> Any:
@@ -139,7 +145,7 @@ def insert_rows(store: Any, folder: Path, first: int, last: int, words: bool = F
     from rag.int8.quantization import quantize_vectors
     from rag.text.analyser import chunk_words
     from sql.records import Chunk
-    from sql.store import Passages
+    from sql.store import ChunkBatch
 
     growth = Growth(folder)
     stored = read_rows(folder, last)
@@ -152,11 +158,11 @@ def insert_rows(store: Any, folder: Path, first: int, last: int, words: bool = F
         drafts, chunks = [], []
         for row, text in enumerate(texts, start):
             if row % PER_DOCUMENT == 0:
-                drafts.append(store.begin(document(row)))
+                drafts.append(store.writer.begin(document(row)))
             chunks.append((drafts[-1], Chunk(row % PER_DOCUMENT, text, 0, len(text), 1, 0, "", 1)))
         found = [chunk_words(text, "en") for text in texts] if words else ()
-        store.insert(Passages(chunks, quantize_vectors(np.ascontiguousarray(vectors)), found))
-        store.publish(drafts)
+        store.writer.insert(ChunkBatch(chunks, quantize_vectors(np.ascontiguousarray(vectors)), found))
+        store.writer.publish(drafts)
 
 
 def document(row: int) -> Any:
@@ -166,14 +172,14 @@ def document(row: int) -> Any:
     return SourceDocument(f"/{row}", f"{row}", "", "text", "utf-8", "", 0, "none")
 
 
-def measure_ours(store: Any, folder: Path, rows: int, how: Any) -> dict[str, Any]:
+def measure_ours(store: Any, folder: Path, rows: int, how: dict[str, Any]) -> dict[str, Any]:
     """One of our ways to search."""
     from rag.int8.quantization import quantize_query
 
-    def search(query: np.ndarray) -> list[int]:
-        return [int(hit.text) for hit in store.search(quantize_query(query), K, how=how)]
+    def found(query: np.ndarray) -> list[int]:
+        return [int(hit.text) for hit in search(store, quantize_query(query), K, **how)]
 
-    figures = measure_queries(folder, rows, search)
+    figures = measure_queries(folder, rows, found)
     sql = (
         "SELECT sum(bytes_on_disk) FROM system.parts WHERE database = currentDatabase() AND table = 'chunks' AND active"
     )
@@ -378,28 +384,27 @@ def show_table(folder: Path, rows: int) -> None:
 
 def grow(folder: Path, upto: int) -> None:
     """Our searches while the store grows; a size that was measured is not measured again."""
-    from sql.search.search import SearchOptions
-    from sql.upkeep.tend import tend_cells
+    from sql.upkeep.cells import maintain_cells
 
     path = folder / "results" / "growth.json"
     path.parent.mkdir(exist_ok=True)
     found = json.loads(path.read_text()) if path.exists() else []
     with open_store(folder / "growth") as store:
         for rows in GROWTH_SIZES:
-            there = store.chunk_count()
+            there = store.snapshot().chunk_count()
             if rows > upto or any(one["rows"] == rows for one in found):
                 continue
             insert_rows(store, folder, there, rows)
-            tend_cells(store, print)
-            store.collect_garbage(grace_seconds=0)
-            ways = {"exact": SearchOptions("exact"), "two-stage": SearchOptions("two-stage")}
-            ways["cells"] = SearchOptions("cells")
+            maintain_cells(store, print)
+            store.garbage.collect_unseen(grace_seconds=0)
+            ways = {"exact": {"strategy": "exact"}, "two-stage": {"strategy": "two-stage"}}
+            ways["cells"] = {"strategy": "cells"}
             found.append({"rows": rows} | {name: time_queries(store, folder, how) for name, how in ways.items()})
             print(found[-1], flush=True)
             path.write_text(json.dumps(found))
 
 
-def time_queries(store: Any, folder: Path, how: Any) -> float:
+def time_queries(store: Any, folder: Path, how: dict[str, Any]) -> float:
     """The median of a few queries in milliseconds, the best of some rounds."""
     from rag.int8.quantization import quantize_query
 
@@ -409,7 +414,7 @@ def time_queries(store: Any, folder: Path, how: Any) -> float:
         times = []
         for query in queries:
             started = time.perf_counter()
-            store.search(query, K, how=how)
+            search(store, query, K, **how)
             times.append(time.perf_counter() - started)
         medians.append(1000 * float(np.median(times)))
     return min(medians)
@@ -443,19 +448,18 @@ def plot(folder: Path) -> None:
 def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, seconds: float = 20) -> None:
     """Threads ask at a fixed epoch while one ingests; prints throughput, errors and answers that differ."""
     from rag.int8.quantization import quantize_query
-    from sql.search.search import SearchOptions
-    from sql.upkeep.tend import tend_cells
+    from sql.upkeep.cells import maintain_cells
 
     scratch = folder / "scratch-threads"
     shutil.rmtree(scratch, ignore_errors=True)
     with open_store(scratch) as store:
         insert_rows(store, folder, 0, rows)
         if mode == "cells":
-            tend_cells(store)
-            store.collect_garbage(grace_seconds=0)
-        epoch, how = store.epoch(), SearchOptions(mode)
+            maintain_cells(store)
+            store.garbage.collect_unseen(grace_seconds=0)
+        epoch, how = store.epoch(), {"strategy": mode}
         queries = [quantize_query(query) for query in np.load(folder / "queries.npy")[:QUERIES]]
-        right = [store.search(query, K, epoch, how=how) for query in queries]
+        right = [search(store, query, K, epoch, **how) for query in queries]
         wrong, answered, done = [], [0] * threads, threading.Event()
 
         def ask(thread: int) -> None:
@@ -463,7 +467,7 @@ def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, second
             while not done.is_set():
                 number = (number + 1) % len(queries)
                 try:
-                    if store.search(queries[number], K, epoch, how=how) != right[number]:
+                    if search(store, queries[number], K, epoch, **how) != right[number]:
                         wrong.append("another answer")
                 except Exception as error:
                     wrong.append(repr(error))
@@ -492,34 +496,38 @@ def ask_in_threads(folder: Path, rows: int, mode: str, threads: int = 16, second
 
 def ask_by_words(folder: Path, rows: int) -> None:
     """Median times of the modes over real questions, each asked once, and of each of their statements."""
-    from rag.retrieve.retriever import VECTOR_SHARE, Retriever
-    from sql.upkeep.tend import tend_cells
+    from rag.retrieve.retriever import Retriever
+    from sql.search.request import SearchRequest
+    from sql.store import Store
+    from sql.upkeep.cells import maintain_cells
 
     scratch = folder / f"words-{rows}"
     questions, queries = json.loads((folder / "texts.json").read_text())["questions"], np.load(folder / "queries.npy")
     with open_store(scratch) as store:
-        if store.chunk_count() < rows:
-            insert_rows(store, folder, store.chunk_count(), rows, words=True)
-            tend_cells(store, print)
-            store.collect_garbage(grace_seconds=0)
+        if store.snapshot().chunk_count() < rows:
+            insert_rows(store, folder, store.snapshot().chunk_count(), rows, words=True)
+            maintain_cells(store, print)
+            store.garbage.collect_unseen(grace_seconds=0)
             for table in ("chunks", "postings", "lengths", "manifest"):
                 store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
-        retriever = Retriever(store, None, language="en")
-        retriever.vector_share = lambda question: VECTOR_SHARE  # type: ignore[method-assign]
-        for mode in ("vector", "bm25", "hybrid"):
+        for ranking in ("vector", "words", "hybrid"):
             times: list[float] = []
             parts: dict[str, list[float]] = {}
-            store._frequencies = 0, {}  # what the mode before has counted
+            # A retriever and a snapshot of its own: the ranking before has counted words already.
+            retriever, snapshot = Retriever(), Store(store.client).snapshot()
             for number, (question, vector) in enumerate(zip(questions, queries, strict=True)):
                 steps: list[Any] = []
                 started = time.perf_counter()
-                retriever.retrieve(question, K, mode=mode, vector=vector, watch=steps.append)
+                request = SearchRequest(question, K, vector, ranking=ranking, language="en")
+                retriever.retrieve(snapshot, request, steps.append)
                 if number >= len(questions) - 4 * QUERIES:  # those before warm up
                     times.append(1000 * (time.perf_counter() - started))
                     for step in steps:
                         parts.setdefault(step.statement.name, []).append(1000 * step.seconds)
             told = ", ".join(f"{name} {np.median(ms):.1f} ({len(ms)})" for name, ms in parts.items())
-            print(f"{mode:7} p50 {np.median(times):.1f} ms, p90 {np.quantile(times, 0.9):.1f} ms: {told}", flush=True)
+            print(
+                f"{ranking:7} p50 {np.median(times):.1f} ms, p90 {np.quantile(times, 0.9):.1f} ms: {told}", flush=True
+            )
 
 
 def main() -> None:

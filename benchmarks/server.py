@@ -56,10 +56,10 @@ def main() -> None:
 
 def measure(place: str, count: int, queries: int) -> tuple[float, float]:
     """Seconds to store `count` chunks in windows as an ingest does, and the median of a query."""
-    from support import chunks_of, open_store, source_document
+    from support import chunks_of, open_store, search, source_document
 
     from rag.int8.quantization import quantize_query, quantize_vectors
-    from sql.store import Passages
+    from sql.store import ChunkBatch
 
     random = np.random.default_rng(0)
     vectors = quantize_vectors(random.standard_normal((512, DIMENSIONS)).astype(np.float32))
@@ -67,16 +67,16 @@ def measure(place: str, count: int, queries: int) -> tuple[float, float]:
     with open_store(place, DIMENSIONS) as store:
         started = time.perf_counter()
         for first in range(0, count, 512):
-            draft = store.begin(source_document(f"{first}.txt"))
+            draft = store.writer.begin(source_document(f"{first}.txt"))
             chunks = chunks_of([f"{first + row} {text}" for row in range(512)])
-            store.insert(Passages([(draft, chunk) for chunk in chunks], vectors))
-            store.publish([draft])
+            store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks], vectors))
+            store.writer.publish([draft])
         seconds = (time.perf_counter() - started) * count / (-(-count // 512) * 512)
         times = []
         for _ in range(queries):
             query = quantize_query(random.standard_normal(DIMENSIONS).astype(np.float32))
             started = time.perf_counter()
-            store.search(query, 5)
+            search(store, query, 5)
             times.append(time.perf_counter() - started)
     return seconds, median(times)
 

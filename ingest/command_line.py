@@ -81,39 +81,26 @@ def finish(summary: Summary, options: Namespace) -> int:
 
 def synchronize(found: Walk, options: Namespace) -> Summary:
     """Opens the store, loads its encoder and brings both together."""
-    from ingest.synchronize import prepare_store, sync
-    from sql.store import Store
+    import rag.library
+    from ingest.synchronize import prepare, sync_walk
 
-    with Store.open(options.db, write=True, announce=note) as store:
-        encoder, scheme = prepare_store(
-            store,
-            read_settings(options.compute),
-            options.model,
-            options.quantizer,
-            granularity=options.granularity,
-            ranges=options.range,
-            language=options.language,
-            announce=note,
-        )
+    with rag.library.open(
+        options.db,
+        write=True,
+        model=options.model,
+        compute=options.compute,
+        language=options.language,
+        announce=note,
+    ) as library:
+        prepare(library, options.quantizer, options.granularity, options.range)
         with progress_bar(quiet=options.json) as progress:
-            kept, again = options.keep_floats, options.recalibrate
-            summary = sync(
-                store,
-                encoder,
-                found,
-                scheme,
-                progress,
-                language=options.language,
-                keep_floats=kept,
-                recalibrate=again,
+            summary = sync_walk(
+                library, found, progress, keep_floats=options.keep_floats, recalibrate=options.recalibrate
             )
         for sentence in summary.notes:
             note(one_line(sentence))
-        if store.client.is_server:
-            store.collect_superseded()
-        else:
-            # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
-            store.collect_garbage(grace_seconds=0)
+        # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
+        library.store.garbage.collect(grace_seconds=0)
     return summary
 
 
@@ -167,7 +154,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
         from sql.store import Store
 
         with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
-            documents = store.documents()
+            documents = store.snapshot().documents()
     plan = make_plan(found, documents, all_again=options.recalibrate)
     if options.json:
         out_json(plan_record(plan))

@@ -8,36 +8,36 @@ from typing import TYPE_CHECKING
 from ingest.document import Document
 from ingest.identity import CHUNKER, manifest_document
 from ingest.readers.text import text_blocks
-from ingest.synchronize import Pipeline, split
+from ingest.synchronize import split
+from rag.index.indexer import Indexer
+from rag.index.pipeline import Pipeline
 from sql.base.terminal import Silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from rag.encoder.encoder import Encoder
     from rag.evaluate.beir import CorpusDocument
-    from rag.int8.quantization import Scheme
+    from rag.library import Library
     from sql.base.terminal import Progress
-    from sql.store import Store
 
 
 def index_corpus(
-    store: Store,
-    encoder: Encoder,
+    library: Library,
     folder: Path,
     corpus: Iterable[CorpusDocument],
-    scheme: Scheme,
     progress: Progress | None = None,
     *,
     keep_floats: int = 0,
 ) -> None:
-    """Puts the documents into the store, under their ids as sources; what is there unchanged is left alone.
+    """Puts the documents into a store that is prepared, under their ids as sources; what is there unchanged is left alone.
 
     `keep_floats` N also keeps the float32 vector of one chunk in N.
     """
-    known = {document.path: (document.content_sha256, document.chunker) for document in store.documents()}
-    pipeline = Pipeline(store, encoder, scheme, progress or Silence(), keep_floats)
+    store, encoder = library.store, library.document_encoder()
+    known = {document.path: (document.content_sha256, document.chunker) for document in store.snapshot().documents()}
+    indexer = Indexer(store, encoder.identity, library.language)
+    pipeline = Pipeline(indexer, encoder, progress or Silence(), keep_floats)
     for entry in corpus:
         document = corpus_document(entry)
         path = f"{folder.resolve()}#{entry.id}"

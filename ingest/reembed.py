@@ -17,18 +17,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rag.encoder.encoder import load_encoder
-from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
+from rag.index.indexer import Indexer
 from rag.index.word_index import beginning
-from rag.int8.quantization import VECTOR_SCHEMES
-from rag.text.analyser import ANALYSER, choose_language, chunk_words
+from rag.text.analyser import ANALYSER, choose_language
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
 from sql.engine.folders import exchange_stores, finish_removal, remove_store
 from sql.engine.statements import Statement
-from sql.records import Chunk, Outline, SourceDocument
-from sql.records.metadata import read_metadata
-from sql.store import Draft, Passages, Store, manifest_row
-from sql.upkeep.tend import batches
+from sql.store import Draft, Store, generation_batches, manifest_row
+from sql.store.stored import stored_chunk, stored_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -40,6 +37,7 @@ if TYPE_CHECKING:
     from rag.encoder.encoder import Encoder
     from sql.base.settings import Settings
     from sql.engine.client import Location, Row
+    from sql.records import Chunk
 
 NEXT = ".next"  # what the second store is called
 PATIENCE_SECONDS = 60.0  # how long another process may have the store before the run gives up
@@ -149,7 +147,7 @@ class Reembedder:
             epochs = {row["document_id"]: row["epoch"] for row in newest_rows(store)}
         missing = [row for row in rows if row["epoch"] > epochs.get(row["document_id"], 0)]
         by_generation = {row["generation"]: row for row in missing}
-        for generations in batches(sorted(missing, key=lambda row: row["epoch"])):
+        for generations in generation_batches(sorted(missing, key=lambda row: row["epoch"])):
             self.copy([by_generation[generation] for generation in generations])
         return len(missing)
 
@@ -179,17 +177,14 @@ class Reembedder:
             encoder, collection = self.wanted_encoder(), store.collection()
             if collection is None:
                 raise StoreError(f"{self.target} was removed while it was filled: run the command again")
-            drafts, passages = make_passages(batch, encoder)
+            drafts, chunks = make_drafts(batch, encoder)
             if store.client.location.folder is None:  # an embedded store was cleared when it was opened
-                store.delete_generations([draft.generation for draft in drafts])
-            coder = VectorCoder.for_store(store, encoder.identity, VECTOR_SCHEMES[collection.scheme])
-            if passages:
-                vectors = encoder.encode_documents([chunk.text for _, chunk in passages], self.progress)
-                if coder.needs_sample:
-                    coder.calibrate(vectors[:CALIBRATION_VECTORS])
-                floats = kept_floats(batch, vectors)
-                store.insert(Passages(passages, coder.encode(vectors), stored_words(batch), floats))
-            store.arrive(drafts)
+                store.garbage.delete_generations([draft.generation for draft in drafts])
+            if chunks:
+                vectors = encoder.encode_documents([chunk.text for _, chunk in chunks], self.progress)
+                indexer = Indexer(store, encoder.identity)
+                indexer.add(chunks, vectors, stored_languages(batch), kept_floats(batch, vectors))
+            store.writer.complete(drafts)
             published = {draft.generation: draft for draft in drafts}
             new = [
                 manifest_row(published[row["generation"]], row["epoch"])
@@ -199,9 +194,9 @@ class Reembedder:
             ]
             if new:
                 store.client.insert("manifest", {name: [row[name] for row in new] for name in new[0]})
-            store.forget_drafts(published)
+            store.writer.forget_drafts(published)
         self.done.documents += len(drafts)
-        self.done.chunks += len(passages)
+        self.done.chunks += len(chunks)
 
 
 def reembed(
@@ -295,7 +290,7 @@ def read_batch(store: Store, rows: Sequence[Row]) -> Batch:
     )
 
 
-def make_passages(batch: Batch, encoder: Encoder) -> tuple[list[Draft], list[tuple[Draft, Chunk]]]:
+def make_drafts(batch: Batch, encoder: Encoder) -> tuple[list[Draft], list[tuple[Draft, Chunk]]]:
     """Drafts of documents under their own generations, and their chunks in order.
 
     Raises RagError for a chunk that the encoder does not read whole.
@@ -306,22 +301,11 @@ def make_passages(batch: Batch, encoder: Encoder) -> tuple[list[Draft], list[tup
     for row in batch.rows:
         if row["kind"] == "publish":
             generation = row["generation"]
-            document = source_document(row, texts.get(generation), metadata.get(generation, "{}"))
+            document = stored_document(row, texts.get(generation), metadata.get(generation, "{}"))
             drafts[generation] = Draft(
                 document, row["document_id"], generation, metadata.get(generation, "{}"), calibration=0
             )
     return list(drafts.values()), [(drafts[row["generation"]], new_chunk(row, encoder)) for row in batch.chunks]
-
-
-def source_document(row: Row, text: str | None, metadata: str) -> SourceDocument:
-    """The document of a manifest row."""
-    names = ("path", "source", "title", "format", "encoding", "content_sha256", "chunker")
-    return SourceDocument(
-        **{name: str(row[name]) for name in names},
-        content_bytes=row["content_bytes"],
-        extracted_text=text,
-        metadata=read_metadata(metadata),
-    )
 
 
 def new_chunk(row: Row, encoder: Encoder) -> Chunk:
@@ -332,17 +316,7 @@ def new_chunk(row: Row, encoder: Encoder) -> Chunk:
             f"{row['source']} has a chunk of {tokens} tokens, more than the {encoder.max_document_tokens} that "
             f"{encoder.identity.model} reads: ingest the files into a new store with another --db"
         )
-    return Chunk(
-        row["chunk_index"],
-        row["text"],
-        row["char_start"],
-        row["char_end"],
-        row["line"],
-        row["page"],
-        row["heading"],
-        tokens,
-        Outline.from_json(row["outline"]),
-    )
+    return stored_chunk(row, tokens)
 
 
 def kept_floats(batch: Batch, vectors: NDArray[np.float32]) -> dict[int, list[float]]:
@@ -355,17 +329,14 @@ def kept_floats(batch: Batch, vectors: NDArray[np.float32]) -> dict[int, list[fl
     }
 
 
-def stored_words(batch: Batch) -> list[Any]:
-    """The words of the chunks of a batch, in the language they were indexed in."""
+def stored_languages(batch: Batch) -> list[str]:
+    """The languages that the chunks of a batch were indexed in; of those without words their document's own."""
     languages = {(row["generation"], row["chunk_index"]): str(row["language"]) for row in batch.languages}
-    words = []
+    found = []
     for generation, group in groupby(batch.chunks, lambda row: row["generation"]):
         chunks = list(group)
         guessed = (
             None if (generation, 0) in languages else choose_language(beginning([c["text"] for c in chunks]), "auto")
         )
-        words += [
-            chunk_words(chunk["text"], languages.get((generation, chunk["chunk_index"]), guessed or ""))
-            for chunk in chunks
-        ]
-    return words
+        found += [languages.get((generation, chunk["chunk_index"]), guessed or "") for chunk in chunks]
+    return found

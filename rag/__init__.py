@@ -1,1 +1,84 @@
-"""From a question to a cited answer: quantization, the int8 encoder, retrieval and the answer."""
+"""Ask your own documents: an int8 DistilBERT, int8 vectors with scale and zero-point, and search in plain SQL.
+
+    import rag
+
+    with rag.open(".rag") as library:
+        answer = library.ask("How many bytes does one stored vector take?")
+
+Names are imported when they are used first, so that `import rag` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.answer.answer import Answer, Citation
+    from rag.answer.check import GeneratedAnswer
+    from rag.library import Library, open  # noqa: A004 - as `gzip.open` and `tarfile.open` are called
+    from sql.base.errors import (
+        InvalidFilter,
+        ModelError,
+        NoStore,
+        RagError,
+        StoreBusy,
+        StoreError,
+        StoreMismatch,
+        UsageError,
+    )
+    from sql.records import Hit, LiveDocument
+    from sql.search.request import SearchRequest
+    from sql.upkeep.stats import Stats
+
+__all__ = [
+    "Answer",
+    "Citation",
+    "GeneratedAnswer",
+    "Hit",
+    "InvalidFilter",
+    "Library",
+    "LiveDocument",
+    "ModelError",
+    "NoStore",
+    "RagError",
+    "SearchRequest",
+    "Stats",
+    "StoreBusy",
+    "StoreError",
+    "StoreMismatch",
+    "UsageError",
+    "open",
+]
+
+_HOMES = {
+    "rag.library": ("Library", "open"),
+    "rag.answer.answer": ("Answer", "Citation"),
+    "rag.answer.check": ("GeneratedAnswer",),
+    "sql.records": ("Hit", "LiveDocument"),
+    "sql.search.request": ("SearchRequest",),
+    "sql.upkeep.stats": ("Stats",),
+    "sql.base.errors": (
+        "InvalidFilter",
+        "ModelError",
+        "NoStore",
+        "RagError",
+        "StoreBusy",
+        "StoreError",
+        "StoreMismatch",
+        "UsageError",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'rag' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

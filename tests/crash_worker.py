@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from support import draft_document, open_store
 
 from sql.search import cells
-from sql.upkeep.tend import tend_cells
+from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,7 +62,7 @@ def read_for_ever(store: Store) -> None:
     reads = 0
     while True:
         started = time.monotonic()
-        rows = store.chunk_texts()
+        rows = store.snapshot().chunk_texts()
         if time.monotonic() - started > GRACE_SECONDS:
             continue  # the store promises nothing to a reader slower than the grace period
         try:
@@ -84,28 +84,30 @@ def edit_for_ever(store: Store, seed: int) -> None:
     cells.RETRAIN_GROWTH = 0  # every time: new cells, and every document is moved into them
     while True:
         if choose.random() < 0.2:
-            tend_cells(store, least=1)
+            maintain_cells(store, least=1)
         version = store.epoch() + 1
-        live = {document.source: document for document in store.documents()}
+        live = {document.source: document for document in store.snapshot().documents()}
         names = choose.sample([*STEADY, FLEETING], choose.randint(1, 4))
         deleted = [live[FLEETING]] if FLEETING in live and FLEETING not in names and choose.random() < 0.5 else []
         drafts = [draft_document(store, name, version_texts(name, version), language="") for name in names]
         if deleted:
             say(f"deleting {version}")
-        store.publish(drafts, deleted)
+        store.writer.publish(drafts, deleted)
         say(f"ack {version} {','.join(names)}")
         if deleted:
             say(f"gone {version}")
-        store.collect_garbage(GRACE_SECONDS)
+        store.garbage.collect_unseen(GRACE_SECONDS)
 
 
 def main() -> None:
     """Publishes every steady document once, then edits and reads until it is killed."""
     location, seed = sys.argv[1], int(sys.argv[2])
     store = open_store(location)
-    if not store.documents():
+    if not store.snapshot().documents():
         version = store.epoch() + 1
-        store.publish([draft_document(store, name, version_texts(name, version), language="") for name in STEADY])
+        store.writer.publish(
+            [draft_document(store, name, version_texts(name, version), language="") for name in STEADY]
+        )
         say(f"ack {version} {','.join(STEADY)}")
     for _ in range(READERS):
         threading.Thread(target=read_for_ever, args=(store,), daemon=True).start()

@@ -13,23 +13,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ingest.synchronize import prepare, sync_walk
 from rag.encoder.checkpoint import TOKENIZER_FILE, Checkpoint, EncoderConfig, expected_shapes, write_checkpoint
 from rag.encoder.encoder import Encoder
 from rag.encoder.kernel import OneBatchAtATime
 from rag.int8.quantization import quantize_vectors
+from rag.library import Library
 from rag.text.analyser import chunk_words
+from sql.base.settings import read_settings
 from sql.records import Chunk, EncoderIdentity, QuantizedVectors, SourceDocument
 from sql.records.metadata import NO_METADATA
-from sql.store import Draft, Passages, Store
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Draft, Store
+from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from ingest.synchronize import Summary
+    from ingest.walk import Walk
     from rag.text.tokenizer import Tokenizer
-    from sql.records import ChunkWords
+    from sql.base.settings import Settings
+    from sql.records import ChunkWords, Hit, QuantizedQuery
     from sql.records.metadata import MetadataValue
+    from sql.store.snapshot import Watch
 
 PROJECT = Path(__file__).parent.parent
 QUANTIZER = "asymmetric int8 per vector"
@@ -105,26 +114,60 @@ def draft_document(
     words: Sequence[ChunkWords] = (),
 ) -> Draft:
     """A version of a document whose chunks are in the store and are not published yet; with words, or for a language."""
-    draft = store.begin(source_document(path, content="".join(texts)))
+    draft = store.writer.begin(source_document(path, content="".join(texts)))
     if language is not None:
         words = [chunk_words(text, language) for text in texts]
     if texts:
         chunks = [(draft, chunk) for chunk in chunks_of(texts)]
-        store.insert(Passages(chunks, vectors_of(texts, dimensions), words))
+        store.writer.insert(ChunkBatch(chunks, vectors_of(texts, dimensions), words))
     return draft
 
 
 def publish_document(store: Store, path: str, texts: Sequence[str]) -> int:
     """A whole document at once; returns the epoch."""
-    return store.publish([draft_document(store, path, texts)])
+    return store.writer.publish([draft_document(store, path, texts)])
 
 
 def visible_texts(store: Store) -> dict[str, list[str]]:
     """What a reader sees now: the texts of each source, in reading order."""
     found: dict[str, list[str]] = defaultdict(list)
-    for source, text in store.chunk_texts():
+    for source, text in store.snapshot().chunk_texts():
         found[source].append(text)
     return dict(found)
+
+
+def way(strategy: str = "auto", candidates: int | None = None, probes: int | None = None) -> dict[str, Any]:
+    """The fields of a request that say how vectors are searched."""
+    return {"strategy": strategy, "candidates": candidates, "probes": probes}
+
+
+def search(
+    store: Store, query: QuantizedQuery, k: int, epoch: int | None = None, *, watch: Watch = unwatched, **options: Any
+) -> list[Hit]:
+    """The k chunks nearest to a query at an epoch, by default the latest; `options` are fields of a request."""
+    return store.snapshot(epoch).search(query, SearchRequest(k=k, **options), watch)
+
+
+def retrieve(
+    store: Store, question: str, k: int, encoder: Encoder | None = None, *, watch: Watch = unwatched, **options: Any
+) -> list[Hit]:
+    """The k chunks that fit a question best; without an encoder by words."""
+    library = Library(store, (lambda: encoder) if encoder else None)
+    return library.search(question, k=k, watch=watch, **options)
+
+
+def sync_with(store: Store, encoder: Encoder, found: Walk, language: str = "auto", **how: Any) -> Summary:
+    """A store that is prepared, made to match the files that were found, with an encoder of the test's."""
+    return sync_walk(Library(store, lambda: encoder, language=language), found, **how)
+
+
+def prepared(
+    store: Store, settings: Settings | None = None, model: str | None = None, language: str = "auto", **how: Any
+) -> Library:
+    """A library to fill; `how` is about the quantizer of a new store."""
+    library = Library(store, settings=settings or read_settings(), model=model, language=language)
+    prepare(library, **how)
+    return library
 
 
 # Encoders

@@ -11,7 +11,7 @@ from support import PROJECT, QUANTIZER, chunks_of, identity, source_document, ve
 from sql.engine.client import Client, parse_location
 from sql.engine.statements import Statement
 from sql.records import EncoderIdentity, LiveDocument, first_generation
-from sql.store import deletion_row, text_hash
+from sql.store.rows import deletion_row, text_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

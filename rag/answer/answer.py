@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.answer.quotation import quotations
-from rag.retrieve.retriever import Rarities
+from rag.retrieve.words import Rarities
 from rag.text.analyser import analyse, normalized, plain_words, without_marks
 from rag.text.identifiers import folded, identifiers
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from rag.answer.quotation import Context, Quotation
     from rag.encoder.encoder import Encoder
-    from rag.retrieve.retriever import Retriever
     from rag.text.identifiers import Identifier
     from sql.records import Hit
 
@@ -130,7 +129,7 @@ def answer_question(
     """The answer that the found chunks hold, or an answer without citations.
 
     `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it. `rarities` are those of
-    the store; without them they are counted in the found chunks.
+    the store (rag/retrieve/words.py); without them they are counted in the found chunks.
     """
     ranked = rank_sentences(question, query, hits, encoder, rarities)
     if not ranked or ranked[0].score < ANSWER_THRESHOLD:
@@ -138,13 +137,6 @@ def answer_question(
     least = FURTHER_SENTENCES * ranked[0].score
     close = apart([citation for citation in ranked if citation.score >= least])[:MAX_SENTENCES]
     return Answer(question, tuple(apart([whole_list(citation, close, ranked) for citation in close])))
-
-
-def answer_from_store(retriever: Retriever, question: str, query: NDArray[np.float32], hits: Sequence[Hit]) -> Answer:
-    """The same, with the rarity of the question's words in the store; give hits with their outlines."""
-    if retriever.encoder is None:
-        raise ValueError("sentences are compared by their meaning: the retriever needs an encoder")
-    return answer_question(question, query, hits, retriever.encoder, retriever.rarities(question))
 
 
 def whole_list(citation: Citation, close: Sequence[Citation], ranked: Sequence[Citation]) -> Citation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
@@ -12,66 +13,36 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from rag.answer.answer import Answer
     from rag.answer.check import GeneratedAnswer
     from rag.answer.quotation import Context
-    from rag.encoder.encoder import Encoder
+    from rag.library import Library
     from sql.records import Hit
+    from sql.search.request import SearchRequest
     from sql.search.search import Step
-    from sql.store import Store
 
 NO_ANSWER = "No answer found."
-LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
 SNIPPET = 240  # characters of a hit shown on a terminal
 
 
 def ask(options: Namespace) -> int:
     """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
-    from rag.answer.answer import answer_from_store
-    from rag.retrieve.retriever import Retriever
+    from rag.answer.answer import Answer
 
-    spec = language_model_spec(options)
-    with open_store(options) as store:
-        encoder = store_encoder(store, options)
-        vector = encoder.encode_query(options.question)
-        hits = store.with_outlines(find_to_answer(store, encoder, options, vector))
-        answer = answer_from_store(Retriever(store, encoder, options.language), options.question, vector, hits)
-        note_empty(store, hits)
-    if spec is not None and answer.answered:  # where nothing fits the question, no model is asked to make something up
-        return generate(options, spec, hits)
-    if options.json:
-        out_json(answer_record(answer))
-    else:
-        show_answer(answer)
-    return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
-
-
-def language_model_spec(options: Namespace) -> str | None:
-    """The language model that was asked for, checked as far as that goes without loading it; None for quotations."""
-    spec: str | None = options.llm or read_settings().llm
     if options.max_tokens < 1:
         raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
-    if spec is None or spec == "none":
-        return None
-    from rag.answer.models.choice import check_spec
-
-    check_spec(spec)
-    return spec
-
-
-def generate(options: Namespace, spec: str, hits: Sequence[Hit]) -> int:
-    """Shows what a language model makes of the chunks that were found."""
-    from rag.answer.generation import generate_answer
-    from rag.answer.models.choice import load_language_model
-
-    model = load_language_model(read_settings(), spec, announce=note)
-    answer = generate_answer(model, options.question, hits, options.max_tokens, announce=note)
+    steps: list[Step] = []
+    request = read_request(options)
+    with open_library(options) as library:
+        answer = library.ask(request, max_tokens=options.max_tokens, watch=steps.append)
+        show_statements(steps, options)
+        if not answer.answered:
+            note_empty(library)
     if options.json:
-        out_json(answer_record(answer) | {"checked": checked_record(answer)})
+        out_json(answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)}))
+    elif isinstance(answer, Answer):
+        show_answer(answer)
     else:
         show_generated(answer)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
@@ -81,14 +52,18 @@ def search(options: Namespace) -> int:
     """Lists the chunks that fit a query best, explains how they were found, or verifies how well that is done."""
     if options.verify:
         return verify(options)
-    with open_store(options) as store:
+    request = read_request(options)
+    with open_library(options) as library:
         # Words need no encoder, and loading one takes longer than the search.
-        words_only = options.mode == "bm25" and options.model is None and not options.explain
-        encoder = None if words_only else store_encoder(store, options)
-        if encoder is not None and options.explain:
-            return explain(store, encoder, options)
-        hits = find(store, encoder, options)
-        note_empty(store, hits)
+        if options.explain or options.model is not None:
+            request = replace(request, vector=library.encoder.encode_query(request.question))
+        if options.explain:
+            return explain(library, request, options)
+        steps: list[Step] = []
+        hits = library.search(request, watch=steps.append)
+        show_statements(steps, options)
+        if not hits:
+            note_empty(library)
     if options.json:
         out_json({"hits": [hit_record(hit) for hit in hits]})
     else:
@@ -96,19 +71,11 @@ def search(options: Namespace) -> int:
     return EXIT_OK if hits else EXIT_NOTHING_FOUND
 
 
-def explain(store: Store, encoder: Encoder, options: Namespace) -> int:
+def explain(library: Library, request: SearchRequest, options: Namespace) -> int:
     """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
-    from rag.int8.quantization import quantize_query
     from rag.retrieve.inspection import explain_search
-    from rag.retrieve.retriever import Retriever
 
-    vector, arguments = encoder.encode_query(options.question), search_arguments(options) | {"mode": options.mode}
-    retriever = Retriever(store, encoder, options.language)
-    found = explain_search(
-        store,
-        quantize_query(vector),
-        lambda watch: retriever.retrieve(options.question, options.k, vector=vector, watch=watch, **arguments),
-    )
+    found = explain_search(library.retriever, library.store.snapshot(), request)
     if options.json:
         out_json(
             {
@@ -143,9 +110,9 @@ def verify(options: Namespace) -> int:
     from rag.retrieve.inspection import verify_search
     from sql.store import Store
 
-    how = search_arguments(options)["how"]
+    request = read_request(options)
     with Store.open(options.db) as store:
-        result = verify_search(store, max(options.k, 1), how)
+        result = verify_search(store.snapshot(), request)
     if options.json:
         out_json(asdict(result))
     else:
@@ -168,95 +135,59 @@ def step_record(step: Step) -> dict[str, Any]:
     }
 
 
-def search_arguments(options: Namespace) -> dict[str, Any]:
-    """What the options say about the search: the filter, the cap for one document, and the way."""
+def read_request(options: Namespace) -> SearchRequest:
+    """What is asked for on the command line."""
+    from rag.library import check_question
     from sql.search.filters import parse_filter
-    from sql.search.search import SearchOptions
+    from sql.search.request import SearchRequest
 
-    if options.per_document is not None and options.per_document < 1:
-        raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
-    return {
-        "filter": parse_filter(options.filter or []),
-        "per_document": options.per_document,
-        "how": SearchOptions(options.search, options.candidates, options.probes),
-    }
-
-
-def open_store(options: Namespace) -> Store:
-    """The store named on the command line, for reading."""
-    check_question(options.question or "")
     if options.k < 1:
         raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
-    from sql.store import Store
-
-    return Store.open(options.db)
-
-
-def check_question(question: str) -> None:
-    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
-    if not question.strip():
-        raise UsageError("the question is empty: write it between quotes")
-    if len(question) > LONGEST_QUESTION:
-        raise UsageError(
-            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
-        )
-    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
-        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
-
-
-def store_encoder(store: Store, options: Namespace) -> Encoder:
-    """The encoder the store was built with, or the one asked for if it is the same."""
-    from rag.encoder.encoder import choose_model, load_encoder
-
-    settings = read_settings(options.compute)
-    model = choose_model(settings, options.model, store.collection())
-    encoder = load_encoder(settings, model, few_texts=True, announce=note)
-    store.check_encoder(encoder.identity)
-    return encoder
+    if options.per_document is not None and options.per_document < 1:
+        raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
+    if not getattr(options, "verify", False):
+        check_question(options.question or "")
+    return SearchRequest(
+        options.question or "",
+        options.k,
+        filter=parse_filter(options.filter or []),
+        ranking=options.ranking,
+        strategy=options.strategy,
+        candidates=options.candidates,
+        probes=options.probes,
+        per_document=options.per_document,
+        language=options.language,
+    )
 
 
-def find_to_answer(store: Store, encoder: Encoder, options: Namespace, vector: NDArray[np.float32]) -> list[Hit]:
-    """The chunks to answer from: those that fit best, of which for a question with exact names those that hold them.
+def open_library(options: Namespace) -> Library:
+    """The store named on the command line, for reading."""
+    import rag.library
 
-    A search knows the parts of such a name and not the name itself.
-    """
-    from rag.answer.answer import NAMED_CANDIDATES, with_names_first
-    from rag.text.identifiers import identifiers
+    return rag.library.open(
+        options.db,
+        model=options.model,
+        compute=options.compute,
+        language=options.language,
+        llm=getattr(options, "llm", None) or read_settings().llm,
+        announce=note,
+    )
 
-    names = identifiers(options.question)
-    found = find(store, encoder, options, vector, k=options.k * NAMED_CANDIDATES if names else options.k)
-    return with_names_first(found, names)[: options.k]
 
-
-def find(
-    store: Store,
-    encoder: Encoder | None,
-    options: Namespace,
-    vector: NDArray[np.float32] | None = None,
-    k: int | None = None,
-) -> list[Hit]:
-    """The chunks that fit a question best; prints the SQL that found them where that was asked for."""
-    from rag.retrieve.retriever import Retriever
+def show_statements(steps: Sequence[Step], options: Namespace) -> None:
+    """Prints the SQL that found the chunks where that was asked for."""
     from sql.engine.statements import Statement
 
-    arguments = search_arguments(options)
-    retriever = Retriever(store, encoder, options.language)
-    steps: list[Step] = []
-    hits = retriever.retrieve(
-        options.question, k or options.k, mode=options.mode, vector=vector, watch=steps.append, **arguments
-    )
     if options.show_sql:
         show = note if options.json else out
-        statements = [Statement("epoch"), *(step.statement for step in steps if step.stage in SHOWN_STAGES)]
-        for statement in statements:
+        for statement in [Statement("epoch"), *(step.statement for step in steps if step.stage in SHOWN_STAGES)]:
             show(f"{statement.as_script()}\n")
-    return hits
 
 
-def note_empty(store: Store, hits: Sequence[Hit]) -> None:
+def note_empty(library: Library) -> None:
     """Says so where nothing was found because nothing is there."""
-    if not hits and store.chunk_count() == 0:
-        place = store.client.location
+    if library.store.snapshot().chunk_count() == 0:
+        place = library.store.client.location
         note(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
 from rag.commands.measure import diagnose, evaluate, report, stats
 from rag.commands.model import fetch_model, report_model, requantize, show_model_path, train_model
-from rag.commands.options import add_compute_option, add_language_option, add_model_option
+from rag.commands.options import (
+    FormerRanking,
+    FormerStrategy,
+    add_compute_option,
+    add_language_option,
+    add_model_option,
+)
 from rag.commands.store import backup, export, import_, migrate, restore
 from sql.base.options import Parser, add_common_options, add_debug_option, program_version
 from sql.base.settings import (
     DEFAULT_ANSWER_TOKENS,
     DEFAULT_K,
     DEFAULT_MODEL,
-    RETRIEVAL_MODES,
-    SEARCH_MODES,
+    RANKINGS,
+    STRATEGIES,
     read_settings,
 )
 from sql.base.terminal import run_command
@@ -52,11 +59,12 @@ def make_parser() -> Parser:
         one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         one.add_argument(
-            "--mode",
-            choices=RETRIEVAL_MODES,
-            default=RETRIEVAL_MODES[0],
-            help="compare by meaning (vector), by words (bm25), or by both (default %(default)s)",
+            "--ranking",
+            choices=RANKINGS,
+            default=RANKINGS[0],
+            help="compare by meaning (vector), by words, or by both (default %(default)s)",
         )
+        one.add_argument("--mode", dest="ranking", action=FormerRanking, help=SUPPRESS)
         add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
@@ -103,7 +111,10 @@ def add_language_model_options(parser: Parser) -> None:
 
 def add_search_options(one: Parser) -> None:
     """How chunks are searched."""
-    one.add_argument("--search", choices=SEARCH_MODES, default=SEARCH_MODES[0], help="how (default %(default)s)")
+    one.add_argument(
+        "--strategy", choices=STRATEGIES, default=STRATEGIES[0], help="how vectors are searched (default %(default)s)"
+    )
+    one.add_argument("--search", dest="strategy", action=FormerStrategy, help=SUPPRESS)
     one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
     one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
 

@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
 
-    from rag.encoder.encoder import Encoder
     from rag.evaluate.beir import EvaluationSet
-    from rag.int8.quantization import Scheme
-    from sql.store import Store
+    from rag.library import Library
 
 
 # eval
@@ -42,47 +40,37 @@ def measured(location: str | None, measure: Callable[[str], dict[str, Any]]) -> 
 
 
 def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
-    """The measures of every mode, with a store at a given place."""
-    from ingest.synchronize import prepare_store
+    """The measures of every ranking, with a store at a given place."""
+    import rag.library
     from rag.encoder.encoder import load_float_encoder
     from rag.evaluate.beir import read_answers, read_evaluation_set
     from rag.evaluate.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
-    from sql.search.search import SearchOptions
-    from sql.store import Store
+    from sql.search.request import SearchRequest
 
-    folder, settings = Path(options.folder), read_settings(options.compute)
+    folder = Path(options.folder)
+    request = SearchRequest(strategy=options.strategy, candidates=options.candidates, probes=options.probes)
     given, answers = read_evaluation_set(folder), list(read_answers(folder))
-    with Store.open(location, write=True) as store:
-        encoder, scheme = prepare_store(store, settings, options.model, announce=note)
-        index_set(store, encoder, folder, given, scheme, quiet=options.json)
-        how = SearchOptions(options.search, options.candidates, options.probes)
-        modes = evaluate_modes(store, encoder, given.queries, given.qrels, how)
+    with rag.library.open(location, write=True, model=options.model, compute=options.compute, announce=note) as library:
+        index_set(library, folder, given, quiet=options.json)
+        modes = evaluate_modes(library, given.queries, given.qrels, request)
         if options.compare == "fp32":
-            modes["vector-fp32"] = evaluate_floats(
-                store, load_float_encoder(settings, encoder), given.queries, given.qrels
-            )
+            floats = load_float_encoder(library.settings, library.encoder)
+            modes["vector-fp32"] = evaluate_floats(library.store, floats, given.queries, given.qrels)
         result: dict[str, Any] = {"modes": modes}
         if answers:
-            result["answers"] = evaluate_answers(store, encoder, answers)
+            result["answers"] = evaluate_answers(library, answers)
     return result
 
 
-def index_set(
-    store: Store,
-    encoder: Encoder,
-    folder: Path,
-    given: EvaluationSet,
-    scheme: Scheme,
-    *,
-    quiet: bool,
-    keep_floats: int = 0,
-) -> None:
+def index_set(library: Library, folder: Path, given: EvaluationSet, *, quiet: bool, keep_floats: int = 0) -> None:
     """Puts the documents of a set into the store and shows how far it is."""
     from ingest.corpus import index_corpus
+    from ingest.synchronize import prepare
 
+    prepare(library)
     with progress_bar(quiet=quiet) as progress:
         progress.start(len(given.corpus), sum(len(document.text) for document in given.corpus))
-        index_corpus(store, encoder, folder, given.corpus, scheme, progress, keep_floats=keep_floats)
+        index_corpus(library, folder, given.corpus, progress, keep_floats=keep_floats)
 
 
 def show_evaluation(result: dict[str, Any]) -> None:
@@ -138,24 +126,21 @@ def report(options: Namespace) -> int:
 
 def report_in(location: str, options: Namespace) -> dict[str, Any]:
     """The losses of the store at a place, which is filled first where an evaluation set is given."""
-    from ingest.synchronize import prepare_store
-    from rag.encoder.encoder import choose_model, load_encoder, load_float_encoder
+    import rag.library
+    from rag.encoder.encoder import load_float_encoder
     from rag.evaluate.beir import read_evaluation_set
     from rag.evaluate.report import Judged, report_losses
-    from sql.store import Store
 
-    settings, judged = read_settings(), None
-    with Store.open(location, write=options.eval is not None) as store:
-        if options.eval is None:
-            encoder = load_encoder(settings, choose_model(settings, options.model, store.collection()), announce=note)
-            store.check_encoder(encoder.identity)
-        else:
-            folder = Path(options.eval)
-            given = read_evaluation_set(folder)
+    judged = None
+    with rag.library.open(location, write=options.eval is not None, model=options.model, announce=note) as library:
+        if options.eval is not None:
+            given = read_evaluation_set(Path(options.eval))
             judged = Judged(given.queries, given.qrels)
-            encoder, scheme = prepare_store(store, settings, options.model, announce=note)
-            index_set(store, encoder, folder, given, scheme, quiet=options.json, keep_floats=1)
-        return report_losses(store, encoder, lambda: load_float_encoder(settings, encoder), judged, options.sample)
+            index_set(library, Path(options.eval), given, quiet=options.json, keep_floats=1)
+        encoder = library.document_encoder()
+        return report_losses(
+            library.store, encoder, lambda: load_float_encoder(library.settings, encoder), judged, options.sample
+        )
 
 
 def show_losses(losses: dict[str, Any]) -> None:

@@ -1,13 +1,17 @@
-"""Options that choose a model, its arithmetic and a language, of every command that has them."""
+"""Options that choose a model, its arithmetic and a language, and options that had other names before."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from argparse import Action, ArgumentError
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from sql.base.settings import COMPUTE_MODES, LANGUAGES
+from sql.base.settings import COMPUTE_MODES, LANGUAGES, STRATEGIES
+from sql.base.terminal import note
 
 if TYPE_CHECKING:
     import argparse
+    from argparse import Namespace
+    from collections.abc import Mapping
 
 
 def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
@@ -27,3 +31,33 @@ def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument(
         "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"
     )
+
+
+class FormerOption(Action):
+    """An option under the name that it had before, which still works in this version, with a note."""
+
+    now: ClassVar[str]
+    values: ClassVar[Mapping[str, str]]  # each value under its former name
+
+    def __call__(
+        self, _parser: argparse.ArgumentParser, namespace: Namespace, value: Any, option: str | None = None
+    ) -> None:
+        """Sets what the new option sets."""
+        if value not in self.values:
+            raise ArgumentError(self, f"invalid choice: {value!r} (choose from {', '.join(self.values)})")
+        note(f"{option} {value} is called {self.now} {self.values[value]} now; the next version knows only that")
+        setattr(namespace, self.dest, self.values[value])
+
+
+class FormerRanking(FormerOption):
+    """`--mode`, whose value for words was `bm25`."""
+
+    now = "--ranking"
+    values: ClassVar = {"hybrid": "hybrid", "vector": "vector", "bm25": "words"}
+
+
+class FormerStrategy(FormerOption):
+    """`--search`."""
+
+    now = "--strategy"
+    values: ClassVar = {name: name for name in STRATEGIES}

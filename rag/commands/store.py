@@ -25,7 +25,9 @@ def migrate(options: Namespace) -> int:
         if collection is None:
             raise StoreError(f"the store {location} is empty: fill it with `python -m ingest FOLDER --db {location}`")
         add_words(store, options.language, note)
-        out(f"{location} is up to date: schema version {collection.schema_version}, {store.chunk_count()} chunks")
+        out(
+            f"{location} is up to date: schema version {collection.schema_version}, {store.snapshot().chunk_count()} chunks"
+        )
     return EXIT_OK
 
 
@@ -43,14 +45,14 @@ def export(options: Namespace) -> int:
 def import_(options: Namespace) -> int:
     """Publishes the documents of an export in the store, all at once; nothing is embedded."""
     from sql.store import Store
-    from sql.upkeep.tend import tend_cells
+    from sql.upkeep.cells import maintain_cells
     from sql.upkeep.transfer import import_store, read_export
 
     folder = Path(options.folder)
     found = read_export(folder)
     with Store.open(options.db, write=True, announce=note) as store:
         done = import_store(store, folder, found)
-        tend_cells(store, note)
+        maintain_cells(store, note)
         out(
             f"{store.client.location}: {done.documents} documents, {done.chunks} chunks imported, "
             f"{done.unchanged} documents were there"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sql.base.errors import RagError
 
@@ -30,6 +30,8 @@ ANSWERS = "answers.jsonl"
 
 class DatasetError(RagError):
     """A folder or a line in it is not what the BEIR layout says."""
+
+    code: ClassVar[str] = "dataset"
 
 
 @dataclass(frozen=True, slots=True)

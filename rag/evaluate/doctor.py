@@ -52,7 +52,7 @@ def describe_store(location: str, settings: Settings, wanted: str | None) -> tup
     try:
         with Store.open(location) as store:
             collection = store.collection()
-            sentence = f"{store.client.location}: {store.chunk_count()} chunks, epoch {store.epoch()}"
+            sentence = f"{store.client.location}: {store.snapshot().chunk_count()} chunks, epoch {store.epoch()}"
             return sentence, describe_model(settings, choose_model(settings, wanted, collection))
     except RagError as error:
         return str(error), describe_model(settings, choose_model(settings, wanted))

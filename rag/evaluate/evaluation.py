@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.answer.answer import answer_from_store
 from rag.encoder.encoder import Encoder
 from rag.evaluate.metrics import evaluate
 from rag.int8.quantization import quantize_query
-from rag.retrieve.retriever import Retriever
+from rag.library import Library
 from sql.base.errors import RagError
-from sql.base.settings import DEFAULT_K
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.evaluate.beir import KnownAnswer, Query
-    from sql.records import QuantizedQuery
-    from sql.search.search import SearchOptions
+    from sql.search.request import SearchRequest
     from sql.store import Store
 
 DEPTH = 100  # documents a ranking holds; recall@100 needs no more
@@ -30,44 +27,37 @@ CHUNKS = 200  # of a search by words, from which the documents are taken: long o
 
 
 def evaluate_modes(
-    store: Store,
-    encoder: Encoder,
-    queries: Sequence[Query],
-    qrels: Mapping[str, Mapping[str, int]],
-    how: SearchOptions | None = None,
+    library: Library, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]], request: SearchRequest
 ) -> dict[str, dict[str, float]]:
-    """The measures of every search mode in SQL; documents count by their best chunk. `how` is about the vectors."""
-    retriever, epoch = Retriever(store, encoder), store.epoch()
-    rankings: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
-    for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True):
-        for mode, found in rankings.items():
-            found[query.id] = rank_documents(retriever, query.text, vector, mode, epoch, how)
-    return {mode: evaluate(found, qrels) for mode, found in rankings.items()}
+    """The measures of every ranking in SQL; documents count by their best chunk.
+
+    `request` says how the vectors are searched; its question takes the place of each query's.
+    """
+    at, vectors = library.store.epoch(), library.encoder.encode_queries([query.text for query in queries])
+    found: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
+    for query, vector in zip(queries, vectors, strict=True):
+        asked = replace(request, question=query.text, vector=vector, epoch=at)
+        for mode, ranking in found.items():
+            ranking[query.id] = rank_documents(library, asked, mode)
+    return {name: evaluate(rankings, qrels) for name, rankings in found.items()}
 
 
-def rank_documents(
-    retriever: Retriever,
-    question: str,
-    vector: NDArray[np.float32],
-    mode: str,
-    epoch: int,
-    how: SearchOptions | None = None,
-) -> list[str]:
-    """The sources of the best chunks, each once, best first."""
+def rank_documents(library: Library, request: SearchRequest, mode: str) -> list[str]:
+    """The sources of the best chunks by a ranking, here `vector`, `bm25` or `hybrid`, each once, best first."""
     if mode == "vector":
-        return nearest_documents(retriever.store, quantize_query(vector), epoch, how)
+        return nearest_documents(library, replace(request, ranking=mode, k=DEPTH))
     # Only the sources count here: without the vector, BM25 leaves the stored ones unread.
-    known = None if mode == "bm25" else vector
-    finder = replace(retriever, encoder=None) if mode == "bm25" else retriever
-    hits = finder.retrieve(question, CHUNKS, mode=mode, vector=known, epoch=epoch, how=how)
-    return list(dict.fromkeys(hit.source for hit in hits))[:DEPTH]
+    by_words = {"ranking": "words", "vector": None}
+    wanted = replace(request, k=CHUNKS, **(by_words if mode == "bm25" else {"ranking": mode}))
+    return list(dict.fromkeys(hit.source for hit in library.search(wanted)))[:DEPTH]
 
 
-def nearest_documents(store: Store, query: QuantizedQuery, epoch: int, how: SearchOptions | None) -> list[str]:
-    """The sources of the documents nearest to a query, best first."""
-    if how is None or how.mode in {"auto", "exact"}:
-        return [source for source, _ in store.search_documents(query, DEPTH, epoch)]
-    return [hit.source for hit in store.search(query, DEPTH, epoch, per_document=1, how=how)]
+def nearest_documents(library: Library, request: SearchRequest) -> list[str]:
+    """The sources of the documents nearest to a request's vector, best first."""
+    if request.vector is not None and request.strategy in {"auto", "exact"}:
+        snapshot = library.store.snapshot(request.epoch)
+        return [source for source, _ in snapshot.search_documents(quantize_query(request.vector), request)]
+    return [hit.source for hit in library.search(replace(request, per_document=1))]
 
 
 def evaluate_floats(
@@ -77,7 +67,7 @@ def evaluate_floats(
     qrels: Mapping[str, Mapping[str, int]],
 ) -> dict[str, float]:
     """The measures of float32 vectors of a float32 model over the same chunks, compared exactly in memory."""
-    rows = store.chunk_texts()
+    rows = store.snapshot().chunk_texts()
     if not rows:
         raise RagError("the store holds no chunks: there is nothing to search")
     vectors = encoder.encode_documents([text for _, text in rows])
@@ -113,16 +103,14 @@ class RememberingEncoder(Encoder):
         return np.stack([self.known[text] for text in texts])
 
 
-def evaluate_answers(store: Store, encoder: Encoder, answers: Sequence[KnownAnswer]) -> dict[str, Any]:
+def evaluate_answers(library: Library, answers: Sequence[KnownAnswer]) -> dict[str, Any]:
     """How often the extractive answer holds a known one, cites its document, or abstains; parts of all questions."""
-    epoch, kernel = store.epoch(), encoder.kernel
-    encoder = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
-    retriever = Retriever(store, encoder)
+    at, kernel, encoder = library.store.epoch(), library.encoder.kernel, library.encoder
+    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
+    asked = Library(library.store, lambda: remembering, library.settings, language=library.language)
     found = cited = abstained = 0
     for known in answers:
-        vector = encoder.encode_query(known.question)
-        hits = store.with_outlines(retriever.retrieve(known.question, DEFAULT_K, vector=vector, epoch=epoch))
-        answer = answer_from_store(retriever, known.question, vector, hits)
+        answer = asked.ask(known.question, llm="none", epoch=at)
         text = folded(answer.text)
         abstained += not answer.answered
         found += any(folded(expected) in text for expected in known.answers)

@@ -21,7 +21,8 @@ from rag.evaluate.metrics import ndcg, relevant
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError, StoreError, UsageError
 from sql.engine.statements import Statement
-from sql.search.search import SearchOptions, code_values
+from sql.search.request import SearchRequest
+from sql.search.search import code_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from rag.encoder.encoder import Encoder
     from rag.evaluate.beir import Query
-    from sql.store import Store
+    from sql.store import Snapshot, Store
 
     Key = tuple[UUID, int]  # a document and the index of a chunk in it
     Ranking = list[Key]
@@ -128,9 +129,9 @@ def report_losses(
     says why. At most `chunks` chunks are sampled, all of them for judged queries. Raises StoreError where the store
     keeps no float32 vectors.
     """
-    epoch = store.epoch()
-    sample = read_sample(store, epoch, EVERY_CHUNK if judged else chunks)
-    stored = store.chunk_count()
+    snapshot = store.snapshot()
+    sample = read_sample(snapshot, EVERY_CHUNK if judged else chunks)
+    stored = snapshot.chunk_count()
     if judged and len(sample.keys) < stored:
         raise UsageError(
             f"judged queries need the float32 vector of every chunk, and {len(sample.keys)} of {stored} were kept: "
@@ -142,9 +143,9 @@ def report_losses(
         floats, reason = None, str(error)
     float_vectors = floats.encode_documents(sample.texts) if floats else None
     questions = judged_questions(judged, encoder, floats) if judged else chunk_questions(sample, float_vectors)
-    rankings = rank_everything(store, epoch, sample, float_vectors, questions, whole=len(sample.keys) == stored)
+    rankings = rank_everything(snapshot, sample, float_vectors, questions, whole=len(sample.keys) == stored)
     qualities = rankings.qualities(questions)
-    vectors = vector_losses(store, epoch)
+    vectors = vector_losses(snapshot)
     return {
         "chunks": stored,
         "sampled": len(sample.keys),
@@ -167,12 +168,12 @@ def report_losses(
     }
 
 
-def read_sample(store: Store, epoch: int, chunks: int) -> Sample:
+def read_sample(snapshot: Snapshot, chunks: int) -> Sample:
     """Chunks whose float32 vectors were kept, the same ones on every run."""
-    rows = store.client.query(Statement("report_chunks", {"epoch": epoch, "sample": chunks}))
+    rows = snapshot.client.query(Statement("report_chunks", {"epoch": snapshot.epoch, "sample": chunks}))
     if not rows:
         raise StoreError(
-            f"the store {store.client.location} keeps no float32 vectors to compare with: ingest the documents with "
+            f"the store {snapshot.client.location} keeps no float32 vectors to compare with: ingest the documents with "
             "--keep-floats into a new store, or give --eval"
         )
     keys = [(row["document_id"], row["chunk_index"]) for row in rows]
@@ -248,8 +249,7 @@ class Rankings:
 
 
 def rank_everything(
-    store: Store,
-    epoch: int,
+    snapshot: Snapshot,
     sample: Sample,
     float_vectors: NDArray[np.float32] | None,
     questions: Sequence[Question],
@@ -259,16 +259,16 @@ def rank_everything(
     """Every question, ranked in every way."""
     depth = DEPTH + 1  # one more: a chunk that asks is not to be found itself
     by_float_model = None if float_vectors is None else rank_by_float_model(sample, float_vectors, questions, depth)
-    by_floats, by_codes = rank_sample(store, epoch, sample, questions, depth)
+    by_floats, by_codes = rank_sample(snapshot, sample, questions, depth)
     exact = by_codes if whole else []
     searched: list[Ranking] = []
     sources = dict(sample.sources)
     for question in questions:
         query = quantize_query(question.vector)
         if not whole:
-            exactly = store.search(query, depth, epoch, how=SearchOptions("exact"))
+            exactly = snapshot.search(query, SearchRequest(k=depth, strategy="exact"))
             exact.append(without([(hit.document_id, hit.chunk_index) for hit in exactly], question.itself))
-        hits = store.search(query, depth, epoch)
+        hits = snapshot.search(query, SearchRequest(k=depth))
         sources |= {(hit.document_id, hit.chunk_index): hit.source for hit in hits}
         searched.append(without([(hit.document_id, hit.chunk_index) for hit in hits], question.itself))
     return Rankings(by_float_model, by_floats, by_codes, exact, searched, sources, whole)
@@ -287,10 +287,10 @@ def rank_by_float_model(
 
 
 def rank_sample(
-    store: Store, epoch: int, sample: Sample, questions: Sequence[Question], depth: int
+    snapshot: Snapshot, sample: Sample, questions: Sequence[Question], depth: int
 ) -> tuple[list[Ranking], list[Ranking]]:
     """The sample's chunks nearest to each question by float32 vectors and by int8 vectors, ranked in SQL."""
-    calibration, places = store.calibration(epoch), sample.places()
+    calibration, places = snapshot.calibration(), sample.places()
     keys = {(generation, key[1]): key for generation, key in zip(sample.generations, sample.keys, strict=True)}
     by_floats: list[Ranking] = []
     by_codes: list[Ranking] = []
@@ -309,7 +309,7 @@ def rank_sample(
             (Statement("report_nearest_codes", places | codes | {"k": depth}), by_codes),
         ):
             found: list[Ranking] = [[] for _ in asked]
-            for row in store.client.query(statement):
+            for row in snapshot.client.query(statement):
                 found[row["question"] - 1].append(keys[row["generation"], row["chunk_index"]])
             rankings += [without(one, question.itself) for one, question in zip(found, asked, strict=True)]
     return by_floats, by_codes
@@ -348,16 +348,16 @@ def model_losses(vectors: NDArray[np.float32], float_vectors: NDArray[np.float32
     return {"cosine_mean": float(cosines.mean()), "cosine_least": float(cosines.min())}
 
 
-def vector_losses(store: Store, epoch: int) -> dict[str, Any]:
+def vector_losses(snapshot: Snapshot) -> dict[str, Any]:
     """What codes lose against the float32 vectors that were kept: computed in SQL on the stored table."""
-    calibration, collection = store.calibration(epoch), store.collection()
+    calibration, collection = snapshot.calibration(), snapshot.collection
     per_dimension = calibration is not None and calibration.per_dimension
     values = {
-        "epoch": epoch,
+        "epoch": snapshot.epoch,
         "scales": calibration.scale.tolist() if calibration and per_dimension else [],
         "zero_points": calibration.zero_point.tolist() if calibration and per_dimension else [],
     }
-    (row,) = store.client.query(Statement("report_vectors", values))
+    (row,) = snapshot.client.query(Statement("report_vectors", values))
     return {
         "quantizer": collection.quantizer if collection else "",
         "calibration": calibration.version if calibration else None,

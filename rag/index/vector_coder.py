@@ -52,12 +52,12 @@ class VectorCoder:
     saturated: int = 0
 
     @classmethod
-    def for_store(cls, store: Store, encoder: EncoderIdentity, scheme: Scheme, *, recalibrate: bool = False) -> Self:
+    def for_store(cls, store: Store, encoder: EncoderIdentity, *, recalibrate: bool = False) -> Self:
         """The coder of a store: it goes on with the ranges in use, or with `recalibrate` fits new ones."""
         collection = store.collection()
         quantizer = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0])
-        used = None if recalibrate else store.calibration(store.epoch())
-        return cls(store, scheme, quantizer, encoder.model_sha256, used)
+        used = None if recalibrate else store.snapshot().calibration()
+        return cls(store, VECTOR_SCHEMES[quantizer.kind], quantizer, encoder.model_sha256, used)
 
     @property
     def needs_sample(self) -> bool:
@@ -67,7 +67,7 @@ class VectorCoder:
     def calibrate(self, sample: NDArray[np.float32]) -> Calibration:
         """Fits the shared ranges on the first vectors (n, dimensions) and stores them under a new version."""
         fitted = fit_calibration(sample, self.quantizer, self.model_sha256)
-        self.calibration, self.fitted = self.store.add_calibration(fitted), True
+        self.calibration, self.fitted = self.store.writer.add_calibration(fitted), True
         return self.calibration
 
     def encode(self, vectors: NDArray[np.float32]) -> QuantizedVectors:

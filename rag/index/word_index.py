@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from rag.text.analyser import ANALYSER, SAMPLE, LanguageChooser, chunk_words
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
-from sql.search.words import length_columns, posting_columns
-from sql.upkeep.tend import batches
+from sql.store import generation_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,8 +43,8 @@ def add_words(store: Store, language: str = "auto", announce: Callable[[str], No
     if missing:
         announce(f"{store.client.location}: making the words of {len(missing)} documents from their stored texts")
     rows = [{"generation": one.generation, "chunk_count": one.chunk_count} for one in missing]
-    chooser = LanguageChooser(language, store.text_statistics(store.epoch()).languages)
-    for generations in batches(rows):
+    chooser = LanguageChooser(language, store.snapshot().text_statistics().languages)
+    for generations in generation_batches(rows):
         store_words(store, generations, chooser)
     if left := documents_without_words(store):
         raise StoreError(
@@ -59,13 +58,13 @@ def remove_words(store: Store) -> None:
     """Removes all words, of which another analyser has made some; from the first one on no reader is let to them."""
     store.revise(analyser=REMOVING)
     generations = [row["generation"] for row in store.client.query(Statement("word_generations"))]
-    store.delete_words(generations)
+    store.garbage.delete_words(generations)
     store.revise(analyser="")
 
 
 def documents_without_words(store: Store) -> list[LiveDocument]:
     """Documents with chunks whose words are missing or incomplete."""
-    documents = [one for one in store.documents() if one.chunk_count]
+    documents = [one for one in store.snapshot().documents() if one.chunk_count]
     generations = {"generations": [one.generation for one in documents]}
     lengths = {row["generation"]: row for row in store.client.query(Statement("count_lengths", generations))}
     postings = {row["generation"]: row for row in store.client.query(Statement("count_postings", generations))}
@@ -82,7 +81,7 @@ def documents_without_words(store: Store) -> list[LiveDocument]:
 
 def store_words(store: Store, generations: Sequence[int], chooser: LanguageChooser) -> None:
     """The words of some generations, in place of what a killed run may have left of them."""
-    store.delete_words(generations)
+    store.garbage.delete_words(generations)
     texts = store.client.query(Statement("generation_texts", {"generations": list(generations)}))
     documents = [list(group) for _, group in groupby(texts, lambda row: row["generation"])]
     beginnings = [beginning([row["text"] for row in document]) for document in documents]
@@ -91,10 +90,7 @@ def store_words(store: Store, generations: Sequence[int], chooser: LanguageChoos
         for document, language in zip(documents, chooser.choose_all(beginnings), strict=True)
         for words in document_words(document, language)
     ]
-    # As for new chunks: lengths before postings, so that every generation with postings can be found.
-    store.client.insert("lengths", length_columns(rows))
-    if postings := posting_columns(rows):
-        store.client.insert("postings", postings)
+    store.writer.insert_words(rows)
 
 
 def document_words(texts: Sequence[Row], language: str) -> list[Words]:

@@ -1,4 +1,4 @@
-"""The store, its search and the int8 encoder as LangChain sees them: VectorStore, BaseRetriever, Embeddings.
+"""A store as LangChain sees it: a VectorStore, in which each document is a row.
 
 Each LangChain document is one document of the store with one chunk, so it appears, changes and disappears whole:
 
@@ -12,41 +12,42 @@ Nothing else imports this module, and LangChain with it.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
 
 from rag.encoder.encoder import choose_model
-from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
+from rag.index.indexer import Indexer
 from rag.index.word_index import add_words
-from rag.int8.quantization import VECTOR_SCHEMES, finite_floats, quantize_query
+from rag.int8.quantization import finite_floats, quantize_query
 from rag.langchain.documents import PATH_PREFIX, chunk_place, document_id, make_entries, read_document, stored_filter
 from rag.langchain.embeddings import Int8DistilBertEmbeddings, unit_length
+from rag.library import Library
 from rag.retrieve.mmr import choose_diverse, query_cosines
-from rag.retrieve.retriever import VECTOR_SHARE, Retriever
-from rag.text.analyser import ANALYSER, LanguageChooser, chunk_words
+from rag.retrieve.retriever import Retriever
+from rag.text.analyser import ANALYSER
 from sql.base.errors import InvalidVector, StoreError, StoreMismatch, UsageError
-from sql.base.settings import LANGUAGES, QUANTIZERS, RETRIEVAL_MODES, read_settings
+from sql.base.settings import LANGUAGES, QUANTIZERS, read_settings
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
-from sql.store import GRACE_SECONDS, Passages, Store
+from sql.search.request import SearchRequest
+from sql.store import GRACE_SECONDS, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
     from numpy.typing import NDArray
 
+    from rag.encoder.encoder import Encoder
     from rag.langchain.documents import Entry
-    from sql.records import ChunkWords, Hit, QuantizedQuery, QuantizedVectors
+    from sql.records import Hit, QuantizedQuery, QuantizedVectors
     from sql.search.filters import Filter
-__all__ = ["Int8DistilBertEmbeddings", "QuantizedSQLRetriever", "QuantizedSQLVectorStore"]
 
-VECTOR = "vector"  # the mode whose scores are cosines, which is what LangChain means by similarity
+VECTOR = "vector"  # the ranking whose scores are cosines, which is what LangChain means by similarity
 DEFAULT_K = 4  # LangChain's own
 FETCH_K = 20  # candidates of a diverse search, LangChain's own
 BATCH = 500  # documents that are embedded, stored and published together
@@ -97,8 +98,10 @@ class QuantizedSQLVectorStore(VectorStore):
         self._embedding_name = embedding_name
         self._quantizer = quantizer
         self._language = language
-        self._retrievers: dict[str, Retriever] = {}
-        self._chooser: LanguageChooser | None = None
+        self._library = Library(self.store, self._own_encoder, language=language)
+        if not isinstance(self._embedding, Int8DistilBertEmbeddings):
+            self._library.retriever = Retriever()  # how it cuts words is not known here
+        self._indexer: Indexer | None = None
         self._swept_at = monotonic()
 
     def close(self) -> None:
@@ -115,6 +118,11 @@ class QuantizedSQLVectorStore(VectorStore):
     def embeddings(self) -> Embeddings:
         """The embeddings that were given, or those the store was made with."""
         return self._embedding
+
+    def _own_encoder(self) -> Encoder:
+        if not isinstance(self._embedding, Int8DistilBertEmbeddings):
+            raise UsageError(f"{embedding_name(self._embedding)} embeds texts, which this search does not do itself")
+        return self._embedding.encoder
 
     # Writing
 
@@ -135,7 +143,7 @@ class QuantizedSQLVectorStore(VectorStore):
         """
         refuse_others(kwargs)
         entries = make_entries(texts, metadatas, ids)
-        for batch in batches(entries, batch_size):
+        for batch in in_groups(entries, batch_size):
             self._write(batch, self.embeddings.embed_documents([entry.text for entry in batch]))
         return [entry.id for entry in entries]
 
@@ -151,7 +159,7 @@ class QuantizedSQLVectorStore(VectorStore):
         """The same, with the embeddings' own asynchronous method and the database in a thread."""
         refuse_others(kwargs)
         entries = make_entries(texts, metadatas, ids)
-        for batch in batches(entries, batch_size):
+        for batch in in_groups(entries, batch_size):
             vectors = await self.embeddings.aembed_documents([entry.text for entry in batch])
             await asyncio.to_thread(self._write, batch, vectors)
         return [entry.id for entry in entries]
@@ -166,13 +174,13 @@ class QuantizedSQLVectorStore(VectorStore):
             return True
         with self.store.writing:
             if ids is None:
-                found = [each for each in self.store.documents() if each.path.startswith(PATH_PREFIX)]
-                self.store.publish([], found)
-            for batch in batches(list(dict.fromkeys(ids or ()))):
-                documents = self.store.some_documents([document_id(each) for each in batch])
+                found = [each for each in self.store.snapshot().documents() if each.path.startswith(PATH_PREFIX)]
+                self.store.writer.publish([], found)
+            for batch in in_groups(list(dict.fromkeys(ids or ()))):
+                documents = self.store.snapshot().some_documents([document_id(each) for each in batch])
                 known = {each.path.removeprefix(PATH_PREFIX) for each in documents}
                 self._refuse_ingested([each for each in batch if each not in known])
-                self.store.publish([], documents)
+                self.store.writer.publish([], documents)
             self._sweep()
         return True
 
@@ -187,16 +195,16 @@ class QuantizedSQLVectorStore(VectorStore):
             raise InvalidVector(f"the embedding made {len(rows)} vectors of {len(entries)} texts")
         newest = {entry.id: row for row, entry in enumerate(entries)}  # of an id given twice, the last text counts
         with self.store.writing:
-            self._prepare(rows.shape[1])
-            vectors = self._codes(rows[list(newest.values())])
-            drafts = [(self.store.begin(entries[row].document), entries[row].chunk) for row in newest.values()]
-            words = self._words([chunk.text for _, chunk in drafts])
-            self.store.insert(Passages(drafts, vectors, words))
-            self.store.publish([draft for draft, _ in drafts])
+            indexer = self._prepare(rows.shape[1])
+            drafts = [(self.store.writer.begin(entries[row].document), entries[row].chunk) for row in newest.values()]
+            # A sentence is little to tell a language by: one that shows none gets that of the texts around it.
+            languages = indexer.languages.choose_all([chunk.text for _, chunk in drafts])
+            indexer.add(drafts, rows[list(newest.values())], languages)
+            self.store.writer.publish([draft for draft, _ in drafts])
             self._sweep()
 
-    def _prepare(self, dimensions: int) -> None:
-        """Makes the tables of a new store, and the words of an old one anew where another analyser made them.
+    def _prepare(self, dimensions: int) -> Indexer:
+        """What writes rows; makes the tables of a new store, and an old one's words anew where another analyser made them.
 
         Raises StoreMismatch where an old one holds vectors of another embedding.
         """
@@ -206,40 +214,20 @@ class QuantizedSQLVectorStore(VectorStore):
         if self.store.collection() is None:
             self.store.prepare(self._identity(dimensions), f"{self._quantizer} int8 per vector", ANALYSER)
         add_words(self.store, self._language)
-
-    def _codes(self, rows: NDArray[np.float32]) -> QuantizedVectors:
-        """Vectors (n, dimensions) as the codes of this store, with the ranges that its vectors share if they do."""
-        collection = self.store.collection()
-        kind = collection.vector_quantizer.kind if collection else self._quantizer
-        coder = VectorCoder.for_store(self.store, self._identity(rows.shape[1]), VECTOR_SCHEMES[kind])
-        if coder.needs_sample:
-            coder.calibrate(rows[:CALIBRATION_VECTORS])
-        return coder.encode(rows)
-
-    def _words(self, texts: Sequence[str]) -> list[ChunkWords]:
-        """The words of texts, by which they can be found too.
-
-        A sentence is little to tell a language by: one that shows none gets that of the texts around it.
-        """
-        if self._chooser is None:
-            statistics = self.store.text_statistics(self.store.epoch())
-            self._chooser = LanguageChooser(self._language, statistics.languages)
-        languages = self._chooser.choose_all(texts)
-        return [chunk_words(text, language) for text, language in zip(texts, languages, strict=True)]
+        if self._indexer is None:
+            self._indexer = Indexer(self.store, self._identity(dimensions), self._language)
+        return self._indexer
 
     def _sweep(self) -> None:
         """Now and then removes versions that nobody can be reading any more."""
         if monotonic() - self._swept_at > GRACE_SECONDS:
-            if self.store.client.is_server:  # where other processes are at work on drafts of theirs
-                self.store.collect_superseded()
-            else:
-                self.store.collect_garbage(GRACE_SECONDS)
+            self.store.garbage.collect(GRACE_SECONDS)
             self._swept_at = monotonic()
 
     def _refuse_ingested(self, ids: Sequence[str]) -> None:
         """Raises StoreError where an id is that of a chunk which belongs to a file."""
         chunks = {each: place for each in ids if (place := chunk_place(each)) is not None}
-        for document in self.store.some_documents([place[0] for place in chunks.values()]) if chunks else ():
+        for document in self.store.snapshot().some_documents([place[0] for place in chunks.values()]) if chunks else ():
             raise StoreError(
                 f"a chunk of {document.source} cannot be deleted alone: remove the file and run `python -m ingest` again"
             )
@@ -252,8 +240,8 @@ class QuantizedSQLVectorStore(VectorStore):
             return []
         places = {each: chunk_place(each) or (document_id(each), 0) for each in ids}
         found: dict[str, Document] = {}
-        for batch in batches(sorted({place[0] for place in places.values()} | {document_id(each) for each in ids})):
-            for hit in self.store.document_chunks(batch):
+        for batch in in_groups(sorted({place[0] for place in places.values()} | {document_id(each) for each in ids})):
+            for hit in self.store.snapshot().document_chunks(batch):
                 document = read_document(hit)
                 found[str(document.id)] = document
         return [found[each] for each in ids if each in found]
@@ -287,13 +275,14 @@ class QuantizedSQLVectorStore(VectorStore):
     ) -> list[tuple[Document, float]]:
         """The k documents that fit a text best, each with its score, best first.
 
-        `mode` says what is compared: `vector` meanings, where the score is the cosine; `bm25` words, and `hybrid` both,
-        where it is that of the project's own search. Raises UsageError for another mode.
+        `ranking` says what is compared: `vector` meanings, where the score is the cosine; `words`, and `hybrid` both,
+        where it is that of the project's own search. Raises UsageError for another one. `mode` is its former name.
         """
         if self.store.collection() is None:
             return []
-        vector = self._checked(self.embeddings.embed_query(query)) if needs_vector(kwargs) else None
-        return self._best(query, vector, k, **kwargs)
+        options = with_ranking(kwargs)
+        vector = self._checked(self.embeddings.embed_query(query)) if needs_vector(options) else None
+        return self._best(query, vector, k, **options)
 
     async def asimilarity_search_with_score(
         self, query: str, k: int = DEFAULT_K, **kwargs: Any
@@ -301,10 +290,11 @@ class QuantizedSQLVectorStore(VectorStore):
         """The same, with the embeddings' own asynchronous method and the database in a thread."""
         if await asyncio.to_thread(self.store.collection) is None:
             return []
-        if not needs_vector(kwargs):
-            return await asyncio.to_thread(self._best, query, None, k, **kwargs)
+        options = with_ranking(kwargs)
+        if not needs_vector(options):
+            return await asyncio.to_thread(self._best, query, None, k, **options)
         vector = await self.embeddings.aembed_query(query)
-        return await asyncio.to_thread(lambda: self._best(query, self._checked(vector), k, **kwargs))
+        return await asyncio.to_thread(lambda: self._best(query, self._checked(vector), k, **options))
 
     def max_marginal_relevance_search(
         self, query: str, k: int = DEFAULT_K, fetch_k: int = FETCH_K, lambda_mult: float = 0.5, **kwargs: Any
@@ -343,7 +333,7 @@ class QuantizedSQLVectorStore(VectorStore):
         hits = self._find(query, max(k, fetch_k), **kwargs)
         if not hits:
             return []
-        vectors = self.store.hit_vectors(hits)
+        vectors = self.store.snapshot().hit_vectors(hits)
         rows = choose_diverse(self._cosines(query, hits, vectors), vectors, k, lambda_mult)
         return [read_document(hits[row]) for row in rows]
 
@@ -365,27 +355,17 @@ class QuantizedSQLVectorStore(VectorStore):
         vector: Sequence[float] | None,
         k: int,
         *,
-        mode: str = VECTOR,
+        ranking: str = VECTOR,
         filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
         per_document: int | None = None,
     ) -> list[tuple[Document, float]]:
-        """The documents that fit a text and its vector best, in one of the modes, each with its score."""
-        if mode == VECTOR and vector is not None:
+        """The documents that fit a text and its vector best by a ranking, each with its score."""
+        if ranking == VECTOR and vector is not None:
             return self._nearest(vector, k, filter=filter, per_document=per_document)
         row = None if vector is None else self._rows([vector])[0]
         wanted = None if filter is None else stored_filter(filter)
-        hits = self._retriever(mode).retrieve(query, k, mode=mode, vector=row, filter=wanted, per_document=per_document)
-        return [(read_document(hit), hit.score) for hit in hits]
-
-    def _retriever(self, mode: str) -> Retriever:
-        """The project's own search by words, and by both; statistics of the words are read once an epoch."""
-        if mode not in self._retrievers:
-            embeddings = self.embeddings
-            if mode != "bm25" and isinstance(embeddings, Int8DistilBertEmbeddings):
-                self._retrievers[mode] = Retriever(self.store, embeddings.encoder, self._language)
-            else:
-                self._retrievers[mode] = ForeignRetriever(self.store, None, self._language)
-        return self._retrievers[mode]
+        request = SearchRequest(query, k, row, wanted, ranking, per_document=per_document, language=self._language)
+        return [(read_document(hit), hit.score) for hit in self._library.search(request)]
 
     def _nearest(self, embedding: Sequence[float], k: int, **kwargs: Any) -> list[tuple[Document, float]]:
         """The documents nearest to a vector, each with its cosine."""
@@ -406,7 +386,7 @@ class QuantizedSQLVectorStore(VectorStore):
             return np.asarray(np.clip(np.array([hit.score for hit in hits]), -1, 1))
         if not hits:
             return np.empty(0)
-        return query_cosines(query, self.store.hit_vectors(hits) if vectors is None else vectors)
+        return query_cosines(query, self.store.snapshot().hit_vectors(hits) if vectors is None else vectors)
 
     def _find(
         self,
@@ -418,9 +398,10 @@ class QuantizedSQLVectorStore(VectorStore):
     ) -> list[Hit]:
         """The k chunks nearest to a query."""
         wanted = None if filter is None else stored_filter(filter)
-        hits = self.store.search(query, k, filter=wanted, per_document=per_document)
+        snapshot = self.store.snapshot()
+        hits = snapshot.search(query, SearchRequest(k=k, filter=wanted, per_document=per_document))
         if wanted and not hits:
-            self.store.refuse_hopeless(wanted)
+            snapshot.refuse_hopeless(wanted)
         return hits
 
     def _query(self, embedding: Sequence[float]) -> QuantizedQuery:
@@ -526,23 +507,28 @@ class QuantizedSQLVectorStore(VectorStore):
         return store
 
 
-class ForeignRetriever(Retriever):
-    """The same search over vectors of another embedding, whose vocabulary is not ours to look into."""
+def with_ranking(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a search, with `ranking` in place of `mode`, its former name."""
+    options = dict(kwargs)
+    mode = options.pop("mode", None)
+    return options if mode is None else {"ranking": former_mode(mode)} | options
 
-    def vector_share(self, question: str) -> float:  # noqa: ARG002 - it is the same for all
-        """The part of the cosine in a hybrid score: that of an encoder which knows every word."""
-        return VECTOR_SHARE
+
+def former_mode(mode: str) -> str:
+    """The ranking that a mode was; by words it was `bm25`."""
+    warnings.warn("mode is called ranking now, and its value bm25 words", DeprecationWarning, stacklevel=2)
+    return {"bm25": "words"}.get(mode, mode)
 
 
 def needs_vector(kwargs: Mapping[str, Any]) -> bool:
     """Whether a search compares meanings, so that its text has to be embedded."""
-    return bool(kwargs.get("mode", VECTOR) != "bm25")
+    return bool(kwargs.get("ranking", VECTOR) != "words")
 
 
 def refuse_unbounded(kwargs: Mapping[str, Any]) -> None:
     """Raises UsageError for a search whose scores have no upper end and so cannot be made a relevance."""
-    if not needs_vector(kwargs):
-        raise UsageError("scores of the mode 'bm25' have no upper end: relevance scores need the mode vector or hybrid")
+    if not needs_vector(with_ranking(kwargs)):
+        raise UsageError("scores by words have no upper end: relevance scores need the ranking vector or hybrid")
 
 
 def embedding_name(embedding: Embeddings) -> str:
@@ -559,62 +545,9 @@ def refuse_others(kwargs: Mapping[str, Any]) -> None:
         raise TypeError(f"{', '.join(sorted(kwargs))}: there is no such argument")
 
 
-def batches(items: Sequence[Any], size: int = BATCH) -> Iterator[Sequence[Any]]:
+def in_groups(items: Sequence[Any], size: int = BATCH) -> Iterator[Sequence[Any]]:
     """Items in groups of at most `size`."""
     if size < 1:
         raise ValueError(f"a batch of {size} texts: it must hold at least 1")
     for first in range(0, len(items), size):
         yield items[first : first + size]
-
-
-# The retriever
-
-
-class QuantizedSQLRetriever(BaseRetriever):
-    """The search of a store as a LangChain retriever. Its fields can also be given with each call, as `k` here:
-
-    retriever = QuantizedSQLRetriever.open(".rag")  # a store that `python -m ingest` has filled
-    retriever.invoke("How large is an int8 code?", k=2)
-
-    `mode`, `filter` and `per_document` are those of the vector store's searches. By default the mode is `hybrid`, the best
-    one measured, for the project's own embeddings and `vector` for others.
-    """
-
-    vectorstore: QuantizedSQLVectorStore
-    k: int = DEFAULT_K
-    mode: str | None = None
-    filter: dict[str, Any] | None = None
-    per_document: int | None = None
-
-    @classmethod
-    def open(cls, location: str | None = None, embedding: Embeddings | None = None, **fields: Any) -> Self:
-        """A retriever on the store at a folder or DSN, which it opens read-only."""
-        return cls(vectorstore=QuantizedSQLVectorStore(embedding, location, read_only=True), **fields)
-
-    def close(self) -> None:
-        """Gives the store back."""
-        self.vectorstore.close()
-
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002
-        **kwargs: Any,
-    ) -> list[Document]:
-        return self.vectorstore.similarity_search(query, **self._arguments(kwargs))
-
-    async def _aget_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002
-        **kwargs: Any,
-    ) -> list[Document]:
-        return await self.vectorstore.asimilarity_search(query, **self._arguments(kwargs))
-
-    def _arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields, and what was given with the call in their place."""
-        own = isinstance(self.vectorstore.embeddings, Int8DistilBertEmbeddings)
-        mode = self.mode or (RETRIEVAL_MODES[0] if own else VECTOR)
-        return {"k": self.k, "mode": mode, "filter": self.filter, "per_document": self.per_document} | dict(given)

@@ -7,7 +7,7 @@ the exact search finds are found by another one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,14 +15,16 @@ import numpy as np
 
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError
-from sql.search.search import SearchOptions, Step
+from sql.search.search import Step
 from sql.search.signs import sign_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from sql.records import Hit, QuantizedQuery
-    from sql.store import Store
+    from rag.retrieve.retriever import Retriever
+    from sql.records import Hit
+    from sql.search.request import SearchRequest
+    from sql.store import Snapshot
 
 SAMPLE = 100  # stored vectors that are searched with
 
@@ -54,29 +56,31 @@ class Verification:
     exact_milliseconds: float
 
 
-def explain_search(
-    store: Store, query: QuantizedQuery, search: Callable[[Callable[[Step], None]], list[Hit]]
-) -> Explanation:
-    """Runs a search that tells `watch` of its steps, and asks for the distances of its hits."""
-    steps: list[Step] = []
-    hits = search(steps.append)
-    return Explanation(steps, hits, store.hit_distances(query, hits), 8 * sign_bytes(len(query.codes)))
+def explain_search(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> Explanation:
+    """Runs a search by a request with a vector, notes its steps, and asks for the distances of its hits."""
+    if request.vector is None:
+        raise ValueError("the distances of hits are those to a vector: the request needs one")
+    steps, query = list[Step](), quantize_query(request.vector)
+    hits = retriever.retrieve(snapshot, request, steps.append)
+    return Explanation(steps, hits, snapshot.hit_distances(query, hits), 8 * sign_bytes(len(query.codes)))
 
 
-def verify_search(store: Store, k: int, how: SearchOptions, sample: int = SAMPLE) -> Verification:
-    """Recall and times of a way to search against the exact search; RagError for a store without chunks."""
-    epoch = store.epoch()
-    vectors = store.sample_vectors(sample, epoch)
+def verify_search(snapshot: Snapshot, request: SearchRequest, sample: int = SAMPLE) -> Verification:
+    """Recall and times of a request's strategy against the exact search; RagError for a store without chunks.
+
+    Stored vectors take the place of the request's.
+    """
+    vectors, k = snapshot.sample_vectors(sample), request.k
     if not len(vectors):
-        raise RagError(f"the store {store.client.location} holds no chunks: there is nothing to verify")
+        raise RagError(f"the store {snapshot.client.location} holds no chunks: there is nothing to verify")
     parts, times, exact_times, names = [], [], [], set()
     for vector in vectors.dequantize():
         query, steps = quantize_query(vector), list[Step]()
         started = perf_counter()
-        hits = store.search(query, k + 1, epoch, how=how, watch=steps.append)
+        hits = snapshot.search(query, replace(request, k=k + 1), steps.append)
         times.append(perf_counter() - started)
         started = perf_counter()
-        exact = store.search(query, k + 1, epoch, how=SearchOptions("exact"))
+        exact = snapshot.search(query, replace(request, k=k + 1, strategy="exact"))
         exact_times.append(perf_counter() - started)
         names.add([step for step in steps if step.stage == "search"][-1].statement.name)
         parts.append(found_part(hits, exact))

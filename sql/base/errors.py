@@ -1,9 +1,11 @@
-"""Every error this project raises on purpose, each with the exit code its command ends with.
+"""Every error this project raises on purpose, each with a code that stays, and the exit code its command ends with.
 
 A message is one sentence that names the value, the rule and the remedy; the command line prints it as it stands.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -24,6 +26,7 @@ def one_reason(error: BaseException) -> str:
 class RagError(Exception):
     """Something the user can understand and mend."""
 
+    code: ClassVar[str] = "error"
     exit_code = EXIT_ERROR
 
 
@@ -34,50 +37,72 @@ class Terminated(KeyboardInterrupt):
 class UsageError(RagError):
     """The command was called in a way it does not offer."""
 
+    code: ClassVar[str] = "usage"
     exit_code = EXIT_USAGE
 
 
 class StoreBusy(RagError):
     """Another process holds the embedded store."""
 
+    code: ClassVar[str] = "store-busy"
     exit_code = EXIT_BUSY
 
 
 class StoreError(RagError):
     """The database refused a statement or could not be reached."""
 
+    code: ClassVar[str] = "store"
+
 
 class StoreUnreachable(StoreError):
     """The connection was refused or cut, or no answer came in time: whether the statement was carried out is not known."""
+
+    code: ClassVar[str] = "store-unreachable"
 
 
 class NoStore(StoreError):
     """There is nothing to read at the location: no folder, no database or no tables."""
 
+    code: ClassVar[str] = "no-store"
+
 
 class DatabaseMissing(NoStore):
     """The server answers and has no such database."""
+
+    code: ClassVar[str] = "no-database"
 
 
 class StoreMismatch(RagError):
     """The store was written by another model, quantizer or schema than the one in use."""
 
+    code: ClassVar[str] = "store-mismatch"
+
 
 class InvalidVector(RagError, ValueError):
     """A vector cannot be quantized, stored or searched with."""
+
+    code: ClassVar[str] = "invalid-vector"
 
 
 class InvalidMetadata(RagError, ValueError):
     """The metadata of a document cannot be stored."""
 
+    code: ClassVar[str] = "invalid-metadata"
+
 
 class InvalidFilter(UsageError, ValueError):
     """A filter cannot be applied: a name, an operator or a value it does not know."""
+
+    code: ClassVar[str] = "invalid-filter"
 
 
 class ModelError(RagError):
     """A model cannot be found, read or trusted."""
 
+    code: ClassVar[str] = "model"
+
 
 class UnreadableDocument(RagError):
     """One file cannot be turned into text; the run goes on without it."""
+
+    code: ClassVar[str] = "unreadable-document"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
-SEARCH_MODES = ("auto", "exact", "two-stage", "cells")  # how chunks are searched; the first is the default
+STRATEGIES = ("auto", "exact", "two-stage", "cells")  # how vectors are searched; the first is the default
 DEFAULT_ANSWER_TOKENS = 512  # of an answer that a language model writes
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
 GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
@@ -36,7 +36,7 @@ RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that
 COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
 THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch's libraries read them
 INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
-RETRIEVAL_MODES = ("hybrid", "vector", "bm25")  # what a question is compared by; the first is the default
+RANKINGS = ("hybrid", "vector", "words")  # what chunks are compared by; the first is the default
 # Whose stop words and stemmer the words get; `auto` finds out, `none` has neither.
 LANGUAGES = ("auto", "en", "de", "fr", "es", "it", "nl", "pt", "sv", "da", "no", "fi", "ru", "el", "ar", "hi", "none")
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"

@@ -26,6 +26,7 @@ from sql.engine.driver import (
 )
 from sql.engine.embedded import ENGINES, Engine, keep_for_ever
 from sql.engine.failures import explain_failure, is_connection_trouble
+from sql.engine.free_sql import returns_rows
 from sql.engine.helper_thread import NoAnswerInTime, in_helper_thread
 from sql.engine.location import Location, parse_location
 from sql.engine.native import native_block
@@ -219,6 +220,18 @@ class Client:
         return self._run(
             "your statement", lambda handle: bytes(handle.raw_query(sql, parameters=bound, fmt=output_format))
         )
+
+    def rows(self, sql: str, values: Mapping[str, Value] | None = None) -> list[Row]:
+        """Whatever the user's own SQL returns, with Python values; `values` are its parameters. None of an INSERT."""
+        bound = dict(values) if values else None
+
+        def read(handle: Any) -> list[Row]:
+            if not returns_rows(sql):
+                handle.raw_query(sql, parameters=bound)
+                return []
+            return list(handle.query(sql, parameters=bound).named_results())
+
+        return self._run("your statement", read)
 
     def cancel(self) -> None:
         """Stops the statement that an interrupt left running, so that the client can go on.

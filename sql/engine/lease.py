@@ -29,6 +29,15 @@ LEASE_TIMEOUTS = (
 PAUSE_SECONDS = (0.01, 0.05)  # between looks at a lease that is taken, drawn so that waiting runs do not march in step
 
 
+def has_lease(client: Client) -> bool:
+    """Whether publishers take turns by a lease: on a server, where there are several of them.
+
+    MyScale cannot tell the order of two inserts, so there a lease would promise what it cannot keep.
+    """
+    server = client.location.server
+    return server is not None and server.dialect == "clickhouse"
+
+
 @dataclass
 class PublishLease:
     """The right to publish in one database, held by one run at a time."""

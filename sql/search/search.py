@@ -20,12 +20,10 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sql.base.errors import RagError, StoreError, UsageError
-from sql.base.settings import SEARCH_MODES
+from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.records import first_generation, fold_query
 from sql.search.cells import CELLS_FROM, read_cells
-from sql.search.filters import compile_filter
 from sql.search.publications import MOST_PUBLICATIONS, Publications
 from sql.search.signs import query_signs
 
@@ -37,7 +35,7 @@ if TYPE_CHECKING:
     from sql.records import QuantizedQuery
     from sql.records.calibration import Calibration
     from sql.search.cells import Cells
-    from sql.search.filters import Filter
+    from sql.search.request import SearchRequest
 
 Rows = TypeVar("Rows", list[dict[str, Any]], bytes)  # of a statement, as Python values or packed
 
@@ -54,39 +52,31 @@ NO_LIMIT = 2**31
 
 
 @dataclass(frozen=True, slots=True)
-class SearchOptions:
-    """How to search. `mode` is auto, exact, two-stage or cells; two-stage rescores `candidates`, cells reads `probes`.
+class VectorSearch:
+    """A request as the statements of one epoch bind it: its vector as codes, and the ranges that the codes there share.
 
-    Raises UsageError for a mode there is not, and for less than 1 candidate or probe.
+    `calibration` is None where each vector has a range of its own.
     """
 
-    mode: str = "auto"
-    candidates: int | None = None
-    probes: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in SEARCH_MODES:
-            raise UsageError(f"the search mode {self.mode!r:.80} is not known: choose one of {', '.join(SEARCH_MODES)}")
-        if self.candidates is not None and self.candidates < 1:
-            raise UsageError(f"{self.candidates} candidates: at least 1 is needed")
-        if self.probes is not None and self.probes < 1:
-            raise UsageError(f"{self.probes} probes: at least 1 cell has to be searched")
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked for, checked: the k nearest at an epoch, what they must be like, and how many of one document.
-
-    `calibration` holds the ranges that the codes of the epoch share, None where each vector has its own.
-    """
-
+    request: SearchRequest
     query: QuantizedQuery
-    k: int
     epoch: int
-    condition: Condition | None = None
-    per_document: int | None = None
-    options: SearchOptions = field(default_factory=SearchOptions)
     calibration: Calibration | None = None
+
+    @property
+    def k(self) -> int:
+        """How many chunks are wanted."""
+        return min(self.request.k, NO_LIMIT)
+
+    @property
+    def condition(self) -> Condition | None:
+        """What they must be like."""
+        return self.request.condition
+
+    @property
+    def per_document(self) -> int | None:
+        """How many of them may be of one document."""
+        return self.request.per_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,125 +91,128 @@ class Step:
 
 @dataclass
 class Searcher:
-    """Runs searches over one client, and remembers for an epoch what does not change while it lasts."""
+    """Runs searches at one epoch, and remembers what does not change while it lasts.
+
+    `publications` and `newest_cells` are what was known at an epoch before: both are only added to.
+    """
 
     client: Client
-    _hidden: dict[int, list[int]] = field(default_factory=dict)
-    _tables: dict[int, Row] = field(default_factory=dict)
-    _cells: Cells | None = None
-    _publications: Publications = field(default_factory=Publications.none)
+    epoch: int
+    publications: Publications = field(default_factory=Publications.none)
+    newest_cells: Cells | None = None
+    _hidden: list[int] | None = None
+    _table: Row | None = None
 
-    def search(self, request: Request, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
+    def search(self, search: VectorSearch, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
         run, dropped = Runner(self.client, watch), False
-        quick = self.quick_search(request, run)
+        quick = self.quick_search(search, run)
         if quick is None:
-            return run("search", exact_statement(request))
+            return run("search", exact_statement(search))
         for wider, more in WIDENINGS:
             if more > 1 and not dropped:
                 continue
-            hidden = self.hidden_generations(request.epoch, run)
+            hidden = self.hidden_generations(run)
             if hidden is None:
                 break
             rows = run("search", quick(hidden, wider, more))
-            published = self.published(rows, request.epoch, run)
+            published = self.published(rows, run)
             dropped = len(published) < len(rows)
             # A row that is not published may have taken the place of another one of its document.
-            spoiled = dropped and request.per_document is not None
-            if len(published) >= request.k and not spoiled:
-                return published[: request.k]
-        return run("search", exact_statement(request))
+            spoiled = dropped and search.per_document is not None
+            if len(published) >= search.k and not spoiled:
+                return published[: search.k]
+        return run("search", exact_statement(search))
 
-    def first_statement(self, request: Request) -> Statement:
+    def first_statement(self, search: VectorSearch) -> Statement:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
         run = Runner(self.client, lambda step: None)
-        quick, hidden = self.quick_search(request, run), self.known_hidden(request.epoch)
-        return exact_statement(request) if quick is None or hidden is None else quick(hidden, 1, 1)
+        quick, hidden = self.quick_search(search, run), self.known_hidden()
+        return exact_statement(search) if quick is None or hidden is None else quick(hidden, 1, 1)
 
-    def quick_search(self, request: Request, run: Runner) -> Callable[[list[int], int, int], Statement] | None:
+    def quick_search(self, search: VectorSearch, run: Runner) -> Callable[[list[int], int, int], Statement] | None:
         """What makes the statement of a search that passes over hidden generations, looks so many times wider and returns
         so many times more rows; None where the search is to be exact."""
-        mode, share = request.options.mode, 1.0
-        if mode == "auto":
-            mode, share = self.choose_mode(request, run)
-        if mode == "exact" or self.hidden_generations(request.epoch, run) is None:
+        strategy, share = search.request.strategy, 1.0
+        if strategy == "auto":
+            strategy, share = self.choose_strategy(search, run)
+        if strategy == "exact" or self.hidden_generations(run) is None:
             return None
-        if mode == "two-stage":
-            return partial(two_stage_statement, request)
-        probes = request.options.probes or math.ceil(PROBES / max(share, 1 / WIDER))
-        return partial(cells_statement, request, self.cells(request.epoch, run), probes)
+        if strategy == "two-stage":
+            return partial(two_stage_statement, search)
+        probes = search.request.probes or math.ceil(PROBES / max(share, 1 / WIDER))
+        return partial(cells_statement, search, self.cells(run), probes)
 
-    def choose_mode(self, request: Request, run: Runner) -> tuple[str, float]:
+    def choose_strategy(self, search: VectorSearch, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
-        table = self.table(request.epoch, run)
+        table = self.table(run)
         rows = matches = table["row_count"]
-        if rows > EXACT_UP_TO and request.condition is not None:
-            matches = run("matches", Statement("count_matches", {}, request.condition))[0]["match_count"]
+        if rows > EXACT_UP_TO and search.condition is not None:
+            matches = run("matches", Statement("count_matches", {}, search.condition))[0]["match_count"]
         if matches <= EXACT_UP_TO:
             return "exact", 1.0
         has_cells = table["last_cell"] and table["assigned"] >= LEAST_ASSIGNED * rows
         return ("cells" if has_cells else "two-stage"), matches / rows
 
-    def table(self, epoch: int, run: Runner) -> Row:
+    def table(self, run: Runner) -> Row:
         """How many rows the table holds, and how many of them lie in the newest cells."""
-        table = self._tables.get(epoch)
+        table = self._table
         if table is None:
             (table,) = run("table", Statement("cell_range"))
-            self._tables = {epoch: table}
+            self._table = table
         return table
 
-    def cells(self, epoch: int, run: Runner) -> Cells:
+    def cells(self, run: Runner) -> Cells:
         """The newest cells, read again only when there are newer ones; StoreError where there are none yet."""
-        newest = self.table(epoch, run)["last_cell"]
-        if self._cells is None or self._cells.last_cell != newest:
-            self._cells = read_cells(run("cells", Statement("cells"))) if newest else None
-        if self._cells is None:
+        newest = self.table(run)["last_cell"]
+        if self.newest_cells is None or self.newest_cells.last_cell != newest:
+            self.newest_cells = read_cells(run("cells", Statement("cells"))) if newest else None
+        if self.newest_cells is None:
             raise StoreError(
                 f"the store {self.client.location} has no cells: ingest makes them from {CELLS_FROM} chunks on, "
-                "search with `--search two-stage`"
+                "search with `--strategy two-stage`"
             )
-        return self._cells
+        return self.newest_cells
 
-    def hidden_generations(self, epoch: int, run: Runner) -> list[int] | None:
+    def hidden_generations(self, run: Runner) -> list[int] | None:
         """Generations with rows that must not take a candidate's place; None where they are too many to be named.
 
         Listed once an epoch. Generations begun at this epoch or later have higher numbers, by which two stages pass over
         them. A draft begun before the epoch whose rows came after the list is added to it when it is met.
         """
-        hidden = self._hidden.get(epoch)
+        hidden = self._hidden
         if hidden is None:
-            rows = run("hidden", Statement("hidden_generations", {"epoch": epoch, "limit": MAX_HIDDEN + 1}))
-            hidden = [row["generation"] for row in rows]
-            self._hidden = {epoch: hidden}
+            rows = run("hidden", Statement("hidden_generations", {"epoch": self.epoch, "limit": MAX_HIDDEN + 1}))
+            hidden = self._hidden = [row["generation"] for row in rows]
         return hidden if len(hidden) <= MAX_HIDDEN else None
 
-    def known_hidden(self, epoch: int) -> list[int] | None:
+    def known_hidden(self) -> list[int] | None:
         """The same where it has been listed already, else None."""
-        hidden = self._hidden.get(epoch)
+        hidden = self._hidden
         return hidden if hidden is not None and len(hidden) <= MAX_HIDDEN else None
 
-    def published(self, rows: list[Row], epoch: int, run: Runner) -> list[Row]:
-        """Those rows whose generation was published by an epoch; drafts begun before it are hidden from now on.
+    def published(self, rows: list[Row], run: Runner) -> list[Row]:
+        """Those rows whose generation was published by the epoch; drafts begun before it are hidden from now on.
 
         Only what came since the last look is read. What is then still unknown is asked for by its number: there may be
         more publications than are remembered, or one that arrived late.
         """
-        generations, known = [row["generation"] for row in rows], self._publications
+        epoch = self.epoch
+        generations, known = [row["generation"] for row in rows], self.publications
         unknown = unknown_among(generations, known, epoch)
         if unknown and epoch > known.known_until and not known.full:
             values = {"after": known.known_until, "epoch": epoch, "limit": MOST_PUBLICATIONS}
             known = known.extended(run.pairs("published", Statement("publications", values)), epoch)
-            self._publications = known
+            self.publications = known
             unknown = unknown_among(generations, known, epoch)
         asked: dict[str, Any] = {"generations": unknown, "epoch": epoch}
         found = run("published", Statement("published_among", asked)) if unknown else []
         late = {row["generation"] for row in found}
         shown = known.visible(generations, epoch).tolist()
         kept = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown or row["generation"] in late]
-        drafts, listed = set(unknown) - late, self._hidden.get(epoch)
-        # Where another thread has gone on to a later epoch, a list of these drafts alone would hide too little.
+        drafts, listed = set(unknown) - late, self._hidden
         if drafts and listed is not None:
-            self._hidden = {epoch: sorted(drafts.union(listed))}
+            self._hidden = sorted(drafts.union(listed))
         return kept
 
 
@@ -251,83 +244,67 @@ class Runner:
         return rows
 
 
-def make_request(
-    query: QuantizedQuery,
-    k: int,
-    epoch: int,
-    given: Filter | None = None,
-    per_document: int | None = None,
-    options: SearchOptions | None = None,
-    calibration: Calibration | None = None,
-) -> Request:
-    """A request; RagError for a k or a number per document below 1, InvalidFilter for a filter that means nothing."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
-    if per_document is not None and per_document < 1:
-        raise RagError(f"{per_document} chunks of one document: it must be at least 1")
-    condition = compile_filter(given) if given else None
-    return Request(query, min(k, NO_LIMIT), epoch, condition, per_document, options or SearchOptions(), calibration)
-
-
-def candidates(request: Request, wider: int) -> int:
+def candidates(search: VectorSearch, wider: int) -> int:
     """How many chunks to keep for the second look: of those with the nearest signs, or before one is too many of its
     document."""
-    chosen = request.options.candidates or max(CANDIDATES, CANDIDATES_PER_RESULT * request.k)
+    chosen = search.request.candidates or max(CANDIDATES, CANDIDATES_PER_RESULT * search.k)
     return min(wider * chosen, NO_LIMIT)
 
 
-def exact_statement(request: Request) -> Statement:
+def exact_statement(search: VectorSearch) -> Statement:
     """Scores every visible chunk that passes the filter."""
-    values = query_values(request)
-    if request.per_document is None:
-        return Statement("search_exact", values, request.condition)
-    values["per_document"] = request.per_document
-    return Statement("search_exact_per_document", values, request.condition)
+    values = query_values(search)
+    if search.per_document is None:
+        return Statement("search_exact", values, search.condition)
+    values["per_document"] = search.per_document
+    return Statement("search_exact_per_document", values, search.condition)
 
 
-def cells_statement(request: Request, cells: Cells, probes: int, hidden: list[int], wider: int, more: int) -> Statement:
+def cells_statement(
+    search: VectorSearch, cells: Cells, probes: int, hidden: list[int], wider: int, more: int
+) -> Statement:
     """Scores the chunks of the cells nearest to the query."""
-    values = quick_values(request, more, hidden) | {
-        "cells": cells.nearest(request.query.codes, wider * probes),
+    values = quick_values(search, more, hidden) | {
+        "cells": cells.nearest(search.query.codes, wider * probes),
         "first_cell": cells.first_cell,
         "last_cell": cells.last_cell,
     }
-    if request.per_document is None:
-        return Statement("search_cells", values, request.condition)
+    if search.per_document is None:
+        return Statement("search_cells", values, search.condition)
     values |= {
-        "candidates": candidates(request, wider),
-        "begun_later": first_generation(request.epoch),
-        "per_document": request.per_document,
+        "candidates": candidates(search, wider),
+        "begun_later": first_generation(search.epoch),
+        "per_document": search.per_document,
     }
-    return Statement("search_cells_per_document", values, request.condition)
+    return Statement("search_cells_per_document", values, search.condition)
 
 
-def two_stage_statement(request: Request, hidden: list[int], wider: int, more: int) -> Statement:
+def two_stage_statement(search: VectorSearch, hidden: list[int], wider: int, more: int) -> Statement:
     """Compares all signs and scores the candidates."""
-    signs = query_signs(request.query)
-    values = quick_values(request, more, hidden) | {
+    signs = query_signs(search.query)
+    values = quick_values(search, more, hidden) | {
         "query_signs": signs.hex(),
         "sign_bytes": len(signs),
-        "candidates": candidates(request, wider),
-        "begun_later": first_generation(request.epoch),
-        "per_document": request.per_document or NO_LIMIT,
+        "candidates": candidates(search, wider),
+        "begun_later": first_generation(search.epoch),
+        "per_document": search.per_document or NO_LIMIT,
     }
-    return Statement("search_two_stage", values, request.condition)
+    return Statement("search_two_stage", values, search.condition)
 
 
-def documents_statement(request: Request) -> Statement:
+def documents_statement(search: VectorSearch) -> Statement:
     """The k nearest documents, each by its best chunk."""
-    return Statement("search_documents", query_values(request), request.condition)
+    return Statement("search_documents", query_values(search), search.condition)
 
 
-def query_values(request: Request) -> dict[str, Any]:
-    """The values every search statement binds that decides itself what is published."""
-    return code_values(request.query, request.calibration) | {"epoch": request.epoch, "k": request.k}
+def query_values(search: VectorSearch) -> dict[str, Any]:
+    """The values every statement binds that decides itself what is published."""
+    return code_values(search.query, search.calibration) | {"epoch": search.epoch, "k": search.k}
 
 
-def quick_values(request: Request, more: int, hidden: list[int]) -> dict[str, Any]:
+def quick_values(search: VectorSearch, more: int, hidden: list[int]) -> dict[str, Any]:
     """The values of a statement that is only told what is hidden; the rest is looked up afterwards."""
-    return code_values(request.query, request.calibration) | {"k": min(more * request.k, NO_LIMIT), "dead": hidden}
+    return code_values(search.query, search.calibration) | {"k": min(more * search.k, NO_LIMIT), "dead": hidden}
 
 
 def code_values(query: QuantizedQuery, calibration: Calibration | None) -> dict[str, Any]:

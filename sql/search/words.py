@@ -7,18 +7,16 @@ from zlib import crc32
 
 import numpy as np
 
-from sql.base.errors import RagError
 from sql.engine.statements import Statement
 from sql.records import first_generation
-from sql.search.filters import compile_filter
-from sql.search.search import code_values
+from sql.search.search import NO_LIMIT, code_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sql.records import ChunkWords, Hit, QuantizedQuery, WordQuery
-    from sql.records.calibration import Calibration
-    from sql.search.filters import Filter
+    from sql.records import ChunkWords, Hit, WordQuery
+    from sql.search.request import SearchRequest
+    from sql.search.search import VectorSearch
 
     WordScores = Mapping[tuple[int, int], float]  # generation and index of a chunk: its BM25 score
 
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 # defaults; within 0.9..1.5 and 0.4..0.75 nDCG@10 moved by less than 0.015 on the sets of docs/hybrid.md.
 K1 = 1.2
 B = 0.75
-NO_LIMIT = 2**31
 MASK_64 = 2**64 - 1
 
 
@@ -63,19 +60,11 @@ def posting_columns(rows: Sequence[tuple[int, int, ChunkWords]]) -> dict[str, An
     }
 
 
-def bm25_statement(
-    query: WordQuery,
-    k: int,
-    epoch: int,
-    near: Sequence[Hit] = (),
-    filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
-    per_document: int | None = None,
-) -> Statement:
+def bm25_statement(query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Hit] = ()) -> Statement:
     """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
-    values = bm25_values(query, k, near) | {"epoch": epoch}
-    condition = compile_filter(filter) if filter else None
-    if query.words or per_document is not None:
-        values |= form_values(query, per_document)
+    values, condition = bm25_values(query, request.k, near) | {"epoch": epoch}, request.condition
+    if query.words or request.per_document is not None:
+        values |= form_values(query, request.per_document)
         if condition is None:
             return Statement("search_bm25_forms", values)
         return Statement("search_bm25_forms_filtered", values, condition)
@@ -85,17 +74,12 @@ def bm25_statement(
 
 
 def large_bm25_statement(
-    query: WordQuery,
-    k: int,
-    epoch: int,
-    near: Sequence[Hit],
-    hidden: Sequence[int],
-    per_document: int | None = None,
+    query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Hit], hidden: Sequence[int]
 ) -> Statement:
     """The search by words in a large table; what it finds may be a draft's."""
-    values = bm25_values(query, k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
-    if query.words or per_document is not None:
-        return Statement("search_bm25_forms_large", values | form_values(query, per_document))
+    values = bm25_values(query, request.k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
+    if query.words or request.per_document is not None:
+        return Statement("search_bm25_forms_large", values | form_values(query, request.per_document))
     return Statement("search_bm25_large", values)
 
 
@@ -113,46 +97,29 @@ def bm25_values(query: WordQuery, k: int, near: Sequence[Hit]) -> dict[str, Any]
         "average_length": query.average_length,
         "k1": K1,
         "b": B,
-        "k": checked_k(k),
+        "k": min(k, NO_LIMIT),
         "near_generations": [hit.generation for hit in near],
         "near_indexes": [hit.chunk_index for hit in near],
     }
 
 
-def word_hits_statement(scores: WordScores, k: int, per_document: int | None = None) -> Statement:
+def word_hits_statement(scores: WordScores, request: SearchRequest) -> Statement:
     """The chunks that a search by words has found."""
-    return Statement("bm25_hits", place_values(scores, k, per_document))
+    return Statement("bm25_hits", place_values(scores, request))
 
 
-def hybrid_hits_statement(
-    scores: WordScores,
-    query: QuantizedQuery,
-    k: int,
-    per_document: int | None = None,
-    calibration: Calibration | None = None,
-    *,
-    vector_share: float,
-    most: float,
-) -> Statement:
+def hybrid_hits_statement(scores: WordScores, search: VectorSearch, *, vector_share: float, most: float) -> Statement:
     """The chunks that either search has found, by both scores."""
-    values = place_values(scores, k, per_document)
-    values |= code_values(query, calibration) | {"vector_share": vector_share, "most": most}
-    return Statement("hybrid_hits", values)
+    values = place_values(scores, search.request) | code_values(search.query, search.calibration)
+    return Statement("hybrid_hits", values | {"vector_share": vector_share, "most": most})
 
 
-def place_values(scores: WordScores, k: int, per_document: int | None) -> dict[str, Any]:
+def place_values(scores: WordScores, request: SearchRequest) -> dict[str, Any]:
     """Places and scores of chunks, as the statements that fetch them bind them."""
     return {
         "generations": [generation for generation, _ in scores],
         "indexes": [chunk_index for _, chunk_index in scores],
         "scores": list(scores.values()),
-        "per_document": per_document or NO_LIMIT,
-        "k": checked_k(k),
+        "per_document": request.per_document or NO_LIMIT,
+        "k": min(request.k, NO_LIMIT),
     }
-
-
-def checked_k(k: int) -> int:
-    """How many hits were asked for; RagError below 1."""
-    if k < 1:
-        raise RagError(f"k is {k}: it must be at least 1")
-    return min(k, NO_LIMIT)

@@ -74,7 +74,7 @@ def embed(client: Client, text: str) -> list[float]:
 
     settings, store = read_settings(), Store(client)
     encoder = load_encoder(settings, choose_model(settings, None, store.collection()), few_texts=True, announce=note)
-    store.check_encoder(encoder.identity)
+    store.made_with.check_encoder(encoder.identity)
     vector: list[float] = encoder.encode_query(text).tolist()
     return vector
 

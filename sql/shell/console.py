@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sql.base.errors import StoreError, UsageError
 from sql.base.terminal import is_terminal, note, out_bytes
+from sql.engine.free_sql import refuse_files, returns_rows, split_statements, without_literals
 from sql.engine.statements import PARAMETER, Statement, read_statement, schema_statements
 
 if TYPE_CHECKING:
@@ -36,17 +37,6 @@ BINARY_FORMATS = {
 }  # fmt: skip
 FORMAT_NAME = re.compile(r"\w+")
 OWN_FORMAT = re.compile(r"\bFORMAT\s+(\w+)[\s;]*$", re.IGNORECASE)
-INTO_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
-# What hides semicolons and keywords: literals, quoted names, here-documents and comments. The last alternatives match
-# one that is opened and not closed, up to the end of the text.
-OPENED = r"""'(?:[^'\\]|\\.)*|"(?:[^"\\]|\\.)*|`(?:[^`\\]|\\.)*|/\*.*"""
-QUOTED_OR_COMMENT = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"""
-    r"""|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<opened>""" + OPENED + r""")|(?P<end>;)""",
-    re.DOTALL,
-)
-# The driver writes FORMAT behind a statement, which one that returns no rows (INSERT, SET, DELETE) does not understand.
-RETURNS_ROWS = {"select", "with", "from", "show", "describe", "desc", "explain", "exists", "check"}
 PARAMETER_SET = re.compile(r"\bparam_(\w+)")
 
 
@@ -79,10 +69,8 @@ class Console:
             self._run_one(sql, values)
 
     def _run_one(self, sql: str, values: Mapping[str, Value] | None) -> None:
-        if self.client.read_only and INTO_FILE.search(without_literals(sql)):  # the engine would write it all the same
-            raise UsageError(
-                "INTO OUTFILE writes a file, which a read-only store does not do: give --output FILE instead"
-            )
+        if self.client.read_only:
+            refuse_files(sql, "give --output FILE instead")
         wanted = choose_format(sql, self.format)
         shown = own_format(sql) or wanted or ""
         self._check_delivery(shown)
@@ -198,39 +186,3 @@ def own_format(statement: str) -> str | None:
     """
     match = OWN_FORMAT.search(without_literals(statement))
     return match[1] if match else None
-
-
-def returns_rows(statement: str) -> bool:
-    """Whether the last of the statements (`SET param_x = 1; SELECT {x:UInt8}`) is a query.
-
-    >>> returns_rows("SET param_x = 'a;b'; SELECT {x:String}"), returns_rows("-- new\\nINSERT INTO t SELECT 1")
-    (True, False)
-    """
-    parts = [part.strip(" \t\r\n(") for part in without_literals(statement).split(";")]
-    words = [part.split(None, 1)[0].lower() for part in parts if part]
-    return bool(words) and words[-1] in RETURNS_ROWS
-
-
-def without_literals(text: str) -> str:
-    """SQL with every literal, quoted name and comment replaced by a space."""
-    return QUOTED_OR_COMMENT.sub(lambda match: ";" if match["end"] else " ", text)
-
-
-def split_statements(text: str) -> tuple[list[str], str]:
-    """The statements that a semicolon ends, and what comes behind the last one, "" where that is nothing but comments.
-
-    >>> split_statements("SELECT ';'; SELECT 2; SELECT 'a;")
-    (["SELECT ';'", 'SELECT 2'], "SELECT 'a;")
-    """
-    statements, first = [], 0
-    for match in QUOTED_OR_COMMENT.finditer(text):
-        if match["end"]:
-            statements.append(text[first : match.start()].strip())
-            first = match.end()
-    rest = text[first:].strip()
-    return [statement for statement in statements if has_code(statement)], rest if has_code(rest) else ""
-
-
-def has_code(text: str) -> bool:
-    """Whether there is anything but white space and comments."""
-    return bool(QUOTED_OR_COMMENT.sub(lambda match: " " if match["comment"] else match[0], text).strip())

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from sql.base.errors import RagError, Terminated, UsageError
 from sql.base.paths import expand_user
 from sql.base.terminal import line_editing, note, one_line, out, read_line
-from sql.shell.console import FORMATS, known_format, split_statements
+from sql.engine.free_sql import split_statements
+from sql.shell.console import FORMATS, known_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

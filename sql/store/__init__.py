@@ -1,31 +1,22 @@
 """Documents in, whole or not at all; hits out, of one moment."""
 
-from sql.store.store import (
-    GRACE_SECONDS,
-    ROWS_PER_INSERT,
-    SCHEMA_VERSION,
-    Collection,
-    Draft,
-    Passages,
-    Store,
-    chunk_columns,
-    deletion_row,
-    hashed_ending,
-    manifest_row,
-    text_hash,
-)
+from sql.store.collection import SCHEMA_VERSION, Collection
+from sql.store.garbage import GRACE_SECONDS
+from sql.store.rows import ChunkBatch, Draft, generation_batches, hashed_ending, manifest_row
+from sql.store.snapshot import Snapshot
+from sql.store.store import Store
+from sql.store.writer import Writer
 
 __all__ = [
     "GRACE_SECONDS",
-    "ROWS_PER_INSERT",
     "SCHEMA_VERSION",
+    "ChunkBatch",
     "Collection",
     "Draft",
-    "Passages",
+    "Snapshot",
     "Store",
-    "chunk_columns",
-    "deletion_row",
+    "Writer",
+    "generation_batches",
     "hashed_ending",
     "manifest_row",
-    "text_hash",
 ]

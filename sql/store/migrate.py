@@ -25,9 +25,10 @@ import numpy as np
 
 from sql.base.errors import StoreError
 from sql.engine.cluster import Cluster
+from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.search.signs import sign_bytes, vector_signs
-from sql.upkeep.tend import batches, read_vectors
+from sql.store.rows import generation_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -101,7 +102,7 @@ def copy_chunks(client: Client) -> None:
     if torn:
         client.execute(Statement("migration_2_remove", {"generations": torn}))
     missing = [row for generation, row in promised.items() if generation not in copied or generation in torn]
-    for generations in batches(missing):
+    for generations in generation_batches(missing):
         rows = client.query(Statement("migration_2_rows", {"generations": generations}))
         check_rows(rows, [promised[generation] for generation in generations])
         for first in range(0, len(rows), ROWS_PER_INSERT):

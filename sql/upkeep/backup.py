@@ -49,10 +49,11 @@ def copy_files(source: Path, target: Path) -> None:
 def check_store(folder: Path) -> tuple[int, int]:
     """Documents and chunks of a store; StoreError where a document is not whole."""
     with Store.open(str(folder)) as store:
-        damaged = store.damaged_documents()
+        snapshot = store.snapshot()
+        damaged = snapshot.damaged_documents()
         if damaged:
             raise StoreError(f"{damaged[0]} is damaged in the copy {folder}: nothing was put in place")
-        return len(store.documents()), store.chunk_count()
+        return len(snapshot.documents()), snapshot.chunk_count()
 
 
 def flush_tree(folder: Path) -> None:

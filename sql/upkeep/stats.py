@@ -82,7 +82,7 @@ def read_stats(store: Store) -> Stats:
     collection = store.collection()
     if collection is None:
         raise StoreError(f"the store {store.client.location} is empty: there is nothing to count")
-    epoch, query = store.epoch(), store.client.query
+    epoch, query = store.snapshot().epoch, store.client.query
     (counts,) = query(Statement("stats_rows", {"epoch": epoch}))
     return Stats(
         store=str(store.client.location),

@@ -13,29 +13,27 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Self
 
 from sql.base.errors import StoreError
 from sql.engine.folders import unfinished_folder
+from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
-from sql.records import EncoderIdentity, SourceDocument
+from sql.records import ChunkWords, EncoderIdentity
 from sql.records.calibration import Calibration
-from sql.records.metadata import read_metadata
-from sql.store import SCHEMA_VERSION, Draft, Store, hashed_ending
+from sql.search.words import words_checksum
+from sql.store import SCHEMA_VERSION, ChunkBatch, Draft, Store, generation_batches, hashed_ending
 from sql.store.migrate import row_hash
-from sql.upkeep.tend import batches
+from sql.store.stored import stored_chunk, stored_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sql.engine.client import Row
 
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
 READABLE_SCHEMAS = (2, SCHEMA_VERSION)  # chunks of version 2 have no outline, and are otherwise alike
-ROWS_PER_INSERT = 20_000
-POSTINGS_PER_INSERT = 200_000
 PARTS = ("chunks", "texts", "lengths", "postings", "float_references")  # in several files each
 
 
@@ -70,7 +68,8 @@ def export_store(store: Store, folder: Path) -> Export:
     Raises StoreError where there is something of that name, its disk is full, or documents are damaged or were replaced
     meanwhile.
     """
-    collection, epoch = store.collection(), store.epoch()
+    snapshot = store.snapshot()
+    collection, epoch = snapshot.collection, snapshot.epoch
     if collection is None:
         raise StoreError(f"the store {store.client.location} is empty: there is nothing to export")
     with unfinished_folder(folder) as unfinished:
@@ -82,7 +81,7 @@ def export_store(store: Store, folder: Path) -> Export:
             )
         }
         documents = read_parquet(unfinished / "manifest.parquet")
-        for number, generations in enumerate(batches(documents), start=1):
+        for number, generations in enumerate(generation_batches(documents), start=1):
             for part, statement in part_statements(generations).items():
                 name = f"{part}-{number:05}.parquet"
                 files[name] = write_parquet(store, unfinished / name, statement)
@@ -197,90 +196,116 @@ def import_store(store: Store, folder: Path, found: Export) -> Import:
     """Publishes the documents of an export in a store, all in one epoch; documents that are there alike stay.
 
     Other documents of the store stay too. Raises StoreMismatch where the store was made with something else, StoreError
-    where what has arrived is not what was sent; then nothing is published.
+    where what the files hold makes other rows than were exported, or what has arrived is not what was sent; then nothing
+    is published.
     """
     store.prepare(found.encoder, found.quantizer, found.analyser)
     documents = read_parquet(folder / "manifest.parquet")
-    known = {(one.path, one.content_sha256, one.chunker, one.row_hash_sum) for one in store.documents()}
-    wanted = [
-        row
+    known = {(one.path, one.content_sha256, one.chunker, one.row_hash_sum) for one in store.snapshot().documents()}
+    wanted = {
+        row["generation"]: row
         for row in documents
         if (row["path"], row["content_sha256"], row["chunker"], row["row_hash_sum"]) not in known
-    ]
+    }
     calibrations = read_parquet(folder / "calibrations.parquet")
-    version = store.add_calibration(Calibration.from_row(calibrations[0])).version if calibrations and wanted else 0
-    drafts = {row["generation"]: make_draft(store, row, version) for row in wanted}
-    texts = {row["generation"]: row["text"] for row in part_rows(folder, found, "texts")}
-    metadata: dict[int, str] = {}
-    for rows in part_files(folder, found, "chunks", drafts):
-        metadata |= {row["generation"]: row["metadata"] for row in rows}
-        insert_rows(store, "chunks", rows, ROWS_PER_INSERT, lambda row: chunk_row(row, drafts))
-    for rows in part_files(folder, found, "lengths", drafts):
-        count_words(rows, drafts)
-        insert_rows(store, "lengths", rows, ROWS_PER_INSERT, lambda row: renamed(row, drafts))
-    for rows in part_files(folder, found, "postings", drafts):
-        insert_rows(store, "postings", rows, POSTINGS_PER_INSERT, lambda row: renamed(row, drafts))
-    for rows in part_files(folder, found, "float_references", drafts):
-        insert_rows(store, "float_references", rows, ROWS_PER_INSERT, lambda row: renamed(row, drafts))
-    for row in wanted:
-        draft = drafts[row["generation"]]
-        draft.document = source_document(row, texts.get(row["generation"]), metadata.get(row["generation"], "{}"))
-    store.publish(list(drafts.values()))
+    calibration = (
+        store.writer.add_calibration(Calibration.from_row(calibrations[0])) if calibrations and wanted else None
+    )
+    drafts: dict[int, Draft] = {}
+    for number in part_numbers(found):
+        drafts |= import_part(store, ExportPart.read(folder, found, number, wanted), calibration)
+    for generation in wanted.keys() - drafts.keys():  # documents without chunks and without an extracted text
+        drafts[generation] = store.writer.begin(stored_document(wanted[generation], None, "{}"))
+    store.writer.publish([drafts[generation] for generation in wanted])
     return Import(len(drafts), sum(draft.chunk_count for draft in drafts.values()), len(documents) - len(wanted))
 
 
-def make_draft(store: Store, row: Row, calibration: int) -> Draft:
-    """A fresh generation for a document of the export, with what must have arrived of it before it is published."""
-    draft = store.begin(source_document(row, None, "{}"))
-    draft.chunk_count, draft.row_hash_sum = row["chunk_count"], row["row_hash_sum"]
-    draft.calibration = calibration if row["calibration"] else 0
-    return draft
+@dataclass(frozen=True, slots=True)
+class ExportPart:
+    """The files of one number: the wanted documents among theirs, with all that is stored of them."""
+
+    documents: dict[int, Row]  # manifest rows by generation
+    chunks: list[Row]
+    texts: dict[int, str]
+    lengths: list[Row]
+    postings: list[Row]
+    references: list[Row]
+
+    @classmethod
+    def read(cls, folder: Path, found: Export, number: str, wanted: Mapping[int, Row]) -> Self:
+        """Reads the files of a number, those that hold rows."""
+        rows = {part: wanted_rows(folder, found, f"{part}-{number}.parquet", wanted) for part in PARTS}
+        here = {row["generation"] for part in ("chunks", "texts") for row in rows[part]}
+        return cls(
+            {generation: wanted[generation] for generation in wanted if generation in here},
+            rows["chunks"],
+            {row["generation"]: row["text"] for row in rows["texts"]},
+            rows["lengths"],
+            rows["postings"],
+            rows["float_references"],
+        )
 
 
-def source_document(row: Row, text: str | None, metadata: str) -> SourceDocument:
-    """The document of a manifest row."""
-    names = ("path", "source", "title", "format", "encoding", "content_sha256", "content_bytes", "chunker")
-    return SourceDocument(**{name: row[name] for name in names}, extracted_text=text, metadata=read_metadata(metadata))
+def part_numbers(found: Export) -> list[str]:
+    """The numbers of the files of an export, in order."""
+    names = (name.removesuffix(".parquet").rpartition("-") for name in found.files)
+    return sorted({number for part, _, number in names if part in PARTS})
 
 
-def part_files(folder: Path, found: Export, part: str, drafts: dict[int, Draft]) -> Iterator[list[Row]]:
-    """The rows of each file of a part, of documents that are wanted."""
-    for name in sorted(found.files):
-        if name.startswith(f"{part}-") and found.files[name]["rows"]:
-            yield [row for row in read_parquet(folder / name) if row["generation"] in drafts]
+def wanted_rows(folder: Path, found: Export, name: str, wanted: Mapping[int, Row]) -> list[Row]:
+    """The rows of a file that are of documents which are wanted."""
+    if name not in found.files or not found.files[name]["rows"]:
+        return []
+    return [row for row in read_parquet(folder / name) if row["generation"] in wanted]
 
 
-def part_rows(folder: Path, found: Export, part: str) -> Iterator[Row]:
-    """The rows of all files of a part."""
-    for name in sorted(found.files):
-        if name.startswith(f"{part}-"):
-            yield from read_parquet(folder / name)
+def import_part(store: Store, part: ExportPart, calibration: Calibration | None) -> dict[int, Draft]:
+    """Inserts the documents of a part under fresh generations, and returns their drafts; nobody sees them yet."""
+    metadata = {row["generation"]: row["metadata"] for row in part.chunks}
+    drafts = {}
+    for row in part.chunks:
+        if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
+            raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
+    for generation, row in part.documents.items():
+        text = metadata.get(generation, "{}")
+        drafts[generation] = store.writer.begin(stored_document(row, part.texts.get(generation), text))
+        drafts[generation].metadata = text
+    if part.chunks:
+        vectors = read_vectors(part.chunks, calibration)
+        chunks = [(drafts[row["generation"]], stored_chunk(row, row["tokens"])) for row in part.chunks]
+        store.writer.insert(ChunkBatch(chunks, vectors, stored_words(part), stored_references(part)))
+    for generation, draft in drafts.items():
+        row = part.documents[generation]
+        if (draft.chunk_count, draft.row_hash_sum) != (row["chunk_count"], row["row_hash_sum"]):
+            raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
+    return drafts
 
 
-def insert_rows(store: Store, table: str, rows: list[Row], most: int, change: Callable[[Row], Row]) -> None:
-    """Rows into a table, so many at once, each after a change."""
-    for first in range(0, len(rows), most):
-        some = [change(row) for row in rows[first : first + most]]
-        store.client.insert(table, {name: [row[name] for row in some] for name in some[0]})
+def stored_words(part: ExportPart) -> list[ChunkWords]:
+    """The words of the chunks of a part, in their order; none where a chunk has no row of words.
+
+    Raises StoreError where the postings are not what the lengths promise.
+    """
+    if not part.lengths:
+        return []
+    terms: dict[tuple[int, int], dict[str, int]] = defaultdict(dict)
+    for row in part.postings:
+        terms[row["generation"], row["chunk_index"]][row["term"]] = row["frequency"]
+    lengths = {(row["generation"], row["chunk_index"]): row for row in part.lengths}
+    words = []
+    for chunk in part.chunks:
+        place = chunk["generation"], chunk["chunk_index"]
+        if (kept := lengths.get(place)) is None:
+            raise StoreError(f"{chunk['source']} has a chunk without words: export the store again")
+        found = ChunkWords(str(kept["language"]), terms[place], kept["terms"])
+        if words_checksum(found, place[1]) != kept["checksum"]:
+            raise StoreError(f"the words of {chunk['source']} are not what was exported: export the store again")
+        words.append(found)
+    return words
 
 
-def renamed(row: Row, drafts: dict[int, Draft]) -> Row:
-    """A row under the fresh generation of its document."""
-    return row | {"generation": drafts[row["generation"]].generation}
-
-
-def chunk_row(row: Row, drafts: dict[int, Draft]) -> Row:
-    """A row of chunks in no cell as yet; StoreError where it is not what its hash says."""
-    if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
-        raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
-    changed = {"cell": 0, "document_id": UUID(row["document_id"]), "signs": bytes.fromhex(row["signs"])}
-    return renamed(row, drafts) | changed
-
-
-def count_words(rows: Sequence[Row], drafts: dict[int, Draft]) -> None:
-    """Notes in the drafts how many words must have arrived."""
-    for row in rows:
-        draft = drafts[row["generation"]]
-        draft.words_count += 1
-        draft.posting_count += row["postings"]
-        draft.words_checksum = (draft.words_checksum + row["checksum"]) % 2**64
+def stored_references(part: ExportPart) -> dict[int, list[float]]:
+    """The float vectors that were kept, by the row of their chunk."""
+    kept = {(row["generation"], row["chunk_index"]): row["vector"] for row in part.references}
+    places = ((row["generation"], row["chunk_index"]) for row in part.chunks)
+    return {row: kept[place] for row, place in enumerate(places) if place in kept}

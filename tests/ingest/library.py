@@ -6,12 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from support import QUANTIZER, HashKernel, hash_encoder, visible_texts
+from support import QUANTIZER, HashKernel, hash_encoder, sync_with, visible_texts
 
 from ingest.plan import make_plan
-from ingest.synchronize import sync
 from ingest.walk import walk
-from rag.int8.quantization import ASYMMETRIC
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -63,7 +61,7 @@ class Library:
         """One run over what was found."""
         encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
         self.store.prepare(encoder.identity, self.quantizer)
-        return sync(self.store, encoder, found, ASYMMETRIC, progress, recalibrate=recalibrate)
+        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate)
 
     def found(self, *paths: Path | str) -> Walk:
         """The files below the given paths, or the whole folder."""
@@ -71,11 +69,11 @@ class Library:
 
     def plan(self, *paths: Path | str) -> SyncPlan:
         """What a run would do."""
-        return make_plan(self.found(*paths), self.store.documents())
+        return make_plan(self.found(*paths), self.store.snapshot().documents())
 
     def names(self) -> list[str]:
         """The documents in the store, relative to the folder."""
-        return [os.path.relpath(document.path, self.folder) for document in self.store.documents()]
+        return [os.path.relpath(document.path, self.folder) for document in self.store.snapshot().documents()]
 
     def text(self, name: str) -> str:
         """The chunks of one document in the store, joined."""

@@ -16,10 +16,10 @@ from ingest.identity import CHUNKER, manifest_document
 from ingest.readers import read_documents
 from ingest.readers.table import SUFFIXES
 from ingest.shard import Shard, take_shard
-from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW
+from rag.index.pipeline import LEAST_CHUNKS_PER_WINDOW
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED
 from sql.base.terminal import run_command
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def sections(**bodies: str) -> str:
 
 
 def document_at(library: Library, name: str) -> LiveDocument:
-    (found,) = [one for one in library.store.documents() if one.path == str(library.folder / name)]
+    (found,) = [one for one in library.store.snapshot().documents() if one.path == str(library.folder / name)]
     return found
 
 
@@ -56,9 +56,11 @@ def publish_part(library: Library, name: str, part: str, **changes: str) -> None
     path = library.folder / name
     documents = read_documents(path, str(path))
     (read,) = [document for document in documents if document.part == part]
-    draft = library.store.begin(replace(manifest_document(read, str(path), len(documents)), **changes))
-    library.store.insert(Passages([(draft, chunk) for chunk in chunks_of([read.text])], vectors_of([read.text])))
-    library.store.publish([draft])
+    draft = library.store.writer.begin(replace(manifest_document(read, str(path), len(documents)), **changes))
+    library.store.writer.insert(
+        ChunkBatch([(draft, chunk) for chunk in chunks_of([read.text])], vectors_of([read.text]))
+    )
+    library.store.writer.publish([draft])
 
 
 # Names
@@ -68,13 +70,13 @@ def test_each_part_of_a_file_is_a_document_of_its_own(library: Library, monkeypa
     library.write("a.sections", sections(one="the cat", two="the dog\n\nsat here", whole="the mat"))
     monkeypatch.chdir(library.folder)
     assert counts(library.sync(".")) == (1, 1, 0, 0, 0)
-    assert [(one.path, one.source, one.format) for one in library.store.documents()] == [
+    assert [(one.path, one.source, one.format) for one in library.store.snapshot().documents()] == [
         (str(library.folder / name), name, "sections") for name in ("a.sections", "a.sections#one", "a.sections#two")
     ]
     assert visible_texts(library.store) == {
         "a.sections": ["the mat"], "a.sections#one": ["the cat"], "a.sections#two": ["the dog\n\nsat here"]
     }  # fmt: skip
-    hits = library.store.document_chunks([document_at(library, "a.sections#two").document_id])
+    hits = library.store.snapshot().document_chunks([document_at(library, "a.sections#two").document_id])
     assert [(hit.source, hit.start, hit.line) for hit in hits] == [("a.sections#two", 0, 3)]
 
 
@@ -114,7 +116,7 @@ def test_a_part_that_is_missing_in_the_store_comes_back_though_its_file_is_uncha
     library.write("a.sections", sections(whole="the mat", one="the cat", two="the dog", empty=""))
     library.sync()
     names, texts = library.names(), visible_texts(library.store)
-    library.store.publish([], [document_at(library, lost)])
+    library.store.writer.publish([], [document_at(library, lost)])
     assert library.names() != names
     assert counts(library.sync()) == (1, 1, 0, 0, 0)
     assert (library.names(), visible_texts(library.store)) == (names, texts)
@@ -462,5 +464,5 @@ def test_ranges_fitted_again_code_every_part_and_those_that_are_gone_go_in_the_s
         "TSV",
     )
     assert [row.split("\t")[1] for row in used.decode().splitlines()] == ["2", "2", "1", "2"]
-    assert shared.store.damaged_documents() == []
+    assert shared.store.snapshot().damaged_documents() == []
     assert counts(shared.sync()) == (2, 0, 2, 0, 0)

@@ -164,8 +164,8 @@ def test_the_page_that_a_chunk_begins_on_is_stored_and_found_with_it(library: Li
     library.write("b.txt", "the fox")
     library.sync()
     assert len(visible_texts(library.store)) == 2
-    paged, plain = library.store.documents()
-    hits = library.store.document_chunks([paged.document_id, plain.document_id])
+    paged, plain = library.store.snapshot().documents()
+    hits = library.store.snapshot().document_chunks([paged.document_id, plain.document_id])
     assert next((hit.page, hit.text[:7]) for hit in hits if hit.source.endswith("a.paged")) == (1, "the cat")
     assert {hit.page for hit in hits if hit.source.endswith("a.paged") and hit.start > 40} == {4}
     assert [hit.place()["page"] for hit in hits if hit.source.endswith("b.txt")] == [None]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from migration_worker import CHANGES, stop_before
-from support import PROJECT, publish_document, run_python, write_tiny_checkpoint
+from support import PROJECT, prepared, publish_document, retrieve, run_python, search, write_tiny_checkpoint
 
 from ingest import reembed as module
 from ingest.reembed import Reembedding, reembed
-from ingest.synchronize import prepare_store, sync
+from ingest.synchronize import sync_walk
 from ingest.walk import walk
 from rag.encoder.encoder import load_encoder
 from rag.int8.quantization import quantize_query
-from rag.retrieve.retriever import Retriever
 from sql.base.errors import RagError, StoreBusy, UsageError
 from sql.base.settings import Settings
 from sql.engine.client import Client
@@ -60,15 +59,15 @@ class Place:
         }.items():
             (folder / "docs" / name).write_text(text)
         with Store.open(str(self.store), write=True) as store:
-            encoder, scheme = prepare_store(store, self.settings, self.small)
-            sync(store, encoder, walk([str(folder / "docs")]), scheme, language="en")
+            library = prepared(store, self.settings, self.small, "en")
+            sync_walk(library, walk([str(folder / "docs")]))
 
     def run(self, model: str | None = None, **named: object) -> Reembedding:
         return reembed(self.settings, model or self.large, str(self.store), **named)  # type: ignore[arg-type]
 
     def documents(self, store: Path | None = None) -> dict[str, tuple[int, int]]:
         with Store.open(str(store or self.store)) as opened:
-            return {one.source: (one.generation, one.chunk_count) for one in opened.documents()}
+            return {one.source: (one.generation, one.chunk_count) for one in opened.snapshot().documents()}
 
     def dimensions(self, store: Path | None = None) -> int:
         with Store.open(str(store or self.store)) as opened:
@@ -77,11 +76,11 @@ class Place:
             return collection.encoder.dimensions
 
     def found(
-        self, model: str, store: Path | None = None, mode: str = "vector"
+        self, model: str, store: Path | None = None, ranking: str = "vector"
     ) -> list[tuple[str, int, int, str, float]]:
         with Store.open(str(store or self.store)) as opened:
             encoder = load_encoder(self.settings, model)
-            hits = Retriever(opened, encoder).retrieve("the cat", 9, mode=mode)
+            hits = retrieve(opened, "the cat", 9, encoder, ranking=ranking, vector=encoder.encode_query("the cat"))
             return [(hit.source, hit.start, hit.end, hit.text, hit.score) for hit in hits]
 
 
@@ -107,7 +106,7 @@ def test_every_document_is_embedded_by_the_new_model_under_its_own_generation(pl
     assert place.dimensions() == 12
     assert not place.next.exists()
     with Store.open(str(place.store)) as store:
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_model(
@@ -115,18 +114,18 @@ def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_mod
 ) -> None:
     place.run()
     with Store.open(str(tmp_path / "fresh"), write=True) as store:
-        encoder, scheme = prepare_store(store, place.settings, place.large)
-        sync(store, encoder, walk([str(place.folder / "docs")]), scheme, language="en")
-    for mode in ("vector", "bm25", "hybrid"):
-        assert place.found(place.large, mode=mode) == place.found(place.large, tmp_path / "fresh", mode)
+        library = prepared(store, place.settings, place.large, "en")
+        sync_walk(library, walk([str(place.folder / "docs")]))
+    for ranking in ("vector", "words", "hybrid"):
+        assert place.found(place.large, ranking=ranking) == place.found(place.large, tmp_path / "fresh", ranking)
 
 
 def test_chunks_whose_floats_are_kept_keep_those_of_the_new_model(place: Place, tmp_path: Path) -> None:
     places = "SELECT generation, chunk_index, length(vector) FROM float_references ORDER BY ALL"
     place.store = tmp_path / "with floats"
     with Store.open(str(place.store), write=True) as store:
-        encoder, scheme = prepare_store(store, place.settings, place.small)
-        sync(store, encoder, walk([str(place.folder / "docs")]), scheme, language="en", keep_floats=1)
+        library = prepared(store, place.settings, place.small, "en")
+        sync_walk(library, walk([str(place.folder / "docs")]), keep_floats=1)
         before = store.client.text(places, "TSV").split()
     place.run()
     with Store.open(str(place.store)) as store:
@@ -145,8 +144,8 @@ def test_a_document_whose_file_is_gone_is_embedded_from_its_stored_text(place: P
 def test_the_store_goes_on_taking_documents_after_the_switch(place: Place) -> None:
     place.run()
     with Store.open(str(place.store), write=True) as store:
-        encoder, scheme = prepare_store(store, place.settings, place.large)
-        summary = sync(store, encoder, walk([str(place.folder / "docs")]), scheme)
+        library = prepared(store, place.settings, place.large, "en")
+        summary = sync_walk(library, walk([str(place.folder / "docs")]))
         assert (summary.unchanged, summary.indexed) == (3, 0)
 
 
@@ -169,10 +168,10 @@ def test_another_place_is_filled_and_the_store_left_alone(place: Place, tmp_path
 def test_shared_ranges_are_fitted_anew(place: Place) -> None:
     place.run(quantizer={"granularity": "dimension"})
     with Store.open(str(place.store)) as store:
-        calibration = store.calibration(store.epoch())
+        calibration = store.snapshot(store.epoch()).calibration()
         assert calibration is not None
         assert len(calibration.scale) == 12
-        assert store.search(quantize_query(calibration.scale), 3)
+        assert search(store, quantize_query(calibration.scale), 3)
 
 
 def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +183,9 @@ def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest
         if not rounds:
             with Store.open(str(place.store), write=True) as store:
                 publish_document(store, "late", ["the late dog"])
-                store.publish([], [one for one in store.documents() if one.source.endswith("dogs.txt")])
+                store.writer.publish(
+                    [], [one for one in store.snapshot().documents() if one.source.endswith("dogs.txt")]
+                )
         rounds.append(copied)
         return copied
 
@@ -209,7 +210,7 @@ def test_questions_are_answered_from_the_old_vectors_until_the_new_ones_are_whol
         answers.append(place.found(place.small))
         change_places(self)
 
-    monkeypatch.setattr("sql.upkeep.tend.ROWS_AT_ONCE", 1)  # a batch for each document
+    monkeypatch.setattr("sql.store.rows.ROWS_AT_ONCE", 1)  # a batch for each document
     monkeypatch.setattr(module.Reembedder, "copy", ask_and_copy)
     monkeypatch.setattr(module.Reembedder, "change_places", ask_and_change)
     place.run()

@@ -11,13 +11,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PROJECT, hash_encoder, open_store, run_python, visible_texts, write_tiny_checkpoint
+from support import PROJECT, hash_encoder, open_store, run_python, sync_with, visible_texts, write_tiny_checkpoint
 
 from ingest.ray import add_up
 from ingest.shard import Shard, parse_shard, take_shard
-from ingest.synchronize import Summary, sync
+from ingest.synchronize import Summary
 from ingest.walk import LeftOut, walk
-from rag.int8.quantization import ASYMMETRIC
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -66,17 +65,16 @@ def test_runs_over_the_parts_make_the_store_of_one_run_and_delete_in_their_own_p
     encoder, _ = hash_encoder(tokenizer)
     with open_store(location) as store:
         for number in (1, 2, 3):
-            sync(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3)), ASYMMETRIC)
+            sync_with(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3)))
         assert len(visible_texts(store)) == 40
         for path in folder.glob("*/*.txt"):
             path.unlink()
         deleted = [
-            sync(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3)), ASYMMETRIC).deleted
-            for number in (1, 2, 3)
+            sync_with(store, encoder, take_shard(walk([str(folder)]), Shard(number, 3))).deleted for number in (1, 2, 3)
         ]
         assert sum(deleted) == 40
         assert min(deleted) > 0
-        assert store.documents() == []
+        assert store.snapshot().documents() == []
 
 
 def test_processes_ingest_their_parts_side_by_side_into_one_server(
@@ -115,7 +113,7 @@ def test_processes_ingest_their_parts_side_by_side_into_one_server(
     assert sum(summary["indexed"] for summary in summaries) == 39
     with open_store_as_reader(dsn) as store:
         assert len(visible_texts(store)) == 40
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 def open_store_as_reader(dsn: str) -> Store:
@@ -164,4 +162,4 @@ def test_workers_of_ray_make_the_store_of_one_run(
     assert (summary["files"], summary["indexed"], summary["unchanged"], len(summary["skipped"])) == (40, 39, 1, 1)
     with open_store_as_reader(dsn) as store:
         assert len(visible_texts(store)) == 40
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []

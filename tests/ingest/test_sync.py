@@ -23,6 +23,7 @@ from support import (
     publish_document,
     run_python,
     source_document,
+    sync_with,
     tiny_config,
     visible_texts,
     write_tiny_checkpoint,
@@ -30,10 +31,10 @@ from support import (
 
 import ingest.command_line
 from ingest.readers import file_bytes
-from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline, sync
 from ingest.walk import FoundFile, Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
-from rag.int8.quantization import ASYMMETRIC
+from rag.index.indexer import Indexer
+from rag.index.pipeline import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline
 from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
 from sql.base.paths import printable
 from sql.base.terminal import run_command
@@ -115,7 +116,7 @@ def test_two_files_of_equal_content_are_two_documents(library: Library) -> None:
     library.write("b.txt", "the cat")
     library.sync()
     assert library.names() == ["a.txt", "b.txt"]
-    assert library.store.chunk_count() == 2
+    assert library.store.snapshot().chunk_count() == 2
 
 
 # What is gone
@@ -194,7 +195,7 @@ def test_a_path_too_long_for_the_system_is_a_failure_and_keeps_the_documents_bel
     summary = library.sync()
     assert counts(summary) == (1, 1, 0, 0, 1)
     assert summary.failed[0].reason == "File name too long"
-    assert [document.path for document in library.store.documents()] == [str(library.folder / "a.txt"), deep]
+    assert [document.path for document in library.store.snapshot().documents()] == [str(library.folder / "a.txt"), deep]
 
 
 def test_documents_below_a_folder_that_could_not_be_read_are_not_covered() -> None:
@@ -295,7 +296,7 @@ def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(libr
         "self.txt",
         "dangling.txt",
     }
-    assert CANARY not in " ".join(text for _, text in library.store.chunk_texts())
+    assert CANARY not in " ".join(text for _, text in library.store.snapshot().chunk_texts())
     for table in ("chunks", "manifest", "texts"):
         assert CANARY.encode() not in library.store.client.text(f"SELECT * FROM {table}", "TSV")
 
@@ -323,7 +324,7 @@ def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
     shutil.move(part, tmp_path / "aside")
     part.symlink_to(outside / swapped)
     encoder, _ = hash_encoder(library.tokenizer)
-    summary = sync(library.store, encoder, found, ASYMMETRIC)
+    summary = sync_with(library.store, encoder, found)
     failed = {Path(one.path).name: one.reason for one in summary.failed}
     assert list(failed) == (["b.txt", "a.txt"] if swapped == "." else ["a.txt"])
     name = library.folder.name if swapped == "." else Path(swapped).name
@@ -342,7 +343,7 @@ def test_a_file_below_a_folder_that_became_a_link_keeps_its_last_version(library
     (tmp_path / "aside" / "a.txt").write_text(CANARY)
     (library.folder / "sub").symlink_to(tmp_path / "aside")
     encoder, _ = hash_encoder(library.tokenizer)
-    assert counts(sync(library.store, encoder, found, ASYMMETRIC)) == (1, 0, 0, 0, 1)
+    assert counts(sync_with(library.store, encoder, found)) == (1, 0, 0, 0, 1)
     assert library.text("sub/a.txt") == "the cat"
 
 
@@ -395,11 +396,11 @@ def test_one_folder_in_several_spellings_is_read_once(library: Library, monkeypa
     monkeypatch.chdir(library.folder)
     summary = library.sync("sub", "./sub/", "sub/a.txt", library.folder / "sub", "sub/../sub")
     assert counts(summary) == (1, 1, 0, 0, 0)
-    assert [document.source for document in library.store.documents()] == ["sub/a.txt"]
+    assert [document.source for document in library.store.snapshot().documents()] == ["sub/a.txt"]
     for spelling in ("./sub", "sub//", ".", library.folder):
         assert counts(library.sync(spelling)) == (1, 0, 1, 0, 0)
         assert library.kernel.calls == 0
-    assert [document.source for document in library.store.documents()] == ["sub/a.txt"]
+    assert [document.source for document in library.store.snapshot().documents()] == ["sub/a.txt"]
 
 
 def test_the_source_is_the_path_as_it_was_given(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,17 +464,17 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
         library.write(f"{number:03}.txt", f"the cat {number}")
     with pytest.raises(KeyboardInterrupt) as interrupted:
         library.sync(batches_left=1)  # of the first window, whose texts are short
-    published = len(library.store.documents())
+    published = len(library.store.snapshot().documents())
     assert published == LEAST_CHUNKS_PER_WINDOW
     assert str(interrupted.value) == (
         f"{published} of {files} files are in the store, and the same command goes on from there"
     )
-    assert library.store.damaged_documents() == []
+    assert library.store.snapshot().damaged_documents() == []
     library.reopen()
     assert counts(library.sync()) == (files, files - published, published, 0, 0)
     assert library.kernel.texts == files - published
-    assert len(library.names()) == library.store.chunk_count() == files
-    assert library.store.damaged_documents() == []
+    assert len(library.names()) == library.store.snapshot().chunk_count() == files
+    assert library.store.snapshot().damaged_documents() == []
 
 
 def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(library: Library) -> None:
@@ -482,10 +483,10 @@ def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(librar
     with pytest.raises(KeyboardInterrupt, match="0 of 1 files are in the store"):
         library.sync(batches_left=1 - (-LEAST_CHUNKS_PER_WINDOW // (TOKENS_PER_BATCH // 176)))  # 176 tokens, padded
     assert library.kernel.texts > LEAST_CHUNKS_PER_WINDOW
-    assert library.store.documents() == []
+    assert library.store.snapshot().documents() == []
     library.sync()
     assert library.names() == ["long.txt"]
-    assert library.store.chunk_count() > LEAST_CHUNKS_PER_WINDOW
+    assert library.store.snapshot().chunk_count() > LEAST_CHUNKS_PER_WINDOW
 
 
 # How far it is
@@ -531,7 +532,7 @@ class Listener:
         self.content_bytes += content_bytes
         self.chunks += chunks
         if files:
-            assert self.files == len(self.store.documents())
+            assert self.files == len(self.store.snapshot().documents())
         self.waited = max(self.waited, self.chunks - self.files)
 
 
@@ -540,7 +541,7 @@ def pipeline_of(library: Library, seconds: float) -> tuple[Pipeline, Listener, H
     hands, heard = Hands(), Listener(library.store)
     kernel = SlowKernel(DIMENSIONS, hands=hands, seconds=seconds)
     encoder = Encoder(tiny_config(library.tokenizer), library.tokenizer, lambda: kernel)
-    return Pipeline(library.store, encoder, ASYMMETRIC, heard, clock=hands), heard, hands
+    return Pipeline(Indexer(library.store, encoder.identity), encoder, heard, clock=hands), heard, hands
 
 
 def add(pipeline: Pipeline, first: int, count: int) -> None:
@@ -556,7 +557,7 @@ def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(li
     assert heard.files == pipeline.published == 3 * LEAST_CHUNKS_PER_WINDOW
     assert heard.waited == LEAST_CHUNKS_PER_WINDOW
     pipeline.finish()
-    assert heard.files == heard.chunks == len(library.store.documents()) == 3 * LEAST_CHUNKS_PER_WINDOW + 10
+    assert heard.files == heard.chunks == len(library.store.snapshot().documents()) == 3 * LEAST_CHUNKS_PER_WINDOW + 10
     assert heard.content_bytes == sum(len(f"the cat {number}") for number in range(heard.files))
 
 
@@ -749,7 +750,7 @@ def test_the_exit_code_is_4_when_a_file_failed_and_the_others_are_stored(command
     assert "1 indexed" in out
     assert err.startswith(f"failed {tmp_path}/docs/b.txt: ")
     with Store.open(command.store) as store:
-        assert [document.source for document in store.documents()] == [str(tmp_path / "docs" / "a.txt")]
+        assert [document.source for document in store.snapshot().documents()] == [str(tmp_path / "docs" / "a.txt")]
 
 
 def test_names_cannot_send_escapes_to_the_terminal(command: Command, tmp_path: Path) -> None:

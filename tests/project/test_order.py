@@ -38,15 +38,9 @@ LONGEST_FILE = 600  # lines
 REASON = "Long because"  # how a line of a longer file's docstring begins
 
 # What does not keep to the rules yet. A test fails for what is not listed here and for what need not be listed any more.
-UPWARD = {
-    ("sql.store.store", "sql.upkeep.tend"),
-    ("sql.store.migrate", "sql.upkeep.tend"),
-}
-IN_CIRCLES = {"sql.store", "sql.store.store", "sql.store.migrate", "sql.upkeep.tend"}
-TOO_LONG = {
-    "sql/store/store.py",
-    "rag/langchain/vector_store.py",
-}
+UPWARD: set[tuple[str, str]] = set()
+IN_CIRCLES: set[str] = set()
+TOO_LONG: set[str] = set()
 
 
 def module_name(path: Path) -> str:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import hash_encoder
+from support import hash_encoder, search, sync_with
 
 from ingest.readers import front_matter, read_documents
 from ingest.readers.front_matter import front_matter_end, read_front_matter
 from ingest.readers.markdown import markdown_blocks
-from ingest.synchronize import sync
 from ingest.walk import walk
-from rag.int8.quantization import ASYMMETRIC
 from sql.records import metadata
 from sql.records.metadata import freeze_metadata
 from sql.search import filters
@@ -272,11 +270,11 @@ def test_front_matter_can_be_filtered_by_after_an_ingest(tmp_path: Path, tokeniz
     encoder, _ = hash_encoder(tokenizer)
     with Store.open(str(tmp_path / "store"), write=True) as store:
         store.prepare(encoder.identity, "asymmetric int8 per vector")
-        sync(store, encoder, walk([str(docs)]), ASYMMETRIC)
+        sync_with(store, encoder, walk([str(docs)]))
         from rag.int8.quantization import quantize_query
 
         query = quantize_query(encoder.encode_query("cat"))
-        hits = store.search(query, 10, filter={"year": {"$gte": 2020}, "tags": "kiln"})
+        hits = search(store, query, 10, filter={"year": {"$gte": 2020}, "tags": "kiln"})
     assert {hit.title for hit in hits} == {"new"} or {hit.source.rsplit("/", 1)[-1] for hit in hits} == {"new.md"}
     assert dict(hits[0].metadata) == {"year": 2024, "tags": ("kiln", "new")}
 
@@ -289,7 +287,7 @@ def test_an_ingest_remarks_upon_front_matter_that_is_not_whole(tmp_path: Path, t
     encoder, _ = hash_encoder(tokenizer)
     with Store.open(str(tmp_path / "store"), write=True) as store:
         store.prepare(encoder.identity, "asymmetric int8 per vector")
-        summary = sync(store, encoder, walk([str(tmp_path / "docs")]), ASYMMETRIC)
+        summary = sync_with(store, encoder, walk([str(tmp_path / "docs")]))
     assert summary.indexed == 13
     assert summary.notes[0].endswith(
         "00.md, front matter: cannot be read as a whole (line 4: did not find expected ',' or ']'); tags: [b is left out"

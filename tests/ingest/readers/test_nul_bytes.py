@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support import hash_encoder
+from support import hash_encoder, search, sync_with
 
-from ingest.synchronize import sync
 from ingest.walk import walk
-from rag.int8.quantization import ASYMMETRIC, quantize_query
+from rag.int8.quantization import quantize_query
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -27,11 +26,11 @@ def test_what_is_cited_of_a_text_with_nuls_is_what_the_file_holds(tmp_path: Path
     encoder, _ = hash_encoder(tokenizer)
     with Store.open(str(tmp_path / "store"), write=True) as store:
         store.prepare(encoder.identity, "asymmetric int8 per vector")
-        summary = sync(store, encoder, walk([str(tmp_path / "docs")]), ASYMMETRIC)
+        summary = sync_with(store, encoder, walk([str(tmp_path / "docs")]))
         query = quantize_query(encoder.encode_query("kiln"))
-        hits = store.search(query, 100)
-        filtered = store.search(query, 100, filter={"by": "Ada \0 Lovelace"})
-        again = sync(store, encoder, walk([str(tmp_path / "docs")]), ASYMMETRIC)
+        hits = search(store, query, 100)
+        filtered = search(store, query, 100, filter={"by": "Ada \0 Lovelace"})
+        again = sync_with(store, encoder, walk([str(tmp_path / "docs")]))
     assert (summary.indexed, summary.failed, again.unchanged) == (2, [], 2)
     exported = sorted((hit for hit in hits if hit.source.endswith("export.txt")), key=lambda hit: hit.start)
     assert len(exported) > 1

@@ -22,7 +22,7 @@ from rag.answer.answer import (
 )
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
-from rag.retrieve.retriever import Rarities
+from rag.retrieve.words import Rarities
 from rag.text.identifiers import folded, identifiers
 from sql.base.settings import Settings
 from sql.records import Hit, Lead, Outline, Section

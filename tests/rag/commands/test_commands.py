@@ -105,7 +105,7 @@ def test_a_question_that_nothing_answers_ends_with_3(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("arguments", [["ask", "Why?"], ["search", "why"], ["search", "why", "--mode", "bm25"]])
+@pytest.mark.parametrize("arguments", [["ask", "Why?"], ["search", "why"], ["search", "why", "--ranking", "words"]])
 def test_a_store_without_documents_is_called_empty(tmp_path: Path, cache: Path, arguments: list[str]) -> None:
     desk = Desk(tmp_path, cache)
     (tmp_path / "empty").mkdir()
@@ -128,8 +128,8 @@ def test_search_gives_the_nearest_chunks_in_order(desk: Desk) -> None:
 
 def test_every_mode_finds_chunks_and_says_what_their_scores_are(desk: Desk) -> None:
     found = {
-        mode: desk.json("rag", "search", "forty thousand bees", "--mode", mode)["hits"]
-        for mode in ("vector", "bm25", "hybrid")
+        mode: desk.json("rag", "search", "forty thousand bees", "--ranking", mode)["hits"]
+        for mode in ("vector", "words", "hybrid")
     }
     (vector, *_), (words,), (both, *_) = found.values()  # only one chunk holds a word of the question
     assert vector["source"] == words["source"] == both["source"] == "docs/page.html"
@@ -140,22 +140,22 @@ def test_every_mode_finds_chunks_and_says_what_their_scores_are(desk: Desk) -> N
 
 
 def test_words_that_no_document_holds_are_found_by_no_word(desk: Desk) -> None:
-    assert desk.run("rag", "search", "xylophone", "--mode", "bm25").returncode == 3
+    assert desk.run("rag", "search", "xylophone", "--ranking", "words").returncode == 3
     assert (
         desk.json("rag", "search", "xylophone")["hits"]
-        == desk.json("rag", "search", "xylophone", "--mode", "vector")["hits"]
+        == desk.json("rag", "search", "xylophone", "--ranking", "vector")["hits"]
     )
 
 
 @pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
 def test_every_mode_answers(desk: Desk, mode: str) -> None:
-    answer = desk.json("rag", "ask", "How many bees does a hive hold in June?", "--mode", mode)
+    answer = desk.json("rag", "ask", "How many bees does a hive hold in June?", "--ranking", mode)
     assert answer["answer"] == "A hive holds forty thousand bees in June. [1]"
 
 
 @pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
 def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk, mode: str) -> None:
-    shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--mode", mode, "--show-sql", "--json")
+    shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--ranking", mode, "--show-sql", "--json")
     (hit,) = json.loads(shown.stdout)["hits"]
     epoch, *_, search = shown.stderr.strip().split("\n\n")
     assert desk.run("sql", epoch).stdout.split() == ["epoch", "1"]

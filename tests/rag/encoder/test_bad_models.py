@@ -15,12 +15,12 @@ from safetensors.numpy import load_file, save_file
 from support import write_tiny_checkpoint
 
 from ingest.command_line import command as ingest_command
-from rag.commands.ask import LONGEST_QUESTION
 from rag.commands.command_line import command as rag_command
 from rag.encoder.checkpoint import Checkpoint, read_checkpoint, read_header
 from rag.encoder.convert import quantize_model
 from rag.encoder.distilbert import float_shapes
 from rag.encoder.weights import FloatModel
+from rag.library import LONGEST_QUESTION
 from sql.base.errors import ModelError
 from sql.base.terminal import run_command
 

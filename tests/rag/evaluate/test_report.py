@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from models import save_distilbert
-from support import write_tiny_checkpoint
+from support import search, write_tiny_checkpoint
 
 from ingest.corpus import index_corpus
-from ingest.synchronize import prepare_store
+from ingest.synchronize import prepare
 from rag.commands.command_line import command
 from rag.encoder.encoder import load_float_encoder
 from rag.evaluate.beir import read_corpus, read_queries
 from rag.evaluate.metrics import ndcg
 from rag.evaluate.report import Judged, Qualities, Question, Rankings, graded, recall, report_losses, without
 from rag.int8.quantization import dequantize, quantize_query
+from rag.library import Library
 from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, RagError, StoreError, UsageError
 from sql.base.settings import GRANULARITIES, Settings
 from sql.base.terminal import run_command
@@ -87,7 +88,7 @@ def searched_ndcg(store: Store, encoder: Encoder, evaluation: Path) -> float:
     """nDCG@10 as the store searches."""
     values = []
     for query in read_queries(evaluation):
-        hits = store.search(quantize_query(encoder.encode_query(query.text)), DOCUMENTS)
+        hits = search(store, quantize_query(encoder.encode_query(query.text)), DOCUMENTS)
         values.append(ndcg([hit.source for hit in hits], QRELS[query.id], 10))
     return sum(values) / len(values)
 
@@ -121,10 +122,11 @@ def measured(
 ) -> Measured:
     """A store of each granularity, measured and closed again."""
     with Store.open(str(tmp_path_factory.mktemp("store")), write=True) as store:
-        encoder, scheme = prepare_store(store, settings, model, granularity=request.param)
-        index_corpus(store, encoder, evaluation, read_corpus(evaluation), scheme, keep_floats=1)
+        library = Library(store, settings=settings, model=model)
+        encoder = prepare(library, granularity=request.param)
+        index_corpus(library, evaluation, read_corpus(evaluation), keep_floats=1)
         floats = load_float_encoder(settings, encoder)
-        calibration = store.calibration(store.epoch())
+        calibration = store.snapshot(store.epoch()).calibration()
         return Measured(
             report_losses(store, encoder, lambda: floats, judgements(evaluation)),
             report_losses(store, encoder, lambda: floats),
@@ -139,13 +141,13 @@ def measured(
 
 def stored_losses(store: Store, encoder: Encoder) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cosine of each stored vector with its float32 vector, and its error in proportion to the length, in NumPy."""
-    texts = dict(store.chunk_texts())
+    texts = dict(store.snapshot().chunk_texts())
     sql = "SELECT source, codes, scale, zero_point FROM live_chunks(epoch = 1) ORDER BY source"
     rows = [json.loads(line) for line in store.client.text(sql, "JSONEachRow").splitlines()]
     vectors = encoder.encode_documents([texts[row["source"]] for row in rows])
     widths = np.array([[row["scale"]] for row in rows], dtype=np.float32)
     zeros = np.array([[row["zero_point"]] for row in rows])
-    calibration = store.calibration(store.epoch())
+    calibration = store.snapshot(store.epoch()).calibration()
     if calibration is not None and calibration.per_dimension:
         widths, zeros = calibration.scale[None], calibration.zero_point[None]
     restored = dequantize([row["codes"] for row in rows], widths, zeros).astype(np.float64)
@@ -216,10 +218,11 @@ def test_what_saturates_is_found_in_the_stored_table(
     tmp_path: Path, settings: Settings, model: str, evaluation: Path
 ) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        encoder, scheme = prepare_store(store, settings, model, granularity="dimension", ranges="percentile")
+        library = Library(store, settings=settings, model=model)
+        encoder = prepare(library, granularity="dimension", ranges="percentile")
         documents = list(read_corpus(evaluation))
-        index_corpus(store, encoder, evaluation, documents[:3], scheme, keep_floats=1)  # too few to fit ranges on
-        index_corpus(store, encoder, evaluation, documents, scheme, keep_floats=1)
+        index_corpus(library, evaluation, documents[:3], keep_floats=1)  # too few to fit ranges on
+        index_corpus(library, evaluation, documents, keep_floats=1)
         share = report_losses(store, encoder, no_floats)["vectors"]["saturated_share"]
     assert 0.2 < share < 0.8
 
@@ -228,8 +231,9 @@ def test_a_store_without_float_vectors_is_told_how_to_get_them(
     tmp_path: Path, settings: Settings, model: str, evaluation: Path
 ) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        encoder, scheme = prepare_store(store, settings, model)
-        index_corpus(store, encoder, evaluation, read_corpus(evaluation), scheme)
+        library = Library(store, settings=settings, model=model)
+        encoder = prepare(library)
+        index_corpus(library, evaluation, read_corpus(evaluation))
         with pytest.raises(StoreError, match=r"keeps no float32 vectors .* --keep-floats .*, or give --eval"):
             report_losses(store, encoder, no_floats)
 
@@ -238,8 +242,9 @@ def test_judged_queries_need_every_float_vector(
     tmp_path: Path, settings: Settings, model: str, evaluation: Path
 ) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        encoder, scheme = prepare_store(store, settings, model)
-        index_corpus(store, encoder, evaluation, read_corpus(evaluation), scheme, keep_floats=3)
+        library = Library(store, settings=settings, model=model)
+        encoder = prepare(library)
+        index_corpus(library, evaluation, read_corpus(evaluation), keep_floats=3)
         with pytest.raises(
             UsageError, match=rf"need the float32 vector of every chunk, and \d+ of {DOCUMENTS} were kept"
         ):

@@ -17,14 +17,16 @@ from support import (
     chunks_of,
     hash_encoder,
     identity,
+    search,
     source_document,
+    sync_with,
     visible_texts,
     write_tiny_checkpoint,
 )
 
 from ingest.command_line import command as ingest_command
-from ingest.synchronize import LEAST_CHUNKS_PER_WINDOW, sync
 from ingest.walk import walk
+from rag.index.pipeline import LEAST_CHUNKS_PER_WINDOW
 from rag.index.vector_coder import (
     FEW_VECTORS,
     VectorCoder,
@@ -40,7 +42,8 @@ from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.base.terminal import run_command
 from sql.records import QuantizedVectors, fold_query
 from sql.records.calibration import Calibration, Quantizer
-from sql.store import Draft, Passages, Store
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Draft, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +72,7 @@ def uneven_vectors(rows: int, seed: int = 0, factor: float = 1.0) -> NDArray[np.
 def coder_of(store: Store) -> VectorCoder:
     collection = store.collection()
     assert collection is not None
-    return VectorCoder.for_store(store, collection.encoder, VECTOR_SCHEMES[collection.vector_quantizer.kind])
+    return VectorCoder.for_store(store, collection.encoder)
 
 
 def open_store(folder: Path, quantizer: Quantizer) -> Store:
@@ -79,10 +82,10 @@ def open_store(folder: Path, quantizer: Quantizer) -> Store:
 
 
 def publish(store: Store, name: str, vectors: QuantizedVectors) -> Draft:
-    draft = store.begin(source_document(name))
+    draft = store.writer.begin(source_document(name))
     texts = [f"{name} {row}" for row in range(len(vectors))]
-    store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors))
-    store.publish([draft])
+    store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(texts)], vectors))
+    store.writer.publish([draft])
     return draft
 
 
@@ -211,9 +214,9 @@ def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer
             query = quantize_query(vector)
             expected = scores(query, coded)
             order = sorted(range(len(coded)), key=lambda row: (-expected[row], row))
-            hits = store.search(query, 50)
+            hits = search(store, query, 50)
             assert [(hit.chunk_index, hit.score) for hit in hits] == [(row, expected[row]) for row in order]
-            assert store.search_documents(query, 5) == [("a.txt", expected[order[0]])]
+            assert store.snapshot().search_documents(query, SearchRequest(k=5)) == [("a.txt", expected[order[0]])]
             seen = select(
                 store,
                 f"SELECT chunk_index, score FROM nearest_chunks(epoch = {epoch}, query = {vector.tolist()}) "
@@ -230,7 +233,7 @@ def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer
         assert [np.float32(row["vector"]).tolist() for row in rows] == coded.dequantize().tolist()
         lengths = select(store, f"SELECT norm FROM live_chunks(epoch = {epoch}) ORDER BY chunk_index")
         assert [row["norm"] for row in lengths] == pytest.approx(np.linalg.norm(coded.dequantize(), axis=1), rel=1e-5)
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 @settings(unhurried)
@@ -257,10 +260,10 @@ def test_a_calibration_is_stored_with_its_version_model_method_sample_and_hash(t
     quantizer = Quantizer("asymmetric", "dimension", "percentile")
     with open_store(tmp_path / "store", quantizer) as store:
         stored = coder_of(store).calibrate(uneven_vectors(30))
-        assert store.calibration(store.epoch()) is None  # nothing has been published with it
+        assert store.snapshot(store.epoch()).calibration() is None  # nothing has been published with it
         draft = publish(store, "a.txt", code_vectors(uneven_vectors(3), stored))
         assert draft.calibration == 1
-        found = store.calibration(store.epoch())
+        found = store.snapshot(store.epoch()).calibration()
         (row,) = select(store, "SELECT * FROM calibrations")
     assert isinstance(found, Calibration)
     assert found.row(1) == stored.row(1)
@@ -292,10 +295,10 @@ def test_codes_of_two_calibrations_are_never_visible_together(tmp_path: Path) ->
             publish(store, "b.txt", code_vectors(uneven_vectors(3), newer))
         assert set(visible_texts(store)) == {"a.txt"}
         publish(store, "a.txt", code_vectors(uneven_vectors(4), newer))  # replaces all that was coded with the first
-        used = store.calibration(store.epoch())
+        used = store.snapshot(store.epoch()).calibration()
         assert used is not None
         assert used.version == 2
-        assert store.calibration(1) is not None
+        assert store.snapshot(1).calibration() is not None
         assert len(select(store, "SELECT version FROM calibrations")) == 2
 
 
@@ -305,14 +308,14 @@ def test_a_calibration_of_another_model_is_refused(tmp_path: Path) -> None:
         with pytest.raises(
             StoreMismatch, match=r"fitted on vectors of the weights ffffffff .* holds those of aaaaaaaa"
         ):
-            store.add_calibration(foreign)
+            store.writer.add_calibration(foreign)
         assert select(store, "SELECT version FROM calibrations") == []
         stored = coder_of(store).calibrate(uneven_vectors(30))
         publish(store, "a.txt", code_vectors(uneven_vectors(3), stored))
         store.client.insert("calibrations", {name: [value] for name, value in foreign.row(2).items()})
         store.client.text("INSERT INTO manifest SELECT * REPLACE (9 AS epoch, 2 AS calibration) FROM manifest", None)
         with pytest.raises(StoreMismatch, match="fitted on vectors of the weights ffffffff"):
-            store.search(quantize_query(uneven_vectors(1)[0]), 1)
+            search(store, quantize_query(uneven_vectors(1)[0]), 1)
 
 
 # A run over files
@@ -323,7 +326,7 @@ def run(
 ) -> Summary:
     encoder, _ = hash_encoder(tokenizer, batches_left)
     store.prepare(encoder.identity, quantizer.name)
-    return sync(store, encoder, walk([str(folder)]), ASYMMETRIC, **how)
+    return sync_with(store, encoder, walk([str(folder)]), **how)
 
 
 def write_words(folder: Path, name: str, lines: int) -> None:
@@ -361,10 +364,10 @@ def test_an_empty_folder_fits_nothing_and_the_next_documents_do(tmp_path: Path, 
     (folder / "empty.txt").write_text("")
     with Store.open(str(tmp_path / "store"), write=True) as store:
         assert run(store, tokenizer, folder, quantizer).notes == []
-        assert store.search(quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), 3) == []
+        assert search(store, quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), 3) == []
         write_words(folder, "a", 3)
         assert run(store, tokenizer, folder, quantizer).notes != []
-        assert store.search(quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), 3) != []
+        assert search(store, quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), 3) != []
 
 
 def test_ranges_fitted_again_code_every_document_and_appear_all_at_once(tmp_path: Path, tokenizer: Tokenizer) -> None:
@@ -378,13 +381,13 @@ def test_ranges_fitted_again_code_every_document_and_appear_all_at_once(tmp_path
         again = run(store, tokenizer, folder, quantizer, recalibrate=True)
         assert (again.indexed, store.epoch()) == (2, before + 1)
         assert visible_texts(store) == texts
-        used = store.calibration(store.epoch())
+        used = store.snapshot(store.epoch()).calibration()
         assert used is not None
         assert (used.version, used.sample_count) == (2, again.chunks)
-        old = store.calibration(before)
+        old = store.snapshot(before).calibration()
         assert old is not None
         assert old.version == 1  # a reader that began before still finds what it needs
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_ranges_cannot_be_fitted_again_without_all_documents_or_where_none_are_shared(
@@ -425,11 +428,11 @@ sys.path[:0] = ["tests", "tests/rag/index"]
 from test_calibration import coder_of, open_store, uneven_vectors, source_document, chunks_of
 from rag.index.vector_coder import code_vectors
 from sql.records.calibration import Quantizer
-from sql.store import Passages
+from sql.store import ChunkBatch
 store = open_store(Path(sys.argv[1]), Quantizer("asymmetric", "dimension"))
 calibration = coder_of(store).calibrate(uneven_vectors(30))
 draft = store.begin(source_document("a.txt"))
-store.insert(Passages([(draft, chunk) for chunk in chunks_of(["one", "two"])], code_vectors(uneven_vectors(2), calibration)))
+store.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(["one", "two"])], code_vectors(uneven_vectors(2), calibration)))
 os.kill(os.getpid(), 9)
 """
 
@@ -440,13 +443,13 @@ def test_a_calibration_whose_writer_was_killed_is_whole_and_used_by_the_next_run
     )
     assert killed.returncode == -9, killed.stderr
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        assert store.calibration(store.epoch()) is None
+        assert store.snapshot(store.epoch()).calibration() is None
         assert visible_texts(store) == {}
         again = coder_of(store).calibrate(uneven_vectors(30))
         assert again.version == 1  # the row of the killed writer, whole and fitted alike
         assert len(select(store, "SELECT version FROM calibrations")) == 1
         publish(store, "a.txt", code_vectors(uneven_vectors(2), again))
-        assert len(store.search(quantize_query(uneven_vectors(1)[0]), 5)) == 2
+        assert len(search(store, quantize_query(uneven_vectors(1)[0]), 5)) == 2
 
 
 # Drift
@@ -502,8 +505,8 @@ def test_floats_are_kept_of_one_chunk_in_n_and_go_with_their_document(tmp_path: 
             for row in rows:
                 restored = row["scale"] * (np.array(row["codes"]) - row["zero_point"])
                 assert np.abs(restored - row["vector"]).max() <= row["scale"] * 0.501
-            store.publish([], store.documents())
-            store.collect_garbage(grace_seconds=0)
+            store.writer.publish([], store.snapshot().documents())
+            store.garbage.collect_unseen(grace_seconds=0)
             assert select(store, sql) == [{"kept": 0}]
 
 

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from migration_worker import CHANGES, stop_before
-from support import QUANTIZER, draft_document, identity
+from support import QUANTIZER, draft_document, identity, retrieve
 
 from rag.index.word_index import REMOVING, add_words
-from rag.retrieve.retriever import Retriever
 from rag.text.analyser import ANALYSER
 from sql.base.errors import StoreMismatch
 from sql.engine.client import Client
@@ -35,11 +34,11 @@ def write_old_store(location: str) -> None:
         store.prepare(identity(), QUANTIZER, OLD)
         for path, texts in TEXTS.items():
             draft = draft_document(store, path, texts, words=[ChunkWords("", {"old": 1, "kilns": 1}) for _ in texts])
-            store.publish([draft])
+            store.writer.publish([draft])
 
 
 def kilns(store: Store) -> list[tuple[str, int]]:
-    return sorted((hit.source, hit.chunk_index) for hit in Retriever(store, None).retrieve("kiln", 9, mode="bm25"))
+    return sorted((hit.source, hit.chunk_index) for hit in retrieve(store, "kiln", 9, ranking="words"))
 
 
 ALL = [("kiln", 0), ("kiln", 1), ("list", 0)]
@@ -47,8 +46,8 @@ ALL = [("kiln", 0), ("kiln", 1), ("list", 0)]
 
 def assert_made_anew(store: Store) -> None:
     assert kilns(store) == ALL
-    assert store.term_frequencies(["old"], store.epoch()) == {}
-    assert store.damaged_documents() == []
+    assert store.snapshot(store.epoch()).term_frequencies(["old"]) == {}
+    assert store.snapshot().damaged_documents() == []
     assert store.client.text("SELECT count() FROM lengths", "TSV") == b"3\n"
 
 
@@ -120,21 +119,20 @@ def test_a_reader_is_refused_from_the_first_change_on_and_let_in_after_the_last(
     write_old_store(str(tmp_path / "store"))
     with Store.open(str(tmp_path / "store"), write=True) as store:
         add_words(store)
-        reader = Retriever(store, None)
-        assert len(reader.retrieve("kiln", 9, mode="bm25")) == 3
+        assert len(retrieve(store, "kiln", 9, ranking="words")) == 3
         # Another process makes words anew, and this one reads at a later epoch.
         Store(store.client).revise(analyser=REMOVING)
-        store.publish([draft_document(store, "more", ["more"], language="en")])
+        store.writer.publish([draft_document(store, "more", ["more"], language="en")])
         with pytest.raises(StoreMismatch, match="removed"):
-            reader.retrieve("kiln", 9, mode="bm25")
+            retrieve(store, "kiln", 9, ranking="words")
         Store(store.client).revise(analyser=ANALYSER)
-        assert len(reader.retrieve("kiln", 9, mode="bm25")) == 3
+        assert len(retrieve(store, "kiln", 9, ranking="words")) == 3
 
 
 def test_generations_that_only_old_readers_see_lose_their_words_too(tmp_path: Path) -> None:
     write_old_store(str(tmp_path / "store"))
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        store.publish([draft_document(store, "kiln", ["A kiln"], words=[ChunkWords("", {"old": 1})])])
+        store.writer.publish([draft_document(store, "kiln", ["A kiln"], words=[ChunkWords("", {"old": 1})])])
         add_words(store)
         rows = store.client.query(Statement("word_generations"))
         assert len(rows) == 2

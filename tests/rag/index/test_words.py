@@ -9,27 +9,31 @@ from typing import TYPE_CHECKING
 import bm25s
 import numpy as np
 import pytest
-from support import QUANTIZER, chunks_of, draft_document, hash_encoder, open_store, source_document
+from support import QUANTIZER, chunks_of, draft_document, hash_encoder, open_store, search, source_document
 
 import rag.retrieve.retriever
+import rag.retrieve.words
 import sql.search.search
 from rag.int8.quantization import quantize_query, quantize_vectors
-from rag.retrieve.retriever import (
+from rag.library import Library
+from rag.retrieve.retriever import VECTOR_SHARE, Retriever, fuse_ranks, pieces_per_word
+from rag.retrieve.words import (
     COMPOUND_WEIGHT,
     OTHER_LANGUAGE_WEIGHT,
-    VECTOR_SHARE,
-    Retriever,
-    fuse_ranks,
-    pieces_per_word,
+    question_language,
+    question_languages,
     rarity,
+    weighed_words,
 )
 from rag.text.analyser import ANALYSER, analyse, chunk_words
 from sql.base.errors import StoreError, StoreMismatch, UsageError
 from sql.engine.statements import Statement
 from sql.records import Chunk, ChunkWords, TextStatistics, WordQuery
+from sql.search.request import SearchRequest
 from sql.search.words import K1, B, words_checksum
-from sql.store import Passages, Store
-from sql.upkeep.tend import tend_cells
+from sql.store import ChunkBatch, Store
+from sql.store.snapshot import unwatched
+from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,17 +62,21 @@ class Shelf:
 
     def publish(self, path: str, texts: Sequence[str], language: str = "en") -> int:
         """A whole document; its vectors are those of the encoder."""
-        draft = self.store.begin(source_document(path))
+        draft = self.store.writer.begin(source_document(path))
         chunks = [Chunk(number, text, 0, len(text), 1, 0, "", 1) for number, text in enumerate(texts)]
         vectors = quantize_vectors(self.encoder.encode_documents(texts))
         words = [chunk_words(text, language) for text in texts]
-        self.store.insert(Passages([(draft, chunk) for chunk in chunks], vectors, words))
-        return self.store.publish([draft])
+        self.store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks], vectors, words))
+        return self.store.writer.publish([draft])
 
     @property
-    def retriever(self) -> Retriever:
+    def library(self) -> Library:
         """A new one, that remembers nothing."""
-        return Retriever(self.store, self.encoder)
+        return Library(self.store, lambda: self.encoder)
+
+    def word_query(self, question: str) -> WordQuery | None:
+        """What a question asks of the word index."""
+        return weighed_words(self.store.snapshot(), question, "auto", unwatched)
 
 
 @pytest.fixture
@@ -82,7 +90,7 @@ def shelf(tmp_path: Path, tokenizer: Tokenizer) -> Iterator[Shelf]:
 @pytest.fixture
 def full(shelf: Shelf) -> Shelf:
     for path, texts in TEXTS.items():
-        shelf.publish(path, texts)
+        shelf.writer.publish(path, texts)
     return shelf
 
 
@@ -106,7 +114,7 @@ def test_bm25_scores_are_those_of_the_reference(full: Shelf, question: str) -> N
     texts = {(path, number): text for path, some in TEXTS.items() for number, text in enumerate(some)}
     expected = reference_scores([analyse(text, "en") for text in texts.values()], analyse(question, "en"))
     wanted = {place: score for place, score in zip(texts, expected, strict=True) if score > 0}
-    hits = Retriever(full.store, language="en").retrieve(question, 10, mode="bm25")
+    hits = Library(full.store, language="en").search(question, k=10, ranking="words")
     assert dict(zip(places(hits), (hit.score for hit in hits), strict=True)) == pytest.approx(wanted, rel=1e-5)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
 
@@ -116,11 +124,11 @@ def test_bm25_scores_of_a_random_collection_are_those_of_the_reference(shelf: Sh
     words = [f"w{number}" for number in range(60)]
     texts = [" ".join(random.choice(words, random.integers(1, 40), p=zipf(60))) for _ in range(150)]
     for first in range(0, 150, 10):
-        shelf.publish(f"d{first}", texts[first : first + 10], "")
+        shelf.writer.publish(f"d{first}", texts[first : first + 10], "")
     for _ in range(5):
         question = " ".join(random.choice(words, 4))
         expected = reference_scores([text.split() for text in texts], question.split())
-        hits = Retriever(shelf.store, language="none").retrieve(question, 150, mode="bm25")
+        hits = Library(shelf.store, language="none").search(question, k=150, ranking="words")
         found = {int(hit.source[1:]) + hit.chunk_index: hit.score for hit in hits}
         assert [found.get(number, 0.0) for number in range(150)] == pytest.approx(expected, rel=1e-5)
 
@@ -141,7 +149,7 @@ def test_statistics_count_what_can_be_seen_and_nothing_else(full: Shelf) -> None
 
     def kiln() -> tuple[TextStatistics, dict[str, int]]:
         epoch = store.epoch()
-        return store.text_statistics(epoch), store.term_frequencies(["kiln", "oven"], epoch)
+        return store.snapshot(epoch).text_statistics(), store.snapshot(epoch).term_frequencies(["kiln", "oven"])
 
     lengths = {path: sum(len(analyse(text, "en")) for text in texts) for path, texts in TEXTS.items()}
     before = (TextStatistics(5, sum(lengths.values()), ("en",)), {"kiln": 3, "oven": 2})
@@ -149,33 +157,33 @@ def test_statistics_count_what_can_be_seen_and_nothing_else(full: Shelf) -> None
     draft_document(store, "draft", ["kiln oven"], language="en")
     assert kiln() == before  # not published
     first = store.epoch()
-    full.publish("bread", ["Brot backt im Ofen."], "de")
+    full.writer.publish("bread", ["Brot backt im Ofen."], "de")
     after = (TextStatistics(4, lengths["kiln"] + lengths["glaze"] + 3, ("en", "de")), {"kiln": 2})
     assert kiln() == after
-    assert store.text_statistics(first) == before[0]
-    assert store.term_frequencies(["kiln", "oven"], first) == before[1]
-    store.publish([], [document for document in store.documents() if document.source == "kiln"])
+    assert store.snapshot(first).text_statistics() == before[0]
+    assert store.snapshot(first).term_frequencies(["kiln", "oven"]) == before[1]
+    store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "kiln"])
     assert kiln() == (TextStatistics(2, lengths["glaze"] + 3, ("de", "en")), {})
 
 
 def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: Shelf) -> None:
     store = full.store
-    full.publish("kiln", ["Nothing about it."])
-    assert places(full.retriever.retrieve("kiln", 9, mode="bm25")) == [("bread", 1)]
-    store.publish([], [document for document in store.documents() if document.source == "bread"])
-    assert full.retriever.retrieve("kiln", 9, mode="bm25") == []
-    assert store.collect_garbage(grace_seconds=0) == 2
+    full.writer.publish("kiln", ["Nothing about it."])
+    assert places(search(full.library, "kiln", k=9, ranking="words")) == [("bread", 1)]
+    store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "bread"])
+    assert search(full.library, "kiln", k=9, ranking="words") == []
+    assert store.garbage.collect_unseen(grace_seconds=0) == 2
     for table in ("chunks", "lengths", "postings"):
         assert store.client.text(f"SELECT uniqExact(generation) FROM {table}", "TSV") == b"2\n", table
-    assert store.damaged_documents() == []
+    assert store.snapshot().damaged_documents() == []
 
 
 def test_a_search_at_an_epoch_scores_with_the_statistics_of_that_epoch(full: Shelf) -> None:
     epoch = full.store.epoch()
-    before = full.retriever.retrieve("hot kiln", 9, mode="bm25", epoch=epoch)
-    full.publish("more", ["kiln"] * 50)
-    assert full.retriever.retrieve("hot kiln", 9, mode="bm25", epoch=epoch) == before
-    assert full.retriever.retrieve("hot kiln", 9, mode="bm25")[0].score != before[0].score
+    before = search(full.library, "hot kiln", epoch, k=9, ranking="words")
+    full.writer.publish("more", ["kiln"] * 50)
+    assert search(full.library, "hot kiln", epoch, k=9, ranking="words") == before
+    assert search(full.library, "hot kiln", k=9, ranking="words")[0].score != before[0].score
 
 
 # Writing
@@ -192,30 +200,30 @@ def test_words_that_did_not_arrive_whole_publish_nothing(shelf: Shelf) -> None:
         draft = draft_document(store, "kiln", TEXTS["kiln"], language="en")
         store.client.text(damage, None)
         with pytest.raises(StoreError, match=r"kiln: of its \d+ words \d+ arrived in .*; nothing was published"):
-            store.publish([draft])
+            store.writer.publish([draft])
         assert store.epoch() == epoch
 
 
 def test_damage_to_the_words_of_a_published_document_is_found(full: Shelf) -> None:
-    assert full.store.damaged_documents() == []
+    assert full.store.snapshot().damaged_documents() == []
     full.store.client.text("DELETE FROM postings WHERE term = 'silica'", None)
     full.store.client.text("DELETE FROM lengths WHERE chunk_index = 1 AND terms = 5", None)
-    assert "/glaze" in full.store.damaged_documents()
+    assert "/glaze" in full.store.snapshot().damaged_documents()
 
 
 def test_checksums_in_sql_and_in_python_agree_beyond_64_bits(shelf: Shelf) -> None:
     words = ChunkWords("en", {"größe": 2**31, "猫": 3, "x": 1})
-    draft = shelf.store.begin(source_document("big"))
+    draft = shelf.store.writer.begin(source_document("big"))
     chunk = Chunk(2**32 - 2, "x", 0, 1, 1, 0, "", 1)
     vectors = quantize_vectors(shelf.encoder.encode_documents(["x"]))
-    shelf.store.insert(Passages([(draft, chunk)], vectors, [words]))
+    shelf.store.writer.insert(ChunkBatch([(draft, chunk)], vectors, [words]))
     (row,) = shelf.store.client.query(Statement("count_postings", {"generations": [draft.generation]}))
     assert row["checksum_sum"] == words_checksum(words, chunk.index)
 
 
 def test_chunks_and_words_must_come_in_pairs() -> None:
     with pytest.raises(ValueError, match="0 chunks came with the words of 1"):
-        Passages([], quantize_vectors(np.empty((0, 8), dtype=np.float32)), [ChunkWords("", {})])
+        ChunkBatch([], quantize_vectors(np.empty((0, 8), dtype=np.float32)), [ChunkWords("", {})])
     with pytest.raises(ValueError, match="at least once"):
         ChunkWords("", {"a": 0})
     with pytest.raises(ValueError, match="came twice"):
@@ -226,26 +234,26 @@ def test_chunks_and_words_must_come_in_pairs() -> None:
 
 
 def test_a_question_without_a_language_of_its_own_gets_the_most_common_one(shelf: Shelf) -> None:
-    shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
-    shelf.publish("en", ["The panthers play."], "en")
-    statistics = shelf.retriever.statistics(shelf.store.epoch())
+    shelf.writer.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
+    shelf.writer.publish("en", ["The panthers play."], "en")
+    statistics = shelf.store.snapshot().text_statistics()
     questions = {"Panther": "de", "what are the panthers": "en", "Qui sont les panthères dans la ville ?": "de"}
-    assert {text: shelf.retriever.question_language(text, statistics) for text in questions} == questions
-    assert replace(shelf.retriever, language="fr").question_language("Panther", statistics) == "fr"
+    assert {text: question_language(text, statistics, "auto") for text in questions} == questions
+    assert question_language("Panther", statistics, "fr") == "fr"
 
 
 def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) -> None:
-    shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
-    shelf.publish("en", ["The panthers play."], "en")
-    statistics = shelf.retriever.statistics(shelf.store.epoch())
+    shelf.writer.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
+    shelf.writer.publish("en", ["The panthers play."], "en")
+    statistics = shelf.store.snapshot().text_statistics()
     assert statistics.languages == ("de", "en")
     questions = {
         "Panther": ("", ["de", "en"]),
         "what are the panthers": ("en", ["de", "en"]),
         "Qui sont les panthères dans la ville ?": ("fr", ["de", "en"]),
     }
-    assert {text: shelf.retriever.question_languages(text, statistics) for text in questions} == questions
-    assert replace(shelf.retriever, language="fr").question_languages("Panther", statistics) == ("fr", ["fr"])
+    assert {text: question_languages(text, statistics, "auto") for text in questions} == questions
+    assert question_languages("Panther", statistics, "fr") == ("fr", ["fr"])
 
 
 @pytest.mark.parametrize(
@@ -258,21 +266,21 @@ def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
     shelf: Shelf, languages: list[str], question: str
 ) -> None:
     for number, language in enumerate(languages):
-        shelf.publish(str(number), [f"deliveries: monday {number}"], language)
-        shelf.publish(f"other {number}", [f"kiln shelf {number}"], language)
+        shelf.writer.publish(str(number), [f"deliveries: monday {number}"], language)
+        shelf.writer.publish(f"other {number}", [f"kiln shelf {number}"], language)
     for question in ("deliveries", "When are the deliveries?", "DELIVERIES", "Wann sind die deliveries?"):
-        found = {hit.source for hit in shelf.retriever.retrieve(question, 99, mode="bm25")}
+        found = {hit.source for hit in search(shelf.library, question, k=99, ranking="words")}
         assert found == {str(number) for number in range(len(languages))}, question
 
 
 def test_texts_without_a_language_are_met_by_other_forms_of_their_words(shelf: Shelf) -> None:
     lists = ("mul", "en de", "de en")
     for language in lists:
-        shelf.publish(language, ["glazes, glaze: celadon"], language)
-    shelf.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
-    shelf.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
+        shelf.writer.publish(language, ["glazes, glaze: celadon"], language)
+    shelf.writer.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
+    shelf.writer.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
     for question in ("glaze", "glazes", "glazed", "Where are the glazes?"):
-        hits = shelf.retriever.retrieve(question, 9, mode="bm25")
+        hits = search(shelf.library, question, k=9, ranking="words")
         assert {hit.source for hit in hits} == {*lists, "prose"}, question
 
 
@@ -280,38 +288,38 @@ def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
     alone = Counter({"kiln": 1})
     for number, terms in enumerate([{"glaze": 1}, {"glaze": 1, "glaz": 1}, {"glaz": 1}, alone]):
         publish_words(shelf, str(number), ChunkWords("mul", terms, 2))
-    shelf.publish("en", ["hot kiln"], "en")
-    shelf.publish("de", ["heiss kiln"], "de")
-    words = shelf.retriever.word_query("glazes", shelf.store.epoch())
+    shelf.writer.publish("en", ["hot kiln"], "en")
+    shelf.writer.publish("de", ["heiss kiln"], "de")
+    words = shelf.word_query("glazes")
     assert words is not None
     assert (words.terms, len(set(words.words))) == (("glaz", "glaze"), 1)
     assert words.weights == pytest.approx([rarity(3, 6)] * 2)  # three chunks hold it, whatever its form
-    hits = shelf.retriever.retrieve("glazes", 9, mode="bm25")
+    hits = search(shelf.library, "glazes", k=9, ranking="words")
     assert sorted(hit.source for hit in hits) == ["0", "1", "2"]
     assert [hit.score for hit in hits] == pytest.approx([hits[0].score] * 3)
-    hybrid = {hit.source: hit.bm25_score for hit in shelf.retriever.retrieve("glazes", 9)}
+    hybrid = {hit.source: hit.bm25_score for hit in search(shelf.library, "glazes", k=9)}
     assert hybrid == pytest.approx({hit.source: hit.score for hit in hits} | dict.fromkeys(["3", "en", "de"], 0.0))
 
 
 def test_forms_of_another_language_than_the_questions_count_half(shelf: Shelf) -> None:
-    shelf.publish("en", ["All the glazes are here."], "en")
-    shelf.publish("de", ["Die glazes sind hier."], "de")
-    words = shelf.retriever.word_query("What are the glazes?", shelf.store.epoch())
+    shelf.writer.publish("en", ["All the glazes are here."], "en")
+    shelf.writer.publish("de", ["Die glazes sind hier."], "de")
+    words = shelf.word_query("What are the glazes?")
     assert words is not None
     assert dict(zip(words.terms, words.weights, strict=True)) == pytest.approx(
         {"glaze": rarity(2, 2), "glaz": OTHER_LANGUAGE_WEIGHT * rarity(2, 2)}
     )
     assert words.most == pytest.approx(rarity(2, 2))
-    hits = shelf.retriever.retrieve("What are the glazes?", 9, mode="bm25")
+    hits = search(shelf.library, "What are the glazes?", k=9, ranking="words")
     assert [hit.source for hit in hits] == ["en", "de"]
 
 
 def publish_words(shelf: Shelf, path: str, words: ChunkWords) -> None:
-    draft = shelf.store.begin(source_document(path))
+    draft = shelf.store.writer.begin(source_document(path))
     chunk = Chunk(0, path, 0, len(path), 1, 0, "", 1)
     vectors = quantize_vectors(shelf.encoder.encode_documents([path]))
-    shelf.store.insert(Passages([(draft, chunk)], vectors, [words]))
-    shelf.store.publish([draft])
+    shelf.store.writer.insert(ChunkBatch([(draft, chunk)], vectors, [words]))
+    shelf.store.writer.publish([draft])
 
 
 ACCENTS = [
@@ -332,24 +340,24 @@ ACCENTS = [
 
 def test_words_meet_however_their_accents_are_typed(shelf: Shelf) -> None:
     for language, accented, typed in ACCENTS:
-        shelf.publish(f"accents {typed}", [accented], language)
-        shelf.publish(f"typed {typed}", [typed], language)
+        shelf.writer.publish(f"accents {typed}", [accented], language)
+        shelf.writer.publish(f"typed {typed}", [typed], language)
     for language, accented, typed in ACCENTS:
         both = {f"accents {typed}", f"typed {typed}"}
         for word in typed.split():
-            assert both <= {hit.source for hit in shelf.retriever.retrieve(word, 9, mode="bm25")}, word
+            assert both <= {hit.source for hit in search(shelf.library, word, k=9, ranking="words")}, word
         for word in accented.replace(",", "").replace(".", "").split():
             if not word.isascii() and analyse(word, language):
-                assert f"accents {typed}" in {hit.source for hit in shelf.retriever.retrieve(word, 9, mode="bm25")}, (
-                    word
-                )
+                assert f"accents {typed}" in {
+                    hit.source for hit in search(shelf.library, word, k=9, ranking="words")
+                }, word
 
 
 def test_letters_of_their_own_are_not_merged_with_others(shelf: Shelf) -> None:
-    shelf.publish("sheep", ["Ett får står på ängen"], "sv")
-    shelf.publish("father", ["Min far står där"], "sv")
-    assert [hit.source for hit in shelf.retriever.retrieve("far", 9, mode="bm25")] == ["father"]
-    assert [hit.source for hit in shelf.retriever.retrieve("får", 9, mode="bm25")] == ["sheep"]
+    shelf.writer.publish("sheep", ["Ett får står på ängen"], "sv")
+    shelf.writer.publish("father", ["Min far står där"], "sv")
+    assert [hit.source for hit in search(shelf.library, "far", k=9, ranking="words")] == ["father"]
+    assert [hit.source for hit in search(shelf.library, "får", k=9, ranking="words")] == ["sheep"]
 
 
 # Names that are stop words
@@ -371,24 +379,24 @@ NAMES: dict[str, set[str]] = {
 
 
 def test_names_and_acronyms_that_are_stop_words_are_found(shelf: Shelf) -> None:
-    shelf.publish("was", ["The application server WAS is made by a company, and it was there before."])
-    shelf.publish("who", ["The songs were played by The Who in Leeds for those who paid."])
-    shelf.publish("it", ["Ask the IT department about that."])
-    shelf.publish("hamlet", ["To be or not to be"])
-    shelf.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
+    shelf.writer.publish("was", ["The application server WAS is made by a company, and it was there before."])
+    shelf.writer.publish("who", ["The songs were played by The Who in Leeds for those who paid."])
+    shelf.writer.publish("it", ["Ask the IT department about that."])
+    shelf.writer.publish("hamlet", ["To be or not to be"])
+    shelf.writer.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
     for question, found in NAMES.items():
-        assert {hit.source for hit in shelf.retriever.retrieve(question, 9, mode="bm25")} == found, question
+        assert {hit.source for hit in search(shelf.library, question, k=9, ranking="words")} == found, question
 
 
 def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: Shelf) -> None:
-    shelf.publish("de", ["Der Minister spricht.", "Die Verteidigung hält.", "Ein Tisch."], "de")
-    words = shelf.retriever.word_query("Was sagt der Verteidigungsminister?", shelf.store.epoch())
+    shelf.writer.publish("de", ["Der Minister spricht.", "Die Verteidigung hält.", "Ein Tisch."], "de")
+    words = shelf.word_query("Was sagt der Verteidigungsminister?")
     assert words is not None
     assert dict(zip(words.terms, words.weights, strict=True)) == pytest.approx(
         {"minist": COMPOUND_WEIGHT * rarity(1, 3), "verteid": COMPOUND_WEIGHT * rarity(1, 3)}
     )
     assert words.most == pytest.approx(2 * rarity(0, 3))  # of what was asked: `sagt` and the compound
-    hits = shelf.retriever.retrieve("Was sagt der Verteidigungsminister?", 5, mode="bm25")
+    hits = search(shelf.library, "Was sagt der Verteidigungsminister?", k=5, ranking="words")
     assert {hit.chunk_index for hit in hits} == {0, 1}
 
 
@@ -397,17 +405,17 @@ def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: 
 
 def test_a_hybrid_score_is_the_weighted_mean_of_cosine_and_share_of_the_most_bm25(full: Shelf) -> None:
     question = "the hot kiln"
-    hits = full.retriever.retrieve(question, 9)
-    words = full.retriever.word_query(question, full.store.epoch())
+    hits = search(full.library, question, k=9)
+    words = full.word_query(question)
     assert words is not None
     assert words.most == pytest.approx(rarity(1, 5) + rarity(3, 5))
     # `the` is one piece of this tokenizer, `hot` three letters and `kiln` four.
     share = VECTOR_SHARE / (8 / 3)
     assert len(hits) == 5
     vector = {
-        place: hit.score for hit in full.retriever.retrieve(question, 9, mode="vector") for place in places([hit])
+        place: hit.score for hit in search(full.library, question, k=9, ranking="vector") for place in places([hit])
     }
-    bm25 = {place: hit.score for hit in full.retriever.retrieve(question, 9, mode="bm25") for place in places([hit])}
+    bm25 = {place: hit.score for hit in search(full.library, question, k=9, ranking="words") for place in places([hit])}
     for hit, place in zip(hits, places(hits), strict=True):
         assert hit.vector_score == pytest.approx(vector[place])
         assert hit.bm25_score == pytest.approx(bm25.get(place, 0.0))
@@ -418,30 +426,31 @@ def test_a_hybrid_score_is_the_weighted_mean_of_cosine_and_share_of_the_most_bm2
 def test_a_hybrid_search_that_looks_at_few_candidates_gives_each_its_exact_scores(
     full: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everything = {place: hit for hit in full.retriever.retrieve("hot kiln", 9) for place in places([hit])}
+    everything = {place: hit for hit in search(full.library, "hot kiln", k=9) for place in places([hit])}
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 1)
-    hits = full.retriever.retrieve("hot kiln", 1)
-    (nearest,) = full.retriever.retrieve("hot kiln", 1, mode="vector")
-    (best,) = full.retriever.retrieve("hot kiln", 1, mode="bm25")
+    hits = search(full.library, "hot kiln", k=1)
+    (nearest,) = search(full.library, "hot kiln", k=1, ranking="vector")
+    (best,) = search(full.library, "hot kiln", k=1, ranking="words")
     candidates = [everything[place] for place in {*places([nearest]), *places([best])}]
     assert hits == [max(candidates, key=lambda hit: hit.score)]
 
 
 def test_without_a_common_word_a_hybrid_search_is_a_vector_search(full: Shelf) -> None:
     for question in ("xylophone", "the and of", "?"):
-        vector = full.retriever.retrieve(question, 3, mode="vector")
+        vector = search(full.library, question, k=3, ranking="vector")
         assert len(vector) == 3
-        assert full.retriever.retrieve(question, 3) == vector
-        assert full.retriever.retrieve(question, 3, mode="bm25") == []
+        assert search(full.library, question, k=3) == vector
+        assert search(full.library, question, k=3, ranking="words") == []
 
 
-def test_bm25_hits_have_cosines_where_there_is_an_encoder(full: Shelf) -> None:
-    bare = Retriever(full.store).retrieve("hot kiln", 9, mode="bm25")
-    rich = full.retriever.retrieve("hot kiln", 9, mode="bm25")
+def test_hits_by_words_have_cosines_where_the_request_has_a_vector(full: Shelf) -> None:
+    bare = search(full.library, "hot kiln", k=9, ranking="words")
+    vector = full.encoder.encode_query("hot kiln")
+    rich = search(full.library, "hot kiln", k=9, ranking="words", vector=vector)
     assert [replace(hit, vector_score=None) for hit in rich] == bare
-    query = quantize_query(full.encoder.encode_query("hot kiln"))
-    vector = {place: hit.score for hit in full.store.search(query, 9) for place in places([hit])}
-    assert [hit.vector_score for hit in rich] == pytest.approx([vector[place] for place in places(rich)])
+    query = quantize_query(vector)
+    cosines = {place: hit.score for hit in search(full.store, query, 9) for place in places([hit])}
+    assert [hit.vector_score for hit in rich] == pytest.approx([cosines[place] for place in places(rich)])
 
 
 def test_pieces_per_word_worked_out_by_hand(tokenizer: Tokenizer) -> None:
@@ -462,30 +471,30 @@ def test_ranks_are_fused_as_worked_out_by_hand() -> None:
 
 
 def test_modes_that_cannot_be_had_are_refused_with_the_remedy(full: Shelf) -> None:
-    with pytest.raises(UsageError, match="'magic' is not known: it must be one of hybrid, vector, bm25"):
-        full.retriever.retrieve("x", 1, mode="magic")
-    for mode in ("vector", "hybrid"):
-        with pytest.raises(UsageError, match=f"the search mode '{mode}' needs an encoder"):
-            Retriever(full.store).retrieve("x", 1, mode=mode)
+    with pytest.raises(UsageError, match="'magic' is not known: choose one of hybrid, vector, words"):
+        search(full.library, "x", k=1, ranking="magic")
+    for ranking in ("vector", "hybrid"):
+        with pytest.raises(UsageError, match=f"the ranking '{ranking}' compares vectors and the request has none"):
+            Retriever().retrieve(full.store.snapshot(), SearchRequest("x", ranking=ranking))
 
 
 def test_words_of_another_analyser_are_refused_with_the_remedy(
     full: Shelf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    full.store.check_analyser(ANALYSER)
-    monkeypatch.setattr(rag.retrieve.retriever, "ANALYSER", "words 0")
+    full.store.made_with.check_analyser(ANALYSER)
+    monkeypatch.setattr(rag.retrieve.words, "ANALYSER", "words 0")
     with pytest.raises(
         StoreMismatch, match=r"was written with the analyser 'words 2.*, and now 'words 0' is in use: have them made"
     ):
-        full.retriever.retrieve("kiln", 1)
-    assert full.retriever.retrieve("kiln", 1, mode="vector")
+        search(full.library, "kiln", k=1)
+    assert search(full.library, "kiln", k=1, ranking="vector")
     with pytest.raises(StoreMismatch, match="ingest the documents into a new store"):
         full.store.prepare(full.encoder.identity, QUANTIZER, "words 2")
 
 
 def test_a_store_without_words_can_be_searched_by_vectors_only(tmp_path: Path) -> None:
     with open_store(tmp_path / "bare") as store, pytest.raises(StoreMismatch, match="has no words"):
-        Retriever(store).retrieve("kiln", 1, mode="bm25")
+        Library(store).search("kiln", k=1, ranking="words")
 
 
 @dataclass
@@ -503,7 +512,7 @@ class LongestFirst:
 
 def test_a_reranker_orders_more_candidates_than_are_asked_for(full: Shelf) -> None:
     rerank = LongestFirst()
-    hits = Retriever(full.store, full.encoder, rerank=rerank).retrieve("hot kiln", 2)
+    hits = search(full.library, "hot kiln", k=2, reranker=rerank)
     lengths = Counter({text: len(text) for texts in TEXTS.values() for text in texts})
     assert [(hit.text, hit.score) for hit in hits] == lengths.most_common(2)
     assert rerank.seen == [5]
@@ -513,65 +522,65 @@ def test_a_reranker_orders_more_candidates_than_are_asked_for(full: Shelf) -> No
 
 
 def test_a_filter_holds_for_words_and_for_both_and_leaves_the_rarity_as_it_is(full: Shelf) -> None:
-    unfiltered = {place: hit for hit in full.retriever.retrieve("hot kiln", 9) for place in places([hit])}
-    for mode in ("bm25", "hybrid"):
-        hits = full.retriever.retrieve("hot kiln", 9, mode=mode, filter={"source": "kiln"})
+    unfiltered = {place: hit for hit in search(full.library, "hot kiln", k=9) for place in places([hit])}
+    for ranking in ("words", "hybrid"):
+        hits = search(full.library, "hot kiln", k=9, ranking=ranking, filter={"source": "kiln"})
         assert sorted(places(hits)) == [("kiln", 0), ("kiln", 1)]
         assert [hit.bm25_score for hit in hits] == [unfiltered[place].bm25_score for place in places(hits)]
-    assert full.retriever.retrieve("hot kiln", 9, filter={"source": "nowhere"}) == []
-    assert places(full.retriever.retrieve("oven", 9, mode="bm25", filter={"path": {"$glob": "/br*"}})) == [
+    assert search(full.library, "hot kiln", k=9, filter={"source": "nowhere"}) == []
+    assert places(search(full.library, "oven", k=9, ranking="words", filter={"path": {"$glob": "/br*"}})) == [
         ("bread", 0),
         ("bread", 1),
     ]
 
 
-@pytest.mark.parametrize("mode", ["bm25", "hybrid"])
-def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, mode: str) -> None:
-    hits = full.retriever.retrieve("hot kiln", 9, mode=mode)
+@pytest.mark.parametrize("ranking", ["words", "hybrid"])
+def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, ranking: str) -> None:
+    hits = search(full.library, "hot kiln", k=9, ranking=ranking)
     best = list({hit.source: hit for hit in reversed(hits)}.values())
-    capped = full.retriever.retrieve("hot kiln", 9, mode=mode, per_document=1)
+    capped = search(full.library, "hot kiln", k=9, ranking=ranking, per_document=1)
     assert sorted(places(capped)) == sorted(places(best))
     assert [hit.score for hit in capped] == sorted((hit.score for hit in best), reverse=True)
 
 
-@pytest.mark.parametrize("mode", ["bm25", "hybrid"])
+@pytest.mark.parametrize("ranking", ["words", "hybrid"])
 @pytest.mark.parametrize("large", [False, True])
 def test_k_documents_come_back_however_many_chunks_of_one_are_better(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, mode: str, large: bool
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, ranking: str, large: bool
 ) -> None:
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 4)
     if large:
         monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
-        shelf.retriever.retrieve("kiln", 1, mode="vector")
-    shelf.publish("long", ["kiln kiln kiln"] * 1_200)
+        search(shelf.library, "kiln", k=1, ranking="vector")
+    shelf.writer.publish("long", ["kiln kiln kiln"] * 1_200)
     for number in range(6):
-        shelf.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
+        shelf.writer.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
     for given in (None, {"source": {"$glob": "*"}}):
-        hits = shelf.retriever.retrieve("kiln", 7, mode=mode, per_document=1, filter=given)
+        hits = search(shelf.library, "kiln", k=7, ranking=ranking, per_document=1, filter=given)
         assert len({hit.source for hit in hits}) == len(hits) == 7
-        assert all("kiln" in hit.text for hit in hits) or mode == "hybrid"
-    hits = shelf.retriever.retrieve("kiln", 8, mode=mode, per_document=2)
+        assert all("kiln" in hit.text for hit in hits) or ranking == "hybrid"
+    hits = search(shelf.library, "kiln", k=8, ranking=ranking, per_document=2)
     assert Counter(hit.source for hit in hits)["long"] == 2
     assert len(hits) == 8
 
 
 def test_a_document_is_shown_by_its_best_chunk_by_words_though_another_is_nearer(shelf: Shelf) -> None:
-    shelf.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
-    shelf.publish("short", ["the wheel"])
-    uncapped = shelf.retriever.retrieve("the glaze of the kiln", 9)
+    shelf.writer.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
+    shelf.writer.publish("short", ["the wheel"])
+    uncapped = search(shelf.library, "the glaze of the kiln", k=9)
     best = {hit.source: hit for hit in reversed(uncapped)}
-    capped = shelf.retriever.retrieve("the glaze of the kiln", 9, per_document=1)
+    capped = search(shelf.library, "the glaze of the kiln", k=9, per_document=1)
     assert {hit.source: hit for hit in capped} == best
 
 
 def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:
-    before = full.retriever.retrieve("hot kiln", 9)
-    assert tend_cells(full.store, least=1) == len(TEXTS)
-    after = full.retriever.retrieve("hot kiln", 9)
+    before = search(full.library, "hot kiln", k=9)
+    assert maintain_cells(full.store, least=1) == len(TEXTS)
+    after = search(full.library, "hot kiln", k=9)
     assert [(hit.text, hit.bm25_score) for hit in after] == [(hit.text, hit.bm25_score) for hit in before]
-    full.store.collect_garbage(grace_seconds=0)
-    assert full.retriever.retrieve("hot kiln", 9) == after
-    assert full.store.damaged_documents() == []
+    full.store.garbage.collect_unseen(grace_seconds=0)
+    assert search(full.library, "hot kiln", k=9) == after
+    assert full.store.snapshot().damaged_documents() == []
 
 
 # Large stores
@@ -580,24 +589,24 @@ def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:
 def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and_old_versions_it_holds(
     full: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = full.store.begin(source_document("late"))
-    full.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
+    late = full.store.writer.begin(source_document("late"))
+    full.writer.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
     question = "the hot kiln and the oven"
-    right = {mode: full.retriever.retrieve(question, 4, mode=mode) for mode in ("hybrid", "bm25")}
+    right = {ranking: search(full.library, question, k=4, ranking=ranking) for ranking in ("hybrid", "words")}
     monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
     steps: list[Step] = []
 
-    def found(mode: str) -> list[Hit]:
-        return full.retriever.retrieve(question, 4, mode=mode, watch=steps.append)
+    def found(ranking: str) -> list[Hit]:
+        return search(full.library, question, k=4, ranking=ranking, watch=steps.append)
 
-    assert {mode: found(mode) for mode in right} == right
+    assert {ranking: found(ranking) for ranking in right} == right
     assert sum(step.statement.name == "search_bm25_large" for step in steps) == 2
     texts = ["hot kiln", "hot oven", "hot hot kiln oven", "kiln oven", "hot kiln oven"]
     chunks = [(late, chunk) for chunk in chunks_of(texts)]
     vectors = quantize_vectors(full.encoder.encode_documents(texts))
-    full.store.insert(Passages(chunks, vectors, [chunk_words(text, "en") for text in texts]))
+    full.store.writer.insert(ChunkBatch(chunks, vectors, [chunk_words(text, "en") for text in texts]))
     steps.clear()
-    assert [found(mode) for mode in ("bm25", "hybrid")] == [right["bm25"], right["hybrid"]]
+    assert [found(ranking) for ranking in ("words", "hybrid")] == [right["words"], right["hybrid"]]
     # All of the first four were the draft's, so more were asked for.
     assert [step.statement.values["k"] for step in steps if step.stage == "words"][:2] == [4, 32]
 
@@ -609,7 +618,7 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
     words = [f"w{number}" for number in range(60)]
     texts = [" ".join(random.choice(words, 12, p=zipf(60))) for _ in range(120)]
     for first in range(0, 120, 20):
-        shelf.publish(f"doc {first}", texts[first : first + 20])
+        shelf.writer.publish(f"doc {first}", texts[first : first + 20])
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 40)
     questions = [" ".join(random.choice(words, 4, p=zipf(60))) for _ in range(25)]
     fetched: list[int] = []
@@ -619,7 +628,7 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
             if step.stage == "hits":
                 fetched.append(len(step.statement.values["scores"]))  # type: ignore[arg-type]
 
-        return shelf.retriever.retrieve(question, 5, watch=watch)
+        return search(shelf.library, question, k=5, watch=watch)
 
     pruned = [ask(question) for question in questions]
     few = sum(fetched)
@@ -634,11 +643,11 @@ def test_the_frequency_of_a_term_is_counted_once_an_epoch(full: Shelf) -> None:
 
     def frequencies(*terms: str) -> dict[str, int]:
         watch = lambda step: counted.append(step.statement.values["terms"])  # noqa: E731
-        return full.store.term_frequencies(terms, full.store.epoch(), watch=watch)
+        return full.store.snapshot(full.store.epoch()).term_frequencies(terms, watch=watch)
 
     assert frequencies("kiln", "nothing") == {"kiln": 3}
     assert frequencies("kiln", "nothing", "oven") == {"kiln": 3, "oven": 2}
     assert counted == [["kiln", "nothing"], ["oven"]]
-    full.publish("more", ["Another kiln."])
+    full.writer.publish("more", ["Another kiln."])
     assert frequencies("kiln", "oven") == {"kiln": 4, "oven": 2}
     assert counted[2:] == [["kiln", "oven"]]

@@ -17,16 +17,15 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.indexing import InMemoryRecordManager, index
-from support import write_tiny_checkpoint
+from support import prepared, retrieve, write_tiny_checkpoint
 
-from ingest.synchronize import prepare_store, sync
+from ingest.synchronize import sync_walk
 from ingest.walk import walk
 from rag.int8.quantization import VECTOR_SCHEMES, quantize_query, quantize_vectors, scores
 from rag.langchain import Int8DistilBertEmbeddings, QuantizedSQLRetriever, QuantizedSQLVectorStore
 from rag.langchain.embeddings import text_windows
 from rag.langchain.vector_store import embedding_name
 from rag.retrieve.mmr import choose_diverse
-from rag.retrieve.retriever import Retriever
 from sql.base.errors import (
     InvalidFilter,
     InvalidMetadata,
@@ -302,15 +301,15 @@ def test_words_find_what_has_them_and_need_no_vector(place: str) -> None:
 
     with QuantizedSQLVectorStore(Unwilling(), place, language="en") as store:
         store.add_texts(list(WORDS.values()), ids=list(WORDS))
-        found = store.similarity_search_with_score("kiln", mode="bm25")
+        found = store.similarity_search_with_score("kiln", ranking="words")
         assert {document.id for document, _ in found} == {"kiln", "kilns"}
         assert found[0][1] > found[1][1] > 0
-        assert asyncio.run(store.asimilarity_search_with_score("kiln", mode="bm25")) == found
-        assert store.similarity_search("zebra", mode="bm25") == []
+        assert asyncio.run(store.asimilarity_search_with_score("kiln", ranking="words")) == found
+        assert store.similarity_search("zebra", ranking="words") == []
         with pytest.raises(UsageError, match="no upper end"):
-            store.similarity_search_with_relevance_scores("kiln", mode="bm25")
+            store.similarity_search_with_relevance_scores("kiln", ranking="words")
         store.delete(["kiln"])
-        assert [document.id for document in store.similarity_search("kiln", mode="bm25")] == ["kilns"]
+        assert [document.id for document in store.similarity_search("kiln", ranking="words")] == ["kilns"]
 
 
 @pytest.mark.parametrize("apart", [False, True])
@@ -324,7 +323,7 @@ def test_a_short_text_without_a_language_is_found_beside_others_in_any_order(
         for some in [[each] for each in ids] if apart else [ids]:
             store.add_texts([texts[each] for each in some], ids=some)
         for question in ("glazes", "Where are the glazes?", "glaze", "GLAZES"):
-            found = {str(each.id) for each in store.similarity_search(question, k=5, mode="bm25")}
+            found = {str(each.id) for each in store.similarity_search(question, k=5, ranking="words")}
             assert found == set(texts), question
 
 
@@ -333,26 +332,26 @@ def test_the_first_text_of_an_old_store_has_its_words_made_anew(place: str) -> N
         store.add_texts(["hot kilns"], ids=["old"])
         store.store.revise(analyser="words 0")
         with pytest.raises(StoreMismatch, match="was written with the analyser 'words 0'"):
-            store.similarity_search("kiln", mode="bm25")
+            store.similarity_search("kiln", ranking="words")
         store.add_texts(["cold kilns"], ids=["new"])
-        assert {each.id for each in store.similarity_search("kiln", mode="bm25")} == {"old", "new"}
+        assert {each.id for each in store.similarity_search("kiln", ranking="words")} == {"old", "new"}
 
 
 def test_a_hybrid_search_finds_by_both(store: QuantizedSQLVectorStore) -> None:
     store.add_texts(list(WORDS.values()), ids=list(WORDS))
-    by_both = store.similarity_search_with_score("kiln", k=4, mode="hybrid")
+    by_both = store.similarity_search_with_score("kiln", k=4, ranking="hybrid")
     assert {by_both[0][0].id, by_both[1][0].id} == {"kiln", "kilns"}
     assert len(by_both) == 4
-    assert asyncio.run(store.asimilarity_search_with_score("kiln", k=4, mode="hybrid")) == by_both
-    relevance = store.similarity_search_with_relevance_scores("kiln", k=4, mode="hybrid")
+    assert asyncio.run(store.asimilarity_search_with_score("kiln", k=4, ranking="hybrid")) == by_both
+    relevance = store.similarity_search_with_relevance_scores("kiln", k=4, ranking="hybrid")
     assert [score for _, score in relevance] == [max(0.0, score) for _, score in by_both]
-    retriever = QuantizedSQLRetriever(vectorstore=store, mode="hybrid", k=2)
+    retriever = QuantizedSQLRetriever(vectorstore=store, ranking="hybrid", k=2)
     assert retriever.invoke("kiln") == [document for document, _ in by_both[:2]]
-    assert [each.id for each in retriever.invoke("kiln", mode="bm25")] != []
+    assert [each.id for each in retriever.invoke("kiln", ranking="words")] != []
     with pytest.raises(UsageError, match="'nonsense' is not known"):
-        store.similarity_search("kiln", mode="nonsense")
-    for mode in ("bm25", "hybrid"):
-        found = store.similarity_search("kiln", mode=mode, filter={"langchain_id": {"$in": ["kilns", "other"]}})
+        store.similarity_search("kiln", ranking="nonsense")
+    for ranking in ("words", "hybrid"):
+        found = store.similarity_search("kiln", ranking=ranking, filter={"langchain_id": {"$in": ["kilns", "other"]}})
         assert found[0].id == "kilns"
         assert {document.id for document in found} <= {"kilns", "other"}
 
@@ -361,8 +360,8 @@ def test_the_int8_encoder_searches_by_both_as_the_project_itself_does(garden: Pa
     with QuantizedSQLVectorStore(location=place, read_only=True) as store:
         embeddings = store.embeddings
         assert isinstance(embeddings, Int8DistilBertEmbeddings)
-        hits = Retriever(store.store, embeddings.encoder).retrieve("where sat the cat", 3)
-        found = store.similarity_search_with_score("where sat the cat", k=3, mode="hybrid")
+        hits = retrieve(store.store, "where sat the cat", 3, embeddings.encoder)
+        found = store.similarity_search_with_score("where sat the cat", k=3, ranking="hybrid")
         by_default = QuantizedSQLRetriever(vectorstore=store, k=3).invoke("where sat the cat")
     assert by_default == [document for document, _ in found]
     assert [(document.page_content, score) for document, score in found] == [(hit.text, hit.score) for hit in hits]
@@ -448,8 +447,8 @@ def garden(tmp_path: Path, place: str, checkpoint: str, monkeypatch: pytest.Monk
 
 def ingest_folder(folder: Path, place: str) -> int:
     with Store.open(place, write=True) as store:
-        encoder, scheme = prepare_store(store, read_settings())
-        return sync(store, encoder, walk([str(folder)]), scheme).deleted
+        library = prepared(store, read_settings())
+        return sync_walk(library, walk([str(folder)])).deleted
 
 
 def test_chunks_of_files_come_back_with_their_place(garden: Path, place: str) -> None:
@@ -497,11 +496,11 @@ def test_a_store_whose_vectors_share_ranges_is_written_with_them(
 ) -> None:
     place = str(tmp_path / "calibrated")
     with Store.open(place, write=True) as store:
-        encoder, scheme = prepare_store(store, read_settings(), granularity=granularity)
-        sync(store, encoder, walk([str(garden)]), scheme)
+        library = prepared(store, read_settings(), granularity=granularity)
+        sync_walk(library, walk([str(garden)]))
     with QuantizedSQLVectorStore(location=place) as store:
         store.add_texts(["One dog runs to two cats.", "the mat"], ids=["dog", "mat"])
-        assert store.store.damaged_documents() == []
+        assert store.store.snapshot().damaged_documents() == []
         found = store.similarity_search_with_score("the cat sat", k=9)
         query = np.array(store.embeddings.embed_query("the cat sat"))
         texts = [document.page_content for document, _ in found]
@@ -624,7 +623,7 @@ def test_two_stores_on_one_folder_lose_nothing_of_each_other(place: str) -> None
             ids = list(pool.map(lambda row: stores[row].add_texts([f"text {row}"], ids=[str(row)])[0], range(24)))
         assert [document.page_content for document in second.get_by_ids(ids)] == [f"text {row}" for row in range(24)]
         assert first.store.epoch() == 25
-        assert first.store.damaged_documents() == []
+        assert first.store.snapshot().damaged_documents() == []
 
 
 def test_superseded_versions_are_removed_in_time(

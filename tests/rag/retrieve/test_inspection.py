@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import DIMENSIONS, chunks_of, hash_encoder, open_store, publish_document, source_document, vectors_of
+from support import (
+    DIMENSIONS,
+    chunks_of,
+    hash_encoder,
+    open_store,
+    publish_document,
+    search,
+    source_document,
+    vectors_of,
+    way,
+)
 
 from rag.commands import command_line as program
 from rag.int8.quantization import quantize_query, scores
 from rag.retrieve.inspection import explain_search, found_part, verify_search
+from rag.retrieve.retriever import Retriever
 from sql.base.errors import RagError
-from sql.search.search import SearchOptions
+from sql.search.request import SearchRequest
 from sql.search.signs import query_signs, vector_signs
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +36,8 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
     from sql.records import Hit
 
-QUERY = quantize_query(np.linspace(-1, 1, DIMENSIONS, dtype=np.float32))
+VECTOR = np.linspace(-1, 1, DIMENSIONS, dtype=np.float32)
+QUERY = quantize_query(VECTOR)
 TEXTS = [f"text {number}" for number in range(200)]
 
 
@@ -34,41 +46,41 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "store") as one:
         drafts, rows = [], []
         for first in range(0, len(TEXTS), 4):
-            draft = one.begin(source_document(f"{first}.txt", metadata={"first": first}))
+            draft = one.writer.begin(source_document(f"{first}.txt", metadata={"first": first}))
             drafts.append(draft)
             rows += [(draft, chunk) for chunk in chunks_of(TEXTS[first : first + 4])]
-        one.insert(Passages(rows, vectors_of(TEXTS)))
-        one.publish(drafts)
+        one.writer.insert(ChunkBatch(rows, vectors_of(TEXTS)))
+        one.writer.publish(drafts)
         yield one
 
 
 def test_an_explanation_has_every_statement_and_the_distances_that_python_counts(store: Store) -> None:
-    how = SearchOptions("two-stage", candidates=30)
-    told = explain_search(store, QUERY, lambda watch: store.search(QUERY, 5, how=how, watch=watch))
+    request = SearchRequest(vector=VECTOR, ranking="vector", strategy="two-stage", candidates=30)
+    told = explain_search(Retriever(), store.snapshot(), request)
     assert [(step.stage, step.statement.name, step.rows) for step in told.steps] == [
         ("hidden", "hidden_generations", 0),
         ("search", "search_two_stage", 5),
         ("published", "publications", len(TEXTS) // 4),
     ]
     assert all(step.seconds > 0 for step in told.steps)
-    signs = vector_signs(store.hit_vectors(told.hits))
+    signs = vector_signs(store.snapshot().hit_vectors(told.hits))
     asked = np.frombuffer(query_signs(QUERY), dtype=np.uint8)
     assert told.distances == [int(np.unpackbits(row ^ asked).sum()) for row in signs]
-    assert scores(QUERY, store.hit_vectors(told.hits)).tolist() == [hit.score for hit in told.hits]
+    assert scores(QUERY, store.snapshot().hit_vectors(told.hits)).tolist() == [hit.score for hit in told.hits]
 
 
 def test_the_exact_search_is_verified_as_perfect_and_a_hasty_one_is_not(store: Store) -> None:
-    assert verify_search(store, 5, SearchOptions("exact"), 20).recall == 1.0
-    hasty = verify_search(store, 5, SearchOptions("two-stage", candidates=6), 20)
+    assert verify_search(store.snapshot(), SearchRequest(**way("exact")), 20).recall == 1.0
+    hasty = verify_search(store.snapshot(), SearchRequest(**way("two-stage", candidates=6)), 20)
     assert (hasty.mode, hasty.queries) == ("two-stage", 20)
     assert hasty.worst <= hasty.recall < 1.0
-    patient = verify_search(store, 5, SearchOptions("two-stage", candidates=len(TEXTS)), 20)
+    patient = verify_search(store.snapshot(), SearchRequest(**way("two-stage", candidates=len(TEXTS))), 20)
     assert patient.recall == 1.0
 
 
 def test_a_hit_that_ties_with_the_last_place_counts_and_a_worse_one_does_not(store: Store) -> None:
-    exact = store.search(QUERY, 4, how=SearchOptions("exact"))
-    worse = store.search(QUERY, 10, how=SearchOptions("exact"))[6:]
+    exact = search(store, QUERY, 4, **way("exact"))
+    worse = search(store, QUERY, 10, **way("exact"))[6:]
     assert found_part(exact, exact) == 1.0
     assert found_part([*exact[:2], *worse[:2]], exact) == pytest.approx(1 / 3)
     assert found_part(worse, exact) == 0.0
@@ -76,16 +88,16 @@ def test_a_hit_that_ties_with_the_last_place_counts_and_a_worse_one_does_not(sto
 
 def test_an_empty_store_cannot_be_verified(tmp_path: Path) -> None:
     with open_store(tmp_path / "store") as store, pytest.raises(RagError, match="nothing to verify"):
-        verify_search(store, 5, SearchOptions("exact"))
+        verify_search(store.snapshot(), SearchRequest(**way("exact")))
 
 
 def test_sixteen_threads_get_the_answers_of_one_while_documents_are_ingested(store: Store) -> None:
     epoch = store.epoch()
     queries = [quantize_query(vector) for vector in vectors_of(TEXTS[:16]).dequantize()]
-    ways = [SearchOptions("exact"), SearchOptions("two-stage", candidates=50)]
+    ways = [way("exact"), way("two-stage", candidates=50)]
 
-    def answer(number: int, how: SearchOptions) -> list[Hit]:
-        return store.search(queries[number], 10, epoch, how=how, filter={"first": {"$gte": 8}} if number % 2 else None)
+    def answer(number: int, how: dict[str, Any]) -> list[Hit]:
+        return search(store, queries[number], 10, epoch, filter={"first": {"$gte": 8}} if number % 2 else None, **how)
 
     right = [[answer(number, how) for how in ways] for number in range(16)]
     wrong: list[object] = []
@@ -96,7 +108,7 @@ def test_sixteen_threads_get_the_answers_of_one_while_documents_are_ingested(sto
             for how, expected in zip(ways, right[number], strict=True):
                 try:
                     if answer(number, how) != expected:
-                        wrong.append((number, how.mode))
+                        wrong.append((number, how))
                 except Exception as error:
                     wrong.append(error)
             if done.is_set():
@@ -119,10 +131,10 @@ def ask(
 ) -> object:
     """`python -m rag` on the store, with an encoder that hashes."""
     encoder, _ = hash_encoder(tokenizer)
-    monkeypatch.setattr("rag.commands.ask.store_encoder", lambda store, options: encoder)
+    monkeypatch.setattr("rag.library.Library._load_encoder", lambda self, **options: encoder)
 
     def run(*arguments: str) -> tuple[int, str]:
-        code = program.command([*arguments, "--mode", "vector", "--db", str(store.client.location)])
+        code = program.command([*arguments, "--ranking", "vector", "--db", str(store.client.location)])
         return code, capsys.readouterr().out
 
     return run
@@ -139,15 +151,15 @@ def test_the_filter_and_the_cap_of_the_command_line_reach_the_search(ask) -> Non
 
 
 def test_explain_and_verify_print_json_too(ask) -> None:  # type: ignore[no-untyped-def]
-    code, printed = ask("search", "cat", "-k", "3", "--explain", "--search", "two-stage", "--json")
+    code, printed = ask("search", "cat", "-k", "3", "--explain", "--strategy", "two-stage", "--json")
     told = json.loads(printed)
     assert (code, len(told["hits"]), told["sign_bits"]) == (0, 3, 16)
     assert [step["statement"] for step in told["steps"]] == ["hidden_generations", "search_two_stage", "publications"]
     assert "SET param_candidates = '300';" in told["steps"][1]["sql"]
     assert all({"score", "hamming"} <= hit.keys() for hit in told["hits"])
-    code, printed = ask("search", "cat", "-k", "3", "--explain", "--search", "two-stage")
+    code, printed = ask("search", "cat", "-k", "3", "--explain", "--strategy", "two-stage")
     assert "2. search: search_two_stage.sql," in printed
     assert "bitHammingDistance" in printed
-    code, printed = ask("search", "--verify", "--search", "two-stage", "--json")
+    code, printed = ask("search", "--verify", "--strategy", "two-stage", "--json")
     assert (code, json.loads(printed)["recall"]) == (0, 1.0)
-    assert "recall@5 1.0000" in ask("search", "--verify", "--search", "exact")[1]
+    assert "recall@5 1.0000" in ask("search", "--verify", "--strategy", "exact")[1]

@@ -45,7 +45,7 @@ SHORT = TrainingOptions(Recipe(bits=4), steps=SAVE_EVERY + 10, batch_size=8, lea
 
 
 def written(count: int) -> list[Passage]:
-    """Passages of drawn words, each under a heading of two."""
+    """ChunkBatch of drawn words, each under a heading of two."""
     random = np.random.default_rng(0)
     drawn = [" ".join(random.choice(WORDS, random.integers(5, 24))) for _ in range(count)]
     return [

@@ -67,7 +67,7 @@ def test_ctrl_c_while_a_command_starts_ends_it_with_130_and_one_word(command: st
         ("numpy", ["ingest", ".", "--db", "new"]),
         ("tokenizers", ["ingest", ".", "--db", "new"]),
         ("chdb", ["sql", "SELECT 1"]),
-        ("rag.retrieve.retriever", ["rag", "search", "cat", "--mode", "bm25"]),
+        ("rag.retrieve.retriever", ["rag", "search", "cat", "--ranking", "words"]),
     ],
 )
 def test_ctrl_c_while_a_library_is_loaded_ends_the_command_with_130_and_one_word(

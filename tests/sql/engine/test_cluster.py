@@ -19,9 +19,11 @@ from support import (
     identity,
     open_store,
     publish_document,
+    search,
     source_document,
     vectors_of,
     visible_texts,
+    way,
 )
 
 from rag.int8.quantization import quantize_query
@@ -30,9 +32,9 @@ from sql.engine.client import ENGINES_BY_NAME, Client
 from sql.engine.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
 from sql.records import Chunk, Outline, Section, WordQuery
 from sql.search.cells import cell_count
-from sql.search.search import SearchOptions
-from sql.store import Passages, Store
-from sql.upkeep.tend import tend_cells
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Store
+from sql.upkeep.cells import maintain_cells
 from sql.upkeep.transfer import export_store, import_store, read_export
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from sql.records import Hit
 
-MODES = (SearchOptions("exact"), SearchOptions("two-stage"))
+MODES = (way("exact"), way("two-stage"))
 FILTERS: tuple[dict[str, object] | None, ...] = (
     None,
     {"source": {"$glob": "*1*"}},
@@ -83,8 +85,10 @@ def write_library(store: Store) -> None:
     """New, changed and deleted documents."""
     for number in range(12):
         publish_document(store, f"{number}.txt", [f"{number} {part}" for part in range(number % 4 + 1)])
-    store.publish([draft_document(store, f"{number}.txt", [f"new {number}"]) for number in (1, 5)])
-    store.publish([], [document for document in store.documents() if document.source in {"2.txt", "7.txt"}])
+    store.writer.publish([draft_document(store, f"{number}.txt", [f"new {number}"]) for number in (1, 5)])
+    store.writer.publish(
+        [], [document for document in store.snapshot().documents() if document.source in {"2.txt", "7.txt"}]
+    )
 
 
 def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
@@ -97,17 +101,21 @@ def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
         for case in product(MODES, FILTERS, (None, 1), (1, 4, 100)):
             how, wanted, limit, k = case
             one, other = (
-                without_generation(store.search(QUERY, k, filter=wanted, per_document=limit, how=how))
+                without_generation(search(store, QUERY, k, filter=wanted, per_document=limit, **how))
                 for store in (cluster, single)
             )
             assert one == other, case
-        assert cluster.hit_vectors(cluster.search(QUERY, 9)).codes.shape == (9, DIMENSIONS)
-        assert cluster.search_documents(QUERY, 5) == single.search_documents(QUERY, 5)
+        assert cluster.snapshot().hit_vectors(search(cluster, QUERY, 9)).codes.shape == (9, DIMENSIONS)
+        assert cluster.snapshot().search_documents(QUERY, SearchRequest(k=5)) == single.snapshot().search_documents(
+            QUERY, SearchRequest(k=5)
+        )
         assert cluster.epoch() == single.epoch() == 14
-        assert cluster.chunk_count() == single.chunk_count()
-        assert cluster.damaged_documents() == []
+        assert cluster.snapshot().chunk_count() == single.snapshot().chunk_count()
+        assert cluster.snapshot().damaged_documents() == []
         old = cluster.epoch() - 2
-        assert without_generation(cluster.search(QUERY, 100, old)) == without_generation(single.search(QUERY, 100, old))
+        assert without_generation(search(cluster, QUERY, 100, old)) == without_generation(
+            search(single, QUERY, 100, old)
+        )
     parts = [int(shard.ask("SELECT count() FROM chunks", local(location))) for shard in shards]
     assert min(parts) > 0
     for shard in shards:  # a document's manifest rows are beside its chunks
@@ -120,13 +128,21 @@ def test_words_are_weighed_over_all_shards(location: str, server: Server) -> Non
     with open_store(location) as cluster, open_store(server.dsn(server.new_database())) as single:
         found = []
         for store in (cluster, single):
-            store.publish([draft_document(store, path, words, language="en") for path, words in texts.items()])
+            store.writer.publish([draft_document(store, path, words, language="en") for path, words in texts.items()])
             epoch, terms = store.epoch(), ("blue", "fox", "red")
-            frequencies = store.term_frequencies(terms, epoch)
+            frequencies = store.snapshot(epoch).term_frequencies(terms)
             query = WordQuery(terms, tuple(1 / frequencies[term] for term in terms), 2.5, 9.0)
-            scores = store.rank_by_words(query, 1000, epoch)
-            hits = store.hybrid_hits(scores, QUERY, 1000, epoch, vector_share=0.5, most=9.0)
-            found.append((store.text_statistics(epoch), frequencies, sorted(scores.values()), without_generation(hits)))
+            request, snapshot = SearchRequest(k=1000), store.snapshot(epoch)
+            scores = snapshot.rank_by_words(query, request)
+            hits = snapshot.hybrid_hits(scores, QUERY, request, vector_share=0.5, most=9.0)
+            found.append(
+                (
+                    store.snapshot(epoch).text_statistics(),
+                    frequencies,
+                    sorted(scores.values()),
+                    without_generation(hits),
+                )
+            )
         assert found[0] == found[1]
         assert found[0][1] == {"blue": 12, "fox": 12, "red": 8}
         assert len(found[0][3]) == 24
@@ -145,16 +161,16 @@ def test_every_node_and_every_rank_of_user_reads_the_same(location: str, shards:
         store.prepare(identity(), QUANTIZER)
         publish_document(store, "0.txt", ["by the writer"])
         assert visible_texts(store)["0.txt"] == ["by the writer"]
-        assert store.collect_superseded(grace_seconds=0) == 0
+        assert store.garbage.collect_superseded(grace_seconds=0) == 0
 
 
 def test_garbage_is_collected_on_every_shard(location: str, shards: list[Server]) -> None:
     with open_store(location) as store:
         write_library(store)
         before = visible_texts(store)
-        assert store.collect_superseded(grace_seconds=0) == 4
+        assert store.garbage.collect_superseded(grace_seconds=0) == 4
         assert visible_texts(store) == before
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
     stored = [shard.ask("SELECT count() FROM chunks", local(location)) for shard in shards]
     assert sum(map(int, stored)) == sum(map(len, before.values()))
 
@@ -163,29 +179,31 @@ def test_cells_are_trained_over_all_shards_and_documents_move_within_theirs(
     location: str, shards: list[Server]
 ) -> None:
     with open_store(location) as store:
-        store.publish([draft_document(store, f"{n}.txt", [f"{n} {part}" for part in range(4)]) for n in range(60)])
-        before = without_generation(store.search(QUERY, 240))
-        assert tend_cells(store, least=100) == 60
-        cells = store.cells()
+        store.writer.publish(
+            [draft_document(store, f"{n}.txt", [f"{n} {part}" for part in range(4)]) for n in range(60)]
+        )
+        before = without_generation(search(store, QUERY, 240))
+        assert maintain_cells(store, least=100) == 60
+        cells = store.writer.cells()
         assert cells is not None
         assert len(cells.centroids) == cell_count(240)
-        everywhere = SearchOptions("cells", probes=len(cells.centroids))
+        everywhere = way("cells", probes=len(cells.centroids))
         for how in (*MODES, everywhere):
-            assert [replace(hit, cell=0) for hit in without_generation(store.search(QUERY, 240, how=how))] == before
+            assert [replace(hit, cell=0) for hit in without_generation(search(store, QUERY, 240, **how))] == before
         for shard in shards:
             stray = (
                 "SELECT count() FROM chunks "
                 "WHERE cell = 0 AND generation IN (SELECT max(generation) FROM manifest GROUP BY document_id)"
             )
             assert shard.ask(stray, local(location)) == "0"
-        store.collect_superseded(grace_seconds=0)
-        assert store.damaged_documents() == []
-        assert store.chunk_count() == 240
+        store.garbage.collect_superseded(grace_seconds=0)
+        assert store.snapshot().damaged_documents() == []
+        assert store.snapshot().chunk_count() == 240
     counts = [int(shard.ask("SELECT count() FROM chunks WHERE cell > 0", local(location))) for shard in shards]
     assert sum(counts) == 240
     assert min(counts) > 0
     with Store.open(location.replace("maintainer", "reader")) as store:
-        near = store.search(QUERY, 5, how=SearchOptions("cells", probes=4))
+        near = search(store, QUERY, 5, **way("cells", probes=4))
         assert {hit.text for hit in near} <= {hit.text for hit in before}
         assert len(near) == 5
 
@@ -196,18 +214,18 @@ def test_an_export_goes_from_a_cluster_to_a_folder_and_back_to_a_cluster(
     other = location.replace("rag_cluster_", "rag_cluster_again_")
     with open_store(location) as cluster:
         write_library(cluster)
-        expected = without_generation(cluster.search(QUERY, 100))
+        expected = without_generation(search(cluster, QUERY, 100))
         assert export_store(cluster, tmp_path / "of-cluster").chunks == len(expected)
     with open_store(str(tmp_path / "single")) as single:
         import_store(single, tmp_path / "of-cluster", read_export(tmp_path / "of-cluster"))
-        assert without_generation(single.search(QUERY, 100)) == expected
+        assert without_generation(search(single, QUERY, 100)) == expected
         export_store(single, tmp_path / "of-folder")
     with Store.open(other, write=True) as cluster:
         assert import_store(cluster, tmp_path / "of-folder", read_export(tmp_path / "of-folder")).unchanged == 0
-        assert without_generation(cluster.search(QUERY, 100)) == expected
-        assert cluster.damaged_documents() == []
+        assert without_generation(search(cluster, QUERY, 100)) == expected
+        assert cluster.snapshot().damaged_documents() == []
         again = import_store(cluster, tmp_path / "of-cluster", read_export(tmp_path / "of-cluster"))
-        assert (again.documents, again.unchanged) == (0, len(cluster.documents()))
+        assert (again.documents, again.unchanged) == (0, len(cluster.snapshot().documents()))
     assert min(int(shard.ask("SELECT count() FROM chunks", local(other))) for shard in shards) > 0
 
 
@@ -225,14 +243,14 @@ def test_a_cluster_is_restored_from_a_backup_of_every_node(location: str, shards
             shard.ask(statement.format(name))
     with Store.open(location, write=True) as store:
         assert visible_texts(store) == before
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         assert publish_document(store, "more.txt", ["more"]) == store.epoch()
 
 
 def test_readers_see_nothing_of_an_epoch_whose_rows_have_not_reached_every_shard(location: str) -> None:
     with open_store(location) as store:
         publish_document(store, "a.txt", ["one"])
-        store._commit = lambda epoch: None  # type: ignore[method-assign]  # as if the run had been killed before it
+        store.writer._commit = lambda epoch: None  # type: ignore[method-assign]  # as if the run had been killed before it
         publish_document(store, "b.txt", ["two"])
         assert visible_texts(store) == {"a.txt": ["one"]}
     with open_store(location) as store:
@@ -260,7 +278,7 @@ def test_runs_in_parallel_publish_one_after_another(location: str) -> None:
         thread.join()
     assert (failures, sorted(epochs)) == ([], list(range(1, 10)))
     with Store.open(location) as store:
-        assert (len(store.documents()), store.damaged_documents()) == (9, [])
+        assert (len(store.snapshot().documents()), store.snapshot().damaged_documents()) == (9, [])
 
 
 def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, shards: list[Server]) -> None:
@@ -270,7 +288,7 @@ def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, 
         expected = visible_texts(store)
         shards[1].kill()
         try:
-            for read in (store.documents, store.chunk_texts, lambda: store.search(QUERY, 3)):
+            for read in (store.documents, store.chunk_texts, lambda: search(store, QUERY, 3)):
                 with pytest.raises(StoreUnreachable, match="a node of the cluster cannot be reached: start it"):
                     read()
             with pytest.raises(StoreError, match=r"cannot be reached|nothing listens there"):
@@ -278,7 +296,7 @@ def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, 
         finally:
             shards[1].start()
         assert visible_texts(store) == expected
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         publish_document(store, "new.txt", ["words"])
         assert visible_texts(store) == expected | {"new.txt": ["words"]}
 
@@ -335,10 +353,10 @@ def test_every_definition_of_a_cluster_may_run_twice() -> None:
 
 def test_the_epoch_of_a_cluster_is_read_from_the_commits(location: str) -> None:
     with open_store(location) as store:
-        shown = store.search_statements(QUERY, 1, 0)[0]
+        shown = store.snapshot(0).search_statements(QUERY, SearchRequest(k=1))[0]
         assert shown == Statement("epoch", variant="cluster")
         assert "FROM commits" in shown.as_script()
-        assert store.begin(source_document("a.txt")).generation >> 40 == 1
+        assert store.writer.begin(source_document("a.txt")).generation >> 40 == 1
 
 
 def test_a_cluster_of_version_2_gets_outlines_on_every_node(location: str, shards: list[Server]) -> None:
@@ -352,10 +370,10 @@ def test_a_cluster_of_version_2_gets_outlines_on_every_node(location: str, shard
         store.revise(schema_version=2)
     with Store.open(location, write=True) as store:
         outline = Outline((Section(0, 3, "New"),))
-        draft = store.begin(source_document("new.md"))
-        store.insert(Passages([(draft, Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline))], vectors_of(["New a"])))
-        store.publish([draft])
+        draft = store.writer.begin(source_document("new.md"))
+        store.writer.insert(ChunkBatch([(draft, Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline))], vectors_of(["New a"])))
+        store.writer.publish([draft])
         assert visible_texts(store) == expected | {"new.md": ["New a"]}
-        assert store.damaged_documents() == []
-        hits = store.with_outlines(store.search(QUERY, 100))
+        assert store.snapshot().damaged_documents() == []
+        hits = store.snapshot().with_outlines(search(store, QUERY, 100))
         assert [hit.outline for hit in hits if hit.source == "new.md"] == [outline]

@@ -19,11 +19,11 @@ from sql.store import Store
 from sql.engine.statements import Statement
 STORE = Store.open(sys.argv[1])
 def use():
-    try: print("seen", STORE.chunk_texts(), flush=True)
+    try: print("seen", STORE.snapshot().chunk_texts(), flush=True)
     except Exception as error: print(type(error).__name__, error, flush=True)
 def use_anew():
     try:
-        with Store.open(sys.argv[1]) as store: print("seen", store.chunk_texts(), flush=True)
+        with Store.open(sys.argv[1]) as store: print("seen", store.snapshot().chunk_texts(), flush=True)
     except Exception as error: print(type(error).__name__, error, flush=True)
 def forked(work):
     child = os.fork()
@@ -113,7 +113,7 @@ def test_a_store_works_in_any_time_zone_and_the_process_keeps_its_own(
     program = (
         "import os, sys, time; before = time.localtime(0).tm_hour, time.tzname, os.environ['TZ']\n"
         "from sql.store import Store\n"
-        "with Store.open(sys.argv[1]) as store: print(store.chunk_texts())\n"
+        "with Store.open(sys.argv[1]) as store: print(store.snapshot().chunk_texts())\n"
         "assert (time.localtime(0).tm_hour, time.tzname, os.environ['TZ']) == before\n"
     )
     finished = run_python("-c", program, str(folder))

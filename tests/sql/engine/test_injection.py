@@ -17,8 +17,10 @@ from support import (
     identity,
     open_store,
     publish_document,
+    search,
     source_document,
     vectors_of,
+    way,
 )
 from test_server import what_is_stored
 
@@ -26,8 +28,7 @@ from rag.answer.answer import answer_question
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError
 from sql.records import QuantizedQuery
-from sql.search.search import SearchOptions
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,19 +119,19 @@ def test_no_question_number_or_model_name_changes_anything_for_a_reader(
         for payload in payloads(count):
             with suppress(RagError):  # a question that is too long is refused
                 vector = encoder.encode_query(payload)
-                hits = store.search(quantize_query(vector), 2)
+                hits = search(store, quantize_query(vector), 2)
                 assert len(hits) == 2
                 answer_question(payload, vector, hits, encoder)
             with pytest.raises((RagError, TypeError, ValueError)):
-                store.search(QUERY, payload)  # type: ignore[arg-type]
+                search(store, QUERY, payload)  # type: ignore[arg-type]
             with pytest.raises((RagError, TypeError, ValueError)):
-                store.documents(payload)  # type: ignore[arg-type]
+                store.snapshot(payload).documents()  # type: ignore[arg-type]
             for wanted in hostile_filters(payload):
-                for how in (SearchOptions("exact"), SearchOptions("two-stage")):
+                for how in (way("exact"), way("two-stage")):
                     with suppress(RagError):  # what no name or pattern can be is refused
-                        assert store.search(QUERY, 2, filter=wanted, how=how) == []
+                        assert search(store, QUERY, 2, filter=wanted, **how) == []
             with pytest.raises(RagError):
-                store.check_encoder(identity(model=payload))
+                store.made_with.check_encoder(identity(model=payload))
     assert what_is_stored(server, database) == before
 
 
@@ -143,17 +144,19 @@ def test_every_path_title_and_text_a_writer_stores_comes_back_as_it_was(
         sent = {f"{number} {payload}": payload for number, payload in enumerate(payloads(count))}
         drafts = []
         for path, payload in sent.items():
-            draft = store.begin(source_document(path, extracted_text=payload))
-            store.insert(Passages([(draft, chunk) for chunk in chunks_of([payload])], vectors_of([payload[:100]])))
+            draft = store.writer.begin(source_document(path, extracted_text=payload))
+            store.writer.insert(
+                ChunkBatch([(draft, chunk) for chunk in chunks_of([payload])], vectors_of([payload[:100]]))
+            )
             drafts.append(draft)
-        store.publish(drafts)
+        store.writer.publish(drafts)
         tables = server.ask(
             "SELECT groupArray(name) FROM (SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY 1)",
             database,
         )
         assert "stolen" not in tables
-        assert {source: text for source, text in store.chunk_texts() if source != "a.txt"} == sent
-        assert {document.source for document in store.documents()} == {"a.txt", *sent}
-        assert store.damaged_documents() == []
+        assert {source: text for source, text in store.snapshot().chunk_texts() if source != "a.txt"} == sent
+        assert {document.source for document in store.snapshot().documents()} == {"a.txt", *sent}
+        assert store.snapshot().damaged_documents() == []
         query = QuantizedQuery(np.ones(DIMENSIONS, dtype=np.int16), 1.0)
-        assert {hit.text for hit in store.search(query, 10_000)} == {*sent.values(), "the cat sat", "the dog runs"}
+        assert {hit.text for hit in search(store, query, 10_000)} == {*sent.values(), "the cat sat", "the dog runs"}

@@ -59,7 +59,7 @@ def test_a_store_lives_at_any_path_and_nowhere_else(tmp_path: Path, kind: str) -
     for text in ("one", "two"):
         with open_store(place) as store:
             publish_document(store, f"{text}.txt", [text] * 300)
-            store.collect_garbage(grace_seconds=0)
+            store.garbage.collect_unseen(grace_seconds=0)
     with Store.open(str(place)) as store:
         assert visible_texts(store) == {"one.txt": ["one"] * 300, "two.txt": ["two"] * 300}
     for parent in (tmp_path, *place.parents):
@@ -301,7 +301,7 @@ def test_a_store_on_a_read_only_disk_can_be_asked_and_is_not_changed(folder: Pat
         assert visible_in_process(place) == {"a.txt": ["one"]}
         for command in (["rag", "stats"], ["sql", "SELECT count() FROM chunks FORMAT TSV"], ["rag", "search", "one"]):
             finished = run_python(
-                "-m", *command, "--db", str(place), *(["--mode", "bm25"] if "search" in command else [])
+                "-m", *command, "--db", str(place), *(["--ranking", "words"] if "search" in command else [])
             )
             assert finished.returncode in {0, 1, 3}, finished.stderr
             assert "Read-only" not in finished.stderr

@@ -23,18 +23,19 @@ from support import (
     open_store,
     publish_document,
     run_python,
+    search,
     source_document,
     vectors_of,
     visible_texts,
 )
 
-import sql.store.store
+import sql.store.writer
 from rag.int8.quantization import quantize_query
 from sql.base.errors import NoStore, StoreBusy, StoreError, StoreMismatch, StoreUnreachable
 from sql.engine.client import Client
 from sql.engine.lease import PublishLease
 from sql.engine.location import parse_location
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ def test_a_reader_may_ask_and_search_and_nothing_else(server: Server, database: 
     before = what_is_stored(server, database)
     with Store.open(server.dsn(database, "reader")) as store:
         assert visible_texts(store) == {"a.txt": ["one", "two"], "b.txt": ["three"]}
-        assert {hit.text for hit in store.search(QUERY, 3)} == {"one", "two", "three"}
+        assert {hit.text for hit in search(store, QUERY, 3)} == {"one", "two", "three"}
         for statement in (
             "INSERT INTO manifest SELECT * FROM manifest",
             "DELETE FROM chunks WHERE 1",
@@ -179,7 +180,7 @@ def test_a_reader_may_ask_and_search_and_nothing_else(server: Server, database: 
 def test_opening_as_a_reader_sends_nothing_that_writes(server: Server, database: str) -> None:
     with Store.open(server.dsn(database, "reader"), write=True) as store:  # as a careless caller might
         store.prepare(identity(), QUANTIZER)
-        assert store.collect_superseded() == 0
+        assert store.garbage.collect_superseded() == 0
         with pytest.raises(StoreError, match=r"the user reader may not do this: .*INSERT"):
             publish_document(store, "c.txt", ["four"])
         assert len(visible_texts(store)) == 2
@@ -192,13 +193,13 @@ def test_a_writer_may_insert_and_publish_and_leaves_garbage_and_definitions_to_t
         store.prepare(identity(), QUANTIZER)
         publish_document(store, "a.txt", ["new"])
         assert visible_texts(store) == {"a.txt": ["new"], "b.txt": ["three"]}
-        assert store.collect_superseded(grace_seconds=0) == 0
+        assert store.garbage.collect_superseded(grace_seconds=0) == 0
         for statement in ("DELETE FROM chunks WHERE 1", "DROP TABLE chunks", "ALTER TABLE chunks DROP COLUMN page"):
             with pytest.raises(StoreError, match=r"the user writer may not do this"):
                 store.client.text(statement, None)
     assert server.ask("SELECT count() FROM chunks", database) == "4"
     with Store.open(server.dsn(database), write=True) as store:
-        assert store.collect_superseded(grace_seconds=0) == 1
+        assert store.garbage.collect_superseded(grace_seconds=0) == 1
     assert server.ask("SELECT count() FROM chunks", database) == "2"
 
 
@@ -208,10 +209,10 @@ def test_a_writer_may_insert_and_publish_and_leaves_garbage_and_definitions_to_t
 def test_what_was_replaced_is_deleted_on_a_server_only_after_the_grace_period(server: Server, database: str) -> None:
     with Store.open(server.dsn(database), write=True) as store:
         publish_document(store, "a.txt", ["new"])
-        store.publish([], [document for document in store.documents() if document.source == "b.txt"])
-        assert store.collect_superseded(grace_seconds=3600) == 0
+        store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "b.txt"])
+        assert store.garbage.collect_superseded(grace_seconds=3600) == 0
         time.sleep(0.2)
-        assert store.collect_superseded(grace_seconds=0.1) == 2
+        assert store.garbage.collect_superseded(grace_seconds=0.1) == 2
         assert visible_texts(store) == {"a.txt": ["new"]}
     assert server.ask("SELECT count() FROM chunks", database) == "1"
 
@@ -221,8 +222,8 @@ def test_drafts_of_another_run_survive_the_garbage_collection_of_a_server(server
         draft = draft_document(one, "a.txt", ["newer"])
         fresh = draft_document(one, "c.txt", ["four"])
         publish_document(other, "b.txt", ["changed"])
-        assert other.collect_superseded(grace_seconds=0) == 1
-        one.publish([draft, fresh])
+        assert other.garbage.collect_superseded(grace_seconds=0) == 1
+        one.writer.publish([draft, fresh])
         assert visible_texts(one) == {"a.txt": ["newer"], "b.txt": ["changed"], "c.txt": ["four"]}
 
 
@@ -284,7 +285,7 @@ def test_runs_that_publish_at_the_same_time_take_different_epochs_and_lose_nothi
     assert failures == []
     assert sorted(epochs) == list(range(3, 19))
     with Store.open(server.dsn(database)) as store:
-        assert (len(store.documents()), store.damaged_documents()) == (18, [])
+        assert (len(store.snapshot().documents()), store.snapshot().damaged_documents()) == (18, [])
 
 
 # Faults. The proxy stands between the store and the server.
@@ -302,7 +303,7 @@ def test_a_read_whose_answer_breaks_off_is_sent_again_and_never_taken_for_less_t
 ) -> None:
     with Store.open(server.dsn(database, port=proxy.port)) as store:
         proxy.fault = fault = Fault(cut_response_after=length, times=2)
-        assert {hit.text for hit in store.search(QUERY, 3)} == {"one", "two", "three"}
+        assert {hit.text for hit in search(store, QUERY, 3)} == {"one", "two", "three"}
         assert fault.struck == (2 if length < 600 else fault.struck)
 
 
@@ -384,18 +385,18 @@ def test_a_server_that_is_gone_is_one_sentence_for_every_command(
 def test_an_insert_that_was_cut_off_is_neither_lost_nor_doubled(
     server: Server, database: str, proxy: Proxy, table: str, side: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql.store.store, "SETTLE_SECONDS", 0.1)
+    monkeypatch.setattr(sql.store.writer, "SETTLE_SECONDS", 0.1)
     with Store.open(server.dsn(database, port=proxy.port), write=True) as store:
-        draft = store.begin(source_document("c.html", extracted_text="some words"))
+        draft = store.writer.begin(source_document("c.html", extracted_text="some words"))
         word = {"lease": b"INTO lease", "chunks": CHUNKS_COME}.get(table, f"INTO `{table}`".encode())
         limits = {f"cut_{side}_after": 450 if side == "request" else 0}
         proxy.fault = fault = Fault(only_if=word, times=1, **limits)
         texts = ["four", "five"]
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors_of(texts)))
-        assert store.publish([draft]) == 3
+        store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(texts)], vectors_of(texts)))
+        assert store.writer.publish([draft]) == 3
         assert fault.struck == 1
         assert visible_texts(store)["c.html"] == texts
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
     assert server.ask("SELECT count(), uniqExact(row_hash) FROM chunks", database) == "5\t5"
     assert server.ask("SELECT count() FROM texts", database) == "1"
     assert server.ask("SELECT count() FROM manifest", database) == "3"
@@ -408,9 +409,9 @@ def test_a_publication_on_a_server_that_stays_away_publishes_nothing_and_can_be_
         draft = draft_document(store, "c.txt", ["four"])
         proxy.fault = Fault(cut_request_after=0)
         with pytest.raises(StoreUnreachable, match="the connection was cut: run the command again"):
-            store.publish([draft])
+            store.writer.publish([draft])
         proxy.fault = Fault()
-        assert store.publish([draft]) == 3
+        assert store.writer.publish([draft]) == 3
         assert visible_texts(store)["c.txt"] == ["four"]
 
 
@@ -418,7 +419,7 @@ def test_a_publication_on_a_server_that_stays_away_publishes_nothing_and_can_be_
 def test_whatever_breaks_while_documents_are_replaced_readers_see_whole_ones_and_what_was_acknowledged(
     server: Server, proxy: Proxy, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql.store.store, "SETTLE_SECONDS", 0.05)
+    monkeypatch.setattr(sql.store.writer, "SETTLE_SECONDS", 0.05)
     choose, name = random.Random(rounds), server.new_database()
     acknowledged: dict[str, int] = {}
     failed = 0
@@ -438,15 +439,15 @@ def test_whatever_breaks_while_documents_are_replaced_readers_see_whole_ones_and
             )
             started = time.monotonic()
             try:
-                store.publish([draft_document(store, name, version_texts(name, version)) for name in names])
+                store.writer.publish([draft_document(store, name, version_texts(name, version)) for name in names])
                 acknowledged |= dict.fromkeys(names, version)
             except (StoreError, StoreBusy):
                 failed += 1
             assert time.monotonic() - started < 60  # some twenty calls of at most 2 s each, and a lease that expires
             proxy.fault = Fault()
-            seen = whole_versions(reader.chunk_texts())
-            assert reader.damaged_documents() == []
+            seen = whole_versions(reader.snapshot().chunk_texts())
+            assert reader.snapshot().damaged_documents() == []
             assert all(seen[name] >= published for name, published in acknowledged.items())
-        store.publish([draft_document(store, "last", version_texts("last", rounds))])
-        assert whole_versions(reader.chunk_texts())["last"] == rounds
+        store.writer.publish([draft_document(store, "last", version_texts("last", rounds))])
+        assert whole_versions(reader.snapshot().chunk_texts())["last"] == rounds
         assert failed < rounds  # most faults are mended without anyone noticing

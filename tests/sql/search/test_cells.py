@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import chunks_of, open_store, source_document
+from support import chunks_of, open_store, search, source_document, way
 
 from rag.int8.quantization import quantize_query, quantize_vectors, scores
 from sql.base.errors import StoreError
@@ -15,16 +15,17 @@ from sql.engine.statements import Statement
 from sql.search import cells as cells_module
 from sql.search import search as search_module
 from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
-from sql.search.search import SearchOptions, Step
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 from sql.upkeep import tend as tend_module
-from sql.upkeep.tend import move_documents, tend_cells, unpack_vectors
+from sql.upkeep.cells import maintain_cells, move_documents, unpack_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from sql.search.search import Step
 
 DIMENSIONS, PER_DOCUMENT = 32, 4
 
@@ -42,12 +43,12 @@ def fill(store: Store, vectors: NDArray[np.float32], prefix: str = "doc", extrac
     drafts, rows = [], []
     for first in range(0, len(vectors), PER_DOCUMENT):
         text = f"extracted {first}" if extracted else None
-        draft = store.begin(source_document(f"{prefix} {first}", text, metadata={"first": first}))
+        draft = store.writer.begin(source_document(f"{prefix} {first}", text, metadata={"first": first}))
         drafts.append(draft)
         texts = [f"{prefix} {first} {index}" for index in range(min(PER_DOCUMENT, len(vectors) - first))]
         rows += [(draft, chunk) for chunk in chunks_of(texts)]
-    store.insert(Passages(rows, quantize_vectors(vectors)))
-    store.publish(drafts)
+    store.writer.insert(ChunkBatch(rows, quantize_vectors(vectors)))
+    store.writer.publish(drafts)
 
 
 @pytest.fixture
@@ -66,15 +67,15 @@ def table(store: Store) -> list[tuple[str, str]]:
 
 
 def live(store: Store) -> str:
-    return f"({', '.join(str(document.generation) for document in store.documents())})"
+    return f"({', '.join(str(document.generation) for document in store.snapshot().documents())})"
 
 
-def recall(store: Store, queries: NDArray[np.float32], how: SearchOptions, k: int = 10) -> float:
+def recall(store: Store, queries: NDArray[np.float32], how: dict[str, Any], k: int = 10) -> float:
     found = 0
     for vector in queries:
         query = quantize_query(vector)
-        right = {hit.text for hit in store.search(query, k, how=SearchOptions("exact"))}
-        found += len(right & {hit.text for hit in store.search(query, k, how=how)})
+        right = {hit.text for hit in search(store, query, k, **way("exact"))}
+        found += len(right & {hit.text for hit in search(store, query, k, **how)})
     return found / (k * len(queries))
 
 
@@ -124,95 +125,95 @@ def test_more_rows_are_no_reason_for_new_cells_where_there_can_be_no_more_of_the
 
 def test_a_small_store_gets_no_cells(store: Store) -> None:
     fill(store, clustered(40))
-    assert tend_cells(store) == 0
-    assert store.cells() is None
+    assert maintain_cells(store) == 0
+    assert store.writer.cells() is None
     with pytest.raises(StoreError, match="has no cells"):
-        store.search(quantize_query(clustered(1)[0]), 3, how=SearchOptions("cells"))
+        search(store, quantize_query(clustered(1)[0]), 3, **way("cells"))
 
 
 def test_moving_into_cells_changes_nothing_but_cell_and_generation(store: Store) -> None:
     fill(store, clustered(400), extracted=True)
     before, texts = table(store), store.client.text("SELECT text FROM texts ORDER BY text", "TSV")
-    assert tend_cells(store, least=100) == 100
+    assert maintain_cells(store, least=100) == 100
     assert table(store) == before
-    assert store.damaged_documents() == []
-    store.collect_garbage(grace_seconds=0)
+    assert store.snapshot().damaged_documents() == []
+    store.garbage.collect_unseen(grace_seconds=0)
     assert store.client.text("SELECT text FROM texts ORDER BY text", "TSV") == texts
     assert store.client.text("SELECT count(), countIf(cell = 0) FROM chunks", "TSV") == b"400\t0\n"
 
 
 def test_every_chunk_lies_in_the_cell_of_its_vector_moved_or_inserted(store: Store) -> None:
     fill(store, clustered(400))
-    tend_cells(store, least=100)
+    maintain_cells(store, least=100)
     fill(store, clustered(100, seed=3), "later")
-    assert tend_cells(store, least=100) == 0
-    cells = store.cells()
+    assert maintain_cells(store, least=100) == 0
+    cells = store.writer.cells()
     assert cells is not None
-    for hit in store.search(quantize_query(clustered(1)[0]), 500, how=SearchOptions("exact")):
-        vector = store.hit_vectors([hit]).dequantize()
+    for hit in search(store, quantize_query(clustered(1)[0]), 500, **way("exact")):
+        vector = store.snapshot().hit_vectors([hit]).dequantize()
         assert cells.numbers(vector).tolist() == [hit.cell]
 
 
 def test_searching_all_cells_is_searching_exactly(store: Store) -> None:
     fill(store, clustered(400))
-    tend_cells(store, least=100)
+    maintain_cells(store, least=100)
     for vector in clustered(10, seed=5):
         query = quantize_query(vector)
-        exact = store.search(query, 12, how=SearchOptions("exact"))
-        assert store.search(query, 12, how=SearchOptions("cells", probes=1000)) == exact
+        exact = search(store, query, 12, **way("exact"))
+        assert search(store, query, 12, **way("cells", probes=1000)) == exact
 
 
 def test_a_few_cells_hold_most_of_the_nearest_chunks(store: Store) -> None:
     fill(store, clustered(800))
-    tend_cells(store, least=100)
+    maintain_cells(store, least=100)
     queries = clustered(20, seed=5)
-    assert recall(store, queries, SearchOptions("cells", probes=12)) > 0.9
-    assert recall(store, queries, SearchOptions("cells", probes=1), k=3) < 1
+    assert recall(store, queries, way("cells", probes=12)) > 0.9
+    assert recall(store, queries, way("cells", probes=1), k=3) < 1
 
 
 @pytest.mark.parametrize("probes", [1, 3])
 def test_k_chunks_come_back_however_few_cells_are_searched_and_whatever_the_filter(store: Store, probes: int) -> None:
     fill(store, clustered(400))
-    tend_cells(store, least=100)
-    query, how = quantize_query(clustered(1)[0]), SearchOptions("cells", probes=probes)
-    assert len(store.search(query, 399, how=how)) == 399
-    assert len(store.search(query, 60, filter={"line": 2}, how=how)) == 60
-    assert len(store.search(query, 100, per_document=1, how=how)) == 100
+    maintain_cells(store, least=100)
+    query, how = quantize_query(clustered(1)[0]), way("cells", probes=probes)
+    assert len(search(store, query, 399, **how)) == 399
+    assert len(search(store, query, 60, filter={"line": 2}, **how)) == 60
+    assert len(search(store, query, 100, per_document=1, **how)) == 100
 
 
 def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(store: Store) -> None:
     vectors = clustered(400)
     fill(store, vectors)
-    tend_cells(store, least=100)
-    old = store.cells()
+    maintain_cells(store, least=100)
+    old = store.writer.cells()
     assert old is not None
     new = train_cells(vectors, 400, old)
     store.client.insert("cells", cells_columns(new))
-    store.forget_cells()
-    documents = store.documents()
+    store.writer.forget_cells()
+    documents = store.snapshot().documents()
     move_documents(store, new, [document.generation for document in documents[:30]])
-    assert len(store.documents()) == 100
+    assert len(store.snapshot().documents()) == 100
     for vector in vectors[:40:4]:
         query = quantize_query(vector)
-        nearest = store.search(query, 1, how=SearchOptions("exact"))
-        assert store.search(query, 1, how=SearchOptions("cells", probes=2)) == nearest
-    assert tend_cells(store, least=100) == 70  # the next run goes on where this one stopped
+        nearest = search(store, query, 1, **way("exact"))
+        assert search(store, query, 1, **way("cells", probes=2)) == nearest
+    assert maintain_cells(store, least=100) == 70  # the next run goes on where this one stopped
 
 
 def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(store: Store) -> None:
     vectors = clustered(400)
     fill(store, vectors)
-    tend_cells(store, least=100)
+    maintain_cells(store, least=100)
     queries = [quantize_query(vector) for vector in clustered(10, seed=4)]
-    how, epoch = SearchOptions("cells", probes=4), store.epoch()
-    before = [store.search(query, 10, how=how) for query in queries]
-    published = {document.source for document in store.documents()}
+    how, epoch = way("cells", probes=4), store.epoch()
+    before = [search(store, query, 10, **how) for query in queries]
+    published = {document.source for document in store.snapshot().documents()}
     for _ in range(6):  # of the first 20 candidates that a search of 10 looks at, 17 are drafts now
-        draft = store.begin(source_document("draft"))
+        draft = store.writer.begin(source_document("draft"))
         chunks = [(draft, chunk) for chunk in chunks_of([f"draft {index}" for index in range(400)])]
-        store.insert(Passages(chunks, quantize_vectors(vectors)))
+        store.writer.insert(ChunkBatch(chunks, quantize_vectors(vectors)))
     steps: list[Step] = []
-    assert [store.search(query, 10, how=how, watch=steps.append) for query in queries] == before
+    assert [search(store, query, 10, watch=steps.append, **how) for query in queries] == before
     assert {step.statement.name for step in steps if step.stage == "search"} == {"search_cells"}
     assert {hit.source for hits in before for hit in hits} <= published
     assert store.epoch() == epoch
@@ -220,7 +221,7 @@ def test_drafts_that_come_while_a_store_is_searched_hide_no_published_chunk(stor
 
 def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, clustered(40))
-    before = store.documents()
+    before = store.snapshot().documents()
     query = store.client.query
 
     def lossy(statement):  # type: ignore[no-untyped-def]
@@ -229,18 +230,18 @@ def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pyte
 
     monkeypatch.setattr(store.client, "query", lossy)
     with pytest.raises(StoreError, match="stays where it was, run the command again"):
-        tend_cells(store, least=10)
-    assert store.documents() == before
+        maintain_cells(store, least=10)
+    assert store.snapshot().documents() == before
 
 
 def test_a_document_that_lost_a_chunk_is_not_moved_and_not_hidden(store: Store) -> None:
     fill(store, clustered(40))
-    before = store.documents()
+    before = store.snapshot().documents()
     lost = f"generation = {before[3].generation} AND chunk_index = 2"
     store.client.text(f"DELETE FROM chunks WHERE {lost} SETTINGS lightweight_deletes_sync = 1", None)
     with pytest.raises(StoreError, match="chunks of a published document are missing"):
-        tend_cells(store, least=10)
-    assert store.documents() == before
+        maintain_cells(store, least=10)
+    assert store.snapshot().documents() == before
 
 
 @pytest.mark.parametrize("dimensions", [1, 127, 128, 300])
@@ -248,9 +249,11 @@ def test_stored_vectors_are_read_back_as_they_were_whatever_their_dimension(tmp_
     random = np.random.default_rng(dimensions)
     vectors = quantize_vectors(random.standard_normal((9, dimensions)).astype(np.float32))
     with open_store(tmp_path / "store", dimensions) as store:
-        draft = store.begin(source_document("a"))
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of([str(row) for row in range(9)])], vectors))
-        store.publish([draft])
+        draft = store.writer.begin(source_document("a"))
+        store.writer.insert(
+            ChunkBatch([(draft, chunk) for chunk in chunks_of([str(row) for row in range(9)])], vectors)
+        )
+        store.writer.publish([draft])
         statement = Statement("generation_vectors", {"generations": [draft.generation]})
         generations, indexes, read = unpack_vectors(store.client.query_packed(statement), dimensions, None)
     assert set(generations) == {draft.generation}
@@ -270,21 +273,23 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
 
     def copy_and_be_overtaken(*arguments: object) -> None:
         copied(*arguments)  # type: ignore[arg-type]
-        store.forget_cells()
-        draft = store.begin(source_document("doc 0", metadata={"first": 0}))
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of(["newer"])], quantize_vectors(clustered(1))))
-        store.publish([draft])
+        store.writer.forget_cells()
+        draft = store.writer.begin(source_document("doc 0", metadata={"first": 0}))
+        store.writer.insert(
+            ChunkBatch([(draft, chunk) for chunk in chunks_of(["newer"])], quantize_vectors(clustered(1)))
+        )
+        store.writer.publish([draft])
 
     monkeypatch.setattr(tend_module, "copy_chunks", copy_and_be_overtaken)
-    before = {document.source: document.generation for document in store.documents()}
+    before = {document.source: document.generation for document in store.snapshot().documents()}
     move_documents(store, cells, list(before.values()))
     texts = store.client.text(
         f"SELECT text FROM chunks WHERE generation IN {live(store)} ORDER BY text", "TSV"
     ).decode()
     assert texts.splitlines() == ["doc 4 0", "doc 4 1", "doc 4 2", "doc 4 3", "newer"]
-    moved = {document.source: document.generation for document in store.documents()}
+    moved = {document.source: document.generation for document in store.snapshot().documents()}
     assert moved["doc 4"] != before["doc 4"]
-    assert store.damaged_documents() == []
+    assert store.snapshot().damaged_documents() == []
 
 
 def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -292,41 +297,41 @@ def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, mo
     cells = train_cells(clustered(4), 4, None)
     monkeypatch.setattr(store, "some_documents", lambda ids, epoch: [])
     epoch = store.epoch()
-    move_documents(store, cells, [document.generation for document in store.documents()])
+    move_documents(store, cells, [document.generation for document in store.snapshot().documents()])
     assert store.epoch() == epoch
-    assert store.chunk_count() == 4
+    assert store.snapshot().chunk_count() == 4
 
 
 def test_readers_see_every_chunk_once_while_documents_are_moved(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cells_module, "RETRAIN_GROWTH", 0)
     vectors = clustered(300)
     fill(store, vectors)
-    tend_cells(store, least=100)
+    maintain_cells(store, least=100)
     query = quantize_query(vectors[0])
-    right = [(hit.text, hit.score) for hit in store.search(query, 300, how=SearchOptions("exact"))]
+    right = [(hit.text, hit.score) for hit in search(store, query, 300, **way("exact"))]
     wrong: list[object] = []
     done = threading.Event()
 
-    def read(how: SearchOptions) -> None:
+    def read(how: dict[str, Any]) -> None:
         while not done.is_set():
             try:
-                got = [(hit.text, hit.score) for hit in store.search(query, 300, how=how)]
+                got = [(hit.text, hit.score) for hit in search(store, query, 300, **how)]
                 if sorted(got) != sorted(right):
-                    wrong.append((how.mode, len(got), len(set(got))))
+                    wrong.append((how, len(got), len(set(got))))
             except Exception as error:
                 wrong.append(error)
 
     ways = [
-        SearchOptions("exact"),
-        SearchOptions("two-stage"),
-        SearchOptions("cells", probes=1000),
-        SearchOptions("cells"),
+        way("exact"),
+        way("two-stage"),
+        way("cells", probes=1000),
+        way("cells"),
     ]
     threads = [threading.Thread(target=read, args=(how,)) for how in ways]
     for thread in threads:
         thread.start()
     for _ in range(3):
-        assert tend_cells(store, least=100) == 75
+        assert maintain_cells(store, least=100) == 75
     done.set()
     for thread in threads:
         thread.join()
@@ -339,20 +344,20 @@ def test_a_large_store_with_cells_is_searched_by_them(store: Store, monkeypatch:
 
     def last_search() -> str:
         steps: list[Step] = []
-        store.search(quantize_query(clustered(1)[0]), 3, watch=steps.append)
+        search(store, quantize_query(clustered(1)[0]), 3, watch=steps.append)
         return [step.statement.name for step in steps if step.stage == "search"][-1]
 
     assert last_search() == "search_two_stage"
-    tend_cells(store, least=100)
-    store.collect_garbage(grace_seconds=0)  # what was moved lies outside the cells until then, and is read
+    maintain_cells(store, least=100)
+    store.garbage.collect_unseen(grace_seconds=0)  # what was moved lies outside the cells until then, and is read
     assert last_search() == "search_cells"
 
 
 def test_two_stages_find_most_of_the_nearest_chunks_and_give_them_their_exact_scores(store: Store) -> None:
     vectors = clustered(800)
     fill(store, vectors)
-    how = SearchOptions("two-stage", candidates=100)
+    how = way("two-stage", candidates=100)
     assert recall(store, clustered(20, seed=5), how) > 0.9
     query = quantize_query(clustered(1, seed=9)[0])
-    hits = store.search(query, 10, how=how)
-    assert scores(query, store.hit_vectors(hits)).tolist() == [hit.score for hit in hits]
+    hits = search(store, query, 10, **how)
+    assert scores(query, store.snapshot().hit_vectors(hits)).tolist() == [hit.score for hit in hits]

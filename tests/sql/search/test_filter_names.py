@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import DIMENSIONS, chunks_of, open_store, source_document, vectors_of
+from support import DIMENSIONS, chunks_of, open_store, retrieve, search, source_document, vectors_of
 
 from rag.int8.quantization import quantize_query
-from rag.retrieve.retriever import Retriever
 from sql.base.errors import InvalidFilter
 from sql.search.filters import parse_filter
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +32,9 @@ def rated(tmp_path: Path) -> Iterator[Store]:
 
 def publish_with(store: Store, path: str, metadata: dict[str, Any]) -> None:
     """A document of one chunk."""
-    draft = store.begin(source_document(path, metadata=metadata))
-    store.insert(Passages([(draft, chunks_of(["text"])[0])], vectors_of(["text"])))
-    store.publish([draft])
+    draft = store.writer.begin(source_document(path, metadata=metadata))
+    store.writer.insert(ChunkBatch([(draft, chunks_of(["text"])[0])], vectors_of(["text"])))
+    store.writer.publish([draft])
 
 
 @pytest.mark.parametrize(
@@ -61,9 +60,9 @@ def publish_with(store: Store, path: str, metadata: dict[str, Any]) -> None:
 def test_a_filter_that_nothing_can_pass_is_refused_with_what_there_is(
     rated: Store, given: dict[str, Any], sentence: str
 ) -> None:
-    assert rated.search(QUERY, 5, filter=given) == []
+    assert search(rated, QUERY, 5, filter=given) == []
     with pytest.raises(InvalidFilter, match=f"^{re.escape(sentence)}"):
-        Retriever(rated).retrieve("text", 5, mode="vector", vector=np.ones(DIMENSIONS, np.float32), filter=given)
+        retrieve(rated, "text", 5, ranking="vector", vector=np.ones(DIMENSIONS, np.float32), filter=given)
 
 
 @pytest.mark.parametrize(
@@ -81,8 +80,7 @@ def test_a_filter_that_nothing_can_pass_is_refused_with_what_there_is(
     ],
 )
 def test_a_filter_that_something_could_pass_finds_nothing_without_an_error(rated: Store, given: dict[str, Any]) -> None:
-    retriever = Retriever(rated)
-    assert retriever.retrieve("text", 5, mode="vector", vector=np.ones(DIMENSIONS, np.float32), filter=given) == []
+    assert retrieve(rated, "text", 5, ranking="vector", vector=np.ones(DIMENSIONS, np.float32), filter=given) == []
 
 
 @pytest.mark.parametrize("term", ["stars=<3", "stars==3", "stars=>3", "stars<>3", "stars=~a", "stars>>3", "name~=x"])

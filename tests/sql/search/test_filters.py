@@ -10,15 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import DIMENSIONS, chunks_of, open_store, source_document, vectors_of
+from support import DIMENSIONS, chunks_of, open_store, search, source_document, vectors_of, way
 
 from rag.int8.quantization import quantize_query, scores
 from sql.base.errors import InvalidFilter, InvalidMetadata
 from sql.records.metadata import freeze_metadata, metadata_json, read_metadata
 from sql.search import search as search_module
 from sql.search.filters import MAX_CHOICES, compile_filter, glob_expression, parse_filter
-from sql.search.search import SearchOptions
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -139,7 +138,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, l
             metadata = {} if number % 7 == 0 else metadata_of(number)
             source = f"docs/{'guide/' if number % 3 else ''}page{number}.{'md' if number % 2 else 'txt'}"
             document = source_document(source, metadata=metadata)
-            draft = store.begin(document)
+            draft = store.writer.begin(document)
             drafts.append(draft)
             own = [f"text {number} {index}" for index in range(1 + number % 3)]
             for chunk in chunks_of(own):
@@ -148,8 +147,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Store, l
                 rows.append({"columns": columns | {"line": chunk.line, "title": source.title()}, "metadata": metadata})
             texts += own
         vectors = vectors_of(texts)
-        store.insert(Passages(passages, vectors))
-        store.publish(drafts)
+        store.writer.insert(ChunkBatch(passages, vectors))
+        store.writer.publish(drafts)
         for row, (draft, chunk), score in zip(rows, passages, scores(QUERY, vectors), strict=True):
             row |= {"key": (draft.document_id, chunk.index), "score": float(score)}
         yield store, rows
@@ -161,7 +160,7 @@ def expected(rows: list[dict[str, Any]], given: Mapping[str, Any]) -> list[tuple
 
 
 def found(store: Store, given: Mapping[str, Any], k: int = 1000, mode: str = "exact") -> list[tuple[Any, float]]:
-    hits = store.search(QUERY, k, filter=given, how=SearchOptions(mode))
+    hits = search(store, QUERY, k, filter=given, **way(mode))
     return [((hit.document_id, hit.chunk_index), hit.score) for hit in hits]
 
 
@@ -255,7 +254,7 @@ def test_a_filter_that_leaves_fewer_candidates_than_k_is_answered_all_the_same(
 ) -> None:
     store, rows = library
     given = {"line": {"$gt": 1}}
-    hits = store.search(QUERY, 40, filter=given, how=SearchOptions("two-stage", candidates=1))
+    hits = search(store, QUERY, 40, filter=given, **way("two-stage", candidates=1))
     assert [(hit.document_id, hit.chunk_index) for hit in hits] == [key for key, _ in expected(rows, given)][:40]
 
 
@@ -271,8 +270,8 @@ def test_of_one_document_come_no_more_than_asked_for_and_still_k_in_all(
         if taken[key[0]] <= per_document:
             right.append((key, score))
     for k in (5, len(right)):
-        how = SearchOptions(mode, candidates=5)
-        hits = store.search(QUERY, k, per_document=per_document, how=how)
+        how = way(mode, candidates=5)
+        hits = search(store, QUERY, k, per_document=per_document, **how)
         got = [((hit.document_id, hit.chunk_index), hit.score) for hit in hits]
         assert len(got) == k
         assert (mode == "two-stage" and k == 5) or got == right[:k]
@@ -282,12 +281,12 @@ def test_a_hit_carries_the_metadata_of_its_document_and_leads_to_its_vector(
     library: tuple[Store, list[dict[str, Any]]],
 ) -> None:
     store, rows = library
-    hits = store.search(QUERY, 100)
+    hits = search(store, QUERY, 100)
     by_key = {row["key"]: row["metadata"] for row in rows}
     for hit in hits:
         stored = by_key[(hit.document_id, hit.chunk_index)]
         assert dict(hit.metadata) == {name: tuple(v) if isinstance(v, list) else v for name, v in stored.items()}
-    assert scores(QUERY, store.hit_vectors(hits)).tolist() == [hit.score for hit in hits]
+    assert scores(QUERY, store.snapshot().hit_vectors(hits)).tolist() == [hit.score for hit in hits]
 
 
 # What is refused, and what is harmless
@@ -317,7 +316,7 @@ def test_a_hundred_hostile_names_are_refused_before_anything_is_sent(
     for name in names:
         for hostile in ({name: 1}, {"$and": [{"year": 1}, {name: {"$gte": 1}}]}, {"$not": {name: "x"}}):
             with pytest.raises(InvalidFilter):
-                store.search(QUERY, 3, 0, filter=hostile)
+                search(store, QUERY, 3, 0, filter=hostile)
     assert sent == []
 
 
@@ -388,18 +387,20 @@ def test_values_that_look_like_sql_are_compared_as_text(
     store, rows = library
     drafts = []
     for name, text in (("a", value), ("b", "else")):
-        draft = store.begin(source_document(name, metadata={"text": text, "list": [text, 1]}))
-        store.insert(Passages([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
+        draft = store.writer.begin(source_document(name, metadata={"text": text, "list": [text, 1]}))
+        store.writer.insert(ChunkBatch([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
         drafts.append(draft)
-    store.publish(drafts)
+    store.writer.publish(drafts)
     try:
         for same_text in ({"text": value}, {"list": {"$in": [value, "?"]}}, {"text": {"$gte": value, "$lte": value}}):
-            assert [hit.source for hit in store.search(QUERY, 500, filter=same_text)] == ["a"]
-        assert len(store.search(QUERY, 500, filter={"text": {"$ne": value}})) == len(rows) + 1
-        globbed = store.search(QUERY, 5, filter={"text": {"$glob": re.sub(r"[*?]", "?", value)}})
+            assert [hit.source for hit in search(store, QUERY, 500, filter=same_text)] == ["a"]
+        assert len(search(store, QUERY, 500, filter={"text": {"$ne": value}})) == len(rows) + 1
+        globbed = search(store, QUERY, 5, filter={"text": {"$glob": re.sub(r"[*?]", "?", value)}})
         assert [hit.metadata["text"] for hit in globbed] == [value]
     finally:
-        store.publish([], [document for document in store.documents() if document.source in {"a", "b"}])
+        store.writer.publish(
+            [], [document for document in store.snapshot().documents() if document.source in {"a", "b"}]
+        )
 
 
 def test_no_name_and_no_value_is_part_of_the_sql() -> None:
@@ -508,16 +509,16 @@ def test_a_term_finds_what_the_file_says(library: tuple[Store, list[dict[str, An
     drafts = []
     for name, metadata in stored.items():
         title = "1984" if name == "number" else "Text"
-        draft = store.begin(replace(source_document(name, metadata=metadata), title=title))
-        store.insert(Passages([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
+        draft = store.writer.begin(replace(source_document(name, metadata=metadata), title=title))
+        store.writer.insert(ChunkBatch([(draft, chunks_of(["x"])[0])], vectors_of(["x"])))
         drafts.append(draft)
-    store.publish(drafts)
+    store.writer.publish(drafts)
     try:
         ours = {"source": {"$in": list(stored)}}
-        hits = store.search(QUERY, 500, filter={"$and": [ours, parse_filter([term])]})
+        hits = search(store, QUERY, 500, filter={"$and": [ours, parse_filter([term])]})
         assert " ".join(sorted(hit.source for hit in hits)) == sources
     finally:
-        store.publish([], [document for document in store.documents() if document.source in stored])
+        store.writer.publish([], [document for document in store.snapshot().documents() if document.source in stored])
 
 
 @pytest.mark.parametrize("term", ["year", "=5", "", "{", '{"a": }', '{"a": NaN}'])
@@ -548,7 +549,7 @@ def test_a_path_pattern_stays_within_a_folder_unless_it_has_two_stars(pattern: s
 
 def steps_of(store: Store, **arguments: Any) -> list[str]:
     steps: list[str] = []
-    store.search(QUERY, 3, watch=lambda step: steps.append(step.statement.name), **arguments)
+    search(store, QUERY, 3, **arguments, watch=lambda step: steps.append(step.statement.name))
     return steps
 
 
@@ -564,4 +565,4 @@ def test_few_rows_are_searched_exactly_and_many_in_two_stages(
         assert steps_of(another) == [steps[2]]  # what the table holds is known for this epoch
     assert "search_two_stage" in steps_of(store, filter={"year": {"$exists": True}})
     assert steps_of(store, filter={"line": 3}) == ["count_matches", "search_exact"]
-    assert steps_of(store, how=SearchOptions("exact")) == ["search_exact"]
+    assert steps_of(store, **way("exact")) == ["search_exact"]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from support import DIMENSIONS, open_store, publish_document, visible_texts
+from support import DIMENSIONS, open_store, publish_document, search, visible_texts, way
 
 from rag.int8.quantization import quantize_query
+from sql.engine.lease import has_lease
 from sql.engine.location import parse_location
 from sql.engine.statements import PARAMETER, read_statement, statements_in
-from sql.search.search import SearchOptions
+from sql.search.request import SearchRequest
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -86,11 +87,11 @@ def test_one_word_of_the_dsn_switches_the_dialect(server: Server) -> None:
         assert location is not None
         assert (location.dialect, location.variant) == ("myscale", "myscale")
     with Store.open(server.dsn(server.new_database(), dialect="myscale"), write=True) as store:
-        request = store.search_statements(
-            quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), 3, 0, how=SearchOptions("exact")
+        request = store.snapshot(0).search_statements(
+            quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), SearchRequest(k=3, **way("exact"))
         )
         assert [statement.variant for statement in request] == ["myscale", "myscale"]
-        assert not store._has_lease()
+        assert not has_lease(store.client)
 
 
 @pytest.mark.myscale
@@ -99,7 +100,7 @@ def test_a_store_on_myscale_finds_what_it_was_given() -> None:
     with open_store(DSN.replace("clickhouse://", "myscale://")) as store:
         epoch = publish_document(store, "a.txt", ["one", "two", "three"])
         query = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
-        exact = store.search(query, 3, epoch, how=SearchOptions("exact"))
-        assert store.search(query, 3, epoch, how=SearchOptions("two-stage")) == exact
+        exact = search(store, query, 3, epoch, **way("exact"))
+        assert search(store, query, 3, epoch, **way("two-stage")) == exact
         assert visible_texts(store)["a.txt"] == ["one", "two", "three"]
-        store.publish([], store.documents())
+        store.writer.publish([], store.snapshot().documents())

@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from support import chunks_of, open_store, source_document, vectors_of
+from support import chunks_of, open_store, search, source_document, vectors_of, way
 
 import sql.search.publications
 import sql.search.search
 from rag.int8.quantization import quantize_query
 from sql.search.publications import Publications
-from sql.search.search import Runner, SearchOptions, Step
-from sql.store import Draft, Passages, Store
+from sql.search.search import Runner, Step
+from sql.store import ChunkBatch, Draft, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 QUERY = quantize_query(vectors_of(["one"]).dequantize()[0])
-TWO_STAGE = SearchOptions("two-stage")
+TWO_STAGE = way("two-stage")
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def packed(*pairs: tuple[int, int]) -> bytes:
 
 
 def insert(store: Store, name: str, texts: list[str], draft: Draft | None = None) -> Draft:
-    draft = draft or store.begin(source_document(name))
+    draft = draft or store.writer.begin(source_document(name))
     rows = [(draft, chunk) for chunk in chunks_of(texts)]
-    store.insert(Passages(rows, vectors_of(texts)))
+    store.writer.insert(ChunkBatch(rows, vectors_of(texts)))
     return draft
 
 
@@ -64,36 +64,38 @@ def test_what_comes_later_is_added_to_what_is_known() -> None:
 
 
 def test_only_what_was_published_since_the_last_look_is_read(store: Store) -> None:
-    store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
+    store.writer.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
     steps: list[Step] = []
-    store.search(QUERY, 2, how=TWO_STAGE, watch=steps.append)
-    store.search(QUERY, 2, how=TWO_STAGE, watch=steps.append)
+    search(store, QUERY, 2, watch=steps.append, **TWO_STAGE)
+    search(store, QUERY, 2, watch=steps.append, **TWO_STAGE)
     first = store.epoch()
-    store.publish([insert(store, "c", ["three"])])
-    store.search(QUERY, 3, how=TWO_STAGE, watch=steps.append)
+    store.writer.publish([insert(store, "c", ["three"])])
+    search(store, QUERY, 3, watch=steps.append, **TWO_STAGE)
     assert published(steps) == [(0, 2), (first, 1)]
 
 
 def test_a_reader_at_an_earlier_epoch_does_not_see_what_another_one_knows(store: Store) -> None:
-    store.publish([insert(store, "a", ["one"])])
+    store.writer.publish([insert(store, "a", ["one"])])
     before = store.epoch()
-    store.publish([insert(store, "b", ["two"])])
-    assert len(store.search(QUERY, 2, how=TWO_STAGE)) == 2
-    assert [hit.source for hit in store.search(QUERY, 2, before, how=TWO_STAGE)] == ["a"]
+    store.writer.publish([insert(store, "b", ["two"])])
+    assert len(search(store, QUERY, 2, **TWO_STAGE)) == 2
+    assert [hit.source for hit in search(store, QUERY, 2, before, **TWO_STAGE)] == ["a"]
 
 
 @pytest.mark.parametrize("per_document", [None, 1])
 def test_a_draft_begun_before_the_epoch_whose_rows_come_after_the_first_search_hides_nothing(
     store: Store, per_document: int | None
 ) -> None:
-    late = store.begin(source_document("a"))
-    store.publish([insert(store, "a", ["one", "two"]), insert(store, "b", ["three"]), insert(store, "c", ["four"])])
-    right = store.search(QUERY, 2, how=SearchOptions("exact"), per_document=per_document)
-    assert store.search(QUERY, 2, how=TWO_STAGE, per_document=per_document) == right
+    late = store.writer.begin(source_document("a"))
+    store.writer.publish(
+        [insert(store, "a", ["one", "two"]), insert(store, "b", ["three"]), insert(store, "c", ["four"])]
+    )
+    right = search(store, QUERY, 2, per_document=per_document, **way("exact"))
+    assert search(store, QUERY, 2, per_document=per_document, **TWO_STAGE) == right
     insert(store, "a", ["one", "one", "two"], late)
     steps: list[Step] = []
     for _ in range(2):
-        assert store.search(QUERY, 2, how=TWO_STAGE, per_document=per_document, watch=steps.append) == right
+        assert search(store, QUERY, 2, per_document=per_document, watch=steps.append, **TWO_STAGE) == right
     assert asked_for(steps) == [[late.generation]]  # met once, it is hidden while the epoch lasts
     assert "search_exact" not in {step.statement.name for step in steps}
 
@@ -104,10 +106,10 @@ def test_of_more_publications_than_are_remembered_those_of_the_hits_are_asked_fo
     for module in (sql.search.search, sql.search.publications):
         monkeypatch.setattr(module, "MOST_PUBLICATIONS", 2)
     drafts = [insert(store, name, [name]) for name in ("one", "two", "three", "four")]
-    store.publish(drafts)
+    store.writer.publish(drafts)
     steps: list[Step] = []
     for _ in range(2):
-        found = store.search(QUERY, 4, how=TWO_STAGE, watch=steps.append)
+        found = search(store, QUERY, 4, watch=steps.append, **TWO_STAGE)
         assert found[0].source == "one"
         assert len(found) == 4
     remembered = sorted(draft.generation for draft in drafts)[:2]
@@ -117,33 +119,33 @@ def test_of_more_publications_than_are_remembered_those_of_the_hits_are_asked_fo
 
 
 def test_a_draft_begun_after_the_epoch_is_dropped_without_asking(store: Store) -> None:
-    store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
+    store.writer.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
     epoch, steps = store.epoch(), list[Step]()
-    store.search(QUERY, 2, epoch, how=TWO_STAGE)
+    search(store, QUERY, 2, epoch, **TWO_STAGE)
     draft = insert(store, "c", ["one"])
-    rows = [{"generation": draft.generation}, {"generation": store.documents()[0].generation}]
+    rows = [{"generation": draft.generation}, {"generation": store.snapshot().documents()[0].generation}]
     run = Runner(store.client, steps.append)
-    assert store._searcher.published(rows, epoch, run) == rows[1:]
+    assert store.snapshot(epoch).searcher.published(rows, run) == rows[1:]
     assert steps == []
 
 
 def test_a_draft_that_is_met_makes_no_list_of_hidden_generations_where_there_is_none(store: Store) -> None:
-    late = store.begin(source_document("a"))
-    store.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
-    store.publish([insert(store, "a", ["one"])])  # the first one is hidden now, although it was published
+    late = store.writer.begin(source_document("a"))
+    store.writer.publish([insert(store, "a", ["one"]), insert(store, "b", ["two"])])
+    store.writer.publish([insert(store, "a", ["one"])])  # the first one is hidden now, although it was published
     insert(store, "a", ["one"], late)
     epoch, run = store.epoch(), Runner(store.client, lambda step: None)
-    store._searcher._hidden = {epoch + 1: []}  # another thread is at a later epoch already
-    assert store._searcher.published([{"generation": late.generation}], epoch, run) == []
-    hits = store.search(QUERY, 2, epoch, how=TWO_STAGE)
-    assert [hit.generation for hit in hits] == [document.generation for document in store.documents()]
+    assert store.snapshot(epoch).searcher.published([{"generation": late.generation}], run) == []
+    assert store.snapshot(epoch).searcher.known_hidden() is None
+    hits = search(store, QUERY, 2, epoch, **TWO_STAGE)
+    assert [hit.generation for hit in hits] == [document.generation for document in store.snapshot().documents()]
 
 
 def test_a_publication_that_arrives_late_is_looked_for_before_its_rows_are_dropped(store: Store) -> None:
     draft = insert(store, "a", ["one"])
-    store.publish([insert(store, "b", ["two"]), insert(store, "c", ["three"])])
+    store.writer.publish([insert(store, "b", ["two"]), insert(store, "c", ["three"])])
     epoch = store.epoch()
-    assert len(store.search(QUERY, 2, epoch, how=TWO_STAGE)) == 2
+    assert len(search(store, QUERY, 2, epoch, **TWO_STAGE)) == 2
     columns = "document_id, epoch, kind, path, source, title, format, encoding, content_sha256, content_bytes, chunker"
     store.client.text(
         f"INSERT INTO manifest ({columns}, generation, chunk_count, row_hash_sum) SELECT '{draft.document_id}', epoch, "
@@ -152,6 +154,6 @@ def test_a_publication_that_arrives_late_is_looked_for_before_its_rows_are_dropp
         None,
     )
     with Store.open(store.client.location, write=True) as another:
-        assert another.search(QUERY, 1, epoch, how=TWO_STAGE)[0].source == "a"
-    store._searcher._hidden = {}  # a list of what is hidden that was made after the row had arrived
-    assert store.search(QUERY, 1, epoch, how=TWO_STAGE)[0].source == "a"
+        assert search(another, QUERY, 1, epoch, **TWO_STAGE)[0].source == "a"
+    store.snapshot(epoch).searcher._hidden = None  # a list of what is hidden that was made after the row had arrived
+    assert search(store, QUERY, 1, epoch, **TWO_STAGE)[0].source == "a"

@@ -13,12 +13,12 @@ from server import PASSWORD, Server, running_shards
 from support import chunks_of, identity, source_document
 
 from rag.index.vector_coder import VectorCoder
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_query, scores
+from rag.int8.quantization import quantize_query, scores
 from sql.engine.statements import PARAMETER, Statement, file_names, read_statement
 from sql.records import first_generation, fold_query
 from sql.records.calibration import Quantizer
 from sql.search.signs import query_signs
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,14 +72,14 @@ def stored(request: pytest.FixtureRequest, place: Any) -> Iterator[Stored]:
     quantizer = Quantizer("asymmetric", request.param)
     with Store.open(place(request.param), write=True) as store:
         store.prepare(identity(), quantizer.name)
-        coder = VectorCoder.for_store(store, identity(), VECTOR_SCHEMES["asymmetric"])
+        coder = VectorCoder.for_store(store, identity())
         if coder.needs_sample:
             coder.calibrate(floats.astype(np.float32))
         vectors = coder.encode(floats.astype(np.float32))
-        drafts = [store.begin(source_document(f"{number}.txt")) for number in range(DOCUMENTS)]
+        drafts = [store.writer.begin(source_document(f"{number}.txt")) for number in range(DOCUMENTS)]
         chunks = [(draft, chunk) for draft in drafts for chunk in chunks_of([str(row) for row in range(CHUNKS)])]
-        store.insert(Passages(chunks, vectors))
-        store.publish(drafts)
+        store.writer.insert(ChunkBatch(chunks, vectors))
+        store.writer.publish(drafts)
         yield Stored(store, vectors, [(draft.document_id, chunk.index) for draft, chunk in chunks])
 
 

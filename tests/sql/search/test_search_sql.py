@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support import DIMENSIONS, draft_document, open_store, publish_document, source_document, vectors_of
+from support import DIMENSIONS, draft_document, open_store, publish_document, search, source_document, vectors_of
 
 from rag.int8.quantization import dequantize, quantize_query, scores
 from sql.base.errors import RagError, StoreError
 from sql.engine.statements import Statement, escape_parameter
 from sql.records import MAX_DIMENSIONS, Chunk, QuantizedQuery, QuantizedVectors
-from sql.store import Passages, Store
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,11 +67,13 @@ def library(anything_goes: Store) -> Iterator[Store]:
     store = anything_goes
     publish_document(store, "a.txt", ["old"])
     publish_document(store, "gone.txt", ["gone"])
-    gone = [document for document in store.documents() if document.source == "gone.txt"]
-    store.publish([draft_document(store, "a.txt", ["one", "two"]), draft_document(store, "b.txt", ["three"])], gone)
+    gone = [document for document in store.snapshot().documents() if document.source == "gone.txt"]
+    store.writer.publish(
+        [draft_document(store, "a.txt", ["one", "two"]), draft_document(store, "b.txt", ["three"])], gone
+    )
     yield store
-    store.publish([], store.documents())
-    store.collect_garbage(grace_seconds=0)
+    store.writer.publish([], store.snapshot().documents())
+    store.garbage.collect_unseen(grace_seconds=0)
 
 
 @contextmanager
@@ -78,17 +81,17 @@ def stored(store: Store, vectors: QuantizedVectors) -> Iterator[list[tuple[UUID,
     """Vectors as chunks of documents; yields the document and the index of each row, and leaves the store empty."""
     drafts, rows = [], []
     for first in range(0, len(vectors), CHUNKS_PER_DOCUMENT):
-        draft = store.begin(source_document(f"{first}.txt"))
+        draft = store.writer.begin(source_document(f"{first}.txt"))
         drafts.append(draft)
         for index in range(min(CHUNKS_PER_DOCUMENT, len(vectors) - first)):
             rows.append((draft, Chunk(index, "text", 0, 4, 1, 0, "", 1)))
-    store.insert(Passages(rows, vectors))
-    store.publish(drafts)
+    store.writer.insert(ChunkBatch(rows, vectors))
+    store.writer.publish(drafts)
     try:
         yield [(draft.document_id, chunk.index) for draft, chunk in rows]
     finally:
-        store.publish([], store.documents())
-        store.collect_garbage(grace_seconds=0)
+        store.writer.publish([], store.snapshot().documents())
+        store.garbage.collect_unseen(grace_seconds=0)
 
 
 def expected_ranking(
@@ -108,7 +111,7 @@ def assert_same_ranking(store: Store, query: QuantizedQuery, vectors: QuantizedV
     with stored(store, vectors) as places:
         expected = expected_ranking(query, vectors, places)
         for k in {1, max(1, len(places) // 2), len(places) + 10}:
-            found = [(hit.document_id, hit.chunk_index, hit.score) for hit in store.search(query, k)]
+            found = [(hit.document_id, hit.chunk_index, hit.score) for hit in search(store, query, k)]
             assert found == expected[:k]
 
 
@@ -205,7 +208,7 @@ def test_the_nearest_chunk_is_first_where_the_int8_product_puts_it_last(anything
     with stored(anything_goes, vectors):
         naive = "SELECT chunk_index, dotProduct([127, 127, 127]::Array(Int8), codes) AS s FROM chunks ORDER BY s DESC"
         assert anything_goes.client.text(naive, "TSV") == b"1\t127\n0\t-17149\n"
-        hits = anything_goes.search(QuantizedQuery(np.array([127, 127, 127], dtype=np.int16), 1.0), 2)
+        hits = search(anything_goes, QuantizedQuery(np.array([127, 127, 127], dtype=np.int16), 1.0), 2)
     assert [(hit.chunk_index, hit.score) for hit in hits] == [(0, 48387.0), (1, 127.0)]
 
 
@@ -220,7 +223,7 @@ def test_equal_scores_come_in_the_same_order_on_every_run(anything_goes: Store) 
     with stored(anything_goes, vectors) as places:
         expected = sorted(places, key=lambda place: (uuid_order(place[0]), place[1]))
         for _ in range(3):
-            assert [(hit.document_id, hit.chunk_index) for hit in anything_goes.search(query, 30)] == expected
+            assert [(hit.document_id, hit.chunk_index) for hit in search(anything_goes, query, 30)] == expected
 
 
 def test_documents_are_ranked_by_their_best_chunk(anything_goes: Store) -> None:
@@ -228,11 +231,11 @@ def test_documents_are_ranked_by_their_best_chunk(anything_goes: Store) -> None:
     vectors, query = random_vectors(random, 20, 16), random_query(random, 16)
     with stored(anything_goes, vectors) as places:
         best: dict[str, float] = {}
-        names = {document.document_id: document.source for document in anything_goes.documents()}
+        names = {document.document_id: document.source for document in anything_goes.snapshot().documents()}
         for document_id, _, score in expected_ranking(query, vectors, places):
             best.setdefault(names[document_id], score)
-        assert anything_goes.search_documents(query, 100) == list(best.items())
-        assert anything_goes.search_documents(query, 4) == list(best.items())[:4]
+        assert anything_goes.snapshot().search_documents(query, SearchRequest(k=100)) == list(best.items())
+        assert anything_goes.snapshot().search_documents(query, SearchRequest(k=4)) == list(best.items())[:4]
 
 
 def test_asking_for_more_chunks_than_there_are_returns_all_of_them(anything_goes: Store) -> None:
@@ -240,19 +243,19 @@ def test_asking_for_more_chunks_than_there_are_returns_all_of_them(anything_goes
     query = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
     with stored(anything_goes, vectors):
         for k in (3, 4, 10**12):
-            assert len(anything_goes.search(query, k)) == 3
-            assert len(anything_goes.search_documents(query, k)) == 1
+            assert len(search(anything_goes, query, k)) == 3
+            assert len(anything_goes.snapshot().search_documents(query, SearchRequest(k=k))) == 1
 
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_asking_for_less_than_one_chunk_is_refused(anything_goes: Store, k: int) -> None:
     with pytest.raises(RagError, match=f"k is {k}: it must be at least 1"):
-        anything_goes.search(quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), k)
+        search(anything_goes, quantize_query(np.ones(DIMENSIONS, dtype=np.float32)), k)
 
 
 def test_a_query_of_another_dimension_is_an_error_and_not_a_wrong_answer(anything_goes: Store) -> None:
     with stored(anything_goes, vectors_of(["one"])), pytest.raises(StoreError, match="search_exact failed"):
-        anything_goes.search(quantize_query(np.ones(DIMENSIONS + 1, dtype=np.float32)), 1)
+        search(anything_goes, quantize_query(np.ones(DIMENSIONS + 1, dtype=np.float32)), 1)
 
 
 # SQL to paste
@@ -260,12 +263,14 @@ def test_a_query_of_another_dimension_is_an_error_and_not_a_wrong_answer(anythin
 
 def test_the_shown_statements_find_the_same_rows_in_a_bare_client(library: Store, bare: Bare) -> None:
     query, epoch = quantize_query(np.linspace(-1, 1, DIMENSIONS, dtype=np.float32)), library.epoch()
-    script = "\n".join(statement.as_script() for statement in library.search_statements(query, 2, epoch))
+    script = "\n".join(
+        statement.as_script() for statement in library.snapshot(epoch).search_statements(query, SearchRequest(k=2))
+    )
     results = bare([statement.rstrip(";") for statement in script.split(";\n")], "JSONEachRow")
     fixed, found = ([json.loads(line) for line in result.splitlines()] for result in results if result)
     assert fixed == [{"epoch": epoch}]
     assert [(row["source"], row["text"], row["chunk_index"], row["score"]) for row in found] == [
-        (hit.source, hit.text, hit.chunk_index, hit.score) for hit in library.search(query, 2, epoch)
+        (hit.source, hit.text, hit.chunk_index, hit.score) for hit in search(library, query, 2, epoch)
     ]
 
 
@@ -327,7 +332,7 @@ def test_nearest_chunks_finds_for_a_float_vector_what_the_search_finds(library: 
         library,
         f"SELECT source, text, score FROM nearest_chunks(epoch = {library.epoch()}, query = [{literal}]) ORDER BY score DESC",
     )
-    hits = library.search(quantize_query(vector), 10)
+    hits = search(library, quantize_query(vector), 10)
     assert [(row["source"], row["text"], row["score"]) for row in rows] == [
         (hit.source, hit.text, hit.score) for hit in hits
     ]

@@ -29,9 +29,9 @@ def test_a_chunk_passes_a_filter_by_what_is_published_at_the_epoch(
 ) -> None:
     with open_store(location) as store:
         old = draft_document(store, "a.txt", ["blue hen", "red fox"], language="en")
-        first = store.publish([old])
+        first = store.writer.publish([old])
         new = draft_document(store, "a.txt", ["red fox", "blue hen", "blue hen"], language="en")
-        second = store.publish([new])
+        second = store.writer.publish([new])
         draft_document(store, "b.txt", ["red fox", "red fox"], language="en")
 
         def found(epoch: int, line: int) -> list[tuple[int, int]]:

@@ -39,7 +39,7 @@ from sql.engine.client import Client, parse_location
 from sql.shell.command_line import command
 from sql.shell.console import FORMATS, Console, has_code, own_format, returns_rows, split_statements
 from sql.shell.shell import HELP
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,10 +233,10 @@ def test_a_text_becomes_the_query_of_a_statement(tmp_path: Path, tokenizer: Toke
     chunks = chunks_of(["the cat", "a dog", "one two three"])
     with Store.open(str(tmp_path / ".rag"), write=True) as store:
         store.prepare(encoder.identity, QUANTIZER)
-        draft = store.begin(source_document("a.txt"))
+        draft = store.writer.begin(source_document("a.txt"))
         vectors = quantize_vectors(encoder.encode_documents([chunk.text for chunk in chunks]))
-        store.insert(Passages([(draft, chunk) for chunk in chunks], vectors))
-        store.publish([draft])
+        store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks], vectors))
+        store.writer.publish([draft])
     view = "nearest_chunks(epoch = {epoch:UInt64}, query = {query:Array(Float32)})"
     nearest = f"SELECT text FROM {view} ORDER BY score DESC LIMIT 1"
     found = run(tmp_path, nearest, "--query", "a dog", model=str(model))

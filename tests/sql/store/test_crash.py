@@ -82,10 +82,10 @@ def run_until_killed(
 def check_store(location: Path | str, witness: Witness) -> None:
     """Opens the store as the next run would, and compares it with what was acknowledged."""
     with Store.open(str(location), write=True) as store:
-        store.collect_garbage(grace_seconds=0)  # nobody else is at work
-        assert store.damaged_documents() == []
-        versions = whole_versions(store.chunk_texts())
-        live = {document.generation for document in store.documents()}
+        store.garbage.collect_unseen(grace_seconds=0)  # nobody else is at work
+        assert store.snapshot().damaged_documents() == []
+        versions = whole_versions(store.snapshot().chunk_texts())
+        live = {document.generation for document in store.snapshot().documents()}
         stored = store.client.text(
             "SELECT generation FROM chunks UNION DISTINCT SELECT generation FROM lengths "
             "UNION DISTINCT SELECT generation FROM postings",

@@ -16,7 +16,9 @@ from support import (
     draft_document,
     open_store,
     publish_document,
+    retrieve,
     run_python,
+    search,
     source_document,
     vectors_of,
     visible_texts,
@@ -24,12 +26,11 @@ from support import (
 
 from rag.index.word_index import add_words
 from rag.int8.quantization import quantize_query
-from rag.retrieve.retriever import Retriever
 from rag.text.analyser import ANALYSER
 from sql.base.errors import StoreError, StoreMismatch
 from sql.engine.client import Client, parse_location
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
-from sql.store import SCHEMA_VERSION, Passages, Store
+from sql.store import SCHEMA_VERSION, ChunkBatch, Store
 from sql.store.migrate import add_revision
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def fresh_store(folder: Path) -> Store:
     """A new store of the same documents."""
     store = open_store(folder)
     for path, texts in version_1.TEXTS.items():
-        store.publish([draft_document(store, path, texts, language="en")])
+        store.writer.publish([draft_document(store, path, texts, language="en")])
     return store
 
 
@@ -97,8 +98,8 @@ def assert_migrated(folder: Path) -> None:
         assert collection is not None
         assert collection.schema_version == SCHEMA_VERSION
         assert visible_texts(store) == {path: texts for path, texts in version_1.TEXTS.items() if texts}
-        assert {document.source for document in store.documents()} == set(version_1.TEXTS)
-        assert store.damaged_documents() == []
+        assert {document.source for document in store.snapshot().documents()} == set(version_1.TEXTS)
+        assert store.snapshot().damaged_documents() == []
         assert store.epoch() == version_1.LAST_EPOCH
         assert store.client.text(LEFT_OVER, "TabSeparated") == b"0\n"
 
@@ -132,7 +133,7 @@ def test_a_migrated_store_has_the_tables_and_views_of_a_new_one(old: Path, tmp_p
 
 def test_a_migrated_store_finds_the_hits_and_scores_of_a_new_one(old: Path, tmp_path: Path) -> None:
     def found(store: Store) -> list[list[tuple[str, int, float]]]:
-        return [[(hit.source, hit.chunk_index, hit.score) for hit in store.search(query, 5)] for query in QUERIES]
+        return [[(hit.source, hit.chunk_index, hit.score) for hit in search(store, query, 5)] for query in QUERIES]
 
     with Store.open(str(old), write=True) as store:
         migrated = found(store)
@@ -156,21 +157,21 @@ def test_migrated_rows_are_the_rows_of_a_new_store_but_for_their_generation(old:
 
 def test_a_migrated_store_goes_on_with_new_documents(old: Path) -> None:
     with Store.open(str(old), write=True) as store:
-        before = {document.generation for document in store.documents()}
+        before = {document.generation for document in store.snapshot().documents()}
         assert publish_document(store, "cats.txt", ["new cats"]) == version_1.LAST_EPOCH + 1
         assert visible_texts(store)["cats.txt"] == ["new cats"]
-        assert max(document.generation for document in store.documents()) > max(before)
-        assert store.damaged_documents() == []
+        assert max(document.generation for document in store.snapshot().documents()) > max(before)
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_words_are_made_of_the_stored_texts_and_are_those_of_a_new_store(old: Path, tmp_path: Path) -> None:
     with Store.open(str(old), write=True) as store:
         with pytest.raises(StoreMismatch, match="has no words"):
-            store.check_analyser(ANALYSER)
+            store.made_with.check_analyser(ANALYSER)
         assert add_words(store, "en") == 3
         assert add_words(store, "en") == 0
-        assert store.damaged_documents() == []
-        assert [hit.source for hit in Retriever(store, None).retrieve("cats", 2, mode="bm25")] == ["cats.txt"] * 2
+        assert store.snapshot().damaged_documents() == []
+        assert [hit.source for hit in retrieve(store, "cats", 2, ranking="words")] == ["cats.txt"] * 2
     fresh_store(tmp_path / "new").close()
     for table, names in (
         ("lengths", "chunk_index, language, terms, postings, checksum"),
@@ -189,16 +190,16 @@ def test_a_store_of_version_2_keeps_its_rows_and_gets_outlines_with_new_document
     with pytest.raises(StoreMismatch, match="has schema version 2"):
         Store.open(str(tmp_path / "store"))
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         assert visible_texts(store) == {path: texts for path, texts in version_1.TEXTS.items() if texts}
         outline = Outline((Section(0, 3, "New"),), (Lead(4, 5, 0, 3, "New"),))
-        draft = store.begin(source_document("new.md"))
+        draft = store.writer.begin(source_document("new.md"))
         chunk = Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline)
-        store.insert(Passages([(draft, chunk)], vectors_of(["New a"])))
-        store.publish([draft])
-        hits = store.with_outlines(store.search(QUERIES[0], 20))
+        store.writer.insert(ChunkBatch([(draft, chunk)], vectors_of(["New a"])))
+        store.writer.publish([draft])
+        hits = store.snapshot().with_outlines(search(store, QUERIES[0], 20))
         assert {hit.source: hit.outline for hit in hits if hit.outline != NO_OUTLINE} == {"new.md": outline}
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_a_damaged_old_store_is_left_as_it_is(old: Path) -> None:
@@ -314,10 +315,10 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
         version_1.publish(client, f"{number}.txt", [f"text {number}"], number + 2)
     client.close()
     monkeypatch.setattr("sql.store.migrate.ROWS_PER_INSERT", 7)
-    monkeypatch.setattr("sql.upkeep.tend.ROWS_AT_ONCE", 10)
+    monkeypatch.setattr("sql.store.rows.ROWS_AT_ONCE", 10)
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        assert store.chunk_count() == 70
-        assert store.damaged_documents() == []
+        assert store.snapshot().chunk_count() == 70
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from support import (
     identity,
     open_store,
     publish_document,
+    search,
     source_document,
     vectors_of,
     visible_texts,
@@ -27,7 +28,10 @@ from rag.int8.quantization import quantize_query
 from sql.base.errors import InvalidVector, StoreError, StoreMismatch
 from sql.engine.statements import Statement
 from sql.records import Chunk, QuantizedVectors
-from sql.store import ROWS_PER_INSERT, Draft, Passages, Store, chunk_columns
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Draft, Store
+from sql.store.rows import chunk_columns
+from sql.store.writer import ROWS_PER_INSERT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,17 +67,22 @@ def row_count(store: Store, table: str) -> int:
 def test_chunks_that_are_not_published_are_invisible_to_every_read(store: Store) -> None:
     draft_document(store, "a.txt", ["one", "two"])
     assert row_count(store, "chunks") == 2
-    assert store.search(QUERY, 10) == []
-    assert store.search_documents(QUERY, 10) == []
-    assert (store.documents(), store.chunk_texts(), store.chunk_count(), store.epoch()) == ([], [], 0, 0)
+    assert search(store, QUERY, 10) == []
+    assert store.snapshot().search_documents(QUERY, SearchRequest(k=10)) == []
+    assert (
+        store.snapshot().documents(),
+        store.snapshot().chunk_texts(),
+        store.snapshot().chunk_count(),
+        store.epoch(),
+    ) == ([], [], 0, 0)
 
 
 def test_publishing_makes_all_chunks_of_all_drafts_visible_in_one_epoch(store: Store) -> None:
     drafts = [draft_document(store, "a.txt", ["one", "two"]), draft_document(store, "b.txt", ["three"])]
-    epoch = store.publish(drafts)
+    epoch = store.writer.publish(drafts)
     assert epoch == store.epoch() == 1
     assert visible_texts(store) == {"a.txt": ["one", "two"], "b.txt": ["three"]}
-    assert {hit.text for hit in store.search(QUERY, 10)} == {"one", "two", "three"}
+    assert {hit.text for hit in search(store, QUERY, 10)} == {"one", "two", "three"}
     assert ask(store, "SELECT uniqExact(epoch) FROM manifest") == "1"
 
 
@@ -81,27 +90,27 @@ def test_a_replaced_document_shows_its_new_chunks_and_none_of_the_old(store: Sto
     publish_document(store, "a.txt", ["old 1", "old 2", "old 3"])
     draft = draft_document(store, "a.txt", ["new 1"])
     assert visible_texts(store) == {"a.txt": ["old 1", "old 2", "old 3"]}
-    store.publish([draft])
+    store.writer.publish([draft])
     assert visible_texts(store) == {"a.txt": ["new 1"]}
-    assert {hit.text for hit in store.search(QUERY, 10)} == {"new 1"}
+    assert {hit.text for hit in search(store, QUERY, 10)} == {"new 1"}
 
 
 def test_a_read_at_an_older_epoch_sees_the_old_version_until_it_is_collected(store: Store) -> None:
     first = publish_document(store, "a.txt", ["old"])
     second = publish_document(store, "a.txt", ["new"])
     assert (texts_at(store, first), texts_at(store, second)) == (["old"], ["new"])
-    assert [hit.text for hit in store.search(QUERY, 10, first)] == ["old"]
-    assert store.collect_garbage(grace_seconds=0) == 1
+    assert [hit.text for hit in search(store, QUERY, 10, first)] == ["old"]
+    assert store.garbage.collect_unseen(grace_seconds=0) == 1
     assert (texts_at(store, first), texts_at(store, second)) == ([], ["new"])
 
 
 def test_a_deleted_document_is_found_no_more_and_can_come_back(store: Store) -> None:
     before = publish_document(store, "a.txt", ["one"])
     publish_document(store, "b.txt", ["two"])
-    store.publish([], [document for document in store.documents() if document.source == "a.txt"])
+    store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "a.txt"])
     assert visible_texts(store) == {"b.txt": ["two"]}
-    assert [document.source for document in store.documents()] == ["b.txt"]
-    assert [hit.text for hit in store.search(QUERY, 10)] == ["two"]
+    assert [document.source for document in store.snapshot().documents()] == ["b.txt"]
+    assert [hit.text for hit in search(store, QUERY, 10)] == ["two"]
     assert texts_at(store, before) == ["one"]
     publish_document(store, "a.txt", ["one again"])
     assert visible_texts(store) == {"a.txt": ["one again"], "b.txt": ["two"]}
@@ -109,31 +118,31 @@ def test_a_deleted_document_is_found_no_more_and_can_come_back(store: Store) -> 
 
 def test_a_deletion_and_a_publication_happen_in_one_epoch(store: Store) -> None:
     publish_document(store, "old-name.txt", ["one"])
-    epoch = store.publish([draft_document(store, "new-name.txt", ["one"])], store.documents())
+    epoch = store.writer.publish([draft_document(store, "new-name.txt", ["one"])], store.snapshot().documents())
     assert visible_texts(store) == {"new-name.txt": ["one"]}
     assert epoch == 2
 
 
 def test_publishing_nothing_leaves_the_epoch_as_it_is(store: Store) -> None:
     publish_document(store, "a.txt", ["one"])
-    assert store.publish([]) == store.epoch() == 1
+    assert store.writer.publish([]) == store.epoch() == 1
     assert row_count(store, "manifest") == 1
 
 
 def test_a_document_without_text_is_a_document_without_chunks(store: Store) -> None:
     publish_document(store, "empty.txt", [])
-    assert [(document.source, document.chunk_count) for document in store.documents()] == [("empty.txt", 0)]
-    assert store.damaged_documents() == []
-    assert store.search(QUERY, 10) == []
+    assert [(document.source, document.chunk_count) for document in store.snapshot().documents()] == [("empty.txt", 0)]
+    assert store.snapshot().damaged_documents() == []
+    assert search(store, QUERY, 10) == []
 
 
 def test_one_document_cannot_be_published_twice_in_one_epoch(store: Store) -> None:
     publish_document(store, "a.txt", ["one"])
     drafts = [draft_document(store, "a.txt", ["two"]), draft_document(store, "a.txt", ["three"])]
     with pytest.raises(ValueError, match="only once in one epoch"):
-        store.publish(drafts)
+        store.writer.publish(drafts)
     with pytest.raises(ValueError, match="only once in one epoch"):
-        store.publish(drafts[:1], store.documents())
+        store.writer.publish(drafts[:1], store.snapshot().documents())
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
@@ -142,20 +151,20 @@ def test_epochs_grow_and_generations_differ_over_many_openings(location: str) ->
     for number in range(3):
         with open_store(location) as store:
             epochs += [publish_document(store, "a.txt", [f"{number} {part}"]) for part in range(2)]
-            generations.append(store.documents()[0].generation)
+            generations.append(store.snapshot().documents()[0].generation)
     assert epochs == [1, 2, 3, 4, 5, 6]
     assert len(set(generations)) == 3
     assert generations == sorted(generations)
 
 
 def test_drafts_begun_together_have_different_generations(store: Store) -> None:
-    drafts = [store.begin(source_document("a.txt")) for _ in range(500)]
+    drafts = [store.writer.begin(source_document("a.txt")) for _ in range(500)]
     assert len({draft.generation for draft in drafts}) == 500
 
 
 def test_what_is_read_back_of_a_document_is_what_was_published(store: Store) -> None:
     publish_document(store, "ä 猫.txt", ["one", "two"])
-    (document,) = store.documents()
+    (document,) = store.snapshot().documents()
     assert (document.path, document.source, document.title, document.format) == (
         "/ä 猫.txt",
         "ä 猫.txt",
@@ -168,7 +177,7 @@ def test_what_is_read_back_of_a_document_is_what_was_published(store: Store) -> 
 
 def test_a_hit_carries_its_chunk_and_its_place(store: Store) -> None:
     publish_document(store, "a.txt", ["one", "two"])
-    hit = next(hit for hit in store.search(QUERY, 2) if hit.text == "two")
+    hit = next(hit for hit in search(store, QUERY, 2) if hit.text == "two")
     assert (hit.source, hit.title, hit.start, hit.end, hit.line, hit.page) == ("a.txt", "A.Txt", 4, 7, 2, 0)
     assert (hit.chunk_index, hit.document_id) == (1, source_document("a.txt").document_id)
 
@@ -184,7 +193,7 @@ def test_text_of_every_kind_comes_back_as_it_was(store: Store) -> None:
     ]
     publish_document(store, "odd.txt", texts)
     assert visible_texts(store) == {"odd.txt": texts}
-    assert {hit.text for hit in store.search(QUERY, 10)} == set(texts)
+    assert {hit.text for hit in search(store, QUERY, 10)} == set(texts)
 
 
 def test_more_rows_than_one_insert_takes_arrive_and_are_counted(store: Store) -> None:
@@ -195,10 +204,10 @@ def test_more_rows_than_one_insert_takes_arrive_and_are_counted(store: Store) ->
         np.repeat(row.scale, len(texts)),
         np.repeat(row.zero_point, len(texts)),
     )
-    draft = store.begin(source_document("long.txt"))
-    store.insert(Passages([(draft, chunk) for chunk in chunks_of(texts)], vectors))
-    store.publish([draft])
-    assert store.chunk_count() == ROWS_PER_INSERT + 1
+    draft = store.writer.begin(source_document("long.txt"))
+    store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(texts)], vectors))
+    store.writer.publish([draft])
+    assert store.snapshot().chunk_count() == ROWS_PER_INSERT + 1
 
 
 # Identities
@@ -227,7 +236,7 @@ def test_the_second_run_of_the_same_documents_has_the_same_rows_but_for_the_gene
 
 def doubled(store: Store, draft: Draft, texts: list[str]) -> None:
     """Inserts rows of a draft behind its back."""
-    passages = Passages([(replace(draft), chunk) for chunk in chunks_of(texts)], vectors_of(texts))
+    passages = ChunkBatch([(replace(draft), chunk) for chunk in chunks_of(texts)], vectors_of(texts))
     store.client.insert("chunks", chunk_columns(passages, range(len(texts)), None))
 
 
@@ -238,7 +247,7 @@ def test_a_draft_that_lost_a_row_is_not_published(store: Store) -> None:
     with pytest.raises(
         StoreError, match=r"a\.txt: what arrived .*\(1 chunks\) is not what was sent \(2 chunks\); nothing was"
     ):
-        store.publish([draft])
+        store.writer.publish([draft])
     assert (visible_texts(store), store.epoch()) == ({"a.txt": ["old"]}, 1)
 
 
@@ -246,8 +255,8 @@ def test_a_draft_whose_rows_arrived_twice_is_not_published(store: Store) -> None
     draft = draft_document(store, "a.txt", ["one", "two"])
     doubled(store, draft, ["one", "two"])
     with pytest.raises(StoreError, match=r"\(4 chunks\)"):
-        store.publish([draft])
-    assert (store.documents(), store.epoch()) == ([], 0)
+        store.writer.publish([draft])
+    assert (store.snapshot().documents(), store.epoch()) == ([], 0)
 
 
 def test_a_draft_with_a_foreign_row_in_place_of_its_own_is_not_published(store: Store) -> None:
@@ -255,21 +264,21 @@ def test_a_draft_with_a_foreign_row_in_place_of_its_own_is_not_published(store: 
     store.client.text("DELETE FROM chunks WHERE chunk_index = 0", None)
     doubled(store, draft, ["ONE"])
     with pytest.raises(StoreError, match="is not what"):
-        store.publish([draft])
+        store.writer.publish([draft])
 
 
 def test_one_damaged_draft_keeps_the_others_from_being_published_too(store: Store) -> None:
     good, bad = draft_document(store, "a.txt", ["one"]), draft_document(store, "b.txt", ["two"])
     doubled(store, bad, ["two"])
     with pytest.raises(StoreError, match=r"b\.txt"):
-        store.publish([good, bad])
-    assert store.documents() == []
-    store.publish([good])
+        store.writer.publish([good, bad])
+    assert store.snapshot().documents() == []
+    store.writer.publish([good])
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
 def test_a_draft_whose_extracted_text_arrived_twice_is_not_published(store: Store) -> None:
-    draft = store.begin(source_document("a.html", extracted_text="words"))
+    draft = store.writer.begin(source_document("a.html", extracted_text="words"))
     row = {
         "generation": draft.generation,
         "document_id": draft.document_id,
@@ -279,8 +288,8 @@ def test_a_draft_whose_extracted_text_arrived_twice_is_not_published(store: Stor
     }
     store.client.insert("texts", {name: [value] for name, value in row.items()})
     with pytest.raises(StoreError, match=r"a\.html"):
-        store.publish([draft])
-    assert store.documents() == []
+        store.writer.publish([draft])
+    assert store.snapshot().documents() == []
 
 
 @pytest.mark.parametrize(
@@ -295,16 +304,16 @@ def test_a_draft_whose_extracted_text_arrived_twice_is_not_published(store: Stor
 def test_a_published_document_that_lost_gained_or_changed_a_row_is_called_damaged(store: Store, damage: str) -> None:
     publish_document(store, "a.txt", ["one"])
     publish_document(store, "b.txt", ["one", "two"])
-    assert store.damaged_documents() == []
+    assert store.snapshot().damaged_documents() == []
     store.client.text(damage, None)
-    assert store.damaged_documents() == ["/b.txt"]
+    assert store.snapshot().damaged_documents() == ["/b.txt"]
 
 
 def test_superseded_and_abandoned_generations_are_not_damage(store: Store) -> None:
     publish_document(store, "a.txt", ["old 1", "old 2"])
     publish_document(store, "a.txt", ["new"])
     draft_document(store, "b.txt", ["never published"])
-    assert store.damaged_documents() == []
+    assert store.snapshot().damaged_documents() == []
 
 
 # Extracted texts
@@ -312,12 +321,12 @@ def test_superseded_and_abandoned_generations_are_not_damage(store: Store) -> No
 
 def test_the_extracted_text_of_a_converted_document_is_stored_and_collected_with_it(store: Store) -> None:
     for words in ("old words", "new words"):
-        draft = store.begin(source_document("a.html", extracted_text=words))
-        store.insert(Passages([(draft, Chunk(0, words, 0, len(words), 1, 0, "", 2))], vectors_of([words])))
-        store.publish([draft])
+        draft = store.writer.begin(source_document("a.html", extracted_text=words))
+        store.writer.insert(ChunkBatch([(draft, Chunk(0, words, 0, len(words), 1, 0, "", 2))], vectors_of([words])))
+        store.writer.publish([draft])
     publish_document(store, "b.txt", ["not converted"])
     assert row_count(store, "texts") == 2
-    store.collect_garbage(grace_seconds=0)
+    store.garbage.collect_unseen(grace_seconds=0)
     assert ask(store, "SELECT source, text FROM texts") == "a.html\tnew words"
 
 
@@ -327,25 +336,25 @@ def test_the_extracted_text_of_a_converted_document_is_stored_and_collected_with
 def test_garbage_is_collected_only_after_it_was_invisible_for_the_whole_grace_period(store: Store) -> None:
     publish_document(store, "a.txt", ["old"])
     publish_document(store, "a.txt", ["new"])
-    assert store.collect_garbage(grace_seconds=0.3) == 0  # the clock of the old generation starts here
+    assert store.garbage.collect_unseen(grace_seconds=0.3) == 0  # the clock of the old generation starts here
     assert row_count(store, "chunks") == 2
     time.sleep(0.3)
-    assert store.collect_garbage(grace_seconds=0.3) == 1
+    assert store.garbage.collect_unseen(grace_seconds=0.3) == 1
     assert row_count(store, "chunks") == 1
-    assert store.collect_garbage(grace_seconds=0) == 0
+    assert store.garbage.collect_unseen(grace_seconds=0) == 0
 
 
 def test_chunks_of_a_deleted_document_become_garbage(store: Store) -> None:
     publish_document(store, "a.txt", ["one", "two"])
-    store.publish([], store.documents())
-    assert store.collect_garbage(grace_seconds=0) == 1
+    store.writer.publish([], store.snapshot().documents())
+    assert store.garbage.collect_unseen(grace_seconds=0) == 1
     assert row_count(store, "chunks") == 0
 
 
 def test_drafts_in_flight_are_never_garbage(store: Store) -> None:
     draft = draft_document(store, "a.txt", ["one"])
-    assert store.collect_garbage(grace_seconds=0) == 0
-    store.publish([draft])
+    assert store.garbage.collect_unseen(grace_seconds=0) == 0
+    store.writer.publish([draft])
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
@@ -364,7 +373,7 @@ def test_a_second_writer_in_the_process_does_not_sweep_drafts_of_the_first(store
     draft = draft_document(store, "a.txt", ["one"])
     with Store.open(store.client.location, write=True):
         pass
-    store.publish([draft])
+    store.writer.publish([draft])
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
@@ -421,7 +430,7 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
     with pytest.raises(StoreMismatch, match=message):
         store.prepare(encoder, quantizer)  # type: ignore[arg-type]
     with pytest.raises(StoreMismatch, match=message):
-        store.check_encoder(encoder, quantizer)  # type: ignore[arg-type]
+        store.made_with.check_encoder(encoder, quantizer)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -484,7 +493,7 @@ def test_a_store_opened_for_reading_refuses_to_write(store: Store) -> None:
         with pytest.raises(StoreError, match="was opened read-only"):
             publish_document(reader, "b.txt", ["two"])
         with pytest.raises(StoreError, match="was opened read-only"):
-            reader.publish([], reader.documents())
+            reader.writer.publish([], reader.snapshot().documents())
         with pytest.raises(StoreError, match="was opened read-only"):
             reader.client.text("SET readonly = 0", None)
         assert visible_texts(reader) == {"a.txt": ["one"]}
@@ -520,9 +529,9 @@ def test_an_insert_is_done_when_it_returns(store: Store) -> None:
 def test_the_table_itself_refuses_a_wrong_dimension_and_an_unusable_scale(
     store: Store, change: dict[str, NDArray[np.generic]]
 ) -> None:
-    draft = store.begin(source_document("a.txt"))
+    draft = store.writer.begin(source_document("a.txt"))
     columns = chunk_columns(
-        Passages([(draft, chunk) for chunk in chunks_of(["one"])], vectors_of(["one"])), range(1), None
+        ChunkBatch([(draft, chunk) for chunk in chunks_of(["one"])], vectors_of(["one"])), range(1), None
     )
     with pytest.raises(StoreError, match="a row does not fit the table and nothing of the insert was stored"):
         store.client.insert("chunks", columns | change)
@@ -532,9 +541,9 @@ def test_the_table_itself_refuses_a_wrong_dimension_and_an_unusable_scale(
 def test_a_vector_too_long_for_float32_is_refused_before_anything_is_stored(store: Store) -> None:
     codes = np.full((2, DIMENSIONS), 127, dtype=np.int8)
     vectors = QuantizedVectors(codes, np.array([1, 2e36], dtype=np.float32), np.zeros(2, dtype=np.int8))
-    draft = store.begin(source_document("a.txt"))
+    draft = store.writer.begin(source_document("a.txt"))
     with pytest.raises(InvalidVector, match=r"vector 1 has the length 7\.18e\+38, which float32 cannot hold"):
-        store.insert(Passages([(draft, chunk) for chunk in chunks_of(["one", "two"])], vectors))
+        store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(["one", "two"])], vectors))
     assert (row_count(store, "chunks"), draft.chunk_count) == (0, 0)
 
 
@@ -547,7 +556,7 @@ def test_the_norm_of_a_vector_near_the_float32_maximum_is_finite() -> None:
 
 def test_passages_need_a_vector_each() -> None:
     with pytest.raises(ValueError, match="0 chunks came with 1 vectors"):
-        Passages([], vectors_of(["one"]))
+        ChunkBatch([], vectors_of(["one"]))
 
 
 # Threads
@@ -562,7 +571,7 @@ def test_searches_in_eight_threads_see_no_error_and_no_mixture_while_documents_a
     def read(number: int) -> None:
         try:
             while not done.is_set() or not reads[number]:
-                texts = [hit.text for hit in store.search(QUERY, 10)]
+                texts = [hit.text for hit in search(store, QUERY, 10)]
                 if len(texts) != 5 or len(set(texts)) != 1:
                     failures.append(texts)
                 reads[number] += 1
@@ -575,7 +584,7 @@ def test_searches_in_eight_threads_see_no_error_and_no_mixture_while_documents_a
     try:
         for version in range(1, 6):
             publish_document(store, "a.txt", [f"version {version}"] * 5)
-            store.collect_garbage()
+            store.garbage.collect_unseen()
     finally:
         done.set()
         for thread in threads:

@@ -41,14 +41,14 @@ def test_threads_that_write_through_one_store_and_through_another_lose_nothing(p
         for round_ in range(ROUNDS):
             drafts = [draft_document(store, f"{number}-{round_}.txt", ["text", f"{number}"])]
             drafts.append(draft_document(store, f"{number}.txt", [f"version {round_}"]))
-            epochs.append(store.publish(drafts))
+            epochs.append(store.writer.publish(drafts))
             if not store.client.is_server:
-                store.collect_garbage(grace_seconds=0)
+                store.garbage.collect_unseen(grace_seconds=0)
         return epochs
 
     with open_store(place) as one, open_store(place) as other, ThreadPoolExecutor(THREADS) as pool:
         epochs = sorted(chain(*pool.map(lambda number: write([one, other], number), range(THREADS))))
-        assert one.damaged_documents() == []
+        assert one.snapshot().damaged_documents() == []
         found = visible_texts(other)
     assert epochs == list(range(1, THREADS * ROUNDS + 1))
     assert found == {f"{n}-{r}.txt": ["text", f"{n}"] for n in range(THREADS) for r in range(ROUNDS)} | {
@@ -59,8 +59,8 @@ def test_threads_that_write_through_one_store_and_through_another_lose_nothing(p
 def test_garbage_collection_of_one_store_leaves_the_drafts_of_another_alone(tmp_path: Path) -> None:
     with open_store(tmp_path / "store") as one, open_store(tmp_path / "store") as other:
         draft = draft_document(one, "a.txt", ["one"])
-        assert other.collect_garbage(grace_seconds=0) == 0
-        one.publish([draft])
+        assert other.garbage.collect_unseen(grace_seconds=0) == 0
+        one.writer.publish([draft])
         assert visible_texts(other) == {"a.txt": ["one"]}
         draft_document(one, "b.txt", ["never published"])
     with open_store(tmp_path / "store") as again:
@@ -138,7 +138,7 @@ def test_garbage_that_a_full_disk_keeps_is_left_with_a_note_and_goes_when_there_
             with (disk / "filler").open("wb", buffering=0) as filler:
                 while shutil.disk_usage(disk).free > 1_000_000:
                     filler.write(b"\0" * (1 << 16))
-            assert store.collect_garbage(grace_seconds=0) == 0
+            assert store.garbage.collect_unseen(grace_seconds=0) == 0
             assert len(notes) == 1
             assert "old versions of documents could not be deleted from" in notes[0]
             assert "nothing is lost, free some space, and the next run deletes them" in notes[0]

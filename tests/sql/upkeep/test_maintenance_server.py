@@ -40,9 +40,9 @@ def test_a_server_store_of_version_1_is_migrated(server: Any) -> None:
     version_1.write_store(dsn)
     with Store.open(dsn, write=True) as store:
         assert add_words(store, "en") == 3
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         assert store.epoch() == version_1.LAST_EPOCH
-        assert store.chunk_count() == 6
+        assert store.snapshot().chunk_count() == 6
         store.prepare(identity(), QUANTIZER, ANALYSER)  # as every writer does: the lease is made, too
         assert publish_document(store, "more.txt", ["more"]) == version_1.LAST_EPOCH + 1
 
@@ -86,7 +86,7 @@ def test_a_server_store_is_restored_from_the_servers_own_backup(server: Any) -> 
     server.ask(f"RESTORE DATABASE {database} FROM {backup}")
     with Store.open(dsn, write=True) as store:
         assert found(store) == before
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         assert publish_document(store, "more.txt", ["more"]) == store.epoch()
 
 
@@ -99,14 +99,14 @@ def test_a_server_store_is_embedded_again_into_a_second_database(
     make_store(first).close()
     assert [reembed(settings, model, first, second).documents for _ in range(2)] == [4, 0]
     with Store.open(second) as store:
-        assert store.damaged_documents() == []
-        assert [one.source for one in store.documents()] == sources_of(first)
-        store.check_encoder(load_encoder(settings, model).identity)
+        assert store.snapshot().damaged_documents() == []
+        assert [one.source for one in store.snapshot().documents()] == sources_of(first)
+        store.made_with.check_encoder(load_encoder(settings, model).identity)
 
 
 def sources_of(dsn: str) -> list[str]:
     with Store.open(dsn) as store:
-        return [one.source for one in store.documents()]
+        return [one.source for one in store.snapshot().documents()]
 
 
 def test_a_reader_of_an_old_server_store_changes_nothing(server: Any) -> None:

@@ -20,7 +20,7 @@ from support import (
 from rag.commands.command_line import command
 from rag.int8.quantization import quantize_vectors
 from sql.base.errors import StoreError
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 from sql.upkeep.stats import read_stats, stats_lines
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def test_rows_of_superseded_and_unpublished_versions_are_left_over(store: Store)
     stats = read_stats(store)
     assert (stats.epoch, stats.documents, stats.rows, stats.live_rows, stats.dead_rows) == (4, 3, 7, 3, 4)
     assert (stats.live_generations, stats.dead_generations) == (2, 2)
-    store.publish([], [document for document in store.documents() if document.source == "b"])
+    store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "b"])
     assert (read_stats(store).live_rows, read_stats(store).dead_generations) == (2, 3)
 
 
@@ -81,10 +81,10 @@ def test_codes_and_what_belongs_to_them_take_no_more_than_a_byte_a_dimension_and
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     with open_store(tmp_path / "store", dimensions) as store:
         store.client.text("ALTER TABLE chunks MODIFY SETTING min_bytes_for_wide_part = 0", None)
-        draft = store.begin(source_document("a"))
+        draft = store.writer.begin(source_document("a"))
         chunks = [(draft, chunk) for chunk in chunks_of([f"text {row}" for row in range(rows)])]
-        store.insert(Passages(chunks, quantize_vectors(vectors)))
-        store.publish([draft])
+        store.writer.insert(ChunkBatch(chunks, quantize_vectors(vectors)))
+        store.writer.publish([draft])
         on_disk = {column.column: column.bytes_on_disk or 0 for column in read_stats(store).vector}
     assert dimensions < sum(on_disk[name] for name in ("codes", "scale", "zero_point", "norm")) <= dimensions + 16
     assert on_disk["signs"] <= dimensions // 4 + 1

@@ -17,20 +17,21 @@ from support import (
     identity,
     open_store,
     publish_document,
+    retrieve,
     run_python,
+    search,
     source_document,
     vectors_of,
     visible_texts,
 )
 
 from rag.index.vector_coder import VectorCoder
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_query
-from rag.retrieve.retriever import Retriever
+from rag.int8.quantization import quantize_query
 from rag.text.analyser import ANALYSER, chunk_words
 from sql.base.errors import StoreBusy, StoreError, StoreMismatch, UsageError
 from sql.engine.client import Client, parse_location
 from sql.engine.folders import locked
-from sql.store import Passages, Store
+from sql.store import ChunkBatch, Store
 from sql.upkeep.backup import copy_store
 from sql.upkeep.transfer import Import, export_store, import_store, read_export
 
@@ -47,11 +48,11 @@ def make_store(folder: Path | str, quantizer: str = QUANTIZER) -> Store:
     """A store with words, metadata, an extracted text, float references, an empty and a deleted document."""
     store = Store.open(str(folder), write=True)
     store.prepare(identity(), quantizer, ANALYSER)
-    coder = VectorCoder.for_store(store, identity(), VECTOR_SCHEMES["asymmetric"])
+    coder = VectorCoder.for_store(store, identity())
     drafts = []
     for path, texts in (TEXTS | {"gone.txt": ["gone"]}).items():
         extracted = "one" if path == "page.html" else None
-        draft = store.begin(source_document(path, extracted, "".join(texts), {"name": path, "year": 1998}))
+        draft = store.writer.begin(source_document(path, extracted, "".join(texts), {"name": path, "year": 1998}))
         drafts.append(draft)
         if texts:
             floats = vectors_of(texts).dequantize()
@@ -59,16 +60,16 @@ def make_store(folder: Path | str, quantizer: str = QUANTIZER) -> Store:
                 coder.calibrate(floats)
             words = [chunk_words(text, "en") for text in texts]
             chunks = [(draft, chunk) for chunk in chunks_of(texts)]
-            store.insert(Passages(chunks, coder.encode(floats), words, {0: floats[0].tolist()}))
-    store.publish(drafts)
-    store.publish([], [document for document in store.documents() if document.source == "gone.txt"])
+            store.writer.insert(ChunkBatch(chunks, coder.encode(floats), words, {0: floats[0].tolist()}))
+    store.writer.publish(drafts)
+    store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "gone.txt"])
     return store
 
 
 def found(store: Store) -> list[list[tuple[str, int, str, float, object]]]:
     """Hits and scores of some searches by vectors and one by words."""
-    hits = [store.search(query, 5) for query in QUERIES]
-    hits += [Retriever(store, None).retrieve("cats", 5, mode="bm25")]
+    hits = [search(store, query, 5) for query in QUERIES]
+    hits += [retrieve(store, "cats", 5, ranking="words")]
     return [[(hit.source, hit.chunk_index, hit.text, hit.score, hit.metadata["year"]) for hit in some] for some in hits]
 
 
@@ -104,9 +105,9 @@ def test_an_imported_store_has_the_same_hits_and_scores(tmp_path: Path, quantize
     assert imported(folder, tmp_path / "other") == Import(4, 4, 0)
     with Store.open(str(tmp_path / "other")) as store:
         assert found(store) == before
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
         assert visible_texts(store) == {path: texts for path, texts in TEXTS.items() if texts}
-        assert {one.source for one in store.documents()} == set(TEXTS)
+        assert {one.source for one in store.snapshot().documents()} == set(TEXTS)
         assert [count(store, table) for table in ("texts", "float_references", "lengths")] == [b"1\n", b"3\n", b"4\n"]
         assert store.epoch() == 1  # all at once
 
@@ -123,13 +124,13 @@ def test_an_import_replaces_older_versions_and_leaves_other_documents(tmp_path: 
     folder, _ = exported(tmp_path)
     with Store.open(str(tmp_path / "other"), write=True) as store:
         store.prepare(identity(), QUANTIZER, ANALYSER)
-        store.publish([draft_document(store, "cats.txt", ["old cats"], language="en")])
-        store.publish([draft_document(store, "mine.txt", ["mine"], language="en")])
+        store.writer.publish([draft_document(store, "cats.txt", ["old cats"], language="en")])
+        store.writer.publish([draft_document(store, "mine.txt", ["mine"], language="en")])
     imported(folder, tmp_path / "other")
     with Store.open(str(tmp_path / "other")) as store:
         texts = visible_texts(store)
         assert (texts["cats.txt"], texts["mine.txt"]) == (TEXTS["cats.txt"], ["mine"])
-        assert store.damaged_documents() == []
+        assert store.snapshot().damaged_documents() == []
 
 
 def test_an_export_of_the_import_holds_the_same_rows(tmp_path: Path) -> None:
@@ -145,9 +146,9 @@ def test_an_export_of_the_import_holds_the_same_rows(tmp_path: Path) -> None:
 
 
 def test_many_documents_take_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sql.upkeep.tend.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("sql.upkeep.transfer.ROWS_PER_INSERT", 1)
-    monkeypatch.setattr("sql.upkeep.transfer.POSTINGS_PER_INSERT", 2)
+    monkeypatch.setattr("sql.store.rows.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("sql.store.writer.ROWS_PER_INSERT", 1)
+    monkeypatch.setattr("sql.store.writer.WORD_ROWS_PER_INSERT", 1)
     folder, before = exported(tmp_path)
     assert len(list(folder.glob("chunks-*.parquet"))) > 1
     imported(folder, tmp_path / "other")
@@ -239,7 +240,7 @@ def test_rows_that_are_not_what_their_hash_says_are_not_published(
     with pytest.raises(StoreError, match="is not what was exported"):
         imported(folder, tmp_path / "other")
     with Store.open(str(tmp_path / "other")) as store:
-        assert (store.epoch(), store.chunk_count()) == (0, 0)
+        assert (store.epoch(), store.snapshot().chunk_count()) == (0, 0)
 
 
 def test_an_export_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sql.base.errors import StoreError
-from sql.engine.native import varint
+from sql.engine.packed import unpack_vectors
 from sql.engine.statements import Statement
-from sql.records import QuantizedVectors
 from sql.search.cells import (
     CELLS_FROM,
-    ROWS_AT_ONCE,
     SAMPLE_PER_CELL,
     Cells,
     cell_count,
@@ -27,72 +25,61 @@ from sql.search.cells import (
     mean_similarity,
     train_cells,
 )
+from sql.store import generation_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Sequence
 
     from sql.engine.client import Client, Row
-    from sql.records.calibration import Calibration
     from sql.store import Store
 
 LEAST_OUTSIDE = 0.05  # of the rows: a smaller part outside the cells is not worth moving
 DRIFT_SAMPLE = 4_000
 
 
-def tend_cells(store: Store, announce: Callable[[str], None] = lambda sentence: None, least: int = CELLS_FROM) -> int:
+def maintain_cells(
+    store: Store, announce: Callable[[str], None] = lambda sentence: None, least: int = CELLS_FROM
+) -> int:
     """Trains cells where a store of at least so many chunks has none that fit, and moves what lies outside of them.
 
     Returns how many documents were moved. Does nothing for a smaller store.
     """
     with store.writing:  # of two threads one would move what the other has just moved
-        return tend_cells_alone(store, announce, least)
+        return _maintain_alone(store, announce, least)
 
 
-def tend_cells_alone(store: Store, announce: Callable[[str], None], least: int) -> int:
-    """The same for a thread that writes alone."""
-    rows = store.chunk_count()
+def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -> int:
+    rows = store.snapshot().chunk_count()
     if rows < least:
         return 0
-    cells = store.cells()
+    cells = store.writer.cells()
     if cells is None or has_drifted(store, cells, rows):
         announce(f"training cells for {rows} chunks")
-        cells = train_cells(store.sample_vectors(SAMPLE_PER_CELL * cell_count(rows)).dequantize(), rows, cells)
+        cells = train_cells(
+            store.snapshot().sample_vectors(SAMPLE_PER_CELL * cell_count(rows)).dequantize(), rows, cells
+        )
         store.client.insert("cells", cells_columns(cells))
-        store.forget_cells()
+        store.writer.forget_cells()
     outside = documents_outside(store, cells)
     if sum(row["chunk_count"] for row in outside) < LEAST_OUTSIDE * rows:
         return 0
     announce(f"moving {len(outside)} documents into {len(cells.centroids)} cells")
-    for batch in batches(outside):
+    for batch in generation_batches(outside):
         move_documents(store, cells, batch)
     return len(outside)
 
 
 def has_drifted(store: Store, cells: Cells, rows: int) -> bool:
     """Whether the store has outgrown its cells or holds other vectors than they were trained on."""
-    return cells.have_drifted(rows, mean_similarity(store.sample_vectors(DRIFT_SAMPLE).dequantize(), cells.centroids))
+    return cells.have_drifted(
+        rows, mean_similarity(store.snapshot().sample_vectors(DRIFT_SAMPLE).dequantize(), cells.centroids)
+    )
 
 
 def documents_outside(store: Store, cells: Cells) -> list[Row]:
     """Generation and chunk count of each published document with chunks outside the newest cells."""
     values = {"epoch": store.epoch(), "first_cell": cells.first_cell, "last_cell": cells.last_cell}
     return store.client.query(Statement("documents_outside_cells", values))
-
-
-def batches(documents: Sequence[Row]) -> Iterator[list[int]]:
-    """Generations that are moved together: at least one, and no more chunks than one block of an insert takes."""
-    batch: list[int] = []
-    rows = 0
-    for document in documents:
-        if batch and rows + document["chunk_count"] > ROWS_AT_ONCE:
-            yield batch
-            batch, rows = [], 0
-        batch.append(document["generation"])
-        rows += document["chunk_count"]
-    if batch:
-        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +98,7 @@ class Move:
 def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> None:
     """Copies documents into their cells under fresh generations and publishes these; StoreError if a row is missing."""
     rows = store.client.query(Statement("manifest_rows", {"generations": list(generations)}))
-    move = Move(rows, [store.new_generation(row["document_id"]) for row in rows])
+    move = Move(rows, [store.writer.new_generation(row["document_id"]) for row in rows])
     copy_chunks(store, cells, move)
     numbers = {"old": move.old, "new": move.new}
     store.client.execute(Statement("move_texts", numbers))
@@ -120,8 +107,8 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
     check_copied_words(store.client, move)
-    store.publish_rows(lambda epoch: rows_still_current(store, move, epoch))
-    store.forget_drafts(move.new)
+    store.writer.publish_rows(lambda epoch: rows_still_current(store, move, epoch))
+    store.writer.forget_drafts(move.new)
 
 
 def rows_still_current(store: Store, move: Move, epoch: int) -> list[Row]:
@@ -129,7 +116,7 @@ def rows_still_current(store: Store, move: Move, epoch: int) -> list[Row]:
 
     Asked while the right to publish is ours: publishing a copy of an older version would undo the newer one.
     """
-    found = store.some_documents([row["document_id"] for row in move.rows], epoch - 1)
+    found = store.snapshot(epoch - 1).some_documents([row["document_id"] for row in move.rows])
     current = {document.generation for document in found}
     return [
         row | {"epoch": epoch, "generation": new}
@@ -140,8 +127,9 @@ def rows_still_current(store: Store, move: Move, epoch: int) -> list[Row]:
 
 def copy_chunks(store: Store, cells: Cells, move: Move) -> None:
     """Inserts the chunks again, each into the cell of its vector; invisible as yet."""
+    now = store.snapshot()
     packed = store.client.query_packed(Statement("generation_vectors", {"generations": move.old}))
-    generations, indexes, vectors = unpack_vectors(packed, store.dimensions, store.calibration(store.epoch()))
+    generations, indexes, vectors = unpack_vectors(packed, now.dimensions, now.calibration())
     old = np.array(move.old, np.uint64)
     order = np.argsort(old)  # as the vectors are ordered
     old = old[order]
@@ -185,41 +173,3 @@ def check_copied_words(client: Client, move: Move) -> None:
                     f"{row['source']}: not all of its words arrived with its chunks; "
                     "the document stays where it was, run the command again"
                 )
-
-
-def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> QuantizedVectors:
-    """Vectors from the codes, scale and zero_point of rows, and the ranges that they share, if they do."""
-    return QuantizedVectors(
-        np.array([row["codes"] for row in rows] or np.empty((0, 1)), dtype=np.int8),
-        np.array([row["scale"] for row in rows], dtype=np.float32),
-        np.array([row["zero_point"] for row in rows], dtype=np.int8),
-        calibration,
-    )
-
-
-def unpack_vectors(
-    packed: bytes, dimensions: int, calibration: Calibration | None
-) -> tuple[NDArray[np.uint64], NDArray[np.uint32], QuantizedVectors]:
-    """Generations, chunk indexes and vectors from rows of `generation, chunk_index, codes, scale, zero_point`.
-
-    Packed as RowBinary, all of one length: an array is its length (LEB128) and its numbers.
-    """
-    length = len(varint(dimensions))
-    row = np.dtype(
-        [
-            ("generation", "<u8"),
-            ("chunk_index", "<u4"),
-            ("length", f"V{length}"),
-            ("codes", "i1", (dimensions,)),
-            ("scale", "<f4"),
-            ("zero_point", "i1"),
-        ]
-    )
-    rows = np.frombuffer(packed, dtype=row)
-    vectors = QuantizedVectors(
-        np.ascontiguousarray(rows["codes"]),
-        rows["scale"].astype(np.float32),
-        np.ascontiguousarray(rows["zero_point"]),
-        calibration,
-    )
-    return rows["generation"], rows["chunk_index"], vectors

@@ -1,0 +1,300 @@
+"""The library: a question in, an answer with citations out, without a command line.
+
+    import rag
+
+    with rag.open(".rag") as library:
+        print(library.ask("How many bytes does one stored vector take?").text)
+
+A Library is one store with the encoder it was made with. The commands, the evaluation and LangChain search through it, and
+there is no other way from a question to its chunks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from rag.retrieve.retriever import Retriever
+from sql.base.errors import NoStore, UsageError
+from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
+from sql.engine.free_sql import refuse_files
+from sql.engine.statements import PARAMETER
+from sql.search.request import SearchRequest
+from sql.store import Store
+from sql.store.snapshot import unwatched
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from rag.answer.answer import Answer
+    from rag.answer.check import GeneratedAnswer
+    from rag.answer.prompt import LanguageModel
+    from rag.encoder.encoder import Encoder
+    from sql.base.settings import Settings
+    from sql.engine.statements import Value
+    from sql.records import Hit, LiveDocument
+    from sql.store import Snapshot
+    from sql.store.snapshot import Watch
+    from sql.upkeep.stats import Stats
+
+LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
+
+
+def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
+    location: str | None = None,
+    *,
+    write: bool = False,
+    model: str | None = None,
+    compute: str | None = None,
+    language: str = LANGUAGES[0],
+    llm: str | None = None,
+    announce: Callable[[str], None] = lambda sentence: None,
+) -> Library:
+    """Opens the store at a folder or DSN, by default RAG_DB or `.rag`; with `write` it may be new, and can be filled.
+
+    `model` is the encoder, a hub id or a folder, and `compute` its arithmetic; by default those of the store and of the
+    CPU. `language` is that of questions and documents: a code such as `en`, `none`, or `auto` to find it out. `llm` names
+    the language model that writes answers, `hf:FOLDER_OR_ID` or `openai:MODEL@URL`; by default they are quotations.
+    `announce` is told in sentences what takes long or was left undone.
+
+    Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
+    another version.
+    """
+    settings = read_settings(compute)
+    store = Store.open(location or settings.store, write=write, announce=announce)
+    return Library(store, settings=settings, model=model, language=language, llm=llm, announce=announce)
+
+
+@dataclass
+class Library:
+    """Documents that can be asked. Safe to use from any thread; closed with the `with` statement or `close`.
+
+    `encoder` is loaded when it is needed first. Each asynchronous method is its namesake without `a` in a thread.
+    """
+
+    store: Store
+    source: Callable[[], Encoder] | None = (
+        None  # of the encoder; by default the model the store was made with is loaded
+    )
+    settings: Settings = field(default_factory=read_settings)
+    model: str | None = None
+    language: str = LANGUAGES[0]
+    llm: str | None = None
+    announce: Callable[[str], None] = lambda sentence: None
+    _encoder: Encoder | None = field(default=None, repr=False)
+    _loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _language_models: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        # What looks for chunks; in a hybrid search it has to know how the encoder cuts words.
+        self.retriever = Retriever(lambda: self.encoder.tokenizer)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Gives the store back; another process can open it at once."""
+        self.store.close()
+
+    # Asking
+
+    def ask(
+        self,
+        question: str | SearchRequest,
+        *,
+        llm: str | None = None,
+        max_tokens: int = DEFAULT_ANSWER_TOKENS,
+        watch: Watch = unwatched,
+        **options: Any,
+    ) -> Answer | GeneratedAnswer:
+        """Answers a question with quotations from the documents; `answered` is false where nothing fits it.
+
+        `options` are the fields of SearchRequest: `k`, `filter`, `ranking`... With `llm`, which goes before that of the
+        library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long, and
+        each of its sentences is checked against them. Where nothing fits the question, no model is asked to make
+        something up. Raises UsageError for an empty question or an option there is not, NoStore for an empty store.
+        """
+        from rag.answer.answer import answer_question
+        from rag.retrieve.words import word_rarities
+
+        spec = self._checked_llm(llm, max_tokens)
+        request = self.request(question, **options)
+        if request.vector is None:
+            request = replace(request, vector=self.encoder.encode_query(request.question))
+        snapshot, vector = self._snapshot(request), request.vector
+        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
+        rarities = word_rarities(snapshot, request.question, request.language)
+        answer = answer_question(request.question, vector, hits, self.encoder, rarities)  # type: ignore[arg-type]
+        return self._written(spec, answer, hits, max_tokens) if spec and answer.answered else answer
+
+    async def aask(self, question: str | SearchRequest, **options: Any) -> Answer | GeneratedAnswer:
+        """`ask` in a thread."""
+        return await asyncio.to_thread(lambda: self.ask(question, **options))
+
+    def search(self, query: str | SearchRequest, *, watch: Watch = unwatched, **options: Any) -> list[Hit]:
+        """The chunks that fit a query best, best first; `options` are the fields of SearchRequest.
+
+        `watch` hears of every statement that is run. A search by words loads no encoder, and its hits have no cosines,
+        unless the request brings a vector. Raises UsageError for an empty query or an option there is not, InvalidFilter
+        for a filter that nothing can pass, NoStore for an empty store.
+        """
+        request = self.request(query, **options)
+        if request.vector is None and request.ranking != "words":
+            request = replace(request, vector=self.encoder.encode_query(request.question))
+        return self.retriever.retrieve(self._snapshot(request), request, watch)
+
+    async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
+        """`search` in a thread."""
+        return await asyncio.to_thread(lambda: self.search(query, **options))
+
+    def request(self, question: str | SearchRequest, **options: Any) -> SearchRequest:
+        """What is asked for as a request: in words with options, or one that is made already, perhaps with changes."""
+        if isinstance(question, SearchRequest):
+            return replace(question, **options) if options else question
+        check_question(question)
+        try:
+            return SearchRequest(question, **({"language": self.language} | options))
+        except TypeError as error:
+            known = ", ".join(name for name in SearchRequest.__slots__ if name not in {"question", "condition"})
+            raise UsageError(f"{', '.join(options)}: not all are options of a search, which are {known}") from error
+
+    # The encoder, and the chunks it finds
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of the store, loaded on first use; StoreMismatch where another one is asked for."""
+        with self._loading:
+            if self._encoder is None:
+                self._encoder = self.source() if self.source else self._load_encoder()
+            return self._encoder
+
+    def _load_encoder(self, *, few_texts: bool = True) -> Encoder:
+        from rag.encoder.encoder import choose_model, load_encoder
+
+        model = choose_model(self.settings, self.model, self.store.collection())
+        encoder = load_encoder(self.settings, model, few_texts=few_texts, announce=self.announce)
+        self.store.made_with.check_encoder(encoder.identity)
+        return encoder
+
+    def document_encoder(self) -> Encoder:
+        """The same encoder made for many texts, which questions are encoded by from then on."""
+        with self._loading:
+            if self.source is None:
+                encoder = self._load_encoder(few_texts=False)
+                self.source, self._encoder = (lambda: encoder), encoder
+        return self.encoder
+
+    def _snapshot(self, request: SearchRequest) -> Snapshot:
+        if self.store.collection() is None:
+            place = self.store.client.location
+            raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
+        return self.store.snapshot(request.epoch)
+
+    def _chunks_to_answer_from(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> list[Hit]:
+        """Those that fit best, of which for a question with exact names those that hold them.
+
+        A search knows the parts of such a name and not the name itself.
+        """
+        from rag.answer.answer import NAMED_CANDIDATES, with_names_first
+        from rag.text.identifiers import identifiers
+
+        names = identifiers(request.question)
+        wanted = replace(request, k=request.k * NAMED_CANDIDATES) if names else request
+        return with_names_first(self.retriever.retrieve(snapshot, wanted, watch), names)[: request.k]
+
+    # Language models
+
+    def _checked_llm(self, llm: str | None, max_tokens: int) -> str | None:
+        """The language model to write with, checked as far as that goes without loading it; None for quotations."""
+        if max_tokens < 1:
+            raise UsageError(f"max_tokens {max_tokens}: an answer has at least 1 token")
+        spec = llm or self.llm
+        if spec is None or spec == "none":
+            return None
+        from rag.answer.models.choice import check_spec
+
+        check_spec(spec)
+        return spec
+
+    def _written(self, spec: str, answer: Answer, hits: Sequence[Hit], max_tokens: int) -> GeneratedAnswer:
+        from rag.answer.generation import generate_answer
+        from rag.answer.models.choice import load_language_model
+
+        with self._loading:
+            if spec not in self._language_models:
+                self._language_models[spec] = load_language_model(self.settings, spec, announce=self.announce)
+        model = self._language_models[spec]
+        return generate_answer(model, answer.question, hits, max_tokens, announce=self.announce)
+
+    # The store
+
+    def documents(self) -> list[LiveDocument]:
+        """Every document of the store, ordered by path."""
+        return self.store.snapshot().documents() if self.store.collection() else []
+
+    async def adocuments(self) -> list[LiveDocument]:
+        """`documents` in a thread."""
+        return await asyncio.to_thread(self.documents)
+
+    def sql(
+        self, statement: str, parameters: Mapping[str, Value] | None = None, *, query: str | None = None
+    ) -> list[dict[str, Any]]:
+        """What a statement of your own returns, a dict for each row; nothing is changed unless opened with `write`.
+
+        `parameters` are the values of its `{name:Type}` places. `{epoch:UInt64}` is the newest epoch unless they say
+        otherwise, and `{query:Array(Float32)}` the vector of the text `query`.
+        Raises StoreError where the engine refuses the statement.
+        """
+        if self.store.client.read_only:
+            refuse_files(statement, "write what it returns yourself")
+        return self.store.client.rows(statement, self._bound(statement, parameters or {}, query))
+
+    async def asql(
+        self, statement: str, parameters: Mapping[str, Value] | None = None, *, query: str | None = None
+    ) -> list[dict[str, Any]]:
+        """`sql` in a thread."""
+        return await asyncio.to_thread(lambda: self.sql(statement, parameters, query=query))
+
+    def _bound(self, statement: str, given: Mapping[str, Value], query: str | None) -> dict[str, Value]:
+        """The given values, and those of the places that have a meaning of their own."""
+        places, values = {match[1] for match in PARAMETER.finditer(statement)}, dict(given)
+        if query is not None and "query" not in places:
+            raise UsageError("query gives {query:Array(Float32)} its value, and the statement does not have it")
+        if "epoch" in places and "epoch" not in values:
+            values["epoch"] = self.store.epoch()
+        if query is not None:
+            values["query"] = self.encoder.encode_query(query).tolist()
+        return values
+
+    def stats(self) -> Stats:
+        """Rows, bytes and generations of the store, counted now."""
+        from sql.upkeep.stats import read_stats
+
+        return read_stats(self.store)
+
+    async def astats(self) -> Stats:
+        """`stats` in a thread."""
+        return await asyncio.to_thread(self.stats)
+
+
+def check_question(question: str) -> None:
+    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
+    if not question.strip():
+        raise UsageError("the question is empty: write it between quotes")
+    if len(question) > LONGEST_QUESTION:
+        raise UsageError(
+            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
+        )
+    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
+        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")

@@ -1,0 +1,310 @@
+"""A store at one epoch: everything that is read of it there, and what needs to be read only once while the epoch lasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sql.base.errors import StoreError, StoreMismatch
+from sql.engine.packed import read_vectors, unpack_vectors
+from sql.engine.statements import Statement
+from sql.records import NO_OUTLINE, Hit, LiveDocument, Outline, TextStatistics
+from sql.records.calibration import Calibration
+from sql.records.metadata import read_metadata
+from sql.search.filters import refuse_hopeless
+from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
+from sql.search.signs import query_signs
+from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from uuid import UUID
+
+    from sql.engine.client import Client, Row
+    from sql.records import QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.search.filters import Filter
+    from sql.search.request import SearchRequest
+    from sql.search.search import Step
+    from sql.search.words import WordScores
+    from sql.store.collection import Collection, CollectionTable
+
+    Watch = Callable[[Step], None]
+
+MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
+
+
+def unwatched(step: Step) -> None:
+    """Nobody hears of the statements that are run."""
+
+
+@dataclass(eq=False)
+class Snapshot:
+    """Reads of one moment, whatever is written meanwhile. Safe from any thread.
+
+    What it finds stays readable for as long as a statement may run after a later epoch has replaced it (sql/store/garbage.py).
+    """
+
+    client: Client
+    made_with: CollectionTable
+    searcher: Searcher
+    _calibration: list[Calibration | None] = field(default_factory=list)  # empty until it was looked for
+    _statistics: TextStatistics | None = None
+    _frequencies: dict[str, int] = field(default_factory=dict)  # how many chunks hold each term
+    _analyser_is_fresh: bool = False
+
+    @property
+    def epoch(self) -> int:
+        """The moment that is read; 0 before anything was published."""
+        return self.searcher.epoch
+
+    # What the codes and words were made with
+
+    @property
+    def collection(self) -> Collection | None:
+        """What the store was made with; None for one without tables."""
+        return self.made_with.newest()
+
+    @property
+    def dimensions(self) -> int:
+        """Numbers in one vector; 1 for a store without tables, which has none."""
+        return self.collection.encoder.dimensions if self.collection else 1
+
+    def calibration(self) -> Calibration | None:
+        """The ranges that the codes share, None where each vector has its own or nothing is published.
+
+        Raises StoreMismatch where they were fitted on vectors of another encoder.
+        """
+        collection = self.collection
+        if collection is None or not collection.vector_quantizer.calibrated:
+            return None
+        if not self._calibration:
+            rows = self.client.query(Statement("calibration", {"epoch": self.epoch}))
+            self._calibration = [self.checked_calibration(rows[0]) if rows else None]
+        return self._calibration[0]
+
+    def checked_calibration(self, row: Row) -> Calibration:
+        """The calibration of a row, if it is one for this store."""
+        calibration, collection = Calibration.from_row(row), self.collection
+        made_by = collection.encoder.model_sha256 if collection else ""
+        if calibration.model_sha256 != made_by:
+            raise StoreMismatch(
+                f"calibration {calibration.version} of {self.client.location} was fitted on vectors of the weights "
+                f"{calibration.model_sha256[:8]} and the store holds those of {made_by[:8]}: "
+                "ingest the documents into a new store with another --db"
+            )
+        return calibration
+
+    def check_analyser(self, analyser: str) -> None:
+        """Raises StoreMismatch where words cut by `analyser` cannot be compared with those of the store.
+
+        Another process may make words anew, so the answer is looked up once an epoch.
+        """
+        if not self._analyser_is_fresh:
+            self.made_with.forget()
+            self._analyser_is_fresh = True
+        self.made_with.check_analyser(analyser)
+
+    # Search by vectors
+
+    def search(self, query: QuantizedQuery, request: SearchRequest, watch: Watch = unwatched) -> list[Hit]:
+        """The chunks nearest to the query, best first; exactly k if k are there. `watch` is told of every statement."""
+        rows = self.searcher.search(self._vector_search(query, request), watch)
+        return [read_hit(row) for row in rows]
+
+    def search_statements(self, query: QuantizedQuery, request: SearchRequest) -> list[Statement]:
+        """The statements of a search to be shown: the one that fixes the epoch, and the search at it.
+
+        Of cells and two stages what is published is looked up afterwards, which is not among them.
+        """
+        search = self.searcher.first_statement(self._vector_search(query, request))
+        return [self.client.localize(statement) for statement in (Statement("epoch"), search)]
+
+    def search_documents(self, query: QuantizedQuery, request: SearchRequest) -> list[tuple[str, float]]:
+        """Source and score of the k documents nearest to the query, each by its best chunk; always exact."""
+        rows = self.client.query(documents_statement(self._vector_search(query, request)))
+        return [(row["source"], row["score"]) for row in rows]
+
+    def _vector_search(self, query: QuantizedQuery, request: SearchRequest) -> VectorSearch:
+        return VectorSearch(request, query, self.epoch, self.calibration())
+
+    # Search by words
+
+    def text_statistics(self) -> TextStatistics:
+        """What BM25 has to know of all chunks."""
+        found = self._statistics
+        if found is None:
+            rows = self.client.query(Statement("text_statistics", {"epoch": self.epoch}))
+            found = self._statistics = TextStatistics(
+                chunk_count=sum(row["chunk_count"] for row in rows),
+                term_count=sum(row["term_count"] for row in rows),
+                languages=tuple(str(row["language"]) for row in rows),
+            )
+        return found
+
+    def term_frequencies(self, terms: Iterable[str], watch: Watch = unwatched) -> dict[str, int]:
+        """How many chunks hold each of the terms; terms that none holds are left out. A term is counted once."""
+        known = self._frequencies
+        if len(known) > MOST_FREQUENCIES:
+            known = self._frequencies = {}
+        asked = sorted(set(terms))
+        if new := [term for term in asked if term not in known]:
+            values: dict[str, Any] = {"terms": new, "epoch": self.epoch}
+            rows = Runner(self.client, watch)("rarity", Statement("term_frequencies", values))
+            known |= dict.fromkeys(new, 0) | {row["term"]: row["chunk_count"] for row in rows}
+        return {term: known[term] for term in asked if known[term]}
+
+    def word_frequencies(self, words: Sequence[Sequence[str]], watch: Watch = unwatched) -> list[int]:
+        """How many chunks hold each of some words in any of its forms, which are terms of no other word."""
+        if not words:
+            return []
+        values: dict[str, Any] = {
+            "terms": [form for forms in words for form in forms],
+            "words": [number for number, forms in enumerate(words, start=1) for _ in forms],
+            "epoch": self.epoch,
+        }
+        rows = Runner(self.client, watch)("rarity", Statement("word_frequencies", values))
+        found = {row["word"]: row["chunk_count"] for row in rows}
+        return [found.get(number, 0) for number in range(1, len(words) + 1)]
+
+    def rank_by_words(
+        self, query: WordQuery, request: SearchRequest, near: Sequence[Hit] = (), watch: Watch = unwatched
+    ) -> WordScores:
+        """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word.
+
+        `per_document` of the request is how many of one document, besides those of the chunks `near`.
+        """
+        run = Runner(self.client, watch)
+        if request.condition is not None or self.searcher.known_hidden() is None:
+            rows = run("words", bm25_statement(query, request, self.epoch, near))
+        else:
+            rows = self._rank_in_large_table(query, request, near, run)
+        return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
+
+    def _rank_in_large_table(
+        self, query: WordQuery, request: SearchRequest, near: Sequence[Hit], run: Runner
+    ) -> list[Row]:
+        """The k best rows that are published, where a search by vectors has listed the hidden generations."""
+        k = limit = request.k
+        while (hidden := self.searcher.known_hidden()) is not None:
+            rows = run("words", large_bm25_statement(query, replace(request, k=limit), self.epoch, near, hidden))
+            published = self.searcher.published(rows, run)
+            if len(published) >= k or len(rows) < limit:
+                return published[:k]
+            limit *= WIDER
+        return run("words", bm25_statement(query, request, self.epoch, near))
+
+    def word_hits(self, scores: WordScores, request: SearchRequest, watch: Watch = unwatched) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known."""
+        return [read_hit(row) for row in Runner(self.client, watch)("hits", word_hits_statement(scores, request))]
+
+    def hybrid_hits(
+        self,
+        scores: WordScores,
+        query: QuantizedQuery,
+        request: SearchRequest,
+        watch: Watch = unwatched,
+        *,
+        vector_share: float,
+        most: float,
+    ) -> list[Hit]:
+        """The k best of chunks whose BM25 scores are known by both scores together."""
+        search = self._vector_search(query, request)
+        statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
+        return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
+
+    def refuse_hopeless(self, given: Filter) -> None:
+        """Raises InvalidFilter where a filter, which nothing has passed, asks for a name or a type that no chunk has."""
+        rows = self.client.query(Statement("metadata_names", {"epoch": self.epoch}))
+        refuse_hopeless(given, {row["name"]: set(row["types"]) for row in rows})
+
+    # Hits
+
+    def hit_vectors(self, hits: Sequence[Hit]) -> QuantizedVectors:
+        """The stored vectors of hits, in their order; StoreError where one was collected since it was found."""
+        if not hits:
+            raise ValueError("there are no hits whose vectors could be read")
+        return read_vectors(self._rows_of_hits(hits, Statement("hit_vectors", hit_keys(hits))), self.calibration())
+
+    def with_outlines(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits with the outlines of their chunks: which heading stands where, and the headers of tables."""
+        if not hits:
+            return []
+        rows = self.client.query(Statement("hit_outlines", hit_keys(hits)))
+        outlines = {(row["generation"], row["chunk_index"]): Outline.from_json(row["outline"]) for row in rows}
+        return [replace(hit, outline=outlines.get((hit.generation, hit.chunk_index), NO_OUTLINE)) for hit in hits]
+
+    def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
+        """In how many sign bits hits differ from a query, in their order."""
+        signs = query_signs(query)
+        values = hit_keys(hits) | {"query_signs": signs.hex(), "sign_bytes": len(signs)}
+        return [row["distance"] for row in self._rows_of_hits(hits, Statement("hit_distances", values))]
+
+    def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
+        rows = self.client.query(statement) if hits else []
+        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
+        try:
+            return [found[(hit.cell, hit.generation, hit.chunk_index)] for hit in hits]
+        except KeyError as error:
+            raise StoreError("a document was replaced and its old chunks are gone: search again") from error
+
+    # Documents and chunks
+
+    def sample_vectors(self, rows: int) -> QuantizedVectors:
+        """Vectors of some visible chunks, the same ones for the same content."""
+        packed = self.client.query_packed(Statement("sample_vectors", {"epoch": self.epoch, "rows": rows}))
+        return unpack_vectors(packed, self.dimensions, self.calibration())[2]
+
+    def documents(self) -> list[LiveDocument]:
+        """Every document, ordered by path."""
+        rows = self.client.query(Statement("live_documents", {"epoch": self.epoch}))
+        return [read_document(row) for row in rows]
+
+    def some_documents(self, document_ids: Sequence[UUID]) -> list[LiveDocument]:
+        """The documents of these ids, ordered by path; ids of no document are passed over."""
+        rows = self.client.query(Statement("some_documents", self._of_documents(document_ids)))
+        return [read_document(row) for row in rows]
+
+    def document_chunks(self, document_ids: Sequence[UUID]) -> list[Hit]:
+        """Every chunk of these documents, in reading order, with the score 1; unknown ids are passed over."""
+        rows = self.client.query(Statement("document_chunks", self._of_documents(document_ids)))
+        return [read_hit(row) for row in rows]
+
+    def _of_documents(self, document_ids: Sequence[UUID]) -> dict[str, Any]:
+        return {"epoch": self.epoch, "document_ids": [str(document_id) for document_id in document_ids]}
+
+    def chunk_texts(self) -> list[tuple[str, str]]:
+        """Source and text of every chunk, in a fixed order."""
+        rows = self.client.query(Statement("chunk_texts", {"epoch": self.epoch}))
+        return [(row["source"], row["text"]) for row in rows]
+
+    def chunk_count(self) -> int:
+        """How many chunks can be seen."""
+        return int(self.client.query(Statement("chunk_count", {"epoch": self.epoch}))[0]["chunk_count"])
+
+    def damaged_documents(self) -> list[str]:
+        """Paths of documents whose chunks are not what the manifest promises; empty for a sound store."""
+        values = {"epoch": self.epoch}
+        rows = self.client.query(Statement("damaged_documents", values))
+        rows += self.client.query(Statement("damaged_words", values))
+        return sorted({row["path"] for row in rows})
+
+
+def read_hit(row: Row) -> Hit:
+    """A hit from a row of a search."""
+    values = {name: row[name] for name in Hit.__slots__ if name in row}
+    values |= {"start": row["char_start"], "end": row["char_end"], "metadata": read_metadata(row["metadata"])}
+    return Hit(**values)
+
+
+def read_document(row: Row) -> LiveDocument:
+    """A document from a row of the manifest."""
+    return LiveDocument(**{**row, "format": str(row["format"])})
+
+
+def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
+    """The keys of hits, column by column."""
+    return {
+        "cells": sorted({hit.cell for hit in hits}),
+        "generations": sorted({hit.generation for hit in hits}),
+        "indexes": sorted({hit.chunk_index for hit in hits}),
+    }
