@@ -11,13 +11,14 @@ from support import chunks_of, open_store, search, source_document, way
 
 from rag.int8.quantization import quantize_query, quantize_vectors, scores
 from sql.base.errors import StoreError
+from sql.engine.packed import unpack_vectors
 from sql.engine.statements import Statement
 from sql.search import cells as cells_module
 from sql.search import search as search_module
 from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
 from sql.store import ChunkBatch, Store
-from sql.upkeep import tend as tend_module
-from sql.upkeep.cells import maintain_cells, move_documents, unpack_vectors
+from sql.upkeep import cells as upkeep_module
+from sql.upkeep.cells import maintain_cells, move_documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -269,7 +270,7 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
     fill(store, clustered(8))
     cells = train_cells(clustered(8), 8, None)
     store.client.insert("cells", cells_columns(cells))
-    copied = tend_module.copy_chunks
+    copied = upkeep_module.copy_chunks
 
     def copy_and_be_overtaken(*arguments: object) -> None:
         copied(*arguments)  # type: ignore[arg-type]
@@ -280,7 +281,7 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
         )
         store.writer.publish([draft])
 
-    monkeypatch.setattr(tend_module, "copy_chunks", copy_and_be_overtaken)
+    monkeypatch.setattr(upkeep_module, "copy_chunks", copy_and_be_overtaken)
     before = {document.source: document.generation for document in store.snapshot().documents()}
     move_documents(store, cells, list(before.values()))
     texts = store.client.text(

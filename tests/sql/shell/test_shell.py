@@ -36,8 +36,9 @@ from sql.base.errors import StoreError, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import run_command
 from sql.engine.client import Client, parse_location
+from sql.engine.free_sql import has_code, returns_rows, split_statements
 from sql.shell.command_line import command
-from sql.shell.console import FORMATS, Console, has_code, own_format, returns_rows, split_statements
+from sql.shell.console import FORMATS, Console, own_format
 from sql.shell.shell import HELP
 from sql.store import ChunkBatch, Store
 
