@@ -420,7 +420,9 @@ class QuantizedSQLVectorStore(VectorStore):
         if len({len(vector) for vector in vectors}) > 1:
             raise InvalidVector("the embedding made vectors of different lengths")
         rows = finite_floats(vectors, "vectors", ("row", "dimension")).astype(np.float64)
-        return (unit_length(rows) if self._has_unit_length() else rows).astype(np.float32)
+        # Those of our own encoder are as they should be, and scaled again would differ in their last bit.
+        own = isinstance(self.embeddings, Int8DistilBertEmbeddings)
+        return (rows if own else unit_length(rows)).astype(np.float32)
 
     def _has_unit_length(self) -> bool:
         """Whether stored vectors have length 1: all but those of an int8 encoder whose own are not normalized."""
