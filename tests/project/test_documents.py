@@ -26,6 +26,7 @@ README = PROJECT / "README.md"
 PAGES = [README, PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
 COOKBOOK = PROJECT / "docs" / "sql-cookbook.md"
 LANGCHAIN_PAGE = PROJECT / "docs" / "langchain.md"
+LIBRARY_PAGE = PROJECT / "docs" / "library.md"
 MAINTENANCE_PAGE = PROJECT / "docs" / "maintenance.md"
 TRANSCRIPT_PAGES = [  # in this order
     README,
@@ -422,11 +423,16 @@ def run_python_blocks(page: Path, folder: Path, environment: dict[str, str]) -> 
 
 @pytest.fixture(scope="module")
 def page_results(
-    transcript: dict[str, list[Run]], environment: dict[str, str], workplace: Path, folders: dict[str, Path]
+    transcript: dict[str, list[Run]],
+    environment: dict[str, str],
+    workplace: Path,
+    folders: dict[str, Path],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, str]:
-    """What the Python of both pages and the recipes of the cookbook print, on the stores that their commands made."""
+    """What the Python of the pages and the recipes of the cookbook print, on the stores that their commands made."""
     assert transcript
     results = run_python_blocks(LANGCHAIN_PAGE, workplace, environment)
+    results |= run_python_blocks(LIBRARY_PAGE, tmp_path_factory.mktemp("library"), environment)
     results |= run_python_blocks(COOKBOOK, folders[COOKBOOK.name], environment)
     recipes = blocks_of(COOKBOOK, "sql")
     question = re.search(r"sql> \.query (.*)", COOKBOOK.read_text(encoding="utf-8"))
@@ -441,7 +447,11 @@ def page_results(
     return results | dict(zip(map(str, recipes), printed, strict=False))
 
 
-@pytest.mark.parametrize("block", [*blocks_of(LANGCHAIN_PAGE, "python"), *blocks_of(COOKBOOK, "sql")], ids=str)
+@pytest.mark.parametrize(
+    "block",
+    [*blocks_of(LANGCHAIN_PAGE, "python"), *blocks_of(LIBRARY_PAGE, "python"), *blocks_of(COOKBOOK, "sql")],
+    ids=str,
+)
 def test_documented_python_and_recipes_print_what_the_page_says(block: Block, page_results: dict[str, str]) -> None:
     assert block.output is not None
     printed = page_results[str(block)]
