@@ -8,9 +8,10 @@ with rag.open(".rag", write=True) as library:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as that of typing, which would be imported before Ctrl-C is minded (sql/base/start.py)
 if TYPE_CHECKING:
+    from typing import Any
+
     from ingest.synchronize import Summary, sync
 
 __all__ = ["Summary", "sync"]

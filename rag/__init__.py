@@ -11,9 +11,11 @@ Names are imported when they are used first, so that `import rag` costs next to 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as that of typing, which would be imported before Ctrl-C is minded (sql/base/start.py)
 if TYPE_CHECKING:
+    from typing import Any
+
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
     from rag.library import Library, open  # noqa: A004 - as `gzip.open` and `tarfile.open` are called

@@ -177,6 +177,6 @@ def rarity(frequency: int, chunk_count: int) -> float:
     """Inverse document frequency in the form of Lucene, above 0: ln(1 + (N - n + 0.5) / (n + 0.5)).
 
     >>> round(rarity(1, 10), 4), round(rarity(10, 10), 4)
-    (1.992, 0.0465)
+    (1.9924, 0.0465)
     """
     return math.log(1 + (chunk_count - frequency + 0.5) / (frequency + 0.5))

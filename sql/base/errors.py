@@ -5,7 +5,9 @@ A message is one sentence that names the value, the rule and the remedy; the com
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False  # as that of typing, which would be imported before Ctrl-C is minded (sql/base/start.py)
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 EXIT_OK = 0
 EXIT_ERROR = 1

@@ -174,3 +174,15 @@ def test_the_console_scripts_start_where_the_modules_do() -> None:
         loaded = run_python("-c", program).stdout
         assert "'sql.base.start'" in loaded
         assert not any(name in loaded for name in ("'sql.base.terminal'", "command_line"))
+
+
+@pytest.mark.parametrize("package", ["sql", "rag", "ingest"])
+def test_nothing_that_takes_time_is_imported_before_ctrl_c_is_minded(package: str) -> None:
+    program = (
+        "import sys, runpy\n"  # runpy is what `python -m` runs
+        "before = set(sys.modules)\n"
+        f"import {package}, sql.base.start\n"
+        "print(*sorted(set(sys.modules) - before))\n"
+    )
+    loaded = set(run_python("-c", program).stdout.split())
+    assert loaded == {"__future__", package, "sql", "sql.base", "sql.base.errors", "sql.base.start"}
