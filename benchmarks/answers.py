@@ -19,7 +19,7 @@ from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
 from rag.answer.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
-from rag.evaluate.evaluation import RememberingEncoder, folded
+from rag.evaluate.evaluation import RememberingEncoder, without_case
 from rag.library import Library
 from rag.retrieve.words import word_rarities
 from sql.store import Store
@@ -49,7 +49,9 @@ def main() -> None:
         for answer in known:
             ranked = rank(library, remembering, answer.question)
             least = FURTHER_SENTENCES * ranked[0][0]
-            right = [any(folded(one) in text for one in answer.answers) for score, text in ranked if score >= least]
+            right = [
+                any(without_case(one) in text for one in answer.answers) for score, text in ranked if score >= least
+            ]
             own.append((ranked[0][0], right[0], any(right)))
         foreign = {
             folder.name: [
@@ -80,7 +82,7 @@ def rank(library: Library, encoder: Encoder, question: str) -> list[tuple[float,
     snapshot = library.store.snapshot()
     hits = snapshot.with_outlines(library.search(question, vector=vector))
     ranked = rank_sentences(question, vector, hits, encoder, word_rarities(snapshot, question))[:MAX_SENTENCES]
-    return [(citation.score, folded(citation.text)) for citation in ranked]
+    return [(citation.score, without_case(citation.text)) for citation in ranked]
 
 
 if __name__ == "__main__":

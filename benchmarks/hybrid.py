@@ -18,7 +18,7 @@ from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
 from rag.evaluate.beir import read_evaluation_set
 from rag.evaluate.evaluation import rank_documents
-from rag.evaluate.metrics import evaluate
+from rag.evaluate.metrics import mean_measures
 from rag.library import Library
 from rag.retrieve.retriever import fuse_ranks
 from rag.text.analyser import choose_language, chunk_words
@@ -67,7 +67,7 @@ def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
         rankings = [found["vector"][query.id], found["bm25"][query.id]]
         found["ranks"][query.id] = fuse_ranks(rankings, [share, 1 - share])
         found["ranks-even"][query.id] = fuse_ranks(rankings, [0.5, 0.5])
-    result = {mode: evaluate(ranking, qrels)["ndcg@10"] for mode, ranking in found.items()}
+    result = {mode: mean_measures(ranking, qrels)["ndcg@10"] for mode, ranking in found.items()}
     print(f"{folder.name:16}" + "".join(f"{result[mode]:12.4f}" for mode in MODES))
     print(f"{'  ms a question':16}" + "".join(f"{1000 * seconds[mode] / len(queries):12.1f}" for mode in MODES[:3]))
     show_costs(store)

@@ -27,7 +27,7 @@ from rag.encoder.kernel_float import FloatKernel
 from rag.encoder.kernel_torch import TorchKernel
 from rag.encoder.weights import float_model
 from rag.evaluate.beir import read_corpus, read_judgements, read_queries
-from rag.evaluate.metrics import evaluate
+from rag.evaluate.metrics import mean_measures
 from rag.text.tokenizer import Tokenizer
 from rag.train.fake_quantization import FakeQuantizedEncoder
 from rag.train.pairs import Passage
@@ -164,7 +164,7 @@ class Bench:
                 query: [one.ids[column] for column in np.argsort(-row, kind="stable")[:100]]
                 for query, row in zip(one.queries, scores, strict=True)
             }
-            rows.append((evaluate(rankings, one.qrels)["ndcg@10"], documents, queries))
+            rows.append((mean_measures(rankings, one.qrels)["ndcg@10"], documents, queries))
         self.reference = self.reference or rows
         kept = np.mean([row[0] / base[0] for row, base in zip(rows, self.reference, strict=True)])
         documents, queries = (

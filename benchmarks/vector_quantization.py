@@ -22,7 +22,7 @@ from ingest.synchronize import split
 from rag.encoder.encoder import load_encoder
 from rag.evaluate.beir import read_corpus, read_judgements, read_queries
 from rag.evaluate.evaluation import best_documents
-from rag.evaluate.metrics import evaluate
+from rag.evaluate.metrics import mean_measures
 from rag.index.vector_coder import CALIBRATION_VECTORS
 from rag.int8.quantization import AXES, RANGES, choose_parameters, dequantize, quantize, quantize_query, scheme_of_bits
 from sql.base.settings import GRANULARITIES, RANGE_METHODS, read_settings
@@ -52,7 +52,7 @@ class Corpus:
             coded = quantize_query(query)
             restored = (coded.codes * coded.scale).astype(np.float32)
             rankings[name] = best_documents(vectors @ restored, self.names, self.owners)
-        return evaluate(rankings, self.qrels)["ndcg@10"]
+        return mean_measures(rankings, self.qrels)["ndcg@10"]
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.encoder.encoder import Encoder
-from rag.evaluate.metrics import evaluate
+from rag.evaluate.metrics import mean_measures
 from rag.int8.quantization import quantize_query
 from rag.library import Library
 from sql.base.errors import RagError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sql.search.request import SearchRequest
     from sql.store import Store
 
-DEPTH = 100  # documents a ranking holds; recall@100 needs no more
+RANKED_DOCUMENTS = 100  # documents a ranking holds; recall@100 needs no more
 CHUNKS = 200  # of a search by words, from which the documents are taken: long ones have several among them
 
 
@@ -39,17 +39,17 @@ def evaluate_modes(
         asked = replace(request, question=query.text, vector=vector, epoch=at)
         for mode, ranking in found.items():
             ranking[query.id] = rank_documents(library, asked, mode)
-    return {name: evaluate(rankings, qrels) for name, rankings in found.items()}
+    return {name: mean_measures(rankings, qrels) for name, rankings in found.items()}
 
 
 def rank_documents(library: Library, request: SearchRequest, mode: str) -> list[str]:
     """The sources of the best chunks by a ranking, here `vector`, `bm25` or `hybrid`, each once, best first."""
     if mode == "vector":
-        return nearest_documents(library, replace(request, ranking=mode, k=DEPTH))
+        return nearest_documents(library, replace(request, ranking=mode, k=RANKED_DOCUMENTS))
     # Only the sources count here: without the vector, BM25 leaves the stored ones unread.
     by_words = {"ranking": "words", "vector": None}
     wanted = replace(request, k=CHUNKS, **(by_words if mode == "bm25" else {"ranking": mode}))
-    return list(dict.fromkeys(hit.source for hit in library.search(wanted)))[:DEPTH]
+    return list(dict.fromkeys(hit.source for hit in library.search(wanted)))[:RANKED_DOCUMENTS]
 
 
 def nearest_documents(library: Library, request: SearchRequest) -> list[str]:
@@ -76,14 +76,14 @@ def evaluate_floats(
         query.id: best_documents(vectors @ vector, names, owners)
         for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
     }
-    return evaluate(rankings, qrels)
+    return mean_measures(rankings, qrels)
 
 
 def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners: NDArray[np.int64]) -> list[str]:
     """The documents of the best chunks, each once, best first."""
     best = np.full(len(names), -np.inf, dtype=np.float32)
     np.maximum.at(best, owners, scores)
-    order = np.argsort(-best, kind="stable")[:DEPTH]
+    order = np.argsort(-best, kind="stable")[:RANKED_DOCUMENTS]
     return [str(names[row]) for row in order]
 
 
@@ -111,9 +111,9 @@ def evaluate_answers(library: Library, answers: Sequence[KnownAnswer]) -> dict[s
     found = cited = abstained = 0
     for known in answers:
         answer = asked.ask(known.question, llm="none", epoch=at)
-        text = folded(answer.text)
+        text = without_case(answer.text)
         abstained += not answer.answered
-        found += any(folded(expected) in text for expected in known.answers)
+        found += any(without_case(expected) in text for expected in known.answers)
         cited += any(citation.source == known.document_id for citation in answer.citations)
     total = max(len(answers), 1)
     return {
@@ -124,6 +124,6 @@ def evaluate_answers(library: Library, answers: Sequence[KnownAnswer]) -> dict[s
     }
 
 
-def folded(text: str) -> str:
+def without_case(text: str) -> str:
     """Text without differences of case and white space."""
     return " ".join(text.casefold().split())

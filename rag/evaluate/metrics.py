@@ -89,7 +89,7 @@ MEASURES: dict[str, tuple[Callable[[Ranking, Grades, int], float], int]] = {
 }
 
 
-def evaluate(rankings: Mapping[str, Ranking], qrels: Mapping[str, Grades]) -> dict[str, float]:
+def mean_measures(rankings: Mapping[str, Ranking], qrels: Mapping[str, Grades]) -> dict[str, float]:
     """The mean of every measure in MEASURES over the queries that have a relevant document.
 
     Rankings of other queries are ignored. Raises RagError where no query has a relevant document.

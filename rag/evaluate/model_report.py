@@ -21,7 +21,7 @@ from rag.encoder.checkpoint import WEIGHTS_FILE, Checkpoint, EncoderConfig, expe
 from rag.encoder.encoder import Encoder, checkpoint_folder, load_encoder, load_float_encoder
 from rag.encoder.weights import float_model
 from rag.evaluate.evaluation import best_documents
-from rag.evaluate.metrics import evaluate
+from rag.evaluate.metrics import mean_measures
 from rag.evaluate.model_memory import Memory, measure_apart, measure_encoder
 from rag.text.sample_text import QUESTION, sample_passages
 from sql.base.errors import ModelError
@@ -316,7 +316,7 @@ def add_quality(
             cosines[name].append(row_cosines(queries, found[first][0]))
             if name in document_forms():
                 cosines[name].append(row_cosines(passages, found[first][1]))
-                ndcg[name][each.name] = evaluate(rankings(passages, queries, each), each.qrels)[MEASURE]
+                ndcg[name][each.name] = mean_measures(rankings(passages, queries, each), each.qrels)[MEASURE]
     if not sets:
         vectors = {name: encoder.encode_documents(texts) for name, encoder in encoders.items()}
         cosines = {name: [row_cosines(vectors[name], vectors[first])] for name in encoders}

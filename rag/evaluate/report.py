@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 CHUNKS_SAMPLED = 500
 QUESTIONS = 100
 TOP = 10
-DEPTH = 100  # chunks of a ranking: enough for ten documents unless one document fills it
+RANKED_CHUNKS = 100  # chunks of a ranking: enough for ten documents unless one document fills it
 EVERY_CHUNK = 2**31
 PAIRS_AT_ONCE = 20_000  # of a question and a chunk in one statement: each is a row of two vectors while it runs
 
@@ -221,7 +221,7 @@ class Rankings:
 
     def search_recall(self) -> float:
         """How much of the exact search's first ten the store's search finds, over the whole store."""
-        return mean([recall(found, exact) for found, exact in zip(self.searched, self.exact, strict=True)])
+        return mean([recall_of_first(found, exact) for found, exact in zip(self.searched, self.exact, strict=True)])
 
     def qualities(self, questions: Sequence[Question]) -> Qualities:
         """The quality of each way.
@@ -234,7 +234,9 @@ class Rankings:
         def quality(rankings: list[Ranking]) -> float:
             return mean(
                 [
-                    recall(found, expected) if question.grades is None else graded(found, question.grades, self.sources)
+                    recall_of_first(found, expected)
+                    if question.grades is None
+                    else graded(found, question.grades, self.sources)
                     for found, expected, question in zip(rankings, truth, questions, strict=True)
                 ]
             )
@@ -257,7 +259,7 @@ def rank_everything(
     whole: bool,
 ) -> Rankings:
     """Every question, ranked in every way."""
-    depth = DEPTH + 1  # one more: a chunk that asks is not to be found itself
+    depth = RANKED_CHUNKS + 1  # one more: a chunk that asks is not to be found itself
     by_float_model = None if float_vectors is None else rank_by_float_model(sample, float_vectors, questions, depth)
     by_floats, by_codes = rank_sample(snapshot, sample, questions, depth)
     exact = by_codes if whole else []
@@ -317,10 +319,10 @@ def rank_sample(
 
 def without(ranking: Ranking, itself: Key | None) -> Ranking:
     """A ranking that does not hold the chunk that asks, cut to one length."""
-    return [key for key in ranking if key != itself][:DEPTH]
+    return [key for key in ranking if key != itself][:RANKED_CHUNKS]
 
 
-def recall(found: Ranking, expected: Ranking) -> float:
+def recall_of_first(found: Ranking, expected: Ranking) -> float:
     """The share of the first ten expected that is among the first ten found; 1 where nothing is expected."""
     wanted = set(expected[:TOP])
     return len(wanted.intersection(found[:TOP])) / len(wanted) if wanted else 1.0

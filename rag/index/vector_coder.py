@@ -84,7 +84,9 @@ class VectorCoder:
         """What the user should know of the ranges that were used: one sentence where they are new, one if they drifted."""
         used = self.calibration
         fitted = (
-            [f"calibration {used.version} was fitted on {counted(used.sample_count)}"] if used and self.fitted else []
+            [f"calibration {used.version} was fitted on {counted_vectors(used.sample_count)}"]
+            if used and self.fitted
+            else []
         )
         if fitted and used and used.sample_count < FEW_VECTORS:
             fitted[0] += (
@@ -108,13 +110,13 @@ class VectorCoder:
         if share <= drift_threshold(used, self.numbers // self.vectors):
             return None
         return (
-            f"{share:.2%} of the numbers in {counted(self.vectors)} lie outside the ranges of calibration "
+            f"{share:.2%} of the numbers in {counted_vectors(self.vectors)} lie outside the ranges of calibration "
             f"{used.version}, of its {used.sample_count:,} sampled vectors {used.saturated_share:.2%} did: they were "
             "clipped, and the search gets less exact; run `python -m ingest PATH... --recalibrate` with all folders"
         )
 
 
-def counted(vectors: int) -> str:
+def counted_vectors(vectors: int) -> str:
     """`1 vector`, `2 vectors`."""
     return f"{vectors:,} vector{'' if vectors == 1 else 's'}"
 

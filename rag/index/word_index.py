@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rag.text.analyser import ANALYSER, SAMPLE, LanguageChooser, chunk_words
+from rag.text.analyser import ANALYSER, LANGUAGE_SAMPLE, LanguageChooser, chunk_words
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.store import generation_batches
@@ -104,6 +104,6 @@ def beginning(texts: Sequence[str]) -> str:
     for text in texts:
         some.append(text)
         length += len(text)
-        if length >= SAMPLE:
+        if length >= LANGUAGE_SAMPLE:
             break
     return "\n".join(some)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from langchain_core.retrievers import BaseRetriever
 
 from rag.langchain.embeddings import Int8DistilBertEmbeddings
-from rag.langchain.vector_store import DEFAULT_K, VECTOR, QuantizedSQLVectorStore, former_mode, with_ranking
+from rag.langchain.vector_store import LANGCHAIN_K, VECTOR, QuantizedSQLVectorStore, former_mode, with_ranking
 from sql.base.settings import RANKINGS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class QuantizedSQLRetriever(BaseRetriever):
     """
 
     vectorstore: QuantizedSQLVectorStore
-    k: int = DEFAULT_K
+    k: int = LANGCHAIN_K
     ranking: str | None = None
     mode: str | None = None
     filter: dict[str, Any] | None = None

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from sql.search.filters import Filter
 
 VECTOR = "vector"  # the ranking whose scores are cosines, which is what LangChain means by similarity
-DEFAULT_K = 4  # LangChain's own
+LANGCHAIN_K = 4  # LangChain's own
 FETCH_K = 20  # candidates of a diverse search, LangChain's own
 BATCH = 500  # documents that are embedded, stored and published together
 MODEL_ATTRIBUTES = ("model", "model_name", "model_id", "deployment")  # where embeddings keep the name of their model
@@ -250,28 +250,28 @@ class QuantizedSQLVectorStore(VectorStore):
         """The same in a thread."""
         return await asyncio.to_thread(self.get_by_ids, ids)
 
-    def similarity_search(self, query: str, k: int = DEFAULT_K, **kwargs: Any) -> list[Document]:
+    def similarity_search(self, query: str, k: int = LANGCHAIN_K, **kwargs: Any) -> list[Document]:
         """The k documents nearest to a text, nearest first."""
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
-    async def asimilarity_search(self, query: str, k: int = DEFAULT_K, **kwargs: Any) -> list[Document]:
+    async def asimilarity_search(self, query: str, k: int = LANGCHAIN_K, **kwargs: Any) -> list[Document]:
         """The same, with the embeddings' own asynchronous method and the database in a thread."""
         return [document for document, _ in await self.asimilarity_search_with_score(query, k, **kwargs)]
 
     def similarity_search_by_vector(
-        self, embedding: Sequence[float], k: int = DEFAULT_K, **kwargs: Any
+        self, embedding: Sequence[float], k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[Document]:
         """The k documents nearest to a vector, nearest first."""
         return [document for document, _ in self._nearest(embedding, k, **kwargs)]
 
     async def asimilarity_search_by_vector(
-        self, embedding: Sequence[float], k: int = DEFAULT_K, **kwargs: Any
+        self, embedding: Sequence[float], k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[Document]:
         """The same in a thread."""
         return await asyncio.to_thread(self.similarity_search_by_vector, embedding, k, **kwargs)
 
     def similarity_search_with_score(
-        self, query: str, k: int = DEFAULT_K, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """The k documents that fit a text best, each with its score, best first.
 
@@ -285,7 +285,7 @@ class QuantizedSQLVectorStore(VectorStore):
         return self._best(query, vector, k, **options)
 
     async def asimilarity_search_with_score(
-        self, query: str, k: int = DEFAULT_K, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """The same, with the embeddings' own asynchronous method and the database in a thread."""
         if await asyncio.to_thread(self.store.collection) is None:
@@ -297,7 +297,7 @@ class QuantizedSQLVectorStore(VectorStore):
         return await asyncio.to_thread(lambda: self._best(query, self._checked(vector), k, **options))
 
     def max_marginal_relevance_search(
-        self, query: str, k: int = DEFAULT_K, fetch_k: int = FETCH_K, lambda_mult: float = 0.5, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, fetch_k: int = FETCH_K, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """k of the fetch_k documents nearest to a text that are also unlike each other.
 
@@ -309,7 +309,7 @@ class QuantizedSQLVectorStore(VectorStore):
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, **kwargs)
 
     async def amax_marginal_relevance_search(
-        self, query: str, k: int = DEFAULT_K, fetch_k: int = FETCH_K, lambda_mult: float = 0.5, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, fetch_k: int = FETCH_K, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
         """The same, with the embeddings' own asynchronous method and the database in a thread."""
         if await asyncio.to_thread(self.store.collection) is None:
@@ -321,7 +321,7 @@ class QuantizedSQLVectorStore(VectorStore):
     def max_marginal_relevance_search_by_vector(
         self,
         embedding: Sequence[float],
-        k: int = DEFAULT_K,
+        k: int = LANGCHAIN_K,
         fetch_k: int = FETCH_K,
         lambda_mult: float = 0.5,
         **kwargs: Any,
@@ -340,7 +340,7 @@ class QuantizedSQLVectorStore(VectorStore):
     async def amax_marginal_relevance_search_by_vector(
         self,
         embedding: Sequence[float],
-        k: int = DEFAULT_K,
+        k: int = LANGCHAIN_K,
         fetch_k: int = FETCH_K,
         lambda_mult: float = 0.5,
         **kwargs: Any,
@@ -453,13 +453,13 @@ class QuantizedSQLVectorStore(VectorStore):
         return EncoderIdentity(name, "", "", "", "unknown", "unknown", dimensions, 0)
 
     def _similarity_search_with_relevance_scores(
-        self, query: str, k: int = DEFAULT_K, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         refuse_unbounded(kwargs)
         return super()._similarity_search_with_relevance_scores(query, k, **kwargs)
 
     async def _asimilarity_search_with_relevance_scores(
-        self, query: str, k: int = DEFAULT_K, **kwargs: Any
+        self, query: str, k: int = LANGCHAIN_K, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         refuse_unbounded(kwargs)
         return await super()._asimilarity_search_with_relevance_scores(query, k, **kwargs)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Looked at by each of the two searches before their scores are put together; of a cosine and a BM25 score that both lie
 # below rank 100 nothing in the first ten is made: 50, 100 and 1,000 give the same nDCG@10 on every set.
-CANDIDATES = 100
+FUSED_CANDIDATES = 100
 # The part of the cosine in a hybrid score for an encoder that knows every word of the question as one piece. It falls
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
@@ -54,7 +54,7 @@ class Retriever:
         ranking without a vector, InvalidFilter where nothing can pass the filter because no chunk has a name or a type of
         value in it, StoreMismatch for words of another analyser.
         """
-        wanted = request if request.reranker is None else replace(request, k=max(request.k, CANDIDATES))
+        wanted = request if request.reranker is None else replace(request, k=max(request.k, FUSED_CANDIDATES))
         query = None if request.vector is None else quantize_query(request.vector)
         if request.ranking == "words":
             hits = self._by_words(snapshot, wanted, query, watch)
@@ -105,7 +105,7 @@ class Retriever:
 
     def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:
         """The candidates of both searches in the order of the weighted mean of their scores."""
-        candidates = max(CANDIDATES, request.k)
+        candidates = max(FUSED_CANDIDATES, request.k)
         near = by_meaning(snapshot, replace(request, k=candidates), query, watch)
         words = self.word_query(snapshot, request, watch)
         if words is None:

@@ -28,7 +28,7 @@ ANALYSER = "words 2, snowball 3"
 LONGEST_TERM = 64  # characters; what is longer is data and not a word
 SHORTEST_PART = 4  # letters of a part of a compound; 3 and 5 find less in XQuAD German
 LONGEST_COMPOUND = 40  # letters; the possible parts grow with the square
-SAMPLE = 20_000  # characters that tell a document's language
+LANGUAGE_SAMPLE = 20_000  # characters that tell a document's language
 LEAST_STOP_WORDS = 0.08  # of all words; below it the language is not one of ours, or it is no prose
 MOST_NEIGHBOURS = 3  # languages whose forms a text gets that shows none itself
 
@@ -247,7 +247,7 @@ def detect_language(text: str, usual: Sequence[str] = ()) -> str:
 
     Of languages that share its stop words the first of `usual` is chosen: "in" is English, German and Italian.
     """
-    words = [word.folded for word in words_in(text[:SAMPLE])]
+    words = [word.folded for word in words_in(text[:LANGUAGE_SAMPLE])]
     counts = Counter(words)
     found = {
         code: sum(counts[word] for word in language.stop_words)
@@ -300,7 +300,11 @@ class LanguageChooser:
 
     def choose_all(self, texts: Sequence[str]) -> list[str]:
         """The languages of texts that stand together: those that show one tell it to the others, whatever their order."""
-        told = {text: self.choose(text) for text in texts if self.wanted != "auto" or detect_language(text[:SAMPLE])}
+        told = {
+            text: self.choose(text)
+            for text in texts
+            if self.wanted != "auto" or detect_language(text[:LANGUAGE_SAMPLE])
+        }
         return [told[text] if text in told else self.choose(text) for text in texts]
 
 

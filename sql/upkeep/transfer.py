@@ -175,12 +175,12 @@ def read_export(folder: Path) -> Export:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{folder} is not an export of a store: it has no {SUMMARY} that can be read") from error
     for name, written in found.files.items():
-        if Path(name).name != name or file_sha256(folder / name) != written["sha256"]:
+        if Path(name).name != name or sha256_if_there(folder / name) != written["sha256"]:
             raise StoreError(f"{folder / name} is missing or not what was exported: export the store again")
     return found
 
 
-def file_sha256(path: Path) -> str:
+def sha256_if_there(path: Path) -> str:
     """SHA-256 of a file in hexadecimal, empty where there is none."""
     digest = sha256()
     try:

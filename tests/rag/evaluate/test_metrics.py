@@ -12,7 +12,7 @@ import pytest
 from ir_measures import RR, R, nDCG
 
 import rag.evaluate.metrics
-from rag.evaluate.metrics import evaluate, judged_queries, ndcg, ranked, recall, reciprocal_rank
+from rag.evaluate.metrics import judged_queries, mean_measures, ndcg, ranked, recall, reciprocal_rank
 from sql.base.errors import RagError
 
 THEIR_MEASURES = {"ndcg@10": nDCG @ 10, "recall@10": R @ 10, "recall@100": R @ 100, "mrr@10": RR @ 10}
@@ -47,8 +47,8 @@ def theirs(run: Scores, qrels: Qrels, measures: dict[str, Any]) -> dict[str, flo
 def test_means_are_those_of_ir_measures(seed: int) -> None:
     run, qrels = random_trial(seed, ties=False)
     expected = theirs(run, qrels, THEIR_MEASURES)
-    assert evaluate(run, qrels) == pytest.approx(expected, abs=1e-9)
-    assert evaluate({query: ranked(scores) for query, scores in run.items()}, qrels) == pytest.approx(
+    assert mean_measures(run, qrels) == pytest.approx(expected, abs=1e-9)
+    assert mean_measures({query: ranked(scores) for query, scores in run.items()}, qrels) == pytest.approx(
         expected, abs=1e-9
     )
 
@@ -59,7 +59,7 @@ def test_equal_scores_are_ordered_as_trec_eval_orders_them(seed: int) -> None:
     # RR without a cutoff is trec_eval's own; ir_measures computes RR@10 with another program, which breaks ties
     # the other way round.
     expected = theirs(run, qrels, THEIR_MEASURES | {"mrr@10": RR})
-    found = evaluate(run, qrels) | {
+    found = mean_measures(run, qrels) | {
         "mrr@10": sum(reciprocal_rank(run.get(query, {}), qrels[query], 200) for query in qrels) / len(qrels)
     }
     assert found == pytest.approx(expected, abs=1e-9)
@@ -94,13 +94,13 @@ def test_queries_without_a_ranking_count_as_0_and_those_without_a_relevant_docum
     qrels = {"found": {"a": 1}, "missing": {"b": 1}, "empty": {"c": 1}, "nothing relevant": {"d": 0}}
     rankings = {"found": ["a"], "empty": [], "nothing relevant": ["d"], "never judged": ["e"]}
     assert judged_queries(qrels) == ["found", "missing", "empty"]
-    assert set(evaluate(rankings, qrels).values()) == {1 / 3}
+    assert set(mean_measures(rankings, qrels).values()) == {1 / 3}
 
 
 @pytest.mark.parametrize("qrels", [{}, {"q": {}}, {"q": {"a": 0}}])
 def test_judgements_without_a_relevant_document_are_refused(qrels: Qrels) -> None:
     with pytest.raises(RagError, match="nothing to measure"):
-        evaluate({"q": ["a"]}, qrels)
+        mean_measures({"q": ["a"]}, qrels)
 
 
 def test_a_document_ranked_twice_is_refused() -> None:

@@ -18,7 +18,7 @@ from rag.commands.command_line import command
 from rag.encoder.encoder import load_float_encoder
 from rag.evaluate.beir import read_corpus, read_queries
 from rag.evaluate.metrics import ndcg
-from rag.evaluate.report import Judged, Qualities, Question, Rankings, graded, recall, report_losses, without
+from rag.evaluate.report import Judged, Qualities, Question, Rankings, graded, recall_of_first, report_losses, without
 from rag.int8.quantization import dequantize, quantize_query
 from rag.library import Library
 from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, RagError, StoreError, UsageError
@@ -272,8 +272,8 @@ def test_nothing_can_be_kept_of_nothing() -> None:
 
 def test_rankings_are_compared_by_their_first_ten() -> None:
     chunks: list[Any] = [(None, number) for number in range(12)]
-    assert recall(chunks, chunks[::-1]) == 0.8
-    assert recall(chunks, []) == 1
+    assert recall_of_first(chunks, chunks[::-1]) == 0.8
+    assert recall_of_first(chunks, []) == 1
     assert without(chunks, chunks[0]) == chunks[1:]
     assert graded(chunks[:3], {"a": 1, "b": 1}, {chunks[0]: "a", chunks[1]: "a", chunks[2]: "b"}) == 1
 
