@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import string
 from pathlib import Path
@@ -13,6 +14,9 @@ from server import Server, running_server
 
 from rag.compute.processors import usable_processors
 from rag.text.tokenizer import Tokenizer
+
+# Before torch is loaded: beside other busy processes, threads that wait for each other in a loop take most of the time.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
