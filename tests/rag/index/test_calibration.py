@@ -431,8 +431,8 @@ from sql.records.calibration import Quantizer
 from sql.store import ChunkBatch
 store = open_store(Path(sys.argv[1]), Quantizer("asymmetric", "dimension"))
 calibration = coder_of(store).calibrate(uneven_vectors(30))
-draft = store.begin(source_document("a.txt"))
-store.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(["one", "two"])], code_vectors(uneven_vectors(2), calibration)))
+draft = store.writer.begin(source_document("a.txt"))
+store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(["one", "two"])], code_vectors(uneven_vectors(2), calibration)))
 os.kill(os.getpid(), 9)
 """
 

@@ -90,7 +90,7 @@ def shelf(tmp_path: Path, tokenizer: Tokenizer) -> Iterator[Shelf]:
 @pytest.fixture
 def full(shelf: Shelf) -> Shelf:
     for path, texts in TEXTS.items():
-        shelf.writer.publish(path, texts)
+        shelf.publish(path, texts)
     return shelf
 
 
@@ -124,7 +124,7 @@ def test_bm25_scores_of_a_random_collection_are_those_of_the_reference(shelf: Sh
     words = [f"w{number}" for number in range(60)]
     texts = [" ".join(random.choice(words, random.integers(1, 40), p=zipf(60))) for _ in range(150)]
     for first in range(0, 150, 10):
-        shelf.writer.publish(f"d{first}", texts[first : first + 10], "")
+        shelf.publish(f"d{first}", texts[first : first + 10], "")
     for _ in range(5):
         question = " ".join(random.choice(words, 4))
         expected = reference_scores([text.split() for text in texts], question.split())
@@ -157,7 +157,7 @@ def test_statistics_count_what_can_be_seen_and_nothing_else(full: Shelf) -> None
     draft_document(store, "draft", ["kiln oven"], language="en")
     assert kiln() == before  # not published
     first = store.epoch()
-    full.writer.publish("bread", ["Brot backt im Ofen."], "de")
+    full.publish("bread", ["Brot backt im Ofen."], "de")
     after = (TextStatistics(4, lengths["kiln"] + lengths["glaze"] + 3, ("en", "de")), {"kiln": 2})
     assert kiln() == after
     assert store.snapshot(first).text_statistics() == before[0]
@@ -168,7 +168,7 @@ def test_statistics_count_what_can_be_seen_and_nothing_else(full: Shelf) -> None
 
 def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: Shelf) -> None:
     store = full.store
-    full.writer.publish("kiln", ["Nothing about it."])
+    full.publish("kiln", ["Nothing about it."])
     assert places(search(full.library, "kiln", k=9, ranking="words")) == [("bread", 1)]
     store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "bread"])
     assert search(full.library, "kiln", k=9, ranking="words") == []
@@ -181,7 +181,7 @@ def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: She
 def test_a_search_at_an_epoch_scores_with_the_statistics_of_that_epoch(full: Shelf) -> None:
     epoch = full.store.epoch()
     before = search(full.library, "hot kiln", epoch, k=9, ranking="words")
-    full.writer.publish("more", ["kiln"] * 50)
+    full.publish("more", ["kiln"] * 50)
     assert search(full.library, "hot kiln", epoch, k=9, ranking="words") == before
     assert search(full.library, "hot kiln", k=9, ranking="words")[0].score != before[0].score
 
@@ -234,8 +234,8 @@ def test_chunks_and_words_must_come_in_pairs() -> None:
 
 
 def test_a_question_without_a_language_of_its_own_gets_the_most_common_one(shelf: Shelf) -> None:
-    shelf.writer.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
-    shelf.writer.publish("en", ["The panthers play."], "en")
+    shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
+    shelf.publish("en", ["The panthers play."], "en")
     statistics = shelf.store.snapshot().text_statistics()
     questions = {"Panther": "de", "what are the panthers": "en", "Qui sont les panthères dans la ville ?": "de"}
     assert {text: question_language(text, statistics, "auto") for text in questions} == questions
@@ -243,8 +243,8 @@ def test_a_question_without_a_language_of_its_own_gets_the_most_common_one(shelf
 
 
 def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) -> None:
-    shelf.writer.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
-    shelf.writer.publish("en", ["The panthers play."], "en")
+    shelf.publish("de", ["Die Panther verteidigten.", "Der Panther läuft.", "Das Spiel der Panther"], "de")
+    shelf.publish("en", ["The panthers play."], "en")
     statistics = shelf.store.snapshot().text_statistics()
     assert statistics.languages == ("de", "en")
     questions = {
@@ -266,8 +266,8 @@ def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
     shelf: Shelf, languages: list[str], question: str
 ) -> None:
     for number, language in enumerate(languages):
-        shelf.writer.publish(str(number), [f"deliveries: monday {number}"], language)
-        shelf.writer.publish(f"other {number}", [f"kiln shelf {number}"], language)
+        shelf.publish(str(number), [f"deliveries: monday {number}"], language)
+        shelf.publish(f"other {number}", [f"kiln shelf {number}"], language)
     for question in ("deliveries", "When are the deliveries?", "DELIVERIES", "Wann sind die deliveries?"):
         found = {hit.source for hit in search(shelf.library, question, k=99, ranking="words")}
         assert found == {str(number) for number in range(len(languages))}, question
@@ -276,9 +276,9 @@ def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
 def test_texts_without_a_language_are_met_by_other_forms_of_their_words(shelf: Shelf) -> None:
     lists = ("mul", "en de", "de en")
     for language in lists:
-        shelf.writer.publish(language, ["glazes, glaze: celadon"], language)
-    shelf.writer.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
-    shelf.writer.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
+        shelf.publish(language, ["glazes, glaze: celadon"], language)
+    shelf.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
+    shelf.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
     for question in ("glaze", "glazes", "glazed", "Where are the glazes?"):
         hits = search(shelf.library, question, k=9, ranking="words")
         assert {hit.source for hit in hits} == {*lists, "prose"}, question
@@ -288,8 +288,8 @@ def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
     alone = Counter({"kiln": 1})
     for number, terms in enumerate([{"glaze": 1}, {"glaze": 1, "glaz": 1}, {"glaz": 1}, alone]):
         publish_words(shelf, str(number), ChunkWords("mul", terms, 2))
-    shelf.writer.publish("en", ["hot kiln"], "en")
-    shelf.writer.publish("de", ["heiss kiln"], "de")
+    shelf.publish("en", ["hot kiln"], "en")
+    shelf.publish("de", ["heiss kiln"], "de")
     words = shelf.word_query("glazes")
     assert words is not None
     assert (words.terms, len(set(words.words))) == (("glaz", "glaze"), 1)
@@ -302,8 +302,8 @@ def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
 
 
 def test_forms_of_another_language_than_the_questions_count_half(shelf: Shelf) -> None:
-    shelf.writer.publish("en", ["All the glazes are here."], "en")
-    shelf.writer.publish("de", ["Die glazes sind hier."], "de")
+    shelf.publish("en", ["All the glazes are here."], "en")
+    shelf.publish("de", ["Die glazes sind hier."], "de")
     words = shelf.word_query("What are the glazes?")
     assert words is not None
     assert dict(zip(words.terms, words.weights, strict=True)) == pytest.approx(
@@ -340,8 +340,8 @@ ACCENTS = [
 
 def test_words_meet_however_their_accents_are_typed(shelf: Shelf) -> None:
     for language, accented, typed in ACCENTS:
-        shelf.writer.publish(f"accents {typed}", [accented], language)
-        shelf.writer.publish(f"typed {typed}", [typed], language)
+        shelf.publish(f"accents {typed}", [accented], language)
+        shelf.publish(f"typed {typed}", [typed], language)
     for language, accented, typed in ACCENTS:
         both = {f"accents {typed}", f"typed {typed}"}
         for word in typed.split():
@@ -354,8 +354,8 @@ def test_words_meet_however_their_accents_are_typed(shelf: Shelf) -> None:
 
 
 def test_letters_of_their_own_are_not_merged_with_others(shelf: Shelf) -> None:
-    shelf.writer.publish("sheep", ["Ett får står på ängen"], "sv")
-    shelf.writer.publish("father", ["Min far står där"], "sv")
+    shelf.publish("sheep", ["Ett får står på ängen"], "sv")
+    shelf.publish("father", ["Min far står där"], "sv")
     assert [hit.source for hit in search(shelf.library, "far", k=9, ranking="words")] == ["father"]
     assert [hit.source for hit in search(shelf.library, "får", k=9, ranking="words")] == ["sheep"]
 
@@ -379,17 +379,17 @@ NAMES: dict[str, set[str]] = {
 
 
 def test_names_and_acronyms_that_are_stop_words_are_found(shelf: Shelf) -> None:
-    shelf.writer.publish("was", ["The application server WAS is made by a company, and it was there before."])
-    shelf.writer.publish("who", ["The songs were played by The Who in Leeds for those who paid."])
-    shelf.writer.publish("it", ["Ask the IT department about that."])
-    shelf.writer.publish("hamlet", ["To be or not to be"])
-    shelf.writer.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
+    shelf.publish("was", ["The application server WAS is made by a company, and it was there before."])
+    shelf.publish("who", ["The songs were played by The Who in Leeds for those who paid."])
+    shelf.publish("it", ["Ask the IT department about that."])
+    shelf.publish("hamlet", ["To be or not to be"])
+    shelf.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
     for question, found in NAMES.items():
         assert {hit.source for hit in search(shelf.library, question, k=9, ranking="words")} == found, question
 
 
 def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: Shelf) -> None:
-    shelf.writer.publish("de", ["Der Minister spricht.", "Die Verteidigung hält.", "Ein Tisch."], "de")
+    shelf.publish("de", ["Der Minister spricht.", "Die Verteidigung hält.", "Ein Tisch."], "de")
     words = shelf.word_query("Was sagt der Verteidigungsminister?")
     assert words is not None
     assert dict(zip(words.terms, words.weights, strict=True)) == pytest.approx(
@@ -552,9 +552,9 @@ def test_k_documents_come_back_however_many_chunks_of_one_are_better(
     if large:
         monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
         search(shelf.library, "kiln", k=1, ranking="vector")
-    shelf.writer.publish("long", ["kiln kiln kiln"] * 1_200)
+    shelf.publish("long", ["kiln kiln kiln"] * 1_200)
     for number in range(6):
-        shelf.writer.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
+        shelf.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
     for given in (None, {"source": {"$glob": "*"}}):
         hits = search(shelf.library, "kiln", k=7, ranking=ranking, per_document=1, filter=given)
         assert len({hit.source for hit in hits}) == len(hits) == 7
@@ -565,8 +565,8 @@ def test_k_documents_come_back_however_many_chunks_of_one_are_better(
 
 
 def test_a_document_is_shown_by_its_best_chunk_by_words_though_another_is_nearer(shelf: Shelf) -> None:
-    shelf.writer.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
-    shelf.writer.publish("short", ["the wheel"])
+    shelf.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
+    shelf.publish("short", ["the wheel"])
     uncapped = search(shelf.library, "the glaze of the kiln", k=9)
     best = {hit.source: hit for hit in reversed(uncapped)}
     capped = search(shelf.library, "the glaze of the kiln", k=9, per_document=1)
@@ -590,7 +590,7 @@ def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and
     full: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = full.store.writer.begin(source_document("late"))
-    full.writer.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
+    full.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
     question = "the hot kiln and the oven"
     right = {ranking: search(full.library, question, k=4, ranking=ranking) for ranking in ("hybrid", "words")}
     monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
@@ -618,7 +618,7 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
     words = [f"w{number}" for number in range(60)]
     texts = [" ".join(random.choice(words, 12, p=zipf(60))) for _ in range(120)]
     for first in range(0, 120, 20):
-        shelf.writer.publish(f"doc {first}", texts[first : first + 20])
+        shelf.publish(f"doc {first}", texts[first : first + 20])
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 40)
     questions = [" ".join(random.choice(words, 4, p=zipf(60))) for _ in range(25)]
     fetched: list[int] = []
@@ -648,6 +648,6 @@ def test_the_frequency_of_a_term_is_counted_once_an_epoch(full: Shelf) -> None:
     assert frequencies("kiln", "nothing") == {"kiln": 3}
     assert frequencies("kiln", "nothing", "oven") == {"kiln": 3, "oven": 2}
     assert counted == [["kiln", "nothing"], ["oven"]]
-    full.writer.publish("more", ["Another kiln."])
+    full.publish("more", ["Another kiln."])
     assert frequencies("kiln", "oven") == {"kiln": 4, "oven": 2}
     assert counted[2:] == [["kiln", "oven"]]
