@@ -147,13 +147,13 @@ def test_words_that_no_document_holds_are_found_by_no_word(desk: Desk) -> None:
     )
 
 
-@pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
+@pytest.mark.parametrize("mode", ["vector", "words", "hybrid"])
 def test_every_mode_answers(desk: Desk, mode: str) -> None:
     answer = desk.json("rag", "ask", "How many bees does a hive hold in June?", "--ranking", mode)
     assert answer["answer"] == "A hive holds forty thousand bees in June. [1]"
 
 
-@pytest.mark.parametrize("mode", ["vector", "bm25", "hybrid"])
+@pytest.mark.parametrize("mode", ["vector", "words", "hybrid"])
 def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk, mode: str) -> None:
     shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--ranking", mode, "--show-sql", "--json")
     (hit,) = json.loads(shown.stdout)["hits"]
@@ -270,7 +270,7 @@ def evaluation(tmp_path: Path) -> Path:
 def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluation: Path) -> None:
     result = desk.json("rag", "eval", str(evaluation), "--compare", "fp32")
     perfect = {"ndcg@10": 1.0, "recall@10": 1.0, "recall@100": 1.0, "mrr@10": 1.0}
-    assert result["modes"] == {"vector": perfect, "bm25": perfect, "hybrid": perfect, "vector-fp32": perfect}
+    assert result["modes"] == {"vector": perfect, "words": perfect, "hybrid": perfect, "vector-fp32": perfect}
     assert result["answers"] == {"questions": 3, "contains_answer": 1.0, "cites_document": 1.0, "abstained": 0.0}
 
 

@@ -169,9 +169,9 @@ def test_statistics_count_what_can_be_seen_and_nothing_else(full: Shelf) -> None
 def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: Shelf) -> None:
     store = full.store
     full.publish("kiln", ["Nothing about it."])
-    assert places(search(full.library, "kiln", k=9, ranking="words")) == [("bread", 1)]
+    assert places(full.library.search("kiln", k=9, ranking="words")) == [("bread", 1)]
     store.writer.publish([], [document for document in store.snapshot().documents() if document.source == "bread"])
-    assert search(full.library, "kiln", k=9, ranking="words") == []
+    assert full.library.search("kiln", k=9, ranking="words") == []
     assert store.garbage.collect_unseen(grace_seconds=0) == 2
     for table in ("chunks", "lengths", "postings"):
         assert store.client.text(f"SELECT uniqExact(generation) FROM {table}", "TSV") == b"2\n", table
@@ -180,10 +180,10 @@ def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: She
 
 def test_a_search_at_an_epoch_scores_with_the_statistics_of_that_epoch(full: Shelf) -> None:
     epoch = full.store.epoch()
-    before = search(full.library, "hot kiln", epoch, k=9, ranking="words")
+    before = full.library.search("hot kiln", epoch, k=9, ranking="words")
     full.publish("more", ["kiln"] * 50)
-    assert search(full.library, "hot kiln", epoch, k=9, ranking="words") == before
-    assert search(full.library, "hot kiln", k=9, ranking="words")[0].score != before[0].score
+    assert full.library.search("hot kiln", epoch, k=9, ranking="words") == before
+    assert full.library.search("hot kiln", k=9, ranking="words")[0].score != before[0].score
 
 
 # Writing
@@ -269,7 +269,7 @@ def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
         shelf.publish(str(number), [f"deliveries: monday {number}"], language)
         shelf.publish(f"other {number}", [f"kiln shelf {number}"], language)
     for question in ("deliveries", "When are the deliveries?", "DELIVERIES", "Wann sind die deliveries?"):
-        found = {hit.source for hit in search(shelf.library, question, k=99, ranking="words")}
+        found = {hit.source for hit in shelf.library.search(question, k=99, ranking="words")}
         assert found == {str(number) for number in range(len(languages))}, question
 
 
@@ -280,7 +280,7 @@ def test_texts_without_a_language_are_met_by_other_forms_of_their_words(shelf: S
     shelf.publish("prose", ["All the glazes are in the shed, and the kiln is hot."], "en")
     shelf.publish("prosa", ["Die Öfen und die Glasuren stehen im Schuppen."], "de")
     for question in ("glaze", "glazes", "glazed", "Where are the glazes?"):
-        hits = search(shelf.library, question, k=9, ranking="words")
+        hits = shelf.library.search(question, k=9, ranking="words")
         assert {hit.source for hit in hits} == {*lists, "prose"}, question
 
 
@@ -294,10 +294,10 @@ def test_several_forms_of_a_word_in_one_chunk_count_once(shelf: Shelf) -> None:
     assert words is not None
     assert (words.terms, len(set(words.words))) == (("glaz", "glaze"), 1)
     assert words.weights == pytest.approx([rarity(3, 6)] * 2)  # three chunks hold it, whatever its form
-    hits = search(shelf.library, "glazes", k=9, ranking="words")
+    hits = shelf.library.search("glazes", k=9, ranking="words")
     assert sorted(hit.source for hit in hits) == ["0", "1", "2"]
     assert [hit.score for hit in hits] == pytest.approx([hits[0].score] * 3)
-    hybrid = {hit.source: hit.bm25_score for hit in search(shelf.library, "glazes", k=9)}
+    hybrid = {hit.source: hit.bm25_score for hit in shelf.library.search("glazes", k=9)}
     assert hybrid == pytest.approx({hit.source: hit.score for hit in hits} | dict.fromkeys(["3", "en", "de"], 0.0))
 
 
@@ -310,7 +310,7 @@ def test_forms_of_another_language_than_the_questions_count_half(shelf: Shelf) -
         {"glaze": rarity(2, 2), "glaz": OTHER_LANGUAGE_WEIGHT * rarity(2, 2)}
     )
     assert words.most == pytest.approx(rarity(2, 2))
-    hits = search(shelf.library, "What are the glazes?", k=9, ranking="words")
+    hits = shelf.library.search("What are the glazes?", k=9, ranking="words")
     assert [hit.source for hit in hits] == ["en", "de"]
 
 
@@ -345,19 +345,19 @@ def test_words_meet_however_their_accents_are_typed(shelf: Shelf) -> None:
     for language, accented, typed in ACCENTS:
         both = {f"accents {typed}", f"typed {typed}"}
         for word in typed.split():
-            assert both <= {hit.source for hit in search(shelf.library, word, k=9, ranking="words")}, word
+            assert both <= {hit.source for hit in shelf.library.search(word, k=9, ranking="words")}, word
         for word in accented.replace(",", "").replace(".", "").split():
             if not word.isascii() and analyse(word, language):
-                assert f"accents {typed}" in {
-                    hit.source for hit in search(shelf.library, word, k=9, ranking="words")
-                }, word
+                assert f"accents {typed}" in {hit.source for hit in shelf.library.search(word, k=9, ranking="words")}, (
+                    word
+                )
 
 
 def test_letters_of_their_own_are_not_merged_with_others(shelf: Shelf) -> None:
     shelf.publish("sheep", ["Ett får står på ängen"], "sv")
     shelf.publish("father", ["Min far står där"], "sv")
-    assert [hit.source for hit in search(shelf.library, "far", k=9, ranking="words")] == ["father"]
-    assert [hit.source for hit in search(shelf.library, "får", k=9, ranking="words")] == ["sheep"]
+    assert [hit.source for hit in shelf.library.search("far", k=9, ranking="words")] == ["father"]
+    assert [hit.source for hit in shelf.library.search("får", k=9, ranking="words")] == ["sheep"]
 
 
 # Names that are stop words
@@ -385,7 +385,7 @@ def test_names_and_acronyms_that_are_stop_words_are_found(shelf: Shelf) -> None:
     shelf.publish("hamlet", ["To be or not to be"])
     shelf.publish("kiln", ["It is what it is: the kiln was hot. Who fired it?"])
     for question, found in NAMES.items():
-        assert {hit.source for hit in search(shelf.library, question, k=9, ranking="words")} == found, question
+        assert {hit.source for hit in shelf.library.search(question, k=9, ranking="words")} == found, question
 
 
 def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: Shelf) -> None:
@@ -396,7 +396,7 @@ def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: 
         {"minist": COMPOUND_WEIGHT * rarity(1, 3), "verteid": COMPOUND_WEIGHT * rarity(1, 3)}
     )
     assert words.most == pytest.approx(2 * rarity(0, 3))  # of what was asked: `sagt` and the compound
-    hits = search(shelf.library, "Was sagt der Verteidigungsminister?", k=5, ranking="words")
+    hits = shelf.library.search("Was sagt der Verteidigungsminister?", k=5, ranking="words")
     assert {hit.chunk_index for hit in hits} == {0, 1}
 
 
@@ -405,7 +405,7 @@ def test_a_compound_of_the_question_finds_its_parts_at_half_their_weight(shelf: 
 
 def test_a_hybrid_score_is_the_weighted_mean_of_cosine_and_share_of_the_most_bm25(full: Shelf) -> None:
     question = "the hot kiln"
-    hits = search(full.library, question, k=9)
+    hits = full.library.search(question, k=9)
     words = full.word_query(question)
     assert words is not None
     assert words.most == pytest.approx(rarity(1, 5) + rarity(3, 5))
@@ -413,9 +413,9 @@ def test_a_hybrid_score_is_the_weighted_mean_of_cosine_and_share_of_the_most_bm2
     share = VECTOR_SHARE / (8 / 3)
     assert len(hits) == 5
     vector = {
-        place: hit.score for hit in search(full.library, question, k=9, ranking="vector") for place in places([hit])
+        place: hit.score for hit in full.library.search(question, k=9, ranking="vector") for place in places([hit])
     }
-    bm25 = {place: hit.score for hit in search(full.library, question, k=9, ranking="words") for place in places([hit])}
+    bm25 = {place: hit.score for hit in full.library.search(question, k=9, ranking="words") for place in places([hit])}
     for hit, place in zip(hits, places(hits), strict=True):
         assert hit.vector_score == pytest.approx(vector[place])
         assert hit.bm25_score == pytest.approx(bm25.get(place, 0.0))
@@ -426,27 +426,27 @@ def test_a_hybrid_score_is_the_weighted_mean_of_cosine_and_share_of_the_most_bm2
 def test_a_hybrid_search_that_looks_at_few_candidates_gives_each_its_exact_scores(
     full: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    everything = {place: hit for hit in search(full.library, "hot kiln", k=9) for place in places([hit])}
+    everything = {place: hit for hit in full.library.search("hot kiln", k=9) for place in places([hit])}
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 1)
-    hits = search(full.library, "hot kiln", k=1)
-    (nearest,) = search(full.library, "hot kiln", k=1, ranking="vector")
-    (best,) = search(full.library, "hot kiln", k=1, ranking="words")
+    hits = full.library.search("hot kiln", k=1)
+    (nearest,) = full.library.search("hot kiln", k=1, ranking="vector")
+    (best,) = full.library.search("hot kiln", k=1, ranking="words")
     candidates = [everything[place] for place in {*places([nearest]), *places([best])}]
     assert hits == [max(candidates, key=lambda hit: hit.score)]
 
 
 def test_without_a_common_word_a_hybrid_search_is_a_vector_search(full: Shelf) -> None:
     for question in ("xylophone", "the and of", "?"):
-        vector = search(full.library, question, k=3, ranking="vector")
+        vector = full.library.search(question, k=3, ranking="vector")
         assert len(vector) == 3
-        assert search(full.library, question, k=3) == vector
-        assert search(full.library, question, k=3, ranking="words") == []
+        assert full.library.search(question, k=3) == vector
+        assert full.library.search(question, k=3, ranking="words") == []
 
 
 def test_hits_by_words_have_cosines_where_the_request_has_a_vector(full: Shelf) -> None:
-    bare = search(full.library, "hot kiln", k=9, ranking="words")
+    bare = full.library.search("hot kiln", k=9, ranking="words")
     vector = full.encoder.encode_query("hot kiln")
-    rich = search(full.library, "hot kiln", k=9, ranking="words", vector=vector)
+    rich = full.library.search("hot kiln", k=9, ranking="words", vector=vector)
     assert [replace(hit, vector_score=None) for hit in rich] == bare
     query = quantize_query(vector)
     cosines = {place: hit.score for hit in search(full.store, query, 9) for place in places([hit])}
@@ -472,7 +472,7 @@ def test_ranks_are_fused_as_worked_out_by_hand() -> None:
 
 def test_modes_that_cannot_be_had_are_refused_with_the_remedy(full: Shelf) -> None:
     with pytest.raises(UsageError, match="'magic' is not known: choose one of hybrid, vector, words"):
-        search(full.library, "x", k=1, ranking="magic")
+        full.library.search("x", k=1, ranking="magic")
     for ranking in ("vector", "hybrid"):
         with pytest.raises(UsageError, match=f"the ranking '{ranking}' compares vectors and the request has none"):
             Retriever().retrieve(full.store.snapshot(), SearchRequest("x", ranking=ranking))
@@ -486,8 +486,8 @@ def test_words_of_another_analyser_are_refused_with_the_remedy(
     with pytest.raises(
         StoreMismatch, match=r"was written with the analyser 'words 2.*, and now 'words 0' is in use: have them made"
     ):
-        search(full.library, "kiln", k=1)
-    assert search(full.library, "kiln", k=1, ranking="vector")
+        full.library.search("kiln", k=1)
+    assert full.library.search("kiln", k=1, ranking="vector")
     with pytest.raises(StoreMismatch, match="ingest the documents into a new store"):
         full.store.prepare(full.encoder.identity, QUANTIZER, "words 2")
 
@@ -512,7 +512,7 @@ class LongestFirst:
 
 def test_a_reranker_orders_more_candidates_than_are_asked_for(full: Shelf) -> None:
     rerank = LongestFirst()
-    hits = search(full.library, "hot kiln", k=2, reranker=rerank)
+    hits = full.library.search("hot kiln", k=2, reranker=rerank)
     lengths = Counter({text: len(text) for texts in TEXTS.values() for text in texts})
     assert [(hit.text, hit.score) for hit in hits] == lengths.most_common(2)
     assert rerank.seen == [5]
@@ -522,13 +522,13 @@ def test_a_reranker_orders_more_candidates_than_are_asked_for(full: Shelf) -> No
 
 
 def test_a_filter_holds_for_words_and_for_both_and_leaves_the_rarity_as_it_is(full: Shelf) -> None:
-    unfiltered = {place: hit for hit in search(full.library, "hot kiln", k=9) for place in places([hit])}
+    unfiltered = {place: hit for hit in full.library.search("hot kiln", k=9) for place in places([hit])}
     for ranking in ("words", "hybrid"):
-        hits = search(full.library, "hot kiln", k=9, ranking=ranking, filter={"source": "kiln"})
+        hits = full.library.search("hot kiln", k=9, ranking=ranking, filter={"source": "kiln"})
         assert sorted(places(hits)) == [("kiln", 0), ("kiln", 1)]
         assert [hit.bm25_score for hit in hits] == [unfiltered[place].bm25_score for place in places(hits)]
-    assert search(full.library, "hot kiln", k=9, filter={"source": "nowhere"}) == []
-    assert places(search(full.library, "oven", k=9, ranking="words", filter={"path": {"$glob": "/br*"}})) == [
+    assert full.library.search("hot kiln", k=9, filter={"source": "nowhere"}) == []
+    assert places(full.library.search("oven", k=9, ranking="words", filter={"path": {"$glob": "/br*"}})) == [
         ("bread", 0),
         ("bread", 1),
     ]
@@ -536,9 +536,9 @@ def test_a_filter_holds_for_words_and_for_both_and_leaves_the_rarity_as_it_is(fu
 
 @pytest.mark.parametrize("ranking", ["words", "hybrid"])
 def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, ranking: str) -> None:
-    hits = search(full.library, "hot kiln", k=9, ranking=ranking)
+    hits = full.library.search("hot kiln", k=9, ranking=ranking)
     best = list({hit.source: hit for hit in reversed(hits)}.values())
-    capped = search(full.library, "hot kiln", k=9, ranking=ranking, per_document=1)
+    capped = full.library.search("hot kiln", k=9, ranking=ranking, per_document=1)
     assert sorted(places(capped)) == sorted(places(best))
     assert [hit.score for hit in capped] == sorted((hit.score for hit in best), reverse=True)
 
@@ -551,15 +551,15 @@ def test_k_documents_come_back_however_many_chunks_of_one_are_better(
     monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 4)
     if large:
         monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
-        search(shelf.library, "kiln", k=1, ranking="vector")
+        shelf.library.search("kiln", k=1, ranking="vector")
     shelf.publish("long", ["kiln kiln kiln"] * 1_200)
     for number in range(6):
         shelf.publish(f"short {number}", [f"a kiln of brick and clay {number}", "no such word"])
     for given in (None, {"source": {"$glob": "*"}}):
-        hits = search(shelf.library, "kiln", k=7, ranking=ranking, per_document=1, filter=given)
+        hits = shelf.library.search("kiln", k=7, ranking=ranking, per_document=1, filter=given)
         assert len({hit.source for hit in hits}) == len(hits) == 7
         assert all("kiln" in hit.text for hit in hits) or ranking == "hybrid"
-    hits = search(shelf.library, "kiln", k=8, ranking=ranking, per_document=2)
+    hits = shelf.library.search("kiln", k=8, ranking=ranking, per_document=2)
     assert Counter(hit.source for hit in hits)["long"] == 2
     assert len(hits) == 8
 
@@ -567,19 +567,19 @@ def test_k_documents_come_back_however_many_chunks_of_one_are_better(
 def test_a_document_is_shown_by_its_best_chunk_by_words_though_another_is_nearer(shelf: Shelf) -> None:
     shelf.publish("long", ["wheel of clay", "the glaze of the kiln", "clay"])
     shelf.publish("short", ["the wheel"])
-    uncapped = search(shelf.library, "the glaze of the kiln", k=9)
+    uncapped = shelf.library.search("the glaze of the kiln", k=9)
     best = {hit.source: hit for hit in reversed(uncapped)}
-    capped = search(shelf.library, "the glaze of the kiln", k=9, per_document=1)
+    capped = shelf.library.search("the glaze of the kiln", k=9, per_document=1)
     assert {hit.source: hit for hit in capped} == best
 
 
 def test_words_move_with_the_chunks_into_their_cells(full: Shelf) -> None:
-    before = search(full.library, "hot kiln", k=9)
+    before = full.library.search("hot kiln", k=9)
     assert maintain_cells(full.store, least=1) == len(TEXTS)
-    after = search(full.library, "hot kiln", k=9)
+    after = full.library.search("hot kiln", k=9)
     assert [(hit.text, hit.bm25_score) for hit in after] == [(hit.text, hit.bm25_score) for hit in before]
     full.store.garbage.collect_unseen(grace_seconds=0)
-    assert search(full.library, "hot kiln", k=9) == after
+    assert full.library.search("hot kiln", k=9) == after
     assert full.store.snapshot().damaged_documents() == []
 
 
@@ -592,12 +592,12 @@ def test_words_in_a_large_store_are_ranked_as_in_a_small_one_whatever_drafts_and
     late = full.store.writer.begin(source_document("late"))
     full.publish("bread", ["Bread is baked in a hot oven."])  # an old version of it stays in the tables
     question = "the hot kiln and the oven"
-    right = {ranking: search(full.library, question, k=4, ranking=ranking) for ranking in ("hybrid", "words")}
+    right = {ranking: full.library.search(question, k=4, ranking=ranking) for ranking in ("hybrid", "words")}
     monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
     steps: list[Step] = []
 
     def found(ranking: str) -> list[Hit]:
-        return search(full.library, question, k=4, ranking=ranking, watch=steps.append)
+        return full.library.search(question, k=4, ranking=ranking, watch=steps.append)
 
     assert {ranking: found(ranking) for ranking in right} == right
     assert sum(step.statement.name == "search_bm25_large" for step in steps) == 2
@@ -628,7 +628,7 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
             if step.stage == "hits":
                 fetched.append(len(step.statement.values["scores"]))  # type: ignore[arg-type]
 
-        return search(shelf.library, question, k=5, watch=watch)
+        return shelf.library.search(question, k=5, watch=watch)
 
     pruned = [ask(question) for question in questions]
     few = sum(fetched)
