@@ -270,7 +270,7 @@ def evaluation(tmp_path: Path) -> Path:
 def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluation: Path) -> None:
     result = desk.json("rag", "eval", str(evaluation), "--compare", "fp32")
     perfect = {"ndcg@10": 1.0, "recall@10": 1.0, "recall@100": 1.0, "mrr@10": 1.0}
-    assert result["modes"] == {"vector": perfect, "words": perfect, "hybrid": perfect, "vector-fp32": perfect}
+    assert result["modes"] == {"vector": perfect, "bm25": perfect, "hybrid": perfect, "vector-fp32": perfect}
     assert result["answers"] == {"questions": 3, "contains_answer": 1.0, "cites_document": 1.0, "abstained": 0.0}
 
 

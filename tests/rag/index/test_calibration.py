@@ -432,7 +432,8 @@ from sql.store import ChunkBatch
 store = open_store(Path(sys.argv[1]), Quantizer("asymmetric", "dimension"))
 calibration = coder_of(store).calibrate(uneven_vectors(30))
 draft = store.writer.begin(source_document("a.txt"))
-store.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(["one", "two"])], code_vectors(uneven_vectors(2), calibration)))
+chunks = [(draft, chunk) for chunk in chunks_of(["one", "two"])]
+store.writer.insert(ChunkBatch(chunks, code_vectors(uneven_vectors(2), calibration)))
 os.kill(os.getpid(), 9)
 """
 

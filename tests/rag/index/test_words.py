@@ -180,9 +180,9 @@ def test_replaced_and_deleted_words_are_not_found_and_leave_the_tables(full: She
 
 def test_a_search_at_an_epoch_scores_with_the_statistics_of_that_epoch(full: Shelf) -> None:
     epoch = full.store.epoch()
-    before = full.library.search("hot kiln", epoch, k=9, ranking="words")
+    before = full.library.search("hot kiln", epoch=epoch, k=9, ranking="words")
     full.publish("more", ["kiln"] * 50)
-    assert full.library.search("hot kiln", epoch, k=9, ranking="words") == before
+    assert full.library.search("hot kiln", epoch=epoch, k=9, ranking="words") == before
     assert full.library.search("hot kiln", k=9, ranking="words")[0].score != before[0].score
 
 
@@ -427,7 +427,7 @@ def test_a_hybrid_search_that_looks_at_few_candidates_gives_each_its_exact_score
     full: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everything = {place: hit for hit in full.library.search("hot kiln", k=9) for place in places([hit])}
-    monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 1)
+    monkeypatch.setattr(rag.retrieve.retriever, "FUSED_CANDIDATES", 1)
     hits = full.library.search("hot kiln", k=1)
     (nearest,) = full.library.search("hot kiln", k=1, ranking="vector")
     (best,) = full.library.search("hot kiln", k=1, ranking="words")
@@ -548,7 +548,7 @@ def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf, ranking: str
 def test_k_documents_come_back_however_many_chunks_of_one_are_better(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, ranking: str, large: bool
 ) -> None:
-    monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 4)
+    monkeypatch.setattr(rag.retrieve.retriever, "FUSED_CANDIDATES", 4)
     if large:
         monkeypatch.setattr(sql.search.search, "EXACT_UP_TO", 0)
         shelf.library.search("kiln", k=1, ranking="vector")
@@ -619,7 +619,7 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
     texts = [" ".join(random.choice(words, 12, p=zipf(60))) for _ in range(120)]
     for first in range(0, 120, 20):
         shelf.publish(f"doc {first}", texts[first : first + 20])
-    monkeypatch.setattr(rag.retrieve.retriever, "CANDIDATES", 40)
+    monkeypatch.setattr(rag.retrieve.retriever, "FUSED_CANDIDATES", 40)
     questions = [" ".join(random.choice(words, 4, p=zipf(60))) for _ in range(25)]
     fetched: list[int] = []
 
