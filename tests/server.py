@@ -148,7 +148,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{self.log()}")
@@ -174,7 +174,7 @@ class Server:
             headers={"X-ClickHouse-User": user, "X-ClickHouse-Key": PASSWORD.encode().decode("latin-1")},
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=600) as response:  # noqa: S310
                 return bytes(response.read())
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from error

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sql.store.snapshot import Watch
 
 PROJECT = Path(__file__).parent.parent
+PATIENCE = 600  # seconds: ends what would never end, and nothing that only waits for a processor
 QUANTIZER = "asymmetric int8 per vector"
 DIMENSIONS = 8
 
@@ -244,7 +245,7 @@ def write_tiny_checkpoint(folder: Path, tokenizer: Tokenizer, **changes: Any) ->
 # Processes
 
 
-def run_python(*arguments: str, cwd: Path | None = None, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run_python(*arguments: str, cwd: Path | None = None, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     """A Python process of this environment that has ended, without settings of the user's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
     return subprocess.run(

@@ -11,7 +11,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PROJECT, hash_encoder, open_store, run_python, sync_with, visible_texts, write_tiny_checkpoint
+from support import (
+    PATIENCE,
+    PROJECT,
+    hash_encoder,
+    open_store,
+    run_python,
+    sync_with,
+    visible_texts,
+    write_tiny_checkpoint,
+)
 
 from ingest.ray import add_up
 from ingest.shard import Shard, parse_shard, take_shard
@@ -106,7 +115,7 @@ def test_processes_ingest_their_parts_side_by_side_into_one_server(
         )
         for number in (1, 2)
     ]
-    outputs = [process.communicate(timeout=120) for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [error for _, error in outputs] == ["", ""]
     summaries = [json.loads(output) for output, _ in outputs]
     assert sum(summary["files"] for summary in summaries) == 40
@@ -155,7 +164,7 @@ def test_workers_of_ray_make_the_store_of_one_run(
     server.ask("TRUNCATE TABLE collection", dsn.rpartition("/")[2])
     assert run_python("-m", "ingest", str(folder / "0" / "0.txt"), "--db", dsn, "--model", model).returncode == 0
     finished = run_python(
-        "-m", "ingest", str(folder), "--db", dsn, "--model", model, "--ray", "2", "--json", timeout=240
+        "-m", "ingest", str(folder), "--db", dsn, "--model", model, "--ray", "2", "--json", timeout=PATIENCE
     )
     assert finished.returncode == 0, finished.stderr
     summary = json.loads(finished.stdout)

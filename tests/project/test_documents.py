@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PROJECT, run_python
+from support import PATIENCE, PROJECT, run_python
 
 from rag.answer import answer, quotation
 from sql.base import settings
@@ -161,7 +161,13 @@ def transcript(environment: dict[str, str], workplace: Path, folders: dict[str, 
 def run_line(line: str, folder: Path, environment: dict[str, str]) -> Run:
     expected = EXIT_CODE.search(line)
     ended = subprocess.run(
-        ["/bin/sh", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ["/bin/sh", "-c", line],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     cache = environment["RAG_CACHE"]
     output, errors = (text.replace(cache, DOCUMENTED_CACHE) for text in (ended.stdout, ended.stderr))
@@ -343,7 +349,7 @@ def sql_results(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr
@@ -408,7 +414,7 @@ def run_blocks(program: str, *arguments: str, folder: Path, environment: dict[st
     """What a program printed up to each mark that it set."""
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, *arguments],
-        input=given, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        input=given, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.split(BLOCK_END)

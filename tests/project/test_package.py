@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from models import save_distilbert
-from support import PROJECT, write_tiny_checkpoint
+from support import PATIENCE, PROJECT, write_tiny_checkpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,7 @@ def run(folder: Path, *command: str | Path, **settings: str) -> subprocess.Compl
     environment = inherited | {"HF_HUB_OFFLINE": "1", "RAG_CACHE": str(folder / "cache")} | settings
     return subprocess.run(
         [str(word) for word in command],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
 
 

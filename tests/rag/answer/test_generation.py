@@ -19,7 +19,7 @@ from uuid import UUID
 
 import pytest
 from models import save_reciting_model
-from support import PROJECT
+from support import PATIENCE, PROJECT
 
 from rag.answer.check import (
     LINK_REMOVED,
@@ -613,7 +613,9 @@ def test_a_local_int8_model_answers_from_the_command_line(
     model = save_reciting_model(tmp_path / "model", WORDS, max_shard_size="50KB")
     assert len(list(model.glob("*.safetensors"))) > 1
     words = [sys.executable, "-m", "rag", "ask", QUESTION, "--llm", f"hf:{model}", "--max-tokens", "40"]
-    first = subprocess.run(words, cwd=desk[0], env=desk[1], capture_output=True, text=True, check=False, timeout=120)
+    first = subprocess.run(
+        words, cwd=desk[0], env=desk[1], capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert first.returncode == 0, first.stderr
     capsys.readouterr()  # what transformers said while it wrote the model
     assert first.stdout == "Tomatoes want a litre [1]. Cheese sings!\n\n[1] garden.md:1  Garden\n"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from models import save_distilbert
+from support import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,13 @@ class Desk:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
         )
 
     def json(self, *arguments: str) -> dict[str, object]:
@@ -300,7 +307,7 @@ def test_ctrl_c_ends_a_long_statement_at_once_with_130(desk: Desk) -> None:
         time.sleep(4)
         assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGINT)
-        _, complaint = process.communicate(timeout=30)
+        _, complaint = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 130

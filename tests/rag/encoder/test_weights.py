@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from models import llama, save_distilbert, save_language_model
-from support import PROJECT
+from support import PATIENCE, PROJECT
 
 from rag.encoder.weights import FloatModel, check_weights
 from sql.base.errors import ModelError
@@ -109,7 +109,7 @@ def model_path(tmp_path: Path, endpoint: str, **environment: str) -> subprocess.
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 
@@ -179,7 +179,7 @@ def test_a_language_model_in_several_files_comes_from_the_hub_without_its_code(h
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert finished.returncode == 0, finished.stderr
     assert set(finished.stdout.split()) == set(hub.files) - {"modeling_evil.py"}

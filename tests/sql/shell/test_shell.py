@@ -21,6 +21,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import (
+    PATIENCE,
     PROJECT,
     QUANTIZER,
     chunks_of,
@@ -151,7 +152,7 @@ class Talk:
     def end(self) -> int:
         """Types Ctrl-D and waits for the end."""
         os.write(self.terminal, b"\x04")
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ def test_help_lists_every_command(talk: Talk) -> None:
         ".tables", ".schema", ".format", ".output", ".timing", ".query", ".help", ".quit",
     ]  # fmt: skip
     os.write(talk.terminal, b".quit\n")
-    assert talk.process.wait(timeout=30) == 0
+    assert talk.process.wait(timeout=PATIENCE) == 0
 
 
 def test_ctrl_c_gives_up_the_line_and_not_the_shell(talk: Talk) -> None:

@@ -54,7 +54,7 @@ class Witness:
 def run_until_killed(
     store: Path | str, seed: int, seconds: float, witness: Witness, kill: Callable[[], None] | None = None
 ) -> str:
-    """Starts a worker, kills it `seconds` after its first acknowledgement; returns what it said on stderr.
+    """Starts a worker, kills it `seconds` after its second acknowledgement; returns what it said on stderr.
 
     `kill` ends something else instead, after which the worker is expected to end by itself.
     """
@@ -66,11 +66,12 @@ def run_until_killed(
         text=True,
     )
     assert process.stdout is not None
+    before = witness.acknowledged
     timer = threading.Timer(seconds, kill or process.kill)
     try:
         for line in process.stdout:
             witness.hear(line)
-            if line.startswith("ack") and timer.ident is None:
+            if witness.acknowledged == before + 2 and timer.ident is None:
                 timer.start()
     finally:
         timer.cancel()
