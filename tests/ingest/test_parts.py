@@ -428,7 +428,7 @@ def test_a_dry_run_and_a_json_summary_count_and_name_files(
         [f"{base}{name}.sections"] for name in ("new", "changed", "gone", "same")
     ]
     library.write("broken.sections", sections(one="the cat", two="cannot be read"))
-    monkeypatch.setattr("ingest.synchronize.load_encoder", lambda *_, **__: hash_encoder(library.tokenizer)[0])
+    monkeypatch.setattr("rag.library.Library._load_encoder", lambda self, **_: hash_encoder(library.tokenizer)[0])
     assert run_command(ingest.command_line.command, [*arguments, "--json"]) == EXIT_SOME_FAILED
     record = json.loads(capsys.readouterr().out)
     counted = [record[name] for name in ("files", "indexed", "unchanged", "deleted", "chunks")]

@@ -16,7 +16,7 @@ from sql.engine.statements import Statement
 from sql.search import cells as cells_module
 from sql.search import search as search_module
 from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
-from sql.store import ChunkBatch, Store
+from sql.store import ChunkBatch, Snapshot, Store
 from sql.upkeep import cells as upkeep_module
 from sql.upkeep.cells import maintain_cells, move_documents
 
@@ -296,7 +296,7 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
 def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, clustered(4))
     cells = train_cells(clustered(4), 4, None)
-    monkeypatch.setattr(store, "some_documents", lambda ids, epoch: [])
+    monkeypatch.setattr(Snapshot, "some_documents", lambda self, ids: [])
     epoch = store.epoch()
     move_documents(store, cells, [document.generation for document in store.snapshot().documents()])
     assert store.epoch() == epoch
