@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -129,10 +128,8 @@ def test_the_laws_hold_for_pages(tokenizer: Tokenizer, text: str) -> None:
     ids=lambda text: repr(text[:12]),
 )
 def test_the_laws_hold_for_text_without_an_end_to_cut_at(tokenizer: Tokenizer, text: str) -> None:
-    started = time.perf_counter()
     document = document_of(text)
     chunks = split_document(document, tokenizer, 60, 10)
-    assert time.perf_counter() - started < 10
     assert_lawful(document, chunks, tokenizer, 60)
     assert len(chunks) >= len("".join(text.split())) // MAX_CHARACTERS
 

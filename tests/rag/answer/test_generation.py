@@ -20,6 +20,7 @@ from uuid import UUID
 import pytest
 from models import save_reciting_model
 from support import PATIENCE, PROJECT
+from work import growth
 
 from rag.answer.check import (
     LINK_REMOVED,
@@ -341,11 +342,11 @@ def test_only_addresses_of_the_passages_stay(written: str, text: str | None) -> 
 @pytest.mark.parametrize(
     "piece", ["[", "![", "![a](", "](", "<a ", "<", "[1", "[1-", "http://", "]: ", "[a]:\n", "[a][", "【", " \t"]
 )
-def test_no_answer_takes_long_to_check(piece: str) -> None:
-    written = (piece * LONGEST_ANSWER)[:LONGEST_ANSWER]
-    began = time.perf_counter()
-    check_answer("m", "q", written, HITS)
-    assert time.perf_counter() - began < 5
+def test_twice_the_answer_is_twice_the_work_of_checking_it(piece: str) -> None:
+    once, twice = growth(lambda text: check_answer("m", "q", text, HITS), lambda n: (piece * n)[:n], 3000)
+    assert twice.is_about_twice(once), (once, twice)
+    longest = (piece * LONGEST_ANSWER)[:LONGEST_ANSWER]  # a pattern that takes a power of the length would not end here
+    assert len(check_answer("m", "q", longest, HITS).text) <= 2 * LONGEST_ANSWER
 
 
 def test_an_answer_of_a_book_is_refused() -> None:
@@ -532,10 +533,8 @@ FAILURES: dict[str, tuple[Callable[[Request], None], str]] = {
 def test_whatever_a_server_does_is_one_sentence_without_the_key(serve: Any, name: str) -> None:
     reply, message = FAILURES[name]
     server = serve(reply)
-    began = time.perf_counter()
     with pytest.raises(RagError, match=message) as error:
         ServedModel(server.spec, KEY, seconds=0.5 if name in {"silence", "drops"} else 20).complete(PROMPT, 5)
-    assert time.perf_counter() - began < 5
     assert KEY not in str(error.value)
     assert "\n" not in str(error.value)
     assert len(server.seen) == 1  # never asked again

@@ -288,7 +288,11 @@ def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, 
         expected = visible_texts(store)
         shards[1].kill()
         try:
-            for read in (store.documents, store.chunk_texts, lambda: search(store, QUERY, 3)):
+            for read in (
+                lambda: store.snapshot().documents(),
+                lambda: store.snapshot().chunk_texts(),
+                lambda: search(store, QUERY, 3),
+            ):
                 with pytest.raises(StoreUnreachable, match="a node of the cluster cannot be reached: start it"):
                     read()
             with pytest.raises(StoreError, match=r"cannot be reached|nothing listens there"):

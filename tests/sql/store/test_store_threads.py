@@ -93,7 +93,7 @@ def test_threads_that_come_and_go_share_connections(tmp_path: Path) -> None:
         connect = store.client._connect
         store.client._connect = lambda: (next(opened), connect())[1]
         for _ in range(20):
-            thread = threading.Thread(target=store.chunk_count)
+            thread = threading.Thread(target=lambda: store.snapshot().chunk_count())
             thread.start()
             thread.join()
     assert next(opened) == 0  # those of this thread were free
