@@ -33,7 +33,11 @@ class PageMark:
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """A piece of a page, in points (1/72 inch) from the lower left corner of the page as it is before it is turned."""
+    """A piece of a page before it is turned, in points (1/72 inch) of the file's own coordinates.
+
+    Their origin is the lower left corner of the sheet, where its MediaBox does not put it elsewhere; what a CropBox cuts
+    off moves nothing. An annotation of a PDF has its place in the same numbers.
+    """
 
     page: int
     left: float

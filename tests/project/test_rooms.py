@@ -58,6 +58,8 @@ DOORS = {
     "markdown_it": {"ingest/readers/markdown.py"},
     "snowballstemmer": {"rag/text/analyser.py"},
     "charset_normalizer": {"ingest/readers/decode.py"},
+    "pypdfium2": {"ingest/readers/pdf/pdfium.py"},
+    "PIL": {"ingest/readers/pdf/picture.py"},
     "ray": {"ingest/ray.py"},
     "pickle": set(),
     "marshal": set(),
