@@ -34,7 +34,9 @@ MIN_TOKENS = 18  # one character can be this many tokens: U+FDFA stands for 18 l
 _PIECE_CHARACTERS = 32_000  # tokenized at a time
 _MAX_KNOWN_WORDS = 100_000
 _MAX_LEAD = 1000  # characters of a header or an introducing sentence that is kept with every chunk it belongs to
-_LINE_KINDS = frozenset(("code", "table", "html", "front matter"))  # divided by lines and never repeated as overlap
+_LINE_KINDS = frozenset(
+    ("code", "table", "rows", "html", "front matter")
+)  # divided by lines and never repeated as overlap
 
 
 class _Break(IntEnum):

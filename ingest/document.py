@@ -40,8 +40,9 @@ _EMPHASIS = re.compile(r"[*`]+")
 class Block:
     """One piece of a document's text, `text[start:end]`, without white space at its ends.
 
-    `kind` is heading, paragraph, list (one item), table, code, quote, html, rule or front matter. `heading` is the path
-    of the headings above (`Guide > Install`); a heading's own block carries the path that it opens.
+    `kind` is heading, paragraph, list (one item), table, rows (a table without a header), code, quote, html, rule or
+    front matter. `heading` is the path of the headings above (`Guide > Install`); a heading's own block carries the path
+    that it opens.
     """
 
     start: int

@@ -68,6 +68,7 @@ READERS = (
     Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx")),
     Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst")),
     Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml")),
+    Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab")),
     Reader(
         "text",
         "plain text",

@@ -31,6 +31,7 @@ from support import (
 
 import ingest.command_line
 from ingest.readers import file_bytes
+from ingest.readers.table import readable_types
 from ingest.walk import FoundFile, Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
 from rag.index.indexer import Indexer
@@ -685,7 +686,7 @@ def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> N
     assert code == EXIT_OK
     assert err.splitlines() == [
         f"skipped: {kinds} (--dry-run names each)",
-        "nothing to index: none of what was found is Markdown, reStructuredText, HTML, plain text or source code",
+        f"nothing to index: none of what was found is {readable_types()}",
     ]
     assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
 

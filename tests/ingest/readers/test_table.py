@@ -77,7 +77,10 @@ def test_a_file_in_which_its_reader_finds_no_document_is_one_without_text(tmp_pa
 
 
 def test_what_is_read_is_told_in_the_words_of_people() -> None:
-    assert readable_types() == "Markdown, reStructuredText, HTML, plain text or source code"
+    titles = [reader.title for reader in READERS]
+    assert readable_types() == f"{', '.join(titles[:-1])} or {titles[-1]}"
+    assert readable_types().startswith("Markdown, reStructuredText, HTML, ")
+    assert readable_types().endswith(", plain text or source code")
 
 
 def test_files_are_found_without_loading_a_reader(tmp_path: Path) -> None:
