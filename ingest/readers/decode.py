@@ -50,6 +50,12 @@ _DECLARABLE_ENCODINGS = {
     "shift_jis": "cp932", "euc_kr": "cp949", "big5hkscs": "big5hkscs", "koi8-u": "koi8_u", "iso2022_jp": "iso2022_jp",
     "mac-roman": "mac_roman",
 }  # fmt: skip
+_DECLARED_CHARSET = re.compile(
+    rb"""<meta\b[^>]{0,400}?\bcharset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})"""
+    rb"""|<\?xml\b[^>]{0,100}?\bencoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})""",
+    re.IGNORECASE,
+)
+_HEAD_BYTES = 4096  # where a declaration is looked for; browsers look at 1,024
 _SAMPLE_BYTES = 64 * 1024  # what a guess is made from: the guesser reads about 1 MB/s
 _UTF8_LIKE = re.compile(rb"[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf7][\x80-\xbf]{3}")
 _CONTROL_BYTES = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
@@ -68,6 +74,12 @@ def decode_text(data: bytes, source: str, declared: str = "") -> tuple[str, str]
     if "\0" in text and not _is_text_between_nuls(text):
         raise UnreadableDocument(_not_text(source))
     return text, encoding
+
+
+def declared_charset(data: bytes) -> str:
+    """The encoding that a page or an XML document declares, or ""; believed only where the bytes are not Unicode."""
+    match = _DECLARED_CHARSET.search(data[:_HEAD_BYTES])
+    return (match[1] or match[2]).decode("ascii", "replace") if match else ""
 
 
 def _not_text(source: str) -> str:

@@ -62,6 +62,12 @@ def line_mark(line: int) -> str:
     return f"\0l{line};"
 
 
+def collapsed(text: str) -> str:
+    """Text with each run of white space as one space, and with the line breaks it asked for."""
+    lines = (" ".join(line.split()) for line in text.split(LINE_BREAK))
+    return "\n".join(filter(None, lines))
+
+
 class _Frame(NamedTuple):
     """A raised, lowered or turned piece that is being read."""
 

@@ -11,13 +11,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.document import BYTE_ORDER_MARK, Block, HeadingPath, bounded_heading
-from ingest.readers.decode import decode_text
+from ingest.readers.decode import declared_charset, decode_text
 from ingest.readers.html.elements import kind_of, unescaped, value_of, whole_number
 from ingest.readers.html.events import Kind
 from ingest.readers.html.lists import LIST_NAMES, OpenList, list_lengths, numeral, opened_list, style_of_numbers
 from ingest.readers.html.markup import read_markup
 from ingest.readers.html.mathml import STACKED, Formula
-from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, TURNED, line_mark, plain_text
+from ingest.readers.html.notation import (
+    END,
+    LINE_BREAK,
+    LOWERED,
+    NOTE,
+    RAISED,
+    TURNED,
+    collapsed,
+    line_mark,
+    plain_text,
+)
 from ingest.readers.html.vocabulary import MATH, names
 from rag.text.sentences import LINE_END
 
@@ -41,13 +51,6 @@ _MAX_MARKS = 8  # raised and lowered pieces inside each other
 _MAX_REPEATED = 100  # characters of a cell that is repeated in each row it spans
 _MAX_SPAN = 1000  # the standard's limit of colspan
 _MAX_SPANNING = 20  # cells of a row that reach into the rows below
-
-_DECLARED_CHARSET = re.compile(
-    rb"""<meta\b[^>]{0,400}?\bcharset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})"""
-    rb"""|<\?xml\b[^>]{0,100}?\bencoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})""",
-    re.IGNORECASE,
-)
-_HEAD_BYTES = 4096  # where a declaration is looked for; browsers look at 1,024
 
 # Where a line may end or a word be divided, which nobody sees and no search should stumble over.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
@@ -81,12 +84,6 @@ def read(file: RawFile) -> Iterator[Document]:
     yield file.document(
         page.text, page.blocks, title=page.title, encoding=encoding, converted=True, line_marks=page.line_marks
     )
-
-
-def declared_charset(data: bytes) -> str:
-    """The encoding that a page declares, or ""; believed only where the bytes are not Unicode."""
-    match = _DECLARED_CHARSET.search(data[:_HEAD_BYTES])
-    return (match[1] or match[2]).decode("ascii", "replace") if match else ""
 
 
 def extract_html(markup: str) -> Page:
@@ -407,7 +404,7 @@ class _PageReader:
     def _row_text(self, row: _Row) -> str:
         """The marked text of a row: what spans several columns or rows keeps its place in each."""
         ends = [start for start, _, _ in row.cells[1:]] + [len(self.pieces)]
-        texts = [_collapsed("".join(self.pieces[cell[0] : end])) for cell, end in zip(row.cells, ends, strict=True)]
+        texts = [collapsed("".join(self.pieces[cell[0] : end])) for cell, end in zip(row.cells, ends, strict=True)]
         if not any(plain_text(text).text.strip() for text in texts):
             return ""
         shown: list[str] = []
@@ -451,7 +448,7 @@ class _PageReader:
             marked = self._row_text(self.row) if self.row.cells else ""
         else:
             marked = "".join(self.pieces)
-            marked = _verbatim(marked) if self.in_pre else _collapsed(marked)
+            marked = _verbatim(marked) if self.in_pre else collapsed(marked)
         text, lines = plain_text(marked)
         kind = self._kind()
         is_text = bool(text) and not text.isspace() and not (kind == "table" and not text.strip(" |"))
@@ -526,12 +523,6 @@ _ENDS: dict[str, Callable[[_PageReader, Element], None]] = {
     "annotated": _PageReader._close_annotation,
     "formula": _PageReader._close_formula,
 }
-
-
-def _collapsed(text: str) -> str:
-    """Text with each run of white space as one space, and with the line breaks it asked for."""
-    lines = (" ".join(line.split()) for line in text.split(LINE_BREAK))
-    return "\n".join(filter(None, lines))
 
 
 def _verbatim(text: str) -> str:

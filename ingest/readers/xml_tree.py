@@ -1,0 +1,143 @@
+"""The bytes of an XML document in, the tree of its elements out: nothing is expanded, and nothing outside is ever read.
+
+Elements nest 256 deep at most, which is the parser's own limit; so a reader may call itself for each level.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html.entities import html5
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+from lxml import etree
+
+from ingest.readers.decode import declared_charset, decode_text
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Element = Any  # lxml.etree._Element, for which no types are at hand
+MAX_XML_BYTES = 64 << 20
+MAX_MARKS = 8_000_000  # tags and attributes: the tree takes about 100 bytes for each
+_PROLOG_STEP = 4096
+_DECLARATION = re.compile(r"<\?xml[^>]*>")
+_ENTITY_ELEMENT = "entity"
+
+
+class _PrologIsOver(Exception):
+    """The first element begins."""
+
+
+class _DeclaresEntity(Exception):
+    """The document type declares an entity."""
+
+
+def parse_xml(data: bytes, source: str, name: str = "") -> Element:
+    """The root of a document, `name` being the entry of `source` that it stands in, if it is not all of it.
+
+    Comments and processing instructions are left out. UnreadableDocument for what is not well-formed, for what declares
+    entities, whose expansion has no bounds, and for what is too large or too deep.
+    """
+    where = f"its {name}" if name else "it"
+    if len(data) > MAX_XML_BYTES:
+        raise UnreadableDocument(f"{source}: {where} holds {len(data):,} bytes of XML, the limit is {MAX_XML_BYTES:,}")
+    if data.count(b"<") + data.count(b"=") > MAX_MARKS:
+        raise UnreadableDocument(f"{source}: {where} has more than {MAX_MARKS:,} tags and attributes: divide it")
+    data = _as_known_encoding(data, source, where)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
+        remove_comments=True, remove_pis=True, collect_ids=False,
+    )  # fmt: skip
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
+    if root.getroottree().docinfo.internalDTD is not None:
+        _write_named_characters(root)
+    return root
+
+
+def error_text(error: Exception) -> str:
+    """What a parser says is wrong, without the name that it gives to bytes in memory."""
+    return " ".join(str(error).split(" (<string>")[0].split()) or type(error).__name__
+
+
+def _as_known_encoding(data: bytes, source: str, where: str) -> bytes:
+    """The document itself once its beginning was read by expat, which stops where an entity is declared.
+
+    Expat knows the encodings of one byte a character and those of Unicode. The other parser knows more, and would load
+    what a document type in one of them names; so such a document is decoded first.
+    """
+    try:
+        _read_prolog(data)
+    except (ValueError, LookupError):  # "multi-byte encodings are not supported", "unknown encoding"
+        text, _ = decode_text(data, source, declared_charset(data))
+        data = _DECLARATION.sub("", text, count=1).encode()
+        _as_known_encoding(data, source, where)
+    except _DeclaresEntity as error:
+        raise UnreadableDocument(
+            f"{source}: {where} declares entities in its document type, which are not expanded: save it without them"
+        ) from error
+    except expat.ExpatError as error:
+        raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error}") from error
+    return data
+
+
+def _read_prolog(data: bytes) -> None:
+    """Read what stands before the first element."""
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = _end_prolog
+    parser.EntityDeclHandler = _refuse_entity
+    try:
+        for start in range(0, len(data), _PROLOG_STEP):
+            parser.Parse(data[start : start + _PROLOG_STEP], False)
+        parser.Parse(b"", True)
+    except _PrologIsOver:
+        return
+
+
+def _end_prolog(*_: object) -> None:
+    raise _PrologIsOver
+
+
+def _refuse_entity(*_: object) -> None:
+    raise _DeclaresEntity
+
+
+def _write_named_characters(root: Element) -> None:
+    """Replace references to characters by name, such as &nbsp;, that a document type outside of the file declares."""
+    for entity in list(root.iter(etree.Entity)):
+        written = etree.Element(_ENTITY_ELEMENT)
+        written.text = html5.get(f"{entity.name};", "\ufffd").replace("\0", "\ufffd")
+        written.tail, entity.tail = entity.tail, None
+        entity.getparent().replace(entity, written)
+
+
+@lru_cache(maxsize=4096)
+def local_name(tag: str) -> str:
+    """The name of an element or attribute without its namespace."""
+    return tag.rpartition("}")[2]
+
+
+@lru_cache(maxsize=4096)
+def namespace(tag: str) -> str:
+    """The namespace of an element or attribute, or ""."""
+    return tag[1:].rpartition("}")[0]
+
+
+def text_of(element: Element | None) -> str:
+    """All text in an element, in the order of the document, in one line; "" for no element."""
+    return " ".join("".join(element.itertext()).split()) if element is not None else ""
+
+
+def named(root: Element, *names: str) -> Iterator[Element]:
+    """The elements at any depth that are called by one of the names, in whatever namespace."""
+    yield from root.iter(*(f"{{*}}{name}" for name in names))
+
+
+def first_named(root: Element, *names: str) -> Element | None:
+    """The first of `named`, or None."""
+    return next(iter(named(root, *names)), None)

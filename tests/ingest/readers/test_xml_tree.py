@@ -1,0 +1,86 @@
+"""XML: nothing is expanded, nothing outside is read, and what is too large or too deep is refused with a sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ingest.readers import xml_tree
+from ingest.readers.xml_tree import first_named, local_name, named, namespace, parse_xml, text_of
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_text_is_read_in_the_order_of_the_document_without_comments_and_instructions() -> None:
+    root = parse_xml(b"<a>one<!-- no --><b> two</b><?no no?>\n<c>three<![CDATA[ & four]]></c></a>", "a.xml")
+    assert text_of(root) == "one two three & four"
+    assert text_of(None) == ""
+
+
+def test_elements_are_found_in_any_namespace() -> None:
+    root = parse_xml(b"<a xmlns:x='u:x'><x:b>1</x:b><c><b>2</b></c></a>", "a.xml")
+    assert [element.text for element in named(root, "b")] == ["1", "2"]
+    assert first_named(root, "none") is None
+    assert (local_name("{u:x}b"), namespace("{u:x}b"), local_name("b"), namespace("b")) == ("b", "u:x", "b", "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1", "windows-1252"])
+def test_a_declared_encoding_counts(encoding: str) -> None:
+    data = f"<?xml version='1.0' encoding='{encoding}'?><a>Größe</a>".encode(encoding)
+    assert text_of(parse_xml(data, "a.xml")) == "Größe"
+
+
+DECLARATIONS = [
+    '<!ENTITY a "b">',
+    '<!ENTITY a SYSTEM "file:///etc/hostname">',
+    '<!ENTITY % a SYSTEM "http://127.0.0.1:9/a.dtd"> %a;',
+    '<!ENTITY a "b"><!ENTITY c "&a;&a;">',
+]
+
+
+@pytest.mark.parametrize("declaration", DECLARATIONS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "euc-jp"])
+def test_a_document_type_that_declares_entities_is_refused(declaration: str, encoding: str) -> None:
+    data = f"<?xml version='1.0' encoding='{encoding}'?><!DOCTYPE r [{declaration}]><r>text</r>".encode(encoding)
+    with pytest.raises(UnreadableDocument, match=r"^a.xml: it declares entities in its document type"):
+        parse_xml(data, "a.xml")
+
+
+def test_entities_behind_a_long_comment_are_found() -> None:
+    data = b"<!--" + b" " * 20_000 + b"--><!DOCTYPE r [<!ENTITY a 'b'>]><r b='&a;'/>"
+    with pytest.raises(UnreadableDocument, match="declares entities"):
+        parse_xml(data, "a.xml")
+
+
+def test_a_document_type_without_entities_is_read_and_nothing_that_it_names(tmp_path: Path) -> None:
+    outside = tmp_path / "outside.dtd"
+    outside.write_text("<!ENTITY name 'from outside'>")
+    data = f"<!DOCTYPE r PUBLIC '-//X//Y' '{outside.as_uri()}'><r>a&nbsp;b &name; &eacute;</r>".encode()
+    assert text_of(parse_xml(data, "a.xml")) == "a b \ufffd é"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"the cat", b"<a>", b"<a></b>", b"<a>&none;</a>", b"<a b='1' b='2'/>", b"<a>\0</a>", b"\xff<a/>"]
+)
+def test_what_is_not_well_formed_is_refused_with_the_name_of_the_entry(data: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match=r"^a.docx: its word/b.xml is not well-formed XML: .*[^)]$"):
+        parse_xml(data, "a.docx", "word/b.xml")
+
+
+def test_what_is_too_deep_too_long_or_has_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UnreadableDocument, match="depth"):
+        parse_xml(b"<a>" * 300 + b"</a>" * 300, "a.xml")
+    monkeypatch.setattr(xml_tree, "MAX_MARKS", 10)
+    with pytest.raises(UnreadableDocument, match="more than 10 tags and attributes"):
+        parse_xml(b"<a b='c'>" * 3 + b"</a>" * 3 + b"<a/><a/>", "a.xml")
+    monkeypatch.setattr(xml_tree, "MAX_XML_BYTES", 8)
+    with pytest.raises(UnreadableDocument, match="holds 9 bytes of XML, the limit is 8"):
+        parse_xml(b"<a>bc</a>", "a.xml")
+
+
+def test_a_reference_to_a_character_by_name_costs_the_same_wherever_it_stands() -> None:
+    root = parse_xml(b"<!DOCTYPE r SYSTEM 'x'><r>" + b"&nbsp;" * 50_000 + b"</r>", "a.xml")
+    assert "".join(root.itertext()) == "\xa0" * 50_000
