@@ -63,9 +63,7 @@ class _Reader:
         self._styles = Styles(package.optional("styles", self._part))
         self._numbering = Numbering(package.optional("numbering", self._part), self._styles)
         self._runs = Runs(self._styles, self._note_formats())
-        self._notes = {
-            kind: _by_id(package.optional(part, self._part)) for kind, part in zip(_NOTE_FORMATS, ("footnotes", "endnotes"), strict=True)
-        }  # fmt: skip
+        self._notes = {kind: _by_id(package.optional(f"{kind}s", self._part)) for kind in _NOTE_FORMATS}
         self._comments = _by_id(package.optional("comments", self._part))
         self._composition = Composition()
         self._title = ""

@@ -70,10 +70,9 @@ class Numbering:
             return None
         asked = setting(direct, "w:ilvl")
         if not asked and number_id == styled_id:
-            linked = [
-                str(index) for index, level in enumerate(found.levels) if level.linked_style in (style, of) != ("",)
-            ]
-            asked = linked[0] if linked and found.levels[int(linked[0])].linked_style else styled_level
+            linked = {level.linked_style: str(place) for place, level in reversed([*enumerate(found.levels)])}
+            linked.pop("", None)
+            asked = linked.get(style) or linked.get(of) or styled_level
         index = min(max(number(asked), 0), LEVELS - 1)
         return self._counted(number_id, found, index), index
 
