@@ -120,6 +120,7 @@ def split_document(
             heading=heading,
             tokens=tokens,
             outline=outlines.of(start, end, heading),
+            place_name=document.place_name(start, end),
         )
         for index, (start, end, heading, tokens) in enumerate(spans)
     ]

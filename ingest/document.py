@@ -10,10 +10,12 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from ingest.places import page_places
 from rag.text.sentences import LINE_END
+from sql.records.places import place_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ingest.places import PageMark, Place
     from sql.records.metadata import MetadataValue
@@ -146,6 +148,17 @@ class Document:
         """The places that hold some of text[start:end], in order; of those at its ends all that they hold."""
         first = bisect_right(self.places, start, key=lambda place: place.end)
         return self.places[first : bisect_left(self.places, end, key=lambda place: place.start)]
+
+    def page_places(self) -> Iterator[Place]:
+        """The pages as places, each of all the text that is on it."""
+        return page_places(self.page_marks, len(self.text), self.format)
+
+    def place_name(self, start: int, end: int) -> str:
+        """What people call the place of text[start:end] in the original: `page iv`, `Budget!B2:C7`; "" without places."""
+        first = max(bisect_right(self.page_marks, start, key=lambda mark: mark.offset) - 1, 0)
+        after = bisect_left(self.page_marks, end, key=lambda mark: mark.offset)
+        pages = page_places(self.page_marks[first:after], end, self.format)
+        return place_name([*pages, *self.places_of(start, end)])
 
     @cached_property
     def _line_starts(self) -> array[int]:

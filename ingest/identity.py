@@ -55,6 +55,7 @@ def manifest_document(document: Document, file_path: str, count: int = 1) -> Sou
         chunker=cut_name(document.part, count),
         extracted_text=document.text if document.converted else None,
         metadata=document.metadata,
+        places=(*document.page_places(), *document.places),
     )
 
 

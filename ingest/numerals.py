@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from sql.records.places import letters
+
+__all__ = ["FIRST_WITHOUT_ROMAN", "letters", "roman"]
+
 FIRST_WITHOUT_ROMAN = 4000
 _ROMAN_NUMERALS = tuple(
     zip(
@@ -10,19 +14,6 @@ _ROMAN_NUMERALS = tuple(
         strict=True,
     )
 )
-
-
-def letters(number: int) -> str:
-    """A number from 1 on in small letters: what follows z is aa.
-
-    >>> [letters(number) for number in (1, 26, 27, 703)]
-    ['a', 'z', 'aa', 'aaa']
-    """
-    written = ""
-    while number:
-        number, rest = divmod(number - 1, 26)
-        written = chr(ord("a") + rest) + written
-    return written
 
 
 def roman(number: int) -> str:

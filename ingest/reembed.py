@@ -25,7 +25,7 @@ from sql.engine.client import parse_location
 from sql.engine.folders import exchange_stores, finish_removal, remove_store
 from sql.engine.statements import Statement
 from sql.store import Draft, Store, generation_batches, manifest_row
-from sql.store.stored import stored_chunk, stored_document
+from sql.store.stored import stored_chunk, stored_document, stored_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,8 +57,8 @@ class Reembedding:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some documents as the first store holds them: manifest rows, chunks, extracted texts, languages of chunks, and
-    the places of chunks whose float32 vectors are kept.
+    """Some documents as the first store holds them: manifest rows, chunks, extracted texts, languages of chunks, the
+    keys of chunks whose float32 vectors are kept, and places.
     """
 
     rows: Sequence[Row]
@@ -66,6 +66,7 @@ class Batch:
     texts: Sequence[Row] = ()
     languages: Sequence[Row] = field(default=())
     kept_floats: Sequence[Row] = field(default=())
+    places: Sequence[Row] = field(default=())
 
 
 @dataclass
@@ -287,6 +288,7 @@ def read_batch(store: Store, rows: Sequence[Row]) -> Batch:
         store.client.query(Statement("whole_texts", generations)),
         store.client.query(Statement("whole_lengths", generations)),
         store.client.query(Statement("whole_float_references", generations)),
+        store.client.query(Statement("whole_places", generations)),
     )
 
 
@@ -297,11 +299,13 @@ def make_drafts(batch: Batch, encoder: Encoder) -> tuple[list[Draft], list[tuple
     """
     texts = {row["generation"]: row["text"] for row in batch.texts}
     metadata = {row["generation"]: row["metadata"] for row in batch.chunks}
-    drafts = {}
+    places, drafts = stored_places(batch.places), {}
     for row in batch.rows:
         if row["kind"] == "publish":
             generation = row["generation"]
-            document = stored_document(row, texts.get(generation), metadata.get(generation, "{}"))
+            document = stored_document(
+                row, texts.get(generation), metadata.get(generation, "{}"), places.get(generation, ())
+            )
             drafts[generation] = Draft(
                 document, row["document_id"], generation, metadata.get(generation, "{}"), calibration=0
             )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sql.base.settings import Settings
     from sql.records import ChunkWords, Hit, QuantizedQuery
     from sql.records.metadata import MetadataValue
+    from sql.records.places import Place
     from sql.store.snapshot import Watch
 
 PROJECT = Path(__file__).parent.parent
@@ -75,6 +76,7 @@ def source_document(
     extracted_text: str | None = None,
     content: str = "",
     metadata: Mapping[str, MetadataValue] = NO_METADATA,
+    places: Sequence[Place] = (),
 ) -> SourceDocument:
     """A document of the manifest; only its path matters, and its extracted text if it has one."""
     return SourceDocument(
@@ -88,6 +90,7 @@ def source_document(
         chunker="by hand",
         extracted_text=extracted_text,
         metadata=metadata,
+        places=places,
     )
 
 

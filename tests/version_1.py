@@ -84,8 +84,8 @@ def delete(client: Client, path: str, epoch: int) -> None:
     """The row with which version 1 deleted a document."""
     rows = client.query(Statement("live_documents", {"epoch": epoch - 1}))
     (document,) = [LiveDocument(**row) for row in rows if row["source"] == path]
-    row = deletion_row(document, epoch)
-    del row["calibration"]
+    later = {"calibration", "place_count", "place_checksum"}
+    row = {name: value for name, value in deletion_row(document, epoch).items() if name not in later}
     insert(client, "manifest", [row])
 
 

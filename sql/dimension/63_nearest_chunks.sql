@@ -13,8 +13,8 @@ WITH
     rag_query_scale({query:Array(Float32)}) * rag_query_scale(folded) AS query_scale,
     -arraySum(arrayMap((q, z) -> toInt64(q) * z, query_codes, zero_points)) AS query_offset
 SELECT
-    document_id, chunk_index, source, title, heading, char_start, char_end, line, page, tokens,
-    text, metadata,
+    document_id, chunk_index, source, title, heading, char_start, char_end, line, page, place_name,
+    tokens, text, metadata,
     scale * (dotProduct(query_codes, codes) - zero_point * arraySum(query_codes) + query_offset) * query_scale AS score
 FROM chunks
 WHERE generation IN

@@ -5,6 +5,7 @@ FROM
     SELECT generation FROM chunks
     UNION ALL SELECT generation FROM texts
     UNION ALL SELECT generation FROM lengths
+    UNION ALL SELECT generation FROM places
     UNION ALL SELECT generation FROM float_references
 )
 WHERE generation NOT IN

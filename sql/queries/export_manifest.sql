@@ -2,7 +2,7 @@
 SELECT
     toString(document_id) AS id, epoch, generation, path, source, title, toString(format) AS format,
     toString(encoding) AS encoding, content_sha256, content_bytes, toString(chunker) AS chunker, chunk_count,
-    row_hash_sum, calibration
+    row_hash_sum, place_count, place_checksum, calibration
 FROM manifest
 WHERE epoch <= {epoch:UInt64} AND generation IN
 (

@@ -12,6 +12,7 @@ SELECT
     char_end,
     line,
     page,
+    place_name,
     text,
     metadata,
     document_id,

@@ -11,6 +11,7 @@ FROM
         char_end,
         line,
         page,
+        place_name,
         text,
         metadata,
         document_id,

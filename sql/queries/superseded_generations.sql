@@ -1,7 +1,12 @@
 -- Generations that a newer version or a deletion replaced more than a grace period ago, by the clock of the server.
 -- Drafts of runs that are still at work are newer than what is published of their document, and are never among them.
 SELECT DISTINCT stored.generation AS generation
-FROM (SELECT document_id, generation FROM chunks UNION ALL SELECT document_id, generation FROM texts) AS stored
+FROM
+(
+    SELECT document_id, generation FROM chunks
+    UNION ALL SELECT document_id, generation FROM texts
+    UNION ALL SELECT document_id, generation FROM places
+) AS stored
 INNER JOIN
 (
     SELECT

@@ -11,9 +11,10 @@ from uuid import UUID
 from sql.records.metadata import NO_METADATA, freeze_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from sql.records.metadata import MetadataValue
+    from sql.records.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Chunk:
 
     `line` is the 1-based line of the user's file on which the chunk starts, `page` its 1-based page or 0 where the
     format has none, `heading` the path of headings above it (`Guide > Install`) or "", `tokens` the number of the
-    encoder's tokens in `text` without the special ones. `outline` tells the headings of a chunk that has several.
+    encoder's tokens in `text` without the special ones. `outline` tells the headings of a chunk that has several,
+    `place_name` what people call its place in the original, "" where no place of the document holds any of it.
     """
 
     index: int
@@ -108,6 +110,7 @@ class Chunk:
     heading: str
     tokens: int
     outline: Outline = NO_OUTLINE
+    place_name: str = ""
 
     def __post_init__(self) -> None:
         if not self.text or self.end - self.start != len(self.text):
@@ -121,7 +124,8 @@ class SourceDocument:
     `path` is absolute and is the document's identity, `source` the path as it was given; `extracted_text` is the text
     that offsets count in where the format had to be converted, None where they count in the file itself. `metadata` is
     what searches can be filtered by: names with text, numbers, truth values, None or lists of them; it is copied and
-    cannot be changed. Raises InvalidMetadata where it holds anything else.
+    cannot be changed. `places` say where its text stands in the original. Raises InvalidMetadata where the metadata holds
+    anything else.
     """
 
     path: str
@@ -134,6 +138,7 @@ class SourceDocument:
     chunker: str
     extracted_text: str | None = None
     metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)
+    places: Sequence[Place] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "metadata", freeze_metadata(self.metadata))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sql.records.documents import NO_OUTLINE, Outline
 from sql.records.metadata import NO_METADATA
+from sql.records.places import page_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
     from sql.records.metadata import MetadataValue
+    from sql.records.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Hit:
     `score` is what the hits of one search are ordered by: the inner product of question and chunk (their cosine, for an
     encoder of normalized vectors) for `vector`, the BM25 score for `bm25`, and for `hybrid` the weighted mean that
     docs/hybrid.md explains. `vector_score` and `bm25_score` are its parts, None where a search did not compute them.
-    `outline` is that of the chunk once `Store.with_outlines` has read it; a search leaves it empty.
+    `outline` is that of the chunk once `Snapshot.with_outlines` has read it; a search leaves it empty. `place_name` is what
+    people call its place in the original, "" where none is known; then `Snapshot.with_places` finds no `places` either.
     """
 
     source: str
@@ -45,8 +48,15 @@ class Hit:
     vector_score: float | None = None
     bm25_score: float | None = None
     outline: Outline = NO_OUTLINE
+    place_name: str = ""
+    places: tuple[Place, ...] = ()
 
-    def place(self) -> dict[str, str | int | None]:
+    @property
+    def page_label(self) -> str:
+        """What the page on which it starts is called, "" where the format has none; its number before places are read."""
+        return page_label(self.places) or (str(self.page) if self.page else "")
+
+    def place(self) -> dict[str, Any]:
         """Where it stands, as JSON and LangChain show it; without a page where the format has none."""
         return {
             "source": self.source,
@@ -54,6 +64,9 @@ class Hit:
             "end": self.end,
             "line": self.line,
             "page": self.page or None,
+            "page_label": self.page_label or None,
+            "place_name": self.place_name or None,
+            "places": [place.record() for place in self.places],
             "title": self.title,
             "heading": self.heading,
         }

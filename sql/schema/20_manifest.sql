@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS manifest
     chunker LowCardinality(String),
     chunk_count UInt32,
     row_hash_sum UInt64 COMMENT 'sum of chunks.row_hash, modulo 2^64',
+    place_count UInt32 DEFAULT 0 COMMENT 'rows in places',
+    place_checksum UInt64 DEFAULT 0 COMMENT 'over them, as count_places.sql computes it',
     calibration UInt32 DEFAULT 0 COMMENT 'version of the ranges its codes were made with; 0: each vector has its own',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )

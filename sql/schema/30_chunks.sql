@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS chunks
     char_end UInt64 COMMENT 'one past its last character',
     line UInt32 COMMENT '1-based line of the file on which it starts',
     page UInt32 COMMENT '1-based page, 0 where the format has none',
+    place_name String DEFAULT '' CODEC(ZSTD(1)) COMMENT 'what people call its place: page iv, Budget!B2:C7; empty where places has no row of it',
     tokens UInt16,
     text String CODEC(ZSTD(3)),
     metadata String DEFAULT '{}' CODEC(ZSTD(1)) COMMENT 'JSON object: names with text, numbers, truth values, null or lists of them',

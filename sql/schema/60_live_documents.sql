@@ -12,7 +12,10 @@ SELECT
     argMax(manifest.content_bytes, manifest.epoch) AS content_bytes,
     argMax(manifest.chunker, manifest.epoch) AS chunker,
     argMax(manifest.chunk_count, manifest.epoch) AS chunk_count,
-    argMax(manifest.row_hash_sum, manifest.epoch) AS row_hash_sum
+    argMax(manifest.row_hash_sum, manifest.epoch) AS row_hash_sum,
+    argMax(manifest.place_count, manifest.epoch) AS place_count,
+    argMax(manifest.place_checksum, manifest.epoch) AS place_checksum,
+    argMax(manifest.written_at, manifest.epoch) AS written_at
 FROM manifest
 WHERE manifest.epoch <= {epoch:UInt64}
 GROUP BY document_id

@@ -1,8 +1,8 @@
 -- The chunks that readers see at an epoch: SELECT source, line, text FROM live_chunks(epoch = 7).
 CREATE VIEW IF NOT EXISTS live_chunks AS
 SELECT
-    cell, generation, chunk_index, document_id, source, title, heading, char_start, char_end, line, page, tokens, text,
-    metadata, codes, scale, zero_point, norm, signs
+    cell, generation, chunk_index, document_id, source, title, heading, char_start, char_end, line, page, place_name,
+    tokens, text, metadata, codes, scale, zero_point, norm, signs
 FROM chunks
 WHERE generation IN
 (

@@ -5,8 +5,8 @@ WITH
     rag_query_codes({query:Array(Float32)}) AS query_codes,
     rag_query_scale({query:Array(Float32)}) AS query_scale
 SELECT
-    document_id, chunk_index, source, title, heading, char_start, char_end, line, page, tokens,
-    text, metadata,
+    document_id, chunk_index, source, title, heading, char_start, char_end, line, page, place_name,
+    tokens, text, metadata,
     rag_score(query_codes, query_scale, codes, scale, zero_point) AS score
 FROM chunks
 WHERE generation IN

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from sql.engine.client import Client
     from sql.engine.location import Location
 
-SCHEMA_VERSION = 3
-TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings"}
+SCHEMA_VERSION = 4
+TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings", "places"}
 
 
 @dataclass(frozen=True, slots=True)

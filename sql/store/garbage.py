@@ -99,6 +99,7 @@ class Garbage:
                 Statement("delete_lengths", batch),
                 Statement("delete_chunks", batch),
                 Statement("delete_texts", batch),
+                Statement("delete_places", batch),
                 Statement("delete_float_references", batch),
             )
 

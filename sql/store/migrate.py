@@ -11,6 +11,9 @@ rows in the old table and in the new one. The words of the chunks are not a matt
 
 Version 2 to 3: chunks get an outline, empty until their documents are ingested again, which the new name of the chunker
 brings about. Hashes stay: a row without an outline has the hash that it had. On a cluster every node is changed.
+
+Version 3 to 4: the table of places, which older documents have none of, what the manifest promises of them, and the names
+of the places of chunks. Hashes stay here too.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from sql.base.errors import StoreError
 from sql.engine.cluster import Cluster
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
+from sql.records.calibration import PER_DIMENSION, Quantizer
 from sql.search.signs import sign_bytes, vector_signs
 from sql.store.rows import generation_batches
 
@@ -40,6 +44,8 @@ NO_METADATA = "{}"
 MASK_64 = 2**64 - 1
 NEW_IN_2 = {"chunks": "signs", "manifest": "calibration"}  # a column that tells the new table from the old one
 TABLES_2 = ("25_calibrations", "35_cells", "41_lengths", "42_postings", "45_float_references")
+TABLES_4, COLUMNS_4 = ("43_places",), ("20_manifest", "30_chunks")
+DEFINITIONS_4 = ("60_live_documents", "61_live_chunks", "64_live_places", "65_highlights")
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 
 
@@ -192,6 +198,40 @@ def name_version_3(client: Client) -> None:
     add_revision(client, {"schema_version": 3})
 
 
+# Version 3 to 4
+
+
+def add_places(client: Client) -> None:
+    """The table of places, the columns that go with it, and views that show them, on every node there is."""
+    views = [
+        *DEFINITIONS_4,
+        "dimension/63_nearest_chunks" if shares_ranges_per_dimension(client) else "63_nearest_chunks",
+    ]
+    tables, columns, definitions = (
+        [f"migrations/4/{name}.sql" for name in names] for names in (TABLES_4, COLUMNS_4, views)
+    )
+    server = client.location.server
+    if server is None or not server.cluster:
+        for name in (*tables, *columns, *definitions):
+            client.create(name, {})
+        return
+    with closing(Cluster(client, server)) as cluster:
+        cluster.create(tuple(tables), {})
+        for name in (*columns, *definitions):
+            cluster.alter(name)
+
+
+def shares_ranges_per_dimension(client: Client) -> bool:
+    """Whether the codes of a store have one range a dimension, which its views have to know."""
+    (row,) = client.query(Statement("collection"))
+    return Quantizer.from_name(row["quantizer"]).granularity == PER_DIMENSION
+
+
+def name_version_4(client: Client) -> None:
+    """The revision that opens the store for readers again."""
+    add_revision(client, {"schema_version": 4})
+
+
 MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     2: (
         add_tables,
@@ -204,6 +244,7 @@ MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
         name_version_2,
     ),
     3: (add_outlines, name_version_3),
+    4: (add_places, name_version_4),
 }
 
 

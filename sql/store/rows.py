@@ -40,6 +40,8 @@ class Draft:
     words_count: int = 0  # chunks with words
     posting_count: int = 0
     words_checksum: int = 0
+    place_count: int = 0
+    place_checksum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def chunk_columns(batch: ChunkBatch, rows: range, cells: Cells | None = None) ->
         "char_end": np.array([chunk.end for _, chunk in some], np.uint64),
         "line": np.array([chunk.line for _, chunk in some], np.uint32),
         "page": np.array([chunk.page for _, chunk in some], np.uint32),
+        "place_name": [chunk.place_name for _, chunk in some],
         "tokens": np.array([chunk.tokens for _, chunk in some], np.uint16),
         "text": [chunk.text for _, chunk in some],
         "metadata": [draft.metadata for draft, _ in some],
@@ -97,7 +100,7 @@ def chunk_columns(batch: ChunkBatch, rows: range, cells: Cells | None = None) ->
 
 
 def chunk_hashes(chunks: Sequence[tuple[Draft, Chunk]], vectors: QuantizedVectors) -> list[int]:
-    """BLAKE2b-64 of each row: place, vector, text, metadata and outline; not where it lies in the table."""
+    """BLAKE2b-64 of each row: place and its name, vector, text, metadata, outline; not where it lies in the table."""
     packed = np.empty(len(chunks), dtype=[("scale", "<f4"), ("zero_point", "i1"), ("codes", "i1", vectors.dimensions)])
     packed["scale"], packed["zero_point"], packed["codes"] = vectors.scale, vectors.zero_point, vectors.codes
     size, data = packed.itemsize, packed.tobytes()
@@ -105,14 +108,18 @@ def chunk_hashes(chunks: Sequence[tuple[Draft, Chunk]], vectors: QuantizedVector
     for row, (draft, chunk) in enumerate(chunks):
         digest = blake2b(PLACE.pack(chunk.index, chunk.start, chunk.end, chunk.line, chunk.page), digest_size=8)
         digest.update(data[row * size : (row + 1) * size])
-        digest.update(chunk.text.encode() + hashed_ending(draft.metadata, chunk.outline.as_json()))
+        ending = hashed_ending(draft.metadata, chunk.outline.as_json(), chunk.place_name)
+        digest.update(chunk.text.encode() + ending)
         hashes.append(int.from_bytes(digest.digest(), "little"))
     return hashes
 
 
-def hashed_ending(metadata: str, outline: str) -> bytes:
-    """What the hash of a row ends with; without an outline it is that of version 2, which had none."""
-    return b"\0" + metadata.encode() + (b"\0" + outline.encode() if outline else b"")
+def hashed_ending(metadata: str, outline: str, place_name: str = "") -> bytes:
+    """What the hash of a row ends with; without an outline and a place it is that of version 2, which had neither."""
+    ending = b"\0" + metadata.encode()
+    if outline or place_name:
+        ending += b"\0" + outline.encode()
+    return ending + (b"\0" + place_name.encode() if place_name else b"")
 
 
 def text_hash(text: str) -> int:
@@ -138,6 +145,8 @@ def manifest_row(draft: Draft, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": draft.chunk_count,
         "row_hash_sum": draft.row_hash_sum,
+        "place_count": draft.place_count,
+        "place_checksum": draft.place_checksum,
         "calibration": draft.calibration,
     }
 
@@ -159,6 +168,8 @@ def deletion_row(document: LiveDocument, epoch: int) -> dict[str, Any]:
         "chunker": document.chunker,
         "chunk_count": 0,
         "row_hash_sum": 0,
+        "place_count": 0,
+        "place_checksum": 0,
         "calibration": 0,
     }
 

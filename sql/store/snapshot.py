@@ -15,6 +15,7 @@ from sql.search.filters import refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
 from sql.search.signs import query_signs
 from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
+from sql.store.stored import stored_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from sql.engine.client import Client, Row
     from sql.records import QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.records.places import Place
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -233,6 +235,27 @@ class Snapshot:
         outlines = {(row["generation"], row["chunk_index"]): Outline.from_json(row["outline"]) for row in rows}
         return [replace(hit, outline=outlines.get((hit.generation, hit.chunk_index), NO_OUTLINE)) for hit in hits]
 
+    def with_places(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits with the places of their text in the original; nothing is read where no chunk has one."""
+        placed = [hit for hit in hits if hit.place_name]
+        if not placed:
+            return list(hits)
+        found = self.span_places([(hit.generation, hit.start, hit.end) for hit in placed])
+        known = {(hit.generation, hit.chunk_index): tuple(places) for hit, places in zip(placed, found, strict=True)}
+        return [replace(hit, places=known.get((hit.generation, hit.chunk_index), ())) for hit in hits]
+
+    def span_places(self, spans: Sequence[tuple[int, int, int]]) -> list[list[Place]]:
+        """The places that hold some of each span, given as the generation of its document, start and end; in order."""
+        if not spans:
+            return []
+        generations, starts, ends = (list(column) for column in zip(*spans, strict=True))
+        values: dict[str, Any] = {"generations": generations, "starts": starts, "ends": ends}
+        places = stored_places(self.client.query(Statement("span_places", values)))
+        return [
+            [place for place in places.get(generation, ()) if place.start < end and place.end > start]
+            for generation, start, end in spans
+        ]
+
     def hit_distances(self, query: QuantizedQuery, hits: Sequence[Hit]) -> list[int]:
         """In how many sign bits hits differ from a query, in their order."""
         signs = query_signs(query)
@@ -286,6 +309,7 @@ class Snapshot:
         values = {"epoch": self.epoch}
         rows = self.client.query(Statement("damaged_documents", values))
         rows += self.client.query(Statement("damaged_words", values))
+        rows += self.client.query(Statement("damaged_places", values))
         return sorted({row["path"] for row in rows})
 
 

@@ -6,6 +6,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreUnreachable
@@ -15,6 +16,7 @@ from sql.records import GENERATION_RANDOM_BITS, first_generation
 from sql.records.metadata import metadata_json
 from sql.search.cells import read_cells
 from sql.search.words import length_columns, posting_columns, words_checksum
+from sql.store.places import draft_places, place_columns
 from sql.store.rows import MASK_64, Draft, chunk_columns, deletion_row, manifest_row, some_of, text_hash
 
 if TYPE_CHECKING:
@@ -170,6 +172,13 @@ class Writer:
             }
             self._insert_surely("texts", columns, lambda: self._arrived_texts(columns["generation"]))
 
+    def _insert_places(self, drafts: Sequence[Draft]) -> None:
+        rows = draft_places(drafts)
+        while some := list(islice(rows, ROWS_PER_INSERT)):
+            columns = place_columns(some)
+            touched = {draft.generation: draft for draft, _ in some}
+            self._insert_surely("places", columns, lambda touched=touched: self._arrived_places(touched.values()))  # type: ignore[misc]
+
     def add_calibration(self, calibration: Calibration) -> Calibration:
         """Stores fitted ranges under the next version; what was fitted alike and is not stored twice keeps its own.
 
@@ -218,10 +227,12 @@ class Writer:
         return epoch
 
     def complete(self, drafts: Sequence[Draft]) -> None:
-        """Stores the extracted texts of drafts and counts back everything; StoreError where something is missing."""
+        """Stores the extracted texts and the places of drafts and counts back everything; StoreError where some is missing."""
         self._insert_texts(drafts)
+        self._insert_places(drafts)
         self._verify(drafts)
         self._verify_words(drafts)
+        self._verify_places(drafts)
 
     def publish_rows(self, rows_at: Callable[[int], list[dict[str, Any]]]) -> int:
         """Takes the next epoch and inserts the manifest rows for it, all of which appear at the same time.
@@ -313,6 +324,16 @@ class Writer:
         rows = self.client.query(Statement("count_texts", {"generations": generations}))
         return {row["generation"] for row in rows}
 
+    def _arrived_places(self, drafts: Iterable[Draft]) -> set[int]:
+        """The drafts all of whose places so far are in the store."""
+        sent = {draft.generation: (draft.place_count, draft.place_checksum) for draft in drafts}
+        return {generation for generation, counted in self._counted_places(sent).items() if counted == sent[generation]}
+
+    def _counted_places(self, generations: Iterable[int]) -> dict[int, tuple[int, int]]:
+        """How many places of generations are in the store, and their checksum."""
+        rows = self.client.query(Statement("count_places", {"generations": sorted(generations)}))
+        return {row["generation"]: (row["place_count"], row["checksum_sum"]) for row in rows}
+
     def _arrived_manifest(self, epoch: int, generations: list[int]) -> set[int]:
         """The generations that have a manifest row at an epoch."""
         rows = self.client.query(Statement("published_generations", {"epoch": epoch, "generations": generations}))
@@ -356,4 +377,16 @@ class Writer:
                 raise StoreError(
                     f"{draft.document.source}: of its {draft.posting_count} words {stored['posting_count']} arrived in "
                     f"{self.client.location}; nothing was published, run the command again"
+                )
+
+    def _verify_places(self, drafts: Sequence[Draft]) -> None:
+        """Counts back what has arrived of their places."""
+        placed = [draft for draft in drafts if draft.place_count]
+        found = self._counted_places(draft.generation for draft in placed) if placed else {}
+        for draft in placed:
+            arrived = found.get(draft.generation, (0, 0))
+            if arrived != (draft.place_count, draft.place_checksum):
+                raise StoreError(
+                    f"{draft.document.source}: of its {draft.place_count} places {arrived[0]} arrived in "
+                    f"{self.client.location} as they were sent; nothing was published, run the command again"
                 )

@@ -102,11 +102,12 @@ def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> No
     copy_chunks(store, cells, move)
     numbers = {"old": move.old, "new": move.new}
     store.client.execute(Statement("move_texts", numbers))
+    store.client.execute(Statement("move_places", numbers))
     store.client.execute(Statement("move_lengths", numbers))
     store.client.execute(Statement("move_postings", numbers))
     store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
-    check_copied_words(store.client, move)
+    check_copied_details(store.client, move)
     store.writer.publish_rows(lambda epoch: rows_still_current(store, move, epoch))
     store.writer.forget_drafts(move.new)
 
@@ -161,15 +162,19 @@ def check_copies(client: Client, move: Move) -> None:
             )
 
 
-def check_copied_words(client: Client, move: Move) -> None:
-    """Counts back the copies of their words: rows and checksums have to be those of the old generations."""
+def check_copied_details(client: Client, move: Move) -> None:
+    """Counts back the copies of their words and places: rows and checksums have to be those of the old generations."""
     generations = {"generations": [*move.old, *move.new]}
-    for statement in (Statement("count_lengths", generations), Statement("count_postings", generations)):
+    for what, statement in (
+        ("words", Statement("count_lengths", generations)),
+        ("words", Statement("count_postings", generations)),
+        ("places", Statement("count_places", generations)),
+    ):
         found = client.query(statement)
         counts = {row.pop("generation"): row for row in found}
         for row, old, new in zip(move.rows, move.old, move.new, strict=True):
             if counts.get(old) != counts.get(new):
                 raise StoreError(
-                    f"{row['source']}: not all of its words arrived with its chunks; "
+                    f"{row['source']}: not all of its {what} arrived with its chunks; "
                     "the document stays where it was, run the command again"
                 )

@@ -24,17 +24,20 @@ from sql.records.calibration import Calibration
 from sql.search.words import words_checksum
 from sql.store import SCHEMA_VERSION, ChunkBatch, Draft, Store, generation_batches, hashed_ending
 from sql.store.migrate import row_hash
-from sql.store.stored import stored_chunk, stored_document
+from sql.store.places import places_promise
+from sql.store.stored import stored_chunk, stored_document, stored_places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sql.engine.client import Row
+    from sql.records.places import Place
 
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
-READABLE_SCHEMAS = (2, SCHEMA_VERSION)  # chunks of version 2 have no outline, and are otherwise alike
-PARTS = ("chunks", "texts", "lengths", "postings", "float_references")  # in several files each
+# Chunks of version 2 have no outline, those of version 3 no places; they are otherwise alike.
+READABLE_SCHEMAS = (2, 3, SCHEMA_VERSION)
+PARTS = ("chunks", "texts", "lengths", "postings", "float_references", "places")  # in several files each
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ def export_store(store: Store, folder: Path) -> Export:
                 name = f"{part}-{number:05}.parquet"
                 files[name] = write_parquet(store, unfinished / name, statement)
             check_chunks(unfinished / f"chunks-{number:05}.parquet", documents, generations)
+            check_places(unfinished / f"places-{number:05}.parquet", documents, generations)
         chunks = sum(row["chunk_count"] for row in documents)
         found = Export(
             epoch, collection.encoder, collection.quantizer, collection.analyser, len(documents), chunks, files
@@ -103,6 +107,7 @@ def part_statements(generations: list[int]) -> dict[str, Statement]:
         "lengths": Statement("export_lengths", some),
         "postings": Statement("export_postings", some),
         "float_references": Statement("export_float_references", some),
+        "places": Statement("whole_places", some),
     }
 
 
@@ -132,7 +137,7 @@ def check_chunks(path: Path, documents: Sequence[Row], generations: Sequence[int
     rows = read_parquet(path)
     found: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for row in rows:
-        if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
+        if not is_intact(row):
             raise StoreError(f"a chunk of {row['source']} is not what was stored: ingest its file again first")
         found[row["generation"]][0] += 1
         found[row["generation"]][1] += row["row_hash"]
@@ -145,6 +150,28 @@ def check_chunks(path: Path, documents: Sequence[Row], generations: Sequence[int
                     f"{document['source']}: {count} of {document['chunk_count']} chunks exist: it was replaced "
                     "meanwhile or is damaged, run the command again"
                 )
+
+
+def check_places(path: Path, documents: Sequence[Row], generations: Sequence[int]) -> None:
+    """Raises StoreError where the places of a file are not what the manifest rows of their documents promise."""
+    places, wanted = stored_places(read_parquet(path)), set(generations)
+    for document in documents:
+        if document["generation"] in wanted and not are_promised(places.get(document["generation"], ()), document):
+            raise StoreError(
+                f"{document['source']}: its places are not what was stored: it was replaced meanwhile or is damaged, run "
+                "the command again"
+            )
+
+
+def are_promised(places: Sequence[Place], document: Row) -> bool:
+    """Whether places are those of a manifest row; one of an older version promises none."""
+    return places_promise(places) == (document.get("place_count", 0), document.get("place_checksum", 0))
+
+
+def is_intact(row: Row) -> bool:
+    """Whether a chunk is what its hash says."""
+    ending = hashed_ending(row["metadata"], row.get("outline", ""), row.get("place_name", ""))
+    return row_hash(row, ending) == int(row["row_hash"])
 
 
 def read_parquet(path: Path) -> list[Row]:
@@ -230,12 +257,13 @@ class ExportPart:
     lengths: list[Row]
     postings: list[Row]
     references: list[Row]
+    places: dict[int, list[Place]]
 
     @classmethod
     def read(cls, folder: Path, found: Export, number: str, wanted: Mapping[int, Row]) -> Self:
         """Reads the files of a number, those that hold rows."""
         rows = {part: wanted_rows(folder, found, f"{part}-{number}.parquet", wanted) for part in PARTS}
-        here = {row["generation"] for part in ("chunks", "texts") for row in rows[part]}
+        here = {row["generation"] for part in ("chunks", "texts", "places") for row in rows[part]}
         return cls(
             {generation: wanted[generation] for generation in wanted if generation in here},
             rows["chunks"],
@@ -243,6 +271,7 @@ class ExportPart:
             rows["lengths"],
             rows["postings"],
             rows["float_references"],
+            stored_places(rows["places"]),
         )
 
 
@@ -264,11 +293,12 @@ def import_part(store: Store, part: ExportPart, calibration: Calibration | None)
     metadata = {row["generation"]: row["metadata"] for row in part.chunks}
     drafts = {}
     for row in part.chunks:
-        if row_hash(row, hashed_ending(row["metadata"], row.get("outline", ""))) != row["row_hash"]:
+        if not is_intact(row):
             raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
     for generation, row in part.documents.items():
         text = metadata.get(generation, "{}")
-        drafts[generation] = store.writer.begin(stored_document(row, part.texts.get(generation), text))
+        places = part.places.get(generation, ())
+        drafts[generation] = store.writer.begin(stored_document(row, part.texts.get(generation), text, places))
         drafts[generation].metadata = text
     if part.chunks:
         vectors = read_vectors(part.chunks, calibration)
@@ -278,6 +308,8 @@ def import_part(store: Store, part: ExportPart, calibration: Calibration | None)
         row = part.documents[generation]
         if (draft.chunk_count, draft.row_hash_sum) != (row["chunk_count"], row["row_hash_sum"]):
             raise StoreError(f"a chunk of {row['source']} is not what was exported: export the store again")
+        if not are_promised(draft.document.places, row):
+            raise StoreError(f"the places of {row['source']} are not what was exported: export the store again")
     return drafts
 
 

@@ -40,6 +40,7 @@ TABLES = (
     "chunks",
     "manifest",
     "texts",
+    "places",
     "lengths",
     "postings",
     "cells",

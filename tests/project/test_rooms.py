@@ -76,7 +76,8 @@ SQL_FILES = sorted((PROJECT / "sql").rglob("*.sql"))
 QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
-    "count_lengths", "count_postings", "report_vectors", "shell_schema", "cancel_statements", "stats_rows", "stats_vector",
+    "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
+    "stats_vector",
     "newest_epoch", "probe", "unfinished_deletions", "give_up_deletions", "stop_merges", "lease", "may_delete", "create_database",
     "migration_2_manifest_counts", "migration_2_empty_manifest",
     "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",

@@ -9,6 +9,7 @@ SELECT
     char_end,
     line,
     page,
+    place_name,
     text,
     metadata,
     document_id,

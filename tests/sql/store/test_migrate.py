@@ -13,7 +13,9 @@ from migration_worker import CHANGES, stop_before
 from support import (
     DIMENSIONS,
     PROJECT,
+    QUANTIZER,
     draft_document,
+    identity,
     open_store,
     publish_document,
     retrieve,
@@ -30,6 +32,7 @@ from rag.text.analyser import ANALYSER
 from sql.base.errors import StoreError, StoreMismatch
 from sql.engine.client import Client, parse_location
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
+from sql.records.places import Place, Rectangle
 from sql.store import SCHEMA_VERSION, ChunkBatch, Store
 from sql.store.migrate import add_revision
 
@@ -108,7 +111,7 @@ def assert_migrated(folder: Path) -> None:
 
 
 def test_a_reader_of_an_old_store_is_told_the_command_that_migrates_it(old: Path) -> None:
-    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 3: .*`python -m rag migrate --db .*store`$"):
+    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 4: .*`python -m rag migrate --db .*store`$"):
         Store.open(str(old))
     version = ask(old, "SELECT max(schema_version) FROM collection FORMAT TabSeparated")
     assert version == "1\n"  # a reader changes nothing
@@ -119,7 +122,7 @@ def test_a_writer_migrates_an_old_store_and_says_so_once(old: Path) -> None:
     for _ in range(2):
         with Store.open(str(old), write=True, announce=said.append):
             pass
-    assert said == [f"{old}: bringing schema version {one} to {one + 1}" for one in (1, 2)]
+    assert said == [f"{old}: bringing schema version {one} to {one + 1}" for one in (1, 2, 3)]
     assert_migrated(old)
 
 
@@ -200,6 +203,41 @@ def test_a_store_of_version_2_keeps_its_rows_and_gets_outlines_with_new_document
         hits = store.snapshot().with_outlines(search(store, QUERIES[0], 20))
         assert {hit.source: hit.outline for hit in hits if hit.outline != NO_OUTLINE} == {"new.md": outline}
         assert store.snapshot().damaged_documents() == []
+
+
+OLDER_THAN_PLACES = (
+    "DROP TABLE places",
+    "DROP VIEW live_places",
+    "DROP VIEW highlights",
+    "ALTER TABLE chunks DROP COLUMN place_name",
+    "ALTER TABLE manifest DROP COLUMN place_count, DROP COLUMN place_checksum",
+)
+
+
+@pytest.mark.parametrize("quantizer", [QUANTIZER, "asymmetric int8 per dimension"])
+def test_a_store_of_version_3_keeps_its_rows_and_gets_places_with_new_documents(tmp_path: Path, quantizer: str) -> None:
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        store.prepare(identity(), quantizer)
+        store.writer.publish([draft_document(store, "a.txt", ["one", "two"])] if quantizer == QUANTIZER else [])
+    new = ask(tmp_path / "store", DEFINITIONS)
+    for statement in OLDER_THAN_PLACES:
+        ask(tmp_path / "store", statement)
+    client = Client(parse_location(str(tmp_path / "store")))
+    add_revision(client, {"schema_version": 3})
+    client.close()
+    with pytest.raises(StoreMismatch, match="has schema version 3"):
+        Store.open(str(tmp_path / "store"))
+    place = Place(0, 3, Rectangle(1, 0.0, 0.0, 9.0, 9.0))
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        assert visible_texts(store) == ({"a.txt": ["one", "two"]} if quantizer == QUANTIZER else {})
+        draft = store.writer.begin(source_document("b.pdf", "one", places=[place]))
+        if quantizer == QUANTIZER:
+            chunk = Chunk(0, "one", 0, 3, 1, 1, "", 1, place_name="page 1")
+            store.writer.insert(ChunkBatch([(draft, chunk)], vectors_of(["one"])))
+        store.writer.publish([draft])
+        assert store.snapshot().damaged_documents() == []
+        assert store.snapshot().span_places([(draft.generation, 0, 3)]) == [[place]]
+    assert ask(tmp_path / "store", DEFINITIONS).translate(BRACKETS) == new.translate(BRACKETS)
 
 
 def test_a_damaged_old_store_is_left_as_it_is(old: Path) -> None:
@@ -323,7 +361,7 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:
     ended = run_python("-m", "rag", "migrate", "--db", str(old))
-    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 3, 6 chunks\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 4, 6 chunks\n")
     assert "bringing schema version 1 to 2" in ended.stderr
     assert "making the words of 3 documents" in ended.stderr
     again = run_python("-m", "rag", "migrate", "--db", str(old))
