@@ -125,7 +125,7 @@ class Library:
         each of its sentences is checked against them. Where nothing fits the question, no model is asked to make
         something up. Raises UsageError for an empty question or an option there is not, NoStore for an empty store.
         """
-        from rag.answer.answer import answer_question
+        from rag.answer.answer import answer_question, located
         from rag.retrieve.words import word_rarities
 
         spec = self._checked_llm(llm, max_tokens)
@@ -135,8 +135,11 @@ class Library:
         snapshot, vector = self._snapshot(request), request.vector
         hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
         rarities = word_rarities(snapshot, request.question, request.language)
-        answer = answer_question(request.question, vector, hits, self.encoder, rarities)  # type: ignore[arg-type]
-        return self._written(spec, answer, hits, max_tokens) if spec and answer.answered else answer
+        answer: Answer | GeneratedAnswer
+        answer = quoted = answer_question(request.question, vector, hits, self.encoder, rarities)  # type: ignore[arg-type]
+        if spec and quoted.answered:
+            answer = self._written(spec, quoted, hits, max_tokens)
+        return replace(answer, citations=located(snapshot, answer.citations))
 
     async def aask(self, question: str | SearchRequest, **options: Any) -> Answer | GeneratedAnswer:
         """`ask` in a thread."""
@@ -152,7 +155,8 @@ class Library:
         request = self.request(query, **options)
         if request.vector is None and request.ranking != "words":
             request = replace(request, vector=self.encoder.encode_query(request.question))
-        return self.retriever.retrieve(self._snapshot(request), request, watch)
+        snapshot = self._snapshot(request)
+        return snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
 
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
         """`search` in a thread."""

@@ -17,6 +17,7 @@ from rag.answer.quotation import quotations
 from rag.retrieve.words import Rarities
 from rag.text.analyser import analyse, normalized, plain_words, without_marks
 from rag.text.identifiers import folded, identifiers
+from sql.records.places import Page, page_label, place_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rag.encoder.encoder import Encoder
     from rag.text.identifiers import Identifier
     from sql.records import Hit
+    from sql.records.places import Place
+    from sql.store import Snapshot
 
 MAX_SENTENCES = 3
 # Weights and threshold were chosen on questions with known answers and on questions that the documents cannot answer
@@ -49,7 +52,8 @@ class Citation:
     """A quotation of the answer and its place: the file's text[start:end] is `text`; a page of 0 means it has none.
 
     `context` is what it cannot be understood without, such as the header of its table. `lines` says that its line ends
-    mean something, `is_cut` that more belongs to it than is quoted.
+    mean something, `is_cut` that more belongs to it than is quoted. `place_name` is what people call its place in the
+    original, that of its chunk until `located` has read its `places`; `generation` is that of its document.
     """
 
     source: str
@@ -63,6 +67,14 @@ class Citation:
     context: Context | None = None
     lines: bool = False
     is_cut: bool = False
+    generation: int = 0
+    place_name: str = ""
+    places: tuple[Place, ...] = ()
+
+    @property
+    def page_label(self) -> str:
+        """What the page on which it starts is called, "" where the format has none."""
+        return page_label(self.places) or (str(self.page) if self.page else "")
 
     @property
     def shown(self) -> str:
@@ -209,7 +221,25 @@ def citation_of(candidate: Candidate, score: float) -> Citation:
         quotation.context,
         quotation.lines,
         quotation.is_cut,
+        hit.generation,
+        hit.place_name,
     )
+
+
+def located(snapshot: Snapshot, citations: Sequence[Citation]) -> tuple[Citation, ...]:
+    """The citations with the places of their text in the original; nothing is read where no document has any."""
+    placed = [one for one in citations if one.place_name]
+    if not placed:
+        return tuple(citations)
+    found = iter(snapshot.span_places([(one.generation, one.start, one.end) for one in placed]))
+    return tuple(with_places(one, next(found)) if one.place_name else one for one in citations)
+
+
+def with_places(citation: Citation, places: Sequence[Place]) -> Citation:
+    """A citation whose page and place are those of its own text, not of the beginning of its chunk."""
+    pages = [place.where.number for place in places if isinstance(place.where, Page)]
+    name = place_name(places) or citation.place_name
+    return replace(citation, page=pages[0] if pages else citation.page, place_name=name, places=tuple(places))
 
 
 def closeness(hit: Hit) -> float:

@@ -103,7 +103,18 @@ def is_no_answer(text: str, *, cited: bool) -> bool:
 
 def whole_passage(hit: Hit) -> Citation:
     """A chunk as a citation: its text is the file's text[start:end]."""
-    return Citation(hit.source, hit.start, hit.end, hit.line, hit.page, hit.heading, hit.text, hit.score)
+    return Citation(
+        hit.source,
+        hit.start,
+        hit.end,
+        hit.line,
+        hit.page,
+        hit.heading,
+        hit.text,
+        hit.score,
+        generation=hit.generation,
+        place_name=hit.place_name,
+    )
 
 
 def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from rag.answer.answer import Answer
+    from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
     from rag.answer.quotation import Context
     from rag.library import Library
@@ -75,13 +75,14 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
     """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
     from rag.retrieve.inspection import explain_search
 
-    found = explain_search(library.retriever, library.store.snapshot(), request)
+    snapshot = library.store.snapshot()
+    found = explain_search(library.retriever, snapshot, request)
     if options.json:
         out_json(
             {
                 "hits": [
                     hit_record(hit) | {"hamming": distance}
-                    for hit, distance in zip(found.hits, found.distances, strict=True)
+                    for hit, distance in zip(snapshot.with_places(found.hits), found.distances, strict=True)
                 ],
                 "sign_bits": found.bits,
                 "steps": [step_record(step) for step in found.steps],
@@ -95,7 +96,7 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
     for hit, distance in zip(found.hits, found.distances, strict=True):
         words = "" if hit.bm25_score is None else f"{hit.bm25_score:.3f}"
         scores = f"{hit.score:7.3f}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
-        out_emphasized(scores, f"{shown_name(hit.source)}:{hit.line}")
+        out_emphasized(scores, shown_place(hit))
     for number, step in enumerate(found.steps, start=1):
         out()
         out(f"-- {number}. {step.stage}")
@@ -202,7 +203,7 @@ def show_answer(answer: Answer) -> None:
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{shown_name(citation.source)}:{citation.line}{heading}")
+        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{heading}")
 
 
 def show_generated(answer: GeneratedAnswer) -> None:
@@ -214,11 +215,17 @@ def show_generated(answer: GeneratedAnswer) -> None:
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{shown_name(citation.source)}:{citation.line}{heading}")
+        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{heading}")
     for sentence in answer.sentences:
         if not sentence.supported:
             reason = "its passages do not hold its words" if sentence.citations else "it cites no passage"
             note(f"not supported: {one_line(sentence.text)} ({reason})")
+
+
+def shown_place(found: Citation | Hit) -> str:
+    """Where something stands, as people look it up: `report.pdf, page iv`; `guide.md:12` where only its line is known."""
+    source = shown_name(found.source)
+    return f"{source}, {one_line(found.place_name)}" if found.place_name else f"{source}:{found.line}"
 
 
 def show_hits(hits: Sequence[Hit]) -> None:
@@ -227,7 +234,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
         out("Nothing found.")
     for hit in hits:
         heading = f"  {one_line(hit.heading)}" if hit.heading else ""
-        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_name(hit.source)}:{hit.line}{heading}")
+        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_place(hit)}{heading}")
         text = one_line(hit.text)
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 
@@ -244,6 +251,9 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
                 "end": citation.end,
                 "line": citation.line,
                 "page": citation.page or None,
+                "page_label": citation.page_label or None,
+                "place_name": citation.place_name or None,
+                "places": [place.record() for place in citation.places],
                 "heading": citation.heading,
                 "text": citation.text,
                 "score": round(citation.score, 6),
