@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ingest.document import Block, HeadingPath, bounded_heading
 from ingest.places import PageMark
-from ingest.readers.html.notation import plain_text
+from ingest.readers.html.notation import END, LOWERED, NOTE, RAISED, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_INDENT = 8  # levels of a nested list that are shown
 MAX_SPAN = 1000  # columns that a cell may take
 MAX_REPEATED = 100  # characters of a cell that is repeated in each row it spans
+_LOOK_BACK = 20  # pieces; a raised word that is cut into more runs is taken for two
 _MAX_VALUE = 500  # characters of what a document says of itself
 # Where a word may be divided, which nobody sees and no search should stumble over.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
@@ -32,6 +33,16 @@ def visible(text: str) -> str:
     return text.translate(_INVISIBLE)
 
 
+def open_mark(pieces: list[str], mark: str) -> None:
+    """Begin a raised or lowered piece, or go on with the one that has just ended: words are cut into runs at will."""
+    if pieces and pieces[-1] == END:
+        before = (piece for piece in reversed(pieces[-_LOOK_BACK:-1]) if piece in (RAISED, LOWERED, NOTE, END))
+        if next(before, "") == mark:
+            pieces.pop()
+            return
+    pieces.append(mark)
+
+
 class Composition:
     """What was read so far. Text may hold the marks of ingest/readers/html/notation.py; a line's mark is that of a page."""
 
@@ -41,6 +52,7 @@ class Composition:
         self._path = HeadingPath()
         self._titles: list[tuple[int, str]] = []
         self.copies = Copies()
+        self._next_page: tuple[int, str] | None = None
         self.blocks: list[Block] = []
         self.page_marks: list[PageMark] = []
 
@@ -80,11 +92,21 @@ class Composition:
         before = self.blocks[-1].kind if self.blocks else ""
         joined = "" if not before else "\n" if kind == before and kind in _TOGETHER else "\n\n"
         start = self._length + len(joined) + len(indent)
+        self._begin_page(start)
         for offset, page in plain.lines:
             self.mark_page(start + max(offset - lead, 0), page)
         self.blocks.append(Block(start, start + len(text), kind, self._path.path))
         self._texts += (joined, indent, text)
         self._length = start + len(text)
+
+    def begin_page(self, page: int, label: str = "") -> None:
+        """The next block begins a page."""
+        self._next_page = (page, label)
+
+    def _begin_page(self, offset: int) -> None:
+        if self._next_page is not None:
+            self.mark_page(offset, *self._next_page)
+            self._next_page = None
 
     def mark_page(self, offset: int, page: int, label: str = "") -> None:
         """From this offset on the text is that of a page; text is yet to follow there."""

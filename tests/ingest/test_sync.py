@@ -649,7 +649,7 @@ def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well
     assert out.startswith("1 file: 0 indexed, 1 unchanged")
 
 
-@pytest.mark.parametrize("name", ["c.xyz", "report.docx", "nosuffix", "pipe.txt"])
+@pytest.mark.parametrize("name", ["c.xyz", "report.dwg", "nosuffix", "pipe.txt"])
 def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Command, tmp_path: Path, name: str) -> None:
     path = tmp_path / "docs" / name
     if name == "pipe.txt":
@@ -678,11 +678,11 @@ def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: L
 def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> None:
     for number in range(7):
         (tmp_path / "docs" / f"{number}.pdf").write_text("")
-    for name in ("a.DOCX", "b.docx", "b.Docx", "copyright", "v1.2 of all"):
+    for name in ("a.DWG", "b.dwg", "b.Dwg", "copyright", "v1.2 of all"):
         (tmp_path / "docs" / name).write_text("")
     (tmp_path / "docs" / "link").symlink_to("copyright")
     code, out, err = command.run(str(tmp_path / "docs"))
-    kinds = "7 .pdf, 3 .docx, 2 without a type, 1 symbolic link"
+    kinds = "7 .pdf, 3 .dwg, 2 without a type, 1 symbolic link"
     assert code == EXIT_OK
     assert err.splitlines() == [
         f"skipped: {kinds} (--dry-run names each)",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.readers.composition import visible
+from ingest.readers.composition import open_mark, visible
 from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, line_mark
 from ingest.readers.office.formula import formula_text
 from ingest.readers.office.numbers import numeral
@@ -117,19 +117,9 @@ class Runs:
         if not look.script or any(name_of(child.tag) in _REFERENCES for child in run):
             self._walk(run, look)
             return
-        self._open(_SCRIPTS[look.script])
+        open_mark(self._inline.pieces, _SCRIPTS[look.script])
         self._walk(run, look)
         self._inline.pieces.append(END)
-
-    def _open(self, mark: str) -> None:
-        """Begin a raised or lowered piece, or go on with the one that has just ended: words are cut into runs at will."""
-        pieces = self._inline.pieces
-        if len(pieces) > 1 and pieces[-1] == END:
-            opened = next((piece for piece in reversed(pieces[:-1][-20:]) if piece in (RAISED, LOWERED, NOTE, END)), "")
-            if opened == mark:
-                pieces.pop()
-                return
-        pieces.append(mark)
 
     def _alternatives(self, element: Element, look: Look) -> None:
         found = chosen(element)
