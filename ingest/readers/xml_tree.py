@@ -47,9 +47,10 @@ def parse_xml(data: bytes, source: str, name: str = "") -> Element:
     if data.count(b"<") + data.count(b"=") > MAX_MARKS:
         raise UnreadableDocument(f"{source}: {where} has more than {MAX_MARKS:,} tags and attributes: divide it")
     data = _as_known_encoding(data, source, where)
+    # collect_ids has to stay as it is: without it libxml2 2.14 opens the document type's file, whatever load_dtd says
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True, collect_ids=False,
+        remove_comments=True, remove_pis=True,
     )  # fmt: skip
     try:
         root = etree.fromstring(data, parser)
