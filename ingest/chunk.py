@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ingest.document import PATH_SEPARATOR
-from rag.text.sentences import line_spans, split_sentences, trimmed
+from rag.text.sentences import LINE_END, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 
 if TYPE_CHECKING:
@@ -177,9 +177,8 @@ def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
 def _leads(text: str, blocks: Iterable[Block]) -> Iterator[Lead]:
     """The header of each table for its rows, and the sentence with a colon before a list for the items of the list."""
     previous: Block | None = None
-    for kind, group in groupby(blocks, lambda block: block.kind):
-        run = list(group)
-        start, end = run[0].start, run[-1].end
+    for run in _runs(text, blocks):
+        kind, start, end = run[0].kind, run[0].start, run[-1].end
         found = None
         if kind == "table":
             found = _header(text, start, end)
@@ -188,6 +187,18 @@ def _leads(text: str, blocks: Iterable[Block]) -> Iterator[Lead]:
         if found is not None and found[1] - found[0] <= _MAX_LEAD:
             yield Lead(max(start, found[1]), end, *found, text[slice(*found)])
         previous = run[-1]
+
+
+def _runs(text: str, blocks: Iterable[Block]) -> Iterator[list[Block]]:
+    """The blocks in runs of one kind; a blank line divides two tables, of which each has a header of its own."""
+    for kind, group in groupby(blocks, lambda block: block.kind):
+        run: list[Block] = []
+        for block in group:
+            if kind == "table" and run and len(LINE_END.findall(text, run[-1].end, block.start)) > 1:
+                yield run
+                run = []
+            run.append(block)
+        yield run
 
 
 def _header(text: str, start: int, end: int) -> tuple[int, int] | None:

@@ -119,7 +119,7 @@ def find_table(text: str, start: int, suffix: str = ".csv") -> Table:
     rows = _rows(lines, best or "\0")
     first = _first_row([row for _, row in rows])
     offset = lines[rows[first][0]][0] if rows else start
-    return Table(offset, best, _has_header([row for _, row in rows[first:]]))
+    return Table(offset, best, has_header([row for _, row in rows[first:]]))
 
 
 def _best_delimiter(lines: Sequence[tuple[int, str]], delimiters: str) -> str:
@@ -182,8 +182,11 @@ def _first_row(rows: Sequence[Sequence[str]]) -> int:
     return 0
 
 
-def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: a text above numbers does, a value among its like does not."""
+def has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names the columns: a text above numbers does, a value among its like does not.
+
+    Rows have at least one field each.
+    """
     if len(rows) < 2:
         return True
     header, *below = rows

@@ -72,6 +72,7 @@ READERS = (
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),
     Reader("epub", "EPUB", "ingest.readers.epub", _words(".epub")),
     Reader("pptx", "presentations", "ingest.readers.office.slides", _words(".pptx .pptm .ppsx .ppsm .potx .potm")),
+    Reader("spreadsheet", "spreadsheets", "ingest.readers.spreadsheet", _words(".xlsx .xlsm .xlsb .xls .ods")),
     Reader(
         "text",
         "plain text",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunk import MAX_CHARACTERS, MIN_TOKENS, chunker_name, split_document
+from ingest.chunk import MAX_CHARACTERS, MIN_TOKENS, _leads, chunker_name, split_document
 from ingest.document import Document
 from ingest.readers.code import code_blocks
 from ingest.readers.html.page import extract_html
@@ -319,3 +319,9 @@ def test_the_outlines_of_many_headings_and_tables_are_found_in_order(tokenizer: 
             assert text.startswith(f"# {section.heading}\n", section.start) or section.start == section.end
         for lead in chunk.outline.leads:
             assert lead.text.startswith("| a")
+
+
+def test_two_tables_with_a_blank_line_between_have_a_header_each() -> None:
+    text = "| a | b |\n|---|---|\n| 1 | 2 |\n\n| c | d |\n|---|---|\n| 3 | 4 |\n"
+    document = Document("a.md", "markdown", "a", text, tuple(markdown_blocks(text)[1]), "utf-8", "", 0)
+    assert [lead.text for lead in _leads(text, document.blocks)] == ["| a | b |", "| c | d |"]

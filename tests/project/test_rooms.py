@@ -63,6 +63,7 @@ DOORS = {
     "charset_normalizer": {"ingest/readers/decode.py"},
     "pypdfium2": {"ingest/readers/pdf/pdfium.py"},
     "PIL": {"ingest/readers/pdf/picture.py"},
+    "python_calamine": {"ingest/readers/spreadsheet.py"},
     "ray": {"ingest/ray.py"},
     "pickle": set(),
     "marshal": set(),

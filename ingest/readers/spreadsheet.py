@@ -1,0 +1,260 @@
+"""A workbook in (XLSX, XLSM, XLSB, XLS, ODS), its sheets out: each a heading and its tables, a line for each row.
+
+python-calamine reads the cells. Empty rows divide tables. A row that fills one cell above a table of several columns is
+a title of it and no header. Each value knows its cell, or the block of cells that are merged into it.
+"""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from ingest.document import Block, HeadingPath, bounded_heading
+from ingest.places import Cells, Place
+from ingest.readers import delimited
+from ingest.readers.archive import Archive
+from ingest.readers.html import page
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, TypeAlias
+
+    from ingest.document import Document
+    from ingest.readers.raw_file import RawFile
+
+    Value: TypeAlias = float | str | bool | time | date | datetime | timedelta
+
+MAX_CELLS = 2_000_000  # with a value, of a workbook; what follows them is left out, and a remark says so
+MAX_PLACED_CELLS = 100_000  # beyond, each row has a place instead of each cell
+_MAX_EMPTY = 100  # cells of a row in a run, each shown by a divider of its own
+_MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row it spans
+_MAX_COPIES = 1_000_000  # characters of all of them
+_ZIP = b"PK\x03\x04"
+_CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
+_LARGEST_EXACT = 1e15  # a whole number below is written with all its digits, and without a point
+_SAMPLE = 200  # rows and columns that tell whether there is a header
+
+
+class Cell(NamedTuple):
+    """A value as text, and the block of cells that it fills; rows and columns count from 1."""
+
+    text: str
+    row: int
+    column: int
+    last_row: int
+    last_column: int
+
+
+class Row(NamedTuple):
+    """A row that is not empty; `cells` are those with a value, in order."""
+
+    number: int
+    cells: tuple[Cell, ...]
+
+
+def read(file: RawFile) -> Iterator[Document]:
+    """The one document of a workbook; what only calls itself .xls is read as the web page or the table that it is."""
+    if not file.data.startswith(_CONTAINERS):
+        start = file.data[:1000].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
+        yield from (page if start.startswith(b"<") else delimited).read(file)
+        return
+    if file.data.startswith(_ZIP):
+        Archive(file.data, file.source).verify()  # before a library unpacks it without limits
+    writer = _Writer()
+    remarks = []
+    for sheet, is_hidden in _sheets(file):
+        if is_hidden:
+            remarks.append(f"the sheet {bounded_heading(sheet.name)} is hidden")
+        writer.write_sheet(sheet.name, _rows(sheet, writer.copies_left))
+    if writer.left_out:
+        remarks.append(f"more than {MAX_CELLS:,} cells are filled, and those that follow were not read")
+    yield file.document(
+        "".join(writer.texts),
+        writer.blocks,
+        converted=True,
+        places=writer.places(),
+        remark="; ".join(remarks),
+    )
+
+
+def _sheets(file: RawFile) -> Iterator[tuple[Any, bool]]:
+    """The sheets of cells, each with whether it is hidden; charts and macros are no such."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
+    try:
+        with CalamineWorkbook.from_filelike(io.BytesIO(file.data)) as workbook:
+            for number, sheet in enumerate(workbook.sheets_metadata):
+                if sheet.typ == SheetTypeEnum.WorkSheet:
+                    yield workbook.get_sheet_by_index(number), sheet.visible != SheetVisibleEnum.Visible
+    except PasswordError as error:
+        raise UnreadableDocument(f"{file.source} is protected by a password: save it without one") from error
+    except CalamineError as error:
+        raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # how a fault in Rust arrives, which is no Exception
+            raise
+        raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
+
+
+def _rows(sheet: Any, copies_left: int) -> Iterator[Row]:
+    """The rows that are not empty, with their numbers in the sheet; what is merged over several rows is in each."""
+    if sheet.start is None:
+        return
+    first_row, first_column = sheet.start[0] + 1, sheet.start[1] + 1
+    merged = _merged(sheet)
+    open_spans: dict[int, Cell] = {}  # by column: a cell that reaches into the rows below
+    for row_number, values in enumerate(sheet.to_python(skip_empty_area=True), start=first_row):
+        cells: dict[int, Cell] = {}
+        for column, value in enumerate(values, start=first_column):
+            text = shown(value)
+            if text:
+                last_row, last_column = merged.get((row_number, column), (row_number, column))
+                cells[column] = Cell(text, row_number, column, max(last_row, row_number), max(last_column, column))
+        if not cells:
+            continue
+        open_spans = {column: cell for column, cell in open_spans.items() if cell.last_row >= row_number}
+        for column, cell in open_spans.items():
+            if column not in cells and copies_left >= len(cell.text):
+                copies_left -= len(cell.text)
+                cells[column] = cell
+        spans = (cell for cell in cells.values() if cell.last_row > row_number and len(cell.text) <= _MAX_REPEATED)
+        open_spans.update((cell.column, cell) for cell in spans)
+        yield Row(row_number, tuple(cells[column] for column in sorted(cells)))
+
+
+def _merged(sheet: Any) -> dict[tuple[int, int], tuple[int, int]]:
+    """The last row and column of each block of merged cells by its first ones; formats that do not tell have none."""
+    return {(first[0] + 1, first[1] + 1): (last[0] + 1, last[1] + 1) for first, last in sheet.merged_cell_ranges or ()}
+
+
+def shown(value: Value) -> str:
+    """A value as people see it, on one line.
+
+    >>> [shown(value) for value in (2024.0, 0.1 + 0.2, True, 1e21, "two\\nlines")]
+    ['2024', '0.3', 'TRUE', '1e+21', 'two lines']
+    >>> shown(datetime(2024, 5, 1, 13, 30)), shown(time(9, 5, 7)), shown(timedelta(hours=36, minutes=5))
+    ('2024-05-01 13:30', '09:05:07', '36:05')
+    """
+    if isinstance(value, str):
+        return " ".join(value.split())
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, datetime):
+        return f"{value.date().isoformat()} {shown(value.time())}"
+    if isinstance(value, time):
+        return value.replace(microsecond=0).isoformat("seconds" if value.second else "minutes")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _duration(value)
+    return str(int(value)) if value == value // 1 and abs(value) < _LARGEST_EXACT else f"{value:.15g}"
+
+
+def _duration(value: timedelta) -> str:
+    seconds = round(abs(value.total_seconds()))
+    minutes, second = divmod(seconds, 60)
+    shown_seconds = f":{second:02}" if second else ""
+    return f"{'-' if value < timedelta() else ''}{minutes // 60}:{minutes % 60:02}{shown_seconds}"
+
+
+class _Writer:
+    """The text of a workbook as it grows, with its blocks and the cells of each piece."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.blocks: list[Block] = []
+        self.copies_left = _MAX_COPIES
+        self.left_out = False
+        self._length = 0
+        self._cells = 0
+        self._cell_places: list[Place] = []
+        self._row_places: list[Place] = []
+        self._path = HeadingPath()
+
+    def places(self) -> list[Place]:
+        """A place for each cell, or for each row where there are very many cells."""
+        return self._row_places if self._cells > MAX_PLACED_CELLS else self._cell_places
+
+    def write_sheet(self, name: str, rows: Iterable[Row]) -> None:
+        """Append a sheet: its name as a heading, and its tables."""
+        heading = self._path.enter(1, bounded_heading(name))
+        start = self._append("\n\n" if self.texts else "", bounded_heading(name))
+        if start < self._length:
+            self.blocks.append(Block(start, self._length, "heading", heading))
+        for kind, group in _tables(rows):
+            self._write_rows(name, kind, group, heading)
+
+    def _write_rows(self, sheet: str, kind: str, rows: Sequence[Row], heading: str) -> None:
+        divider, start, first_column = "\n\n", None, 0
+        if kind == "table":
+            first_column = min(row.cells[0].column for row in rows)
+            if len(rows) == 1 or not _has_header(rows, first_column):
+                # below an empty row a table goes on with the header it has
+                divider, kind = (
+                    ("\n", "table") if self.blocks[-1:] and self.blocks[-1].kind == kind else ("\n\n", "rows")
+                )
+        for row in rows:
+            if self._cells >= MAX_CELLS:
+                self.left_out = True
+                break
+            self._append(divider, "")
+            divider = "\n"
+            start = self._length if start is None else start
+            self._write_row(sheet, row, first_column or row.cells[0].column)
+        if start is not None:
+            self.blocks.append(Block(start, self._length, kind, heading))
+
+    def _write_row(self, sheet: str, row: Row, column: int) -> None:
+        """Append a row of a table that begins with this column."""
+        row_start = self._length
+        for number, cell in enumerate(row.cells):
+            empty = min(cell.column - column, _MAX_EMPTY)
+            start = self._append((" | " if number else "") + "| " * empty, cell.text)
+            column = cell.column + 1
+            self._cells += 1
+            if self._cells <= MAX_PLACED_CELLS:
+                where = Cells(sheet, cell.row, cell.column, cell.last_row, cell.last_column)
+                self._cell_places.append(Place(start, self._length, where))
+        where = Cells(sheet, row.number, row.cells[0].column, row.number, row.cells[-1].column)
+        self._row_places.append(Place(row_start, self._length, where))
+
+    def _append(self, divider: str, text: str) -> int:
+        """Where the text begins that was appended behind the divider."""
+        start = self._length + len(divider)
+        self.texts += (divider, text)
+        self._length = start + len(text)
+        return start
+
+
+def _tables(rows: Iterable[Row]) -> Iterator[tuple[str, Sequence[Row]]]:
+    """The tables of a sheet, between empty rows, each with the kind of its block; rows of one cell are paragraphs."""
+    group: list[Row] = []
+    for row in rows:
+        if group and row.number > group[-1].number + 1:
+            yield from _parts(group)
+            group = []
+        group.append(row)
+    yield from _parts(group)
+
+
+def _parts(group: Sequence[Row]) -> Iterator[tuple[str, Sequence[Row]]]:
+    """What stands above a table, and the table; values in a single column are no table."""
+    width = max((len(row.cells) for row in group), default=0)
+    if width < 2:
+        yield from ((kind, part) for kind, part in [("rows" if len(group) > 3 else "paragraph", group)] if part)
+        return
+    first = next(number for number, row in enumerate(group) if len(row.cells) >= max(2, (width + 1) // 2))
+    if first:
+        yield "rows" if any(len(row.cells) > 1 for row in group[:first]) else "paragraph", group[:first]
+    yield "table", group[first:]
+
+
+def _has_header(rows: Sequence[Row], first_column: int) -> bool:
+    """Whether the first row names the columns, as far as the first hundreds of rows and columns tell."""
+    fields = []
+    for row in rows[:_SAMPLE]:
+        by_column = {cell.column - first_column: cell.text for cell in row.cells}
+        fields.append([by_column.get(column, "") for column in range(min(max(by_column) + 1, _SAMPLE))])
+    return delimited.has_header(fields)

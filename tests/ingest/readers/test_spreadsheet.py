@@ -1,0 +1,235 @@
+"""Workbooks: values as people see them, a table for each, and the cells that each value stands in."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import xlsxwriter
+from odf.opendocument import OpenDocumentSpreadsheet
+from odf.table import CoveredTableCell, Table, TableCell, TableRow
+from odf.text import P
+
+from ingest.chunk import split_document
+from ingest.readers import spreadsheet
+from ingest.readers.raw_file import RawFile
+from sql.base.errors import UnreadableDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ingest.document import Document
+    from rag.text.tokenizer import Tokenizer
+
+
+def workbook(fill: Callable[[Any], None]) -> bytes:
+    """The bytes of an XLSX that a function has filled."""
+    data = io.BytesIO()
+    book = xlsxwriter.Workbook(data, {"in_memory": True})
+    fill(book)
+    book.close()
+    return data.getvalue()
+
+
+def of_rows(*rows: list[Any], name: str = "Budget") -> bytes:
+    """An XLSX of one sheet."""
+
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet(name)
+        for number, row in enumerate(rows):
+            sheet.write_row(number, 0, row)
+
+    return workbook(fill)
+
+
+def read(data: bytes, name: str = "a.xlsx") -> Document:
+    (document,) = spreadsheet.read(RawFile(name, name, "spreadsheet", data))
+    held = "".join(document.text[block.start : block.end] for block in document.blocks)
+    assert "".join(held.split()) == "".join(document.text.split())
+    return document
+
+
+def blocks(document: Document) -> list[tuple[str, str]]:
+    return [(block.kind, document.text[block.start : block.end]) for block in document.blocks]
+
+
+def places(document: Document) -> list[tuple[str, str]]:
+    return [(document.text[place.start : place.end], str(place.where)) for place in document.places]
+
+
+def test_a_sheet_is_a_heading_and_a_table_whose_values_know_their_cells() -> None:
+    document = read(of_rows(["Kind", "2024"], ["Rent", 1250.5], ["Tea", None, "green"]))
+    assert document.text == "Budget\n\nKind | 2024\nRent | 1250.5\nTea | | green"
+    assert blocks(document) == [("heading", "Budget"), ("table", "Kind | 2024\nRent | 1250.5\nTea | | green")]
+    assert {block.heading for block in document.blocks} == {"Budget"}
+    assert places(document) == [
+        ("Kind", "Budget!A1"),
+        ("2024", "Budget!B1"),
+        ("Rent", "Budget!A2"),
+        ("1250.5", "Budget!B2"),
+        ("Tea", "Budget!A3"),
+        ("green", "Budget!C3"),
+    ]
+    assert (document.converted, document.title, document.format) == (True, "a", "spreadsheet")
+
+
+def test_values_are_shown_as_people_see_them() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("S")
+        shown = [
+            (2024, ""),
+            (0.1 + 0.2, ""),
+            (12345678901234, ""),
+            (True, ""),
+            (datetime(2024, 5, 1), "dd.mm.yyyy"),
+            (datetime(2024, 5, 1, 13, 30), "dd.mm.yyyy hh:mm"),
+            (time(9, 5), "hh:mm"),
+            (1.5, "[h]:mm"),
+            ("two\nlines", ""),
+            ("007", ""),
+        ]
+        for row, (value, form) in enumerate(shown):
+            sheet.write(row, 0, f"v{row}")
+            sheet.write(row, 1, value, book.add_format({"num_format": form}) if form else None)
+
+    lines = read(workbook(fill)).text.splitlines()[2:]
+    assert [line.partition(" | ")[2] for line in lines] == [
+        "2024",
+        "0.3",
+        "12345678901234",
+        "TRUE",
+        "2024-05-01",
+        "2024-05-01 13:30",
+        "09:05",
+        "36:00",
+        "two lines",
+        "007",
+    ]
+
+
+def test_empty_rows_and_columns_before_the_data_are_counted() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("S")
+        sheet.write_row(6, 27, ["name", "age"])
+        sheet.write_row(7, 27, ["Ann", 41])
+        sheet.write(8, 28, 29)
+
+    document = read(workbook(fill))
+    assert document.text == "S\n\nname | age\nAnn | 41\n| 29"
+    assert [where for _, where in places(document)] == ["S!AB7", "S!AC7", "S!AB8", "S!AC8", "S!AC9"]
+
+
+def test_a_title_above_a_table_is_no_header_and_empty_rows_divide_tables() -> None:
+    document = read(
+        of_rows(
+            ["Costs of 2024"],
+            [],
+            ["kind", "sum"],
+            ["rent", 12],
+            [],
+            ["tea", 3],  # goes on below the empty row
+            [],
+            ["town", "people"],
+            ["Ulm", 129],
+        )
+    )
+    assert blocks(document)[1:] == [
+        ("paragraph", "Costs of 2024"),
+        ("table", "kind | sum\nrent | 12"),
+        ("table", "tea | 3"),
+        ("table", "town | people\nUlm | 129"),
+    ]
+
+
+def test_chunks_of_each_table_know_its_own_header(tokenizer: Tokenizer) -> None:
+    first = [["name", "age"], *([f"the cat {number}", number] for number in range(30))]
+    second = [["bird", "sum"], *([f"the bird {number}", number] for number in range(30))]
+    chunks = split_document(read(of_rows(*first, [], *second)), tokenizer, 60, 0)
+    leads = [{lead.text for lead in chunk.outline.leads} for chunk in chunks if "name" not in chunk.text]
+    assert {"name | age"} in leads
+    assert {"bird | sum"} in leads
+    for chunk in chunks:
+        texts = {lead.text for lead in chunk.outline.leads}
+        assert not ("name | age" in texts and "the cat" not in chunk.text)
+
+
+def test_merged_cells_are_one_place_and_are_said_again_in_the_rows_they_span() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("S")
+        sheet.write_row(0, 0, ["region", "town", "sum"])
+        sheet.merge_range(1, 0, 2, 0, "South")
+        sheet.write_row(1, 1, ["Ulm", 1])
+        sheet.write_row(2, 1, ["Isny", 2])
+        sheet.merge_range(3, 0, 3, 1, "all")
+        sheet.write(3, 2, 3)
+
+    document = read(workbook(fill))
+    assert document.text == "S\n\nregion | town | sum\nSouth | Ulm | 1\nSouth | Isny | 2\nall | | 3"
+    assert [where for text, where in places(document) if text in ("South", "all")] == [
+        "S!A2:A3",
+        "S!A2:A3",
+        "S!A4:B4",
+    ]
+
+
+def test_a_hidden_sheet_is_read_and_named() -> None:
+    def fill(book: Any) -> None:
+        book.add_worksheet("Open").write(0, 0, "shown")
+        hidden = book.add_worksheet("Drafts")
+        hidden.write(0, 0, "secret")
+        hidden.hide()
+
+    document = read(workbook(fill))
+    assert document.text == "Open\n\nshown\n\nDrafts\n\nsecret"
+    assert document.remark == "the sheet Drafts is hidden"
+
+
+def test_a_sheet_of_openoffice_is_read_alike() -> None:
+    book = OpenDocumentSpreadsheet()
+    sheet = Table(name="Blatt")
+    sheet.addElement(TableRow(numberrowsrepeated=2))
+    for values in (("Ort", "Summe"), ("Ulm", 12.5), ("Isny", 2024.0)):
+        row = TableRow()
+        row.addElement(CoveredTableCell())
+        for value in values:
+            kind = {"valuetype": "string"} if isinstance(value, str) else {"valuetype": "float", "value": value}
+            cell = TableCell(**kind)
+            cell.addElement(P(text=str(value)))
+            row.addElement(cell)
+        sheet.addElement(row)
+    book.spreadsheet.addElement(sheet)
+    data = io.BytesIO()
+    book.save(data)
+    document = read(data.getvalue(), "a.ods")
+    assert document.text == "Blatt\n\nOrt | Summe\nUlm | 12.5\nIsny | 2024"
+    assert places(document)[-1] == ("2024", "Blatt!C5")
+
+
+def test_of_very_many_cells_each_row_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheet, "MAX_PLACED_CELLS", 5)
+    document = read(of_rows(["a", "b"], [1, 2], [3, 4]))
+    assert places(document) == [("a | b", "Budget!A1:B1"), ("1 | 2", "Budget!A2:B2"), ("3 | 4", "Budget!A3:B3")]
+
+
+def test_what_lies_beyond_the_limit_of_cells_is_remarked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreadsheet, "MAX_CELLS", 4)
+    document = read(of_rows(["a", "b"], [1, 2], [3, 4]))
+    assert document.text == "Budget\n\na | b\n1 | 2"
+    assert document.remark == "more than 4 cells are filled, and those that follow were not read"
+
+
+@pytest.mark.parametrize(
+    "data", [b"PK\x03\x04 and no more", of_rows(["a"])[:400], b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 90]
+)
+def test_a_broken_workbook_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match=r"^a\.xlsx is (no workbook that can be read|not a zip archive)"):
+        read(data)
+
+
+def test_what_only_calls_itself_a_workbook_is_read_as_what_it_is() -> None:
+    web = read(b"\xef\xbb\xbf<html><table><tr><td>Ort</td><td>Summe</td></tr></table></html>", "a.xls")
+    assert (web.text, web.blocks[0].kind) == ("Ort | Summe", "table")
+    table = read(b"Ort\tSumme\nUlm\t12\n", "a.xls")
+    assert (table.text, table.blocks[0].kind, table.converted) == ("Ort\tSumme\nUlm\t12\n", "table", False)
