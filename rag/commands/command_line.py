@@ -6,6 +6,7 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
+from rag.commands.documents import list_documents, remove
 from rag.commands.measure import diagnose, evaluate, report, stats
 from rag.commands.model import fetch_model, report_model, requantize, show_model_path, train_model
 from rag.commands.options import (
@@ -15,6 +16,7 @@ from rag.commands.options import (
     add_language_option,
     add_model_option,
 )
+from rag.commands.show import show
 from rag.commands.store import backup, export, import_, migrate, restore
 from sql.base.options import Parser, add_common_options, add_debug_option, program_version
 from sql.base.settings import (
@@ -82,6 +84,7 @@ def make_parser() -> Parser:
         add_compute_option(one)
         add_common_options(one, store)
         one.set_defaults(run=run)
+    add_documents(commands, store)
     add_evaluation(commands)
     add_doctor(commands)
     add_report(commands)
@@ -117,6 +120,31 @@ def add_search_options(one: Parser) -> None:
     one.add_argument("--search", dest="strategy", action=FormerStrategy, help=SUPPRESS)
     one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
     one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
+
+
+def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`list`, `show` and `remove`."""
+    one = commands.add_parser("list", help="list the documents of the store", description=list_documents.__doc__)
+    one.add_argument("paths", nargs="*", metavar="PATH", help="only this document or file, or those below this folder")
+    one.add_argument("--format", action="append", metavar="F", help="only documents of this format, such as pdf")
+    one.add_argument("--filter", action="append", metavar="F", help="only documents with such chunks, as in a search")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=list_documents)
+    one = commands.add_parser("show", help="show one document or a page of it", description=show.__doc__)
+    one.add_argument("path", metavar="PATH", help="the document: its source, or the path of its file")
+    one.add_argument("--span", metavar="START:END", help="only this span, marked, with some text around it")
+    one.add_argument("--page", metavar="N", help="only this page: its number from 1, or what it is called")
+    one.add_argument("--png", metavar="OUT", help="draw the page into this file instead, with the span marked")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=show)
+    one = commands.add_parser("remove", help="delete documents from the store", description=remove.__doc__)
+    one.add_argument("paths", nargs="+", metavar="PATH", help="a document, a file, or a folder")
+    one.add_argument("--dry-run", action="store_true", help="show what would be removed and do nothing")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=remove)
 
 
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:

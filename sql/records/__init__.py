@@ -1,6 +1,16 @@
 """What travels between the rooms: frozen records that are checked where they are made."""
 
-from sql.records.documents import NO_OUTLINE, Chunk, Lead, LiveDocument, Outline, Section, SourceDocument, path_id
+from sql.records.documents import (
+    NO_OUTLINE,
+    Chunk,
+    Lead,
+    ListedDocument,
+    LiveDocument,
+    Outline,
+    Section,
+    SourceDocument,
+    path_id,
+)
 from sql.records.encoder import EncoderIdentity
 from sql.records.generations import GENERATION_RANDOM_BITS, first_generation
 from sql.records.hits import ChunkWords, Hit, TextStatistics, WordQuery
@@ -17,6 +27,7 @@ __all__ = [
     "EncoderIdentity",
     "Hit",
     "Lead",
+    "ListedDocument",
     "LiveDocument",
     "Outline",
     "QuantizedQuery",

@@ -12,6 +12,7 @@ from sql.records.metadata import NO_METADATA, freeze_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sql.records.metadata import MetadataValue
     from sql.records.places import Place
@@ -169,3 +170,12 @@ class LiveDocument:
     chunker: str
     chunk_count: int
     row_hash_sum: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDocument:
+    """A published document with what people want to know of it; `written_at` is when, by the clock of its database."""
+
+    document: LiveDocument
+    place_count: int
+    written_at: datetime

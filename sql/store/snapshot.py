@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreMismatch
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
-from sql.records import NO_OUTLINE, Hit, LiveDocument, Outline, TextStatistics
+from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
 from sql.records.calibration import Calibration
 from sql.records.metadata import read_metadata
-from sql.search.filters import refuse_hopeless
+from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
 from sql.search.signs import query_signs
 from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
+from sql.store.places import read_place
 from sql.store.stored import stored_places
 
 if TYPE_CHECKING:
@@ -287,6 +289,29 @@ class Snapshot:
         rows = self.client.query(Statement("some_documents", self._of_documents(document_ids)))
         return [read_document(row) for row in rows]
 
+    def listed_documents(self, given: Filter | None = None) -> list[ListedDocument]:
+        """Every document with what people want to know of it, by path; with a filter those with a chunk that passes it."""
+        rows = self.client.query(Statement("listed_documents", {"epoch": self.epoch}))
+        if given:
+            statement = Statement("filtered_generations", {"epoch": self.epoch}, compile_filter(given))
+            passing = {row["generation"] for row in self.client.query(statement)}
+            rows = [row for row in rows if row["generation"] in passing]
+        return [read_listed(row) for row in rows]
+
+    def document_text(self, document: LiveDocument) -> str:
+        """The text that the offsets of a document count in.
+
+        Of a format that is not converted only chunks are stored: what lies between them was white space, and here it is
+        line ends and spaces of the same number.
+        """
+        texts = self.client.query(Statement("whole_texts", {"generations": [document.generation]}))
+        return str(texts[0]["text"]) if texts else joined_chunks(self.document_chunks([document.document_id]))
+
+    def document_pages(self, document: LiveDocument) -> list[Place]:
+        """The pages of a document that have text, in order; none where its format has no pages."""
+        rows = self.client.query(Statement("document_pages", {"generation": document.generation}))
+        return [read_place(row) for row in rows]
+
     def document_chunks(self, document_ids: Sequence[UUID]) -> list[Hit]:
         """Every chunk of these documents, in reading order, with the score 1; unknown ids are passed over."""
         rows = self.client.query(Statement("document_chunks", self._of_documents(document_ids)))
@@ -323,6 +348,28 @@ def read_hit(row: Row) -> Hit:
 def read_document(row: Row) -> LiveDocument:
     """A document from a row of the manifest."""
     return LiveDocument(**{**row, "format": str(row["format"])})
+
+
+def read_listed(row: Row) -> ListedDocument:
+    """A document from a row of the manifest, with what is shown of it."""
+    more = ("place_count", "written_milliseconds")
+    document = read_document({name: value for name, value in row.items() if name not in more})
+    written_at = datetime.fromtimestamp(row["written_milliseconds"] / 1000, UTC)
+    return ListedDocument(document, row["place_count"], written_at)
+
+
+def joined_chunks(chunks: Sequence[Hit]) -> str:
+    """The text that chunks in reading order are pieces of; two may share some of it, or leave white space out."""
+    parts: list[str] = []
+    position = 0
+    for chunk in chunks:
+        gap = chunk.start - position
+        if gap > 0:
+            parts.append("\n" * min(gap, 2) + " " * (gap - 2))
+            position = chunk.start
+        parts.append(chunk.text[position - chunk.start :])
+        position = max(position, chunk.end)
+    return "".join(parts)
 
 
 def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
