@@ -12,7 +12,6 @@ from rag.commands.documents import file_of, listed_record, named, unknown
 from sql.base.errors import EXIT_OK, StoreError, UsageError
 from sql.base.paths import expand_user
 from sql.base.terminal import one_line, out, out_json, shown_name
-from sql.records.places import Page, Rectangle, page_label, place_name
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -109,6 +108,8 @@ def places_of(snapshot: Snapshot, document: LiveDocument, span: tuple[int, int])
 
 def wanted_page(snapshot: Snapshot, shown: Shown, options: Namespace) -> int:
     """The page that is asked for by its number or label, by default the one on which the span begins."""
+    from sql.records.places import Page, Rectangle
+
     if options.page is None:
         pages = [place.where.number for place in shown.places if isinstance(place.where, Page)]
         pages += [place.where.page for place in shown.places if isinstance(place.where, Rectangle)]
@@ -129,6 +130,8 @@ def wanted_page(snapshot: Snapshot, shown: Shown, options: Namespace) -> int:
 
 def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
     """Of a document the text of one page; UsageError where the store has none of it."""
+    from sql.records.places import Page
+
     for place in snapshot.document_pages(shown.document):
         if isinstance(place.where, Page) and place.where.number == page:
             span = place.start, place.end
@@ -142,6 +145,8 @@ def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
 
 def show_header(shown: Shown) -> None:
     """What is known of the document, a line each."""
+    from sql.records.places import place_name
+
     document = shown.document
     written = f"{shown.listed.written_at:%Y-%m-%d %H:%M} UTC"
     out(shown_name(document.source))
@@ -177,6 +182,8 @@ def around(shown: Shown) -> tuple[str, str, str]:
 
 def shown_record(shown: Shown, *, page_only: bool) -> dict[str, Any]:
     """A document as JSON; `text` is all of it, or that of the span or page that was asked for."""
+    from sql.records.places import page_label, place_name
+
     record = listed_record(shown.listed) | {"metadata": shown.metadata, "parts": list(shown.parts)}
     if shown.span is None:
         return record | {"text": shown.text}
@@ -197,6 +204,7 @@ def shown_record(shown: Shown, *, page_only: bool) -> dict[str, Any]:
 def draw(shown: Shown, page: int, options: Namespace) -> None:
     """Writes a picture of a page of the user's file, on which the rectangles of the span are marked."""
     from ingest.readers.pdf.picture import draw_page
+    from sql.records.places import Rectangle
 
     document = shown.document
     data = unchanged_file(shown)
