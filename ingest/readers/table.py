@@ -70,6 +70,7 @@ READERS = (
     Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml")),
     Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab")),
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),
+    Reader("odt", "OpenDocument texts", "ingest.readers.odt.document", _words(".odt .ott .fodt")),
     Reader("epub", "EPUB", "ingest.readers.epub", _words(".epub")),
     Reader("pptx", "presentations", "ingest.readers.office.slides", _words(".pptx .pptm .ppsx .ppsm .potx .potm")),
     Reader("spreadsheet", "spreadsheets", "ingest.readers.spreadsheet", _words(".xlsx .xlsm .xlsb .xls .ods")),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, listed
 from ingest.readers.html.notation import LINE_BREAK, collapsed, plain_text
+from ingest.readers.html.vocabulary import names
 from ingest.readers.office.drawings import write_drawing
 from ingest.readers.office.package import Package, child_of, chosen, is_on, name_of, number, setting, value_of
 from ingest.readers.office.word.numbering import Numbering
@@ -29,21 +30,8 @@ COMMENTS = "Comments"
 _MAX_HEADING = 400  # characters; a longer paragraph with an outline level is text
 _NOTE_FORMATS = {"footnote": "decimal", "endnote": "lowerRoman"}
 # Between a container and its paragraphs: what is not text there, and what is read as a whole.
-_NO_BLOCKS = frozenset(
-    [
-        "w:del",
-        "w:moveFrom",
-        "w:sectPr",
-        "w:tcPr",
-        "w:trPr",
-        "w:tblPr",
-        "w:tblGrid",
-        "w:tblPrEx",
-        "w:sdtPr",
-        "w:sdtEndPr",
-        "w:customXmlPr",
-        "w:pPr",
-    ]
+_NO_BLOCKS = names(
+    """w:del w:moveFrom w:sectPr w:tcPr w:trPr w:tblPr w:tblGrid w:tblPrEx w:sdtPr w:sdtEndPr w:customXmlPr w:pPr"""
 )
 _BLOCKS = frozenset(("w:p", "w:tbl", "w:altChunk"))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingest.readers.composition import open_mark, visible
 from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, line_mark
+from ingest.readers.html.vocabulary import names
 from ingest.readers.office.formula import formula_text
 from ingest.readers.office.numbers import numeral
 from ingest.readers.office.package import child_of, chosen, is_on, name_of, number, value_of
@@ -25,30 +26,10 @@ if TYPE_CHECKING:
 
 _SCRIPTS = {"raised": RAISED, "lowered": LOWERED}
 # Properties, what a tracked change has taken away, and the instructions of fields, of which the result is the text.
-_NO_TEXT = frozenset(
-    [
-        "w:pPr",
-        "w:rPr",
-        "w:sdtPr",
-        "w:sdtEndPr",
-        "w:smartTagPr",
-        "w:customXmlPr",
-        "w:fldData",
-        "w:ffData",
-        "w:del",
-        "w:moveFrom",
-        "w:delText",
-        "w:instrText",
-        "w:delInstrText",
-        "w:footnoteRef",
-        "w:endnoteRef",
-        "w:annotationRef",
-        "w:separator",
-        "w:continuationSeparator",
-        "w:proofErr",
-        "w:softHyphen",
-        "w:rubyPr",
-    ]
+_NO_TEXT = names(
+    """w:pPr w:rPr w:sdtPr w:sdtEndPr w:smartTagPr w:customXmlPr w:fldData w:ffData w:del w:moveFrom w:delText w:instrText
+    w:delInstrText w:footnoteRef w:endnoteRef w:annotationRef w:separator w:continuationSeparator w:proofErr
+    w:softHyphen w:rubyPr"""
 )
 PLACEHOLDER = ("w:sdtPr", "w:showingPlcHdr")  # of a content control that nobody has filled in
 
