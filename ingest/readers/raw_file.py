@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import PurePath
@@ -25,17 +25,31 @@ if TYPE_CHECKING:
     from sql.records.metadata import MetadataValue
 
 MAX_FILE_BYTES = 100_000_000  # a text file beyond this is a dump or a trap, and is held in memory whole
+MAX_ENCLOSED_BYTES = 200_000_000  # of all files within a file, unpacked: a mailbox of 100 MB holds no more
 _READ_BYTES = 1 << 20
+
+
+@dataclass
+class Allowance:
+    """How many bytes of files within a file may still be read, at every depth together."""
+
+    bytes_left: int = MAX_ENCLOSED_BYTES
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """What a reader is given: all bytes of a file, its own name, the name it is cited by, and its format by the table."""
+    """What a reader is given: all bytes of a file, its own name, the name it is cited by, and its format by the table.
+
+    A file within a file, such as an attachment, has a `depth` of 1 and more, and shares an allowance with those beside it
+    (ingest/readers/enclosed.py).
+    """
 
     name: str
     source: str
     format: str
     data: bytes
+    depth: int = 0
+    allowance: Allowance = field(default_factory=Allowance, compare=False, repr=False)
 
     @property
     def suffix(self) -> str:

@@ -69,6 +69,7 @@ READERS = (
     Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst")),
     Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml")),
     Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab")),
+    Reader("email", "e-mail", "ingest.readers.mail.reader", _words(".eml .mbox .mbx")),
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),
     Reader("odt", "OpenDocument texts", "ingest.readers.odt.document", _words(".odt .ott .fodt")),
     Reader("epub", "EPUB", "ingest.readers.epub", _words(".epub")),
