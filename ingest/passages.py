@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.box.ahead import ReadAhead
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.corpus import corpus_document
 from ingest.document import PATH_SEPARATOR
-from ingest.readers import read_documents
 from ingest.walk import LeftOut, walk
 from rag.evaluate.beir import CORPUS, read_corpus
 from rag.train.pairs import Passage
@@ -65,12 +65,15 @@ def file_documents(path: str, found: FoundPassages) -> Iterator[Document]:
     """The documents in the files below a path; what cannot be read is noted and left out."""
     walked = walk([path])
     found.failed += walked.failed
-    for file in walked.files:
-        source = printable(file.source)
-        try:
-            yield from read_documents(file.path, source, file.root)
-        except UnreadableDocument as error:
-            found.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
+    with ReadAhead(walked.files) as readings:
+        for reading in readings:
+            source = printable(reading.file.source)
+            try:
+                documents = reading.documents()
+            except UnreadableDocument as error:
+                found.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
+            else:
+                yield from (document for document, _ in documents)
 
 
 def passages_of(document: Document, tokenizer: Tokenizer) -> list[Passage]:

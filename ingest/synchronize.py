@@ -1,22 +1,24 @@
 """A folder in, a store that matches it out: new and changed files are embedded, unchanged ones left, gone ones removed.
 
-Files are read and chunked one by one; their chunks are encoded and stored in windows that reach across files; a document
-is published with the window that its last chunk is in. A run that ends early loses the window that it was working on and
-the document that was not complete.
+Files are read and chunked ahead, by other processes where that is safer or faster (ingest/box); their chunks are encoded
+and stored in windows that reach across files; a document is published with the window that its last chunk is in. A run
+that ends early loses the window that it was working on and the document that was not complete.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from ingest.box.ahead import ReadAhead
+from ingest.box.worker import Chunking
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
-from ingest.readers import read_documents
 from ingest.walk import LeftOut, walk
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
@@ -180,20 +182,21 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
     first document goes to the pipeline when its last one has been read.
     """
     remarks = []
-    for file in plan.to_index:
-        source = printable(file.source)
-        try:
-            documents = read_documents(file.path, source, file.root)
-            plan.claims.take(file, documents)
-        except UnreadableDocument as error:
-            # The message begins with the name, which stands beside it already wherever failures are shown.
-            plan.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
-            tally.progress.advance(files=1, content_bytes=file.size)
-        else:
-            tally.expect(len(documents), documents[0].content_bytes)
-            for document in documents:
+    with ReadAhead(plan.to_index, partial(split, encoder=encoder), partial(chunking, encoder)) as readings:
+        for reading in readings:
+            file, source = reading.file, printable(reading.file.source)
+            try:
+                documents = reading.documents()
+                plan.claims.take(file, [document for document, _ in documents])
+            except UnreadableDocument as error:
+                # The message begins with the name, which stands beside it already wherever failures are shown.
+                plan.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
+                tally.progress.advance(files=1, content_bytes=file.size)
+                continue
+            tally.expect(len(documents), documents[0][0].content_bytes)
+            for document, chunks in documents:
                 stored = manifest_document(document, printable(file.path), len(documents))
-                pipeline.add(stored, split(document, encoder))
+                pipeline.add(stored, chunks)
                 if document.remark:
                     remarks.append(f"{document.source}, {document.remark}")
     pipeline.finish()
@@ -219,6 +222,11 @@ def check_recalibration(store: Store, *, recalibrate: bool) -> None:
 def split(document: Document, encoder: Encoder) -> list[Chunk]:
     """The chunks of a document, none longer than the encoder reads."""
     return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
+
+
+def chunking(encoder: Encoder) -> Chunking:
+    """How another process makes the same chunks as `split`."""
+    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
 
 
 def max_tokens(encoder: Encoder) -> int:

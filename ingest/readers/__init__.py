@@ -9,11 +9,13 @@ from ingest.readers.table import reader_of
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ingest.document import Document
+    from ingest.readers.table import Reader
 
-__all__ = ["file_bytes", "read_documents", "reader_of"]
+__all__ = ["documents_of", "file_bytes", "read_documents", "reader_of"]
 
 
 def read_documents(path: Path, source: str, root: Path | None = None) -> list[Document]:
@@ -28,9 +30,16 @@ def read_documents(path: Path, source: str, root: Path | None = None) -> list[Do
     if reader is None:
         raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
     file = RawFile(path.name, source, reader.format, file_bytes(path, source, root))
-    documents = list(reader.read(file)) or [file.document("", ())]
-    parts = [document.part for document in documents]
-    if len(set(parts)) < len(parts):
-        twice = next(part for number, part in enumerate(parts) if part in parts[:number])
-        raise UnreadableDocument(f"{source} holds more than one document that is called {twice!r}")
-    return documents
+    return list(documents_of(file, reader))
+
+
+def documents_of(file: RawFile, reader: Reader) -> Iterator[Document]:
+    """The documents in the bytes of a file, in order, at least one; UnreadableDocument as `read_documents` raises it."""
+    parts: set[str] = set()
+    for document in reader.read(file):
+        if document.part in parts:
+            raise UnreadableDocument(f"{file.source} holds more than one document that is called {document.part!r}")
+        parts.add(document.part)
+        yield document
+    if not parts:
+        yield file.document("", ())

@@ -43,8 +43,9 @@ class Reader:
     """How the files of a format are read.
 
     `format` is what the store and filters call it, `title` what people do. `suffixes` have their dot; `names` are whole
-    names of files, which count before a suffix; both are in small letters and fit in any. A record of plain text: it can
-    be given to another process.
+    names of files, which count before a suffix; both are in small letters and fit in any. `boxed` formats are read in
+    a process of their own only (ingest/box): those that a library or anything else than our own code for text parses. A
+    record of plain values: it can be given to another process.
     """
 
     format: str
@@ -52,6 +53,7 @@ class Reader:
     module: str
     suffixes: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    boxed: bool = True
 
     @property
     def read(self) -> Callable[[RawFile], Iterable[Document]]:
@@ -65,10 +67,10 @@ def _words(listed: str) -> tuple[str, ...]:
 
 
 READERS = (
-    Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx")),
-    Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst")),
-    Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml")),
-    Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab")),
+    Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx"), boxed=False),
+    Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst"), boxed=False),
+    Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml"), boxed=False),
+    Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab"), boxed=False),
     Reader("email", "e-mail", "ingest.readers.mail.reader", _words(".eml .mbox .mbx")),
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),
     Reader("odt", "OpenDocument texts", "ingest.readers.odt.document", _words(".odt .ott .fodt")),
@@ -84,6 +86,7 @@ READERS = (
             """readme license licence copying notice authors contributors changelog changes news install todo history
             maintainers"""
         ),
+        boxed=False,
     ),
     Reader(
         "code",
@@ -99,6 +102,7 @@ READERS = (
             """makefile gnumakefile dockerfile containerfile jenkinsfile vagrantfile rakefile gemfile procfile justfile
             cmakelists.txt"""
         ),
+        boxed=False,
     ),
 )
 SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}

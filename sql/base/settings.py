@@ -98,3 +98,18 @@ def instruction_caps() -> list[str]:
 def chosen_threads() -> bool:
     """Whether the user has said how many threads torch computes with."""
     return any(os.environ.get(name) for name in THREAD_COUNTS)
+
+
+KEPT_FOR_READERS = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+
+
+def reader_environment() -> dict[str, str]:
+    """What processes that read files get of the environment: nothing that could be a secret, and one thread each."""
+    kept = {name: os.environ[name] for name in KEPT_FOR_READERS if name in os.environ}
+    return {
+        **kept,
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "MALLOC_ARENA_MAX": "2",
+    }

@@ -27,6 +27,7 @@ ORDER = (
         "ingest.readers",
         "ingest.walk",
         "ingest.chunk",
+        "ingest.box",
         "ingest.identity",
     ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),

@@ -24,6 +24,7 @@ DOORS = {
     "chdb": {"sql/engine/embedded.py"},
     "fcntl": {"sql/engine/lock.py"},
     "ctypes": {
+        "ingest/box/confine.py",
         "rag/evaluate/model_memory.py",
         "rag/compute/torch_door.py",
         "sql/engine/embedded.py",
@@ -70,6 +71,7 @@ DOORS = {
     "requests": set(),
     "urllib.request": set(),
     "socket": set(),
+    "subprocess": {"ingest/box/process.py", "rag/evaluate/model_memory.py", "rag/encoder/weights.py"},
     "multiprocessing": set(),  # a fork with an open engine hangs
 }
 ENVIRONMENT = {"sql/base/settings.py", "sql/base/terminal.py"}  # the terminal asks for NO_COLOR and TERM
