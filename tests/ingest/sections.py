@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ingest.readers.raw_file import RawFile
 
-SECTIONS = Reader("sections", "text in sections", __name__, (".sections",))
+SECTIONS = Reader("sections", "text in sections", __name__, (".sections",), boxed=False)
 
 
 def read(file: RawFile) -> Iterator[Document]:

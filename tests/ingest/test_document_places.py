@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ingest.readers.raw_file import RawFile
 
-PAGED = Reader("paged", "text in pages", __name__, (".paged",))
+PAGED = Reader("paged", "text in pages", __name__, (".paged",), boxed=False)
 LINE_HEIGHT, CHARACTER_WIDTH, TOP = 12.0, 6.0, 800.0
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ingest.readers.raw_file import RawFile
     from rag.text.tokenizer import Tokenizer
 
-PLACED = Reader("placed", "text with places", __name__, (".paged", ".sheet"))
+PLACED = Reader("placed", "text with places", __name__, (".paged", ".sheet"), boxed=False)
 PAGES = "One two three.\n\fThe cat sat on the mat.\n"
 SHEET = "one two\nthree one\n"
 PAGED_ONLY = {"source": "docs/a.paged"}
