@@ -31,6 +31,7 @@ from sql.base.errors import StoreError, StoreUnreachable, UsageError
 from sql.engine.client import ENGINES_BY_NAME, Client
 from sql.engine.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
 from sql.records import Chunk, Outline, Section, WordQuery
+from sql.records.places import Page, Place, Rectangle
 from sql.search.cells import cell_count
 from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Store
@@ -329,7 +330,7 @@ def test_the_replicated_form_of_every_table_is_a_statement_the_engine_can_read(s
             store.client.create(name, {"dimensions": 8, "sign_bytes": 2}, engine="ReplicatedMergeTree")
         store.client._run = real.__get__(store.client)  # type: ignore[method-assign]
         tables = [text for text in seen if "CREATE TABLE" in text]
-        assert len(tables) == len(names) - 9
+        assert len(tables) == len(names) - 11
         for text in tables:
             assert ENGINES_BY_NAME["ReplicatedMergeTree"] in text
             server.ask("EXPLAIN AST " + text.replace("{dimensions:UInt16}", "8").replace("{sign_bytes:UInt16}", "2"))
@@ -363,20 +364,29 @@ def test_the_epoch_of_a_cluster_is_read_from_the_commits(location: str) -> None:
         assert store.writer.begin(source_document("a.txt")).generation >> 40 == 1
 
 
-def test_a_cluster_of_version_2_gets_outlines_on_every_node(location: str, shards: list[Server]) -> None:
+def test_a_cluster_of_version_2_gets_outlines_and_places_on_every_node(location: str, shards: list[Server]) -> None:
     database = urllib.parse.urlsplit(location).path.strip("/")
     with open_store(location) as store:
         write_library(store)
         expected = visible_texts(store)
         for shard in shards:
             for name in (database, local(location)):
-                shard.ask("ALTER TABLE chunks DROP COLUMN outline", name)
+                shard.ask("ALTER TABLE chunks DROP COLUMN outline, DROP COLUMN place_name", name)
+                shard.ask("ALTER TABLE manifest DROP COLUMN place_count, DROP COLUMN place_checksum", name)
+                for table in ("places", "live_places", "highlights"):
+                    shard.ask(f"DROP TABLE {table}", name)
         store.revise(schema_version=2)
     with Store.open(location, write=True) as store:
         outline = Outline((Section(0, 3, "New"),))
-        draft = store.writer.begin(source_document("new.md"))
-        store.writer.insert(ChunkBatch([(draft, Chunk(0, "New a", 0, 5, 1, 0, "", 1, outline))], vectors_of(["New a"])))
+        places = [Place(0, 5, Page(1, "i")), Place(0, 3, Rectangle(1, 0.0, 0.0, 9.0, 9.0))]
+        draft = store.writer.begin(source_document("new.md", places=places))
+        chunk = Chunk(0, "New a", 0, 5, 1, 1, "", 1, outline, "page i")
+        store.writer.insert(ChunkBatch([(draft, chunk)], vectors_of(["New a"])))
         store.writer.publish([draft])
+        assert store.snapshot().span_places([(draft.generation, 0, 5)]) == [places]
+        highlights = f"SELECT page, top FROM highlights(epoch = {store.epoch()}, source = 'new.md', start = 0, end = 1)"
+        highlights += " SETTINGS distributed_product_mode = 'local'"
+        assert [shard.ask(highlights, database) for shard in shards] == ["1\t9"] * len(shards)
         assert visible_texts(store) == expected | {"new.md": ["New a"]}
         assert store.snapshot().damaged_documents() == []
         hits = store.snapshot().with_outlines(search(store, QUERY, 100))
