@@ -70,6 +70,7 @@ READERS = (
     Reader("markdown", "Markdown", "ingest.readers.markdown", _words(".md .markdown .mdown .mdx"), boxed=False),
     Reader("rst", "reStructuredText", "ingest.readers.rst", _words(".rst"), boxed=False),
     Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml"), boxed=False),
+    Reader("pdf", "PDF", "ingest.readers.pdf.read", (".pdf",)),
     Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab"), boxed=False),
     Reader("email", "e-mail", "ingest.readers.mail.reader", _words(".eml .mbox .mbx")),
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),

@@ -25,6 +25,7 @@ DOORS = {
     "fcntl": {"sql/engine/lock.py"},
     "ctypes": {
         "ingest/box/confine.py",
+        "ingest/readers/pdf/pdfium.py",
         "rag/evaluate/model_memory.py",
         "rag/compute/torch_door.py",
         "sql/engine/embedded.py",

@@ -7,11 +7,18 @@ next one is opened, so that memory does not grow with their number.
 
 from __future__ import annotations
 
+import ctypes
+import re
+import zlib
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
+from math import hypot
+from sys import byteorder
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pypdfium2
 from pypdfium2 import raw
 
@@ -20,9 +27,17 @@ from sql.base.errors import UnreadableDocument
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
 MAX_PIXELS = 40_000_000  # of a picture: 120 MB as colours, four times an A4 page at 300 dots an inch
 MAX_BOOKMARKS = 100_000
 _HEADER_BYTES = 1024  # within which the mark of a PDF has to stand
+_LAYERS, _OBJECT_STREAM = b"/OCProperties", b"/ObjStm"  # the latter is compressed and may hold the former
+_OBJECT_STREAMS = re.compile(rb"/ObjStm\b(?:(?!endobj|stream).){0,500}?>>\s{0,10}stream\r?\n", re.DOTALL)
+_MAX_INFLATED = 32_000_000
+_MAX_LAYERS, _MAX_LAYER_PIXELS = 500, 1_000_000
+_MAX_ANNOTATIONS = 10_000
+_NOTES = frozenset((raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP))
 _REASONS = {
     raw.FPDF_ERR_PASSWORD: "is encrypted and needs a password: save a copy without one",
     raw.FPDF_ERR_SECURITY: "is encrypted in a way that is not supported: save a copy without a password",
@@ -52,6 +67,7 @@ class PdfFile:
 
     document: Any
     source: str
+    may_have_layers: bool = False
 
     @property
     def page_count(self) -> int:
@@ -96,7 +112,7 @@ def opened(data: bytes, source: str) -> Iterator[PdfFile]:
         document.init_forms()
         if len(document) == 0:
             raise UnreadableDocument(f"{source} is a PDF without pages, or a damaged one: save it again")
-        yield PdfFile(document, source)
+        yield PdfFile(document, source, _may_have_layers(data))
     finally:
         document.close()
 
@@ -113,6 +129,132 @@ def opened_page(file: PdfFile, page: int) -> Iterator[Any | None]:
         yield opened_one
     finally:
         opened_one.close()
+
+
+@contextmanager
+def opened_to_read(file: PdfFile, page: int) -> Iterator[Any | None]:
+    """Like opened_page, with the values of forms and the text of notes in the page, and without layers that are off."""
+    with opened_page(file, page) as first:
+        if first is None or not _has_notes(first):
+            if first is not None and file.may_have_layers:
+                _leave_out_hidden_layers(first)
+            yield first
+            return
+        raw.FPDFPage_Flatten(first, raw.FLAT_NORMALDISPLAY)
+    with opened_page(file, page) as flattened:  # what was flattened is in the text of a page that is opened anew only
+        if flattened is not None and file.may_have_layers:
+            _leave_out_hidden_layers(flattened)
+        yield flattened
+
+
+def _has_notes(page: Any) -> bool:
+    """Whether something that holds text is laid over a page."""
+    for index in range(min(raw.FPDFPage_GetAnnotCount(page), _MAX_ANNOTATIONS)):
+        annotation = raw.FPDFPage_GetAnnot(page, index)
+        if annotation:
+            kind = raw.FPDFAnnot_GetSubtype(annotation)
+            raw.FPDFPage_CloseAnnot(annotation)
+            if kind in _NOTES:
+                return True
+    return False
+
+
+def shows_something(page: Any) -> bool:
+    """Whether an open page has anything on it."""
+    return bool(raw.FPDFPage_CountObjects(page) > 0)
+
+
+# Layers
+
+
+def _may_have_layers(data: bytes) -> bool:
+    """Whether the catalog of a file may name layers: most files have none, and need not be searched for them."""
+    if _LAYERS in data:
+        return True
+    if b"/Encrypt" in data:
+        return _OBJECT_STREAM in data
+    left = _MAX_INFLATED
+    for found in _OBJECT_STREAMS.finditer(data):
+        stream = zlib.decompressobj()
+        try:
+            inflated = stream.decompress(memoryview(data)[found.end() :], left)
+        except zlib.error:
+            return True
+        left -= len(inflated)
+        if _LAYERS in inflated or left <= 0:
+            return True
+    return False
+
+
+def _leave_out_hidden_layers(page: Any) -> None:
+    """Takes what a switched-off layer holds out of an open page.
+
+    PDFium reads the text of every layer and does not say which are off, but it draws only those that are on. So what is
+    marked as part of a layer is drawn alone, and a layer that leaves the picture empty is one that is off.
+    """
+    layers: dict[str, list[Any]] = {}
+    objects = [raw.FPDFPage_GetObject(page, index) for index in range(raw.FPDFPage_CountObjects(page))]
+    for each in objects:
+        name = _layer(each)
+        if name:
+            layers.setdefault(name, []).append(each)
+    if not layers or len(layers) > _MAX_LAYERS:
+        return
+    for each in objects:
+        raw.FPDFPageObj_SetIsActive(each, False)
+    hidden = [each for layer in layers.values() if not _is_drawn(page, layer) for each in layer]
+    for each in objects:
+        raw.FPDFPageObj_SetIsActive(each, True)
+    for each in hidden:
+        raw.FPDFPageObj_SetIsActive(each, False)
+
+
+def _layer(page_object: Any) -> str:
+    """The layers that an object of a page is marked as part of, "" where it is in none."""
+    marks = (raw.FPDFPageObj_GetMark(page_object, index) for index in range(raw.FPDFPageObj_CountMarks(page_object)))
+    return "\n".join(f"{_mark_name(mark)} {_mark_value(mark)}" for mark in marks if _mark_name(mark) == "OC")
+
+
+def _mark_name(mark: Any) -> str:
+    return _utf_16(lambda *where: raw.FPDFPageObjMark_GetName(mark, *where))
+
+
+def _mark_value(mark: Any) -> str:
+    return _utf_16(lambda *where: raw.FPDFPageObjMark_GetParamStringValue(mark, b"Name", *where))
+
+
+def _utf_16(read: Any) -> str:
+    buffer, size = (ctypes.c_ushort * 256)(), ctypes.c_ulong()
+    is_known = read(buffer, ctypes.sizeof(buffer), size)
+    return bytes(buffer)[: size.value].decode(_UTF_16, "replace").rstrip("\0") if is_known else ""
+
+
+def _is_drawn(page: Any, objects: list[Any]) -> bool:
+    """Whether any of these leaves a trace when they are drawn alone; text that is never drawn is, for that, black."""
+    invisible = [
+        each
+        for each in objects
+        if raw.FPDFPageObj_GetType(each) == raw.FPDF_PAGEOBJ_TEXT
+        and raw.FPDFTextObj_GetTextRenderMode(each) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
+    ]
+    for each in objects:
+        raw.FPDFPageObj_SetIsActive(each, True)
+    for each in invisible:
+        raw.FPDFTextObj_SetTextRenderMode(each, raw.FPDF_TEXTRENDERMODE_FILL)
+    width, height = page.get_size()
+    scale = min(1.0, (_MAX_LAYER_PIXELS / max(width * height, 1)) ** 0.5)
+    bitmap = page.render(scale=scale, fill_color=(0, 0, 0, 0), draw_annots=False, may_draw_forms=False)
+    try:
+        return bool(np.any(bitmap.to_numpy()))
+    finally:
+        bitmap.close()
+        for each in invisible:
+            raw.FPDFTextObj_SetTextRenderMode(each, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+        for each in objects:
+            raw.FPDFPageObj_SetIsActive(each, False)
+
+
+# Boxes and pictures
 
 
 def visible_box(page: Any) -> Box:
@@ -152,3 +294,84 @@ def picture_of(page: Any, scale: float) -> Picture:
         return Picture(image, bitmap.get_posconv(page))
     finally:
         bitmap.close()
+
+
+class Characters:
+    """The characters of an open page by index. Each question is a call, which takes about half a microsecond."""
+
+    def __init__(self, text_page: Any) -> None:
+        self._page = ctypes.cast(text_page.raw, ctypes.c_void_p).value
+        self._matrix = raw.FS_MATRIX()
+        self._bold_fonts: dict[int, bool] = {}
+        self.count: int = text_page.count_chars()
+
+    def units(self) -> NDArray[np.uint16]:
+        """The page's text in units of UTF-16, mostly as many as `count`."""
+        buffer = np.zeros(self.count + 2, np.uint16)
+        length = _GET_TEXT(self._page, 0, self.count, buffer.ctypes.data)
+        return buffer[: max(length - 1, 0)]
+
+    def boxes(self) -> NDArray[np.float32]:
+        """Left, bottom, right and top of each: as high as its font and as wide as it moves the next one; NaN for none."""
+        boxes = np.full((self.count, 4), np.nan, np.float32)
+        start = boxes.ctypes.data
+        deque(map(_GET_BOX, repeat(self._page), range(self.count), range(start, start + boxes.nbytes, 16)), 0)
+        return boxes[:, [0, 3, 2, 1]]
+
+    def code(self, index: int) -> int:
+        """The character, or the half of a pair, as a number; 0 where the file does not say what a glyph means."""
+        found: int = _GET_UNICODE(self._page, index)
+        return found
+
+    def angle(self, index: int) -> float:
+        """The angle of the line it stands in, in radians; below 0 where there is none."""
+        found: float = _GET_ANGLE(self._page, index)
+        return found
+
+    def size(self, index: int) -> float:
+        """The size of its font as it is shown, in points."""
+        size: float = _GET_SIZE(self._page, index)
+        if not _GET_MATRIX(self._page, index, ctypes.addressof(self._matrix)):
+            return size
+        return size * hypot(self._matrix.c, self._matrix.d)
+
+    def is_bold(self, index: int) -> bool:
+        """Whether its font calls itself bold."""
+        text_object = _GET_OBJECT(self._page, index)
+        font = _GET_FONT(text_object) if text_object else None
+        if font is None:
+            return False
+        if font not in self._bold_fonts:
+            name = ctypes.create_string_buffer(200)
+            _GET_FONT_NAME(font, ctypes.addressof(name), len(name))
+            self._bold_fonts[font] = any(weight in name.value.lower() for weight in _BOLD)
+        return self._bold_fonts[font]
+
+
+@contextmanager
+def opened_characters(page: Any) -> Iterator[Characters]:
+    """The characters of an open page as long as the context."""
+    text_page = page.get_textpage()
+    try:
+        yield Characters(text_page)
+    finally:
+        text_page.close()
+
+
+def _plain(function: Any, result: Any, *arguments: Any) -> Any:
+    """A function of the library that takes pointers as numbers: to check their types takes longer than what it does."""
+    return ctypes.PYFUNCTYPE(result, *arguments)(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+_UTF_16 = "utf-16-le" if byteorder == "little" else "utf-16-be"
+_BOLD = (b"bold", b"black", b"heavy", b"demi")
+_POINTER, _INDEX = ctypes.c_void_p, ctypes.c_int
+_GET_TEXT = _plain(raw.FPDFText_GetText, ctypes.c_int, _POINTER, _INDEX, ctypes.c_int, _POINTER)
+_GET_UNICODE = _plain(raw.FPDFText_GetUnicode, ctypes.c_uint, _POINTER, _INDEX)
+_GET_BOX = _plain(raw.FPDFText_GetLooseCharBox, ctypes.c_int, _POINTER, _INDEX, _POINTER)
+_GET_OBJECT = _plain(raw.FPDFText_GetTextObject, _POINTER, _POINTER, _INDEX)
+_GET_ANGLE = _plain(raw.FPDFText_GetCharAngle, ctypes.c_float, _POINTER, _INDEX)
+_GET_SIZE = _plain(raw.FPDFText_GetFontSize, ctypes.c_double, _POINTER, _INDEX)
+_GET_MATRIX = _plain(raw.FPDFText_GetMatrix, ctypes.c_int, _POINTER, _INDEX, _POINTER)
+_GET_FONT = _plain(raw.FPDFTextObj_GetFont, _POINTER, _POINTER)
+_GET_FONT_NAME = _plain(raw.FPDFFont_GetBaseFontName, ctypes.c_size_t, _POINTER, _POINTER, ctypes.c_size_t)

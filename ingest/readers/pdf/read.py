@@ -1,0 +1,182 @@
+"""PDF in, its text in reading order out, with the page and the rectangle of every line."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ingest.document import Block, HeadingPath, bounded_heading
+from ingest.places import PageMark, Place, Rectangle
+from ingest.readers.pdf.furniture import set_apart
+from ingest.readers.pdf.headings import find_headings
+from ingest.readers.pdf.hyphens import LineEnds
+from ingest.readers.pdf.layout import PageLayout, page_layout
+from ingest.readers.pdf.paragraphs import Paragraph, body_size, paragraphs
+from ingest.readers.pdf.pdfium import opened, opened_to_read, shows_something, visible_box
+from ingest.readers.pdf.pieces import pieces_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ingest.document import Document
+    from ingest.readers.pdf.pdfium import PdfFile
+    from ingest.readers.pdf.pieces import Piece
+    from ingest.readers.raw_file import RawFile
+    from sql.records.metadata import MetadataValue
+
+CELL_DIVIDER = " | "
+_INFORMATION = {"Author": "author", "Subject": "subject", "Keywords": "keywords"}
+_PROGRAM = re.compile(
+    r"^Microsoft (?:Word|PowerPoint|Excel)\s*-\s*|\.(?:docx?|pptx?|xlsx?|odt|tex|dvi|indd|qxd|pdf)$", re.IGNORECASE
+)
+_NO_TITLE = re.compile(
+    r"(?:untitled|unbenannt|sans titre|document|title|slide|präsentation|presentation)?[\s\d]*", re.IGNORECASE
+)
+_CREATED = re.compile(r"(?:D:)?(\d{4})(\d\d)?(\d\d)?")
+_SHOWN_PAGES = 10
+
+
+def read(file: RawFile) -> Iterator[Document]:
+    """The one document of a PDF."""
+    with opened(file.data, file.source) as pdf:
+        pages, empty, damaged = _pages(pdf)
+        bookmarks = pdf.bookmarks()
+        information = pdf.information
+        page_count = pdf.page_count
+    size = body_size(pages)
+    set_apart(pages, size)
+    found = paragraphs(pages)
+    find_headings(found, bookmarks, size)
+    writer = _Writer(pages)
+    writer.write(found)
+    yield file.document(
+        writer.text,
+        writer.blocks,
+        title=_title(information, found),
+        converted=True,
+        page_marks=writer.marks,
+        places=writer.places,
+        metadata=_metadata(information, page_count),
+        remark=_remark(empty, damaged, page_count),
+    )
+
+
+def _pages(pdf: PdfFile) -> tuple[list[PageLayout], list[int], list[int]]:
+    """The layouts of the pages with text, and the numbers of those that show something without text, or are damaged."""
+    pages: list[PageLayout] = []
+    empty, damaged = [], []
+    for number in range(1, pdf.page_count + 1):
+        with opened_to_read(pdf, number) as page:
+            if page is None:
+                damaged.append(number)
+                continue
+            layout = page_layout(number, pieces_of(page), visible_box(page), pdf.page_label(number))
+            if layout.rows:
+                pages.append(layout)
+            elif shows_something(page):
+                empty.append(number)
+    return pages, empty, damaged
+
+
+class _Writer:
+    """Puts paragraphs together: the text, its blocks, where pages begin, and where each piece of a line stands."""
+
+    def __init__(self, pages: Sequence[PageLayout]) -> None:
+        self.blocks: list[Block] = []
+        self.marks: list[PageMark] = []
+        self.places: list[Place] = []
+        self._labels = {page.page: page.label for page in pages}
+        self._ends = LineEnds(piece.text for page in pages for row in page.rows for piece in row.pieces)
+        self._parts: list[str] = []
+        self._length = 0
+        self._page = 0
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def write(self, found: Sequence[Paragraph]) -> None:
+        """Writes them one after the other."""
+        path = HeadingPath()
+        for paragraph in found:
+            if self._length:
+                self._add("\n\n")
+            start = self._length
+            (self._table if paragraph.kind == "table" else self._lines)(paragraph)
+            heading = path.path
+            if paragraph.kind == "heading":
+                heading = path.enter(paragraph.level, bounded_heading("".join(self._parts[self._first :])))
+            self.blocks.append(Block(start, self._length, paragraph.kind, heading))
+
+    def _lines(self, paragraph: Paragraph) -> None:
+        """A paragraph on one line, divided words in one piece."""
+        self._first = len(self._parts)
+        pieces = [(page, piece) for page, row in paragraph.rows for piece in row.pieces]
+        for number, (page, piece) in enumerate(pieces):
+            following = pieces[number + 1][1].text if number + 1 < len(pieces) else ""
+            shown, between = self._ends.between(piece.text, following)
+            self._place(page, piece, shown)
+            if following:
+                self._add(between)
+
+    def _table(self, paragraph: Paragraph) -> None:
+        """A line for each row, its cells divided."""
+        for number, (page, row) in enumerate(paragraph.rows):
+            if number:
+                self._add("\n")
+            for column, piece in enumerate(row.pieces):
+                if column:
+                    self._add(CELL_DIVIDER)
+                self._place(page, piece, self._ends.between(piece.text, "")[0])
+
+    def _place(self, page: int, piece: Piece, shown: str) -> None:
+        if not shown:
+            return
+        if page != self._page:
+            label = self._labels[page]
+            self.marks.append(PageMark(self._length, page, "" if label == str(page) else label))
+            self._page = page
+        where = Rectangle(page, *(round(side, 2) for side in piece.box))
+        self.places.append(Place(self._length, self._length + len(shown), where))
+        self._add(shown)
+
+    def _add(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)
+
+
+def _title(information: Mapping[str, str], found: Sequence[Paragraph]) -> str:
+    """What the file calls itself, unless a program made that up; else the largest heading of its first page."""
+    title = _PROGRAM.sub("", " ".join(information.get("Title", "").split()))
+    if title and not _NO_TITLE.fullmatch(title):
+        return bounded_heading(title)
+    first = found[0].rows[0][0] if found else 0
+    headings = [paragraph for paragraph in found[:20] if paragraph.kind == "heading" and paragraph.rows[0][0] == first]
+    largest = max(headings, key=lambda paragraph: paragraph.size, default=None)
+    return bounded_heading(largest.text.replace("\x02", "-")) if largest else ""
+
+
+def _metadata(information: Mapping[str, str], page_count: int) -> dict[str, MetadataValue]:
+    metadata: dict[str, MetadataValue] = {
+        name: " ".join(information[key].split())[:1000] for key, name in _INFORMATION.items() if key in information
+    }
+    created = _CREATED.match(information.get("CreationDate", ""))
+    if created:
+        metadata["created"] = "-".join(part for part in created.groups() if part)
+    return {**metadata, "pages": page_count}
+
+
+def _remark(empty: Sequence[int], damaged: Sequence[int], page_count: int) -> str:
+    remarks = []
+    if empty:
+        verb = "has" if len(empty) == 1 else "have"
+        remarks.append(f"{len(empty)} of {page_count} pages {verb} no text but pictures ({_listed(empty)})")
+    if damaged:
+        verb = "is" if len(damaged) == 1 else "are"
+        remarks.append(f"{len(damaged)} of {page_count} pages {verb} damaged and left out ({_listed(damaged)})")
+    return "; ".join(remarks)
+
+
+def _listed(pages: Sequence[int]) -> str:
+    shown = ", ".join(map(str, pages[:_SHOWN_PAGES])) + (" ..." if len(pages) > _SHOWN_PAGES else "")
+    return f"page{'s' if len(pages) > 1 else ''} {shown}"
