@@ -677,12 +677,12 @@ def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: L
 
 def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> None:
     for number in range(7):
-        (tmp_path / "docs" / f"{number}.pdf").write_text("")
+        (tmp_path / "docs" / f"{number}.psd").write_text("")
     for name in ("a.DWG", "b.dwg", "b.Dwg", "copyright", "v1.2 of all"):
         (tmp_path / "docs" / name).write_text("")
     (tmp_path / "docs" / "link").symlink_to("copyright")
     code, out, err = command.run(str(tmp_path / "docs"))
-    kinds = "7 .pdf, 3 .dwg, 2 without a type, 1 symbolic link"
+    kinds = "7 .psd, 3 .dwg, 2 without a type, 1 symbolic link"
     assert code == EXIT_OK
     assert err.splitlines() == [
         f"skipped: {kinds} (--dry-run names each)",
