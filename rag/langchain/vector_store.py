@@ -241,9 +241,8 @@ class QuantizedSQLVectorStore(VectorStore):
         places = {each: chunk_place(each) or (document_id(each), 0) for each in ids}
         found: dict[str, Document] = {}
         for batch in in_groups(sorted({place[0] for place in places.values()} | {document_id(each) for each in ids})):
-            for hit in self.store.snapshot().document_chunks(batch):
-                document = read_document(hit)
-                found[str(document.id)] = document
+            chunks = self.store.snapshot().document_chunks(batch)
+            found |= {str(document.id): document for document in self._documents(chunks)}
         return [found[each] for each in ids if each in found]
 
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
@@ -335,7 +334,7 @@ class QuantizedSQLVectorStore(VectorStore):
             return []
         vectors = self.store.snapshot().hit_vectors(hits)
         rows = choose_diverse(self._cosines(query, hits, vectors), vectors, k, lambda_mult)
-        return [read_document(hits[row]) for row in rows]
+        return self._documents([hits[row] for row in rows])
 
     async def amax_marginal_relevance_search_by_vector(
         self,
@@ -367,6 +366,11 @@ class QuantizedSQLVectorStore(VectorStore):
         request = SearchRequest(query, k, row, wanted, ranking, per_document=per_document, language=self._language)
         return [(read_document(hit), hit.score) for hit in self._library.search(request)]
 
+    def _documents(self, hits: Sequence[Hit]) -> list[Document]:
+        """Hits as LangChain's documents, with their places in the original where they have any."""
+        placed = self.store.snapshot().with_places(hits) if any(hit.place_name for hit in hits) else hits
+        return [read_document(hit) for hit in placed]
+
     def _nearest(self, embedding: Sequence[float], k: int, **kwargs: Any) -> list[tuple[Document, float]]:
         """The documents nearest to a vector, each with its cosine."""
         if self.store.collection() is None:
@@ -374,7 +378,7 @@ class QuantizedSQLVectorStore(VectorStore):
         query = self._query(embedding)
         hits = self._find(query, k, **kwargs)
         cosines = self._cosines(query, hits).tolist()
-        found = [(read_document(hit), cosine) for hit, cosine in zip(hits, cosines, strict=True)]
+        found = list(zip(self._documents(hits), cosines, strict=True))
         return sorted(found, key=lambda pair: -pair[1])
 
     def _cosines(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from langchain_core.documents import Document
 from langchain_core.embeddings import DeterministicFakeEmbedding, Embeddings
 from langchain_core.indexing import InMemoryRecordManager, index
-from support import prepared, retrieve, write_tiny_checkpoint
+from support import prepared, retrieve, source_document, vectors_of, write_tiny_checkpoint
 
 from ingest.synchronize import sync_walk
 from ingest.walk import walk
@@ -35,7 +35,9 @@ from sql.base.errors import (
     UsageError,
 )
 from sql.base.settings import GRANULARITIES, read_settings
-from sql.store import Store
+from sql.records import Chunk
+from sql.records.places import Page, Place
+from sql.store import ChunkBatch, Store
 from sql.upkeep.stats import read_stats
 
 if TYPE_CHECKING:
@@ -469,6 +471,22 @@ def test_chunks_of_files_come_back_with_their_place(garden: Path, place: str) ->
             str(garden / "cat.md")
         }
         assert len(store.similarity_search("the cat", k=9, per_document=1)) == 2
+
+
+def test_every_way_to_a_chunk_of_a_file_brings_its_place_in_the_original(store: QuantizedSQLVectorStore) -> None:
+    store.add_texts(["one"])
+    draft = store.store.writer.begin(source_document("a.pdf", "the cat", places=[Place(0, 7, Page(4, "iv"))]))
+    chunk = Chunk(0, "the cat", 0, 7, 1, 4, "", 2, place_name="page iv")
+    store.store.writer.insert(ChunkBatch([(draft, chunk)], vectors_of(["the cat"], SIZE)))
+    store.store.writer.publish([draft])
+    ways = [
+        store.similarity_search("the cat", k=2),
+        store.similarity_search_by_vector(Words().embed_query("the cat"), k=2),
+        store.max_marginal_relevance_search("the cat", k=2),
+        store.get_by_ids([f"{draft.document_id}:0"]),
+    ]
+    found = [each.metadata for documents in ways for each in documents if each.page_content == "the cat"]
+    assert [(one["page_label"], one["place_name"], len(one["places"])) for one in found] == [("iv", "page iv", 1)] * 4
 
 
 def test_files_and_langchain_documents_live_in_one_store(garden: Path, place: str) -> None:
