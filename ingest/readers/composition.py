@@ -53,6 +53,8 @@ class Composition:
         self._titles: list[tuple[int, str]] = []
         self.copies = Copies()
         self._next_page: tuple[int, str] | None = None
+        self._next_line = 0
+        self._line_marks: list[tuple[int, int]] = []
         self.blocks: list[Block] = []
         self.page_marks: list[PageMark] = []
 
@@ -92,7 +94,7 @@ class Composition:
         before = self.blocks[-1].kind if self.blocks else ""
         joined = "" if not before else "\n" if kind == before and kind in _TOGETHER else "\n\n"
         start = self._length + len(joined) + len(indent)
-        self._begin_page(start)
+        self._begin_block(start)
         for offset, page in plain.lines:
             self.mark_page(start + max(offset - lead, 0), page)
         self.blocks.append(Block(start, start + len(text), kind, self._path.path))
@@ -103,7 +105,14 @@ class Composition:
         """The next block begins a page."""
         self._next_page = (page, label)
 
-    def _begin_page(self, offset: int) -> None:
+    def begin_line(self, line: int) -> None:
+        """The next block begins at this line of the file; 0 where that is not known."""
+        self._next_line = line
+
+    def _begin_block(self, offset: int) -> None:
+        if self._next_line:
+            self._line_marks.append((offset, self._next_line))
+            self._next_line = 0
         if self._next_page is not None:
             self.mark_page(offset, *self._next_page)
             self._next_page = None
@@ -137,6 +146,7 @@ class Composition:
             self.blocks,
             title=bounded_heading(title) or self.title,
             converted=True,
+            line_marks=tuple(self._line_marks),
             page_marks=marks,
             metadata=metadata or {},
             remark=remark,
