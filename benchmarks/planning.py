@@ -45,7 +45,7 @@ VISIBLE = """SELECT argMax(manifest.generation, manifest.epoch)
     GROUP BY document_id
     HAVING argMax(manifest.kind, manifest.epoch) = 'publish'"""
 HIT = (
-    *("source", "title", "heading", "char_start", "char_end", "line", "page", "text", "metadata"),
+    *("source", "title", "heading", "char_start", "char_end", "line", "page", "place_name", "text", "metadata"),
     *("document_id", "cell", "generation", "chunk_index"),
 )
 NOT_OF_A_HIT = ("tokens", "outline", "codes", "scale", "zero_point", "norm", "signs", "row_hash")
@@ -99,14 +99,14 @@ FILL = {
         SELECT
             toUUID(concat('00000000-0000-4000-8000-', leftPad(hex(number), 12, '0'))) AS document_id, {epoch:UInt64},
             {first:UInt64} + number * 256 AS generation, 'publish', concat('/', toString(number)) AS path, path, '', 'text',
-            'utf-8', '', 0, 'none', {per_document:UInt32}, 0, 0, now64(3)
+            'utf-8', '', 0, 'none', {per_document:UInt32}, 0, 0, 0, 0, now64(3)
         FROM (SELECT arrayJoin(range({documents:UInt32})) AS number)""",
     "chunks": """
         SELECT
             0 AS cell, {first:UInt64} + intDiv(number, {per_document:UInt32}) * 256 AS generation,
             number % {per_document:UInt32} AS chunk_index,
             toUUID(concat('00000000-0000-4000-8000-', leftPad(hex(intDiv(number, {per_document:UInt32})), 12, '0'))),
-            toString(intDiv(number, {per_document:UInt32})), '', '', 0, 600, 1, 0, 150,
+            toString(intDiv(number, {per_document:UInt32})), '', '', 0, 600, 1, 0, '', 150,
             arrayStringConcat(arrayMap(i -> hex(sipHash64(number, i)), range(40))), '{}', '',
             arrayMap(i -> toInt8(sipHash64(number, i, 1) % 256 - 128), range({dimensions:UInt16})) AS codes,
             0.002, sipHash64(number) % 20, 1,
