@@ -22,6 +22,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _COMPOUND = re.compile(r"[^\W\d_]+(?:[-‐][^\W\d_]+)+")
 _LAST = re.compile(r"[\w'’‐-]*\w(?=[-‐\x02]$)")
 _FIRST = re.compile(r"[\w'’‐-]*\w")
+_GOES_ON = re.compile(r"\w[–—/]$")  # 10–20, and/or, an address
 _DASHES = ("-", "‐", LINE_HYPHEN)
 _AFTER_A_HANGING_HYPHEN = frozenset(
     (
@@ -57,7 +58,7 @@ class LineEnds:
     def between(self, line: str, following: str) -> tuple[str, str]:
         """The line without a hyphen that only divides a word, and what is to stand between it and the following one."""
         if not line.endswith(_DASHES):
-            return line, " "
+            return line, "" if _GOES_ON.search(line) and following[:1].isalnum() else " "
         bare, last, first = line[:-1], _LAST.search(line), _FIRST.match(following)
         if not last:  # a dash, not a hyphen
             return bare + (line[-1] if line[-1] != LINE_HYPHEN else "-"), " "

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import median
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ingest.readers.pdf.pieces import Piece, around, at_one_height, upright
 
@@ -108,28 +110,47 @@ def _columns(pieces: list[Piece], is_leftward: bool, depth: int) -> list[list[Pi
     return [*groups, undivided] if undivided else groups
 
 
-def _gutter(pieces: list[Piece]) -> float | None:
-    """Where a vertical line crosses the fewest pieces and has text on both sides; None where too many cross it."""
+def _gutter(pieces: Sequence[Piece]) -> float | None:
+    """Where the fewest pieces cross a vertical line that has text on both sides; None where too many do.
+
+    A gutter is a strip in which hardly more pieces cross than at its best place: a page number may stand in it.
+    """
     area = around(piece.area for piece in pieces)
-    width = area.right - area.left
-    size = median(piece.size for piece in pieces)
+    width, size = area.right - area.left, median(piece.size for piece in pieces)
     if width < 12 * size:
         return None
     changes = sorted([(piece.area.left, 1) for piece in pieces] + [(piece.area.right, -1) for piece in pieces])
-    best: tuple[float, float, float] | None = None
-    crossing = left = 0
+    strips: list[tuple[int, float, float]] = []  # how many cross, from where to where
+    crossing = ended = 0
     for (x, change), (following, _) in pairwise(changes):
         crossing += change
-        left += change < 0
-        middle = (x + following) / 2
-        if following - x < 0.5 * size or not area.left + 0.15 * width < middle < area.right - 0.15 * width:
-            continue
-        fewer = min(left, len(pieces) - crossing - left)
-        if fewer < 2 or crossing > 0.5 * fewer:
-            continue
-        rank = (crossing, x - following, middle)
-        best = min(best, rank) if best else rank
-    return best[2] if best else None
+        ended += change < 0
+        fewer = min(ended, len(pieces) - crossing - ended)
+        is_inner = area.left + 0.12 * width < (x + following) / 2 < area.right - 0.12 * width
+        if following > x and is_inner and fewer >= max(2, crossing):
+            strips.append((crossing, x, following))
+    if not strips:
+        return None
+    most = min(strips)[0] + max(1, len(pieces) // 50)
+    widest, best = 0.0, None
+    for _, run in groupby(_numbered_gaps(strips, most), key=lambda numbered: numbered[0]):
+        parts = [part for _, part in run]
+        total = parts[-1][2] - parts[0][1]
+        if total > widest:
+            widest, best = total, min(parts, key=lambda part: (part[0], part[1] - part[2]))
+    return (best[1] + best[2]) / 2 if best and widest >= 0.5 * size else None
+
+
+def _numbered_gaps(
+    strips: Sequence[tuple[int, float, float]], most: int
+) -> Iterator[tuple[int, tuple[int, float, float]]]:
+    """The strips that at most so many cross, those that touch each other with the same number."""
+    number, end = 0, None
+    for strip in strips:
+        if strip[0] <= most:
+            number += end is not None and strip[1] > end
+            end = strip[2]
+            yield number, strip
 
 
 def _bands(pieces: list[Piece], gutter: float) -> Iterator[list[Piece]]:
@@ -156,26 +177,44 @@ def _are_columns(left: Sequence[Piece], right: Sequence[Piece]) -> bool:
     Prose fills its column; cells do not. Where a few lines do not tell, the order of the file does: the lines of a column
     come one after the other, the cells of two columns by turns.
     """
-    if _is_prose(left) and _is_prose(right):
+    if _is_prose(left, 0) and _is_prose(right, 0):
         return True
     smaller, larger = sorted((left, right), key=len)
-    beside = sum(any(at_one_height(piece.area, other.area) for other in larger) for piece in smaller)
-    in_turns = max(piece.order for piece in left) > min(piece.order for piece in right) and max(
-        piece.order for piece in right
-    ) > min(piece.order for piece in left)
-    if beside >= 0.8 * len(smaller) and not (_is_wordy(left) or _is_wordy(right)):
+    stand_beside = _beside(smaller, larger) / len(smaller)
+    is_wordy = _is_wordy(left) or _is_wordy(right)
+    if stand_beside >= 0.8 and not is_wordy:
         return False
-    return not in_turns and (_is_wordy(left) or _is_wordy(right) or beside < 0.5 * len(smaller))
-
-
-def _is_prose(pieces: Sequence[Piece]) -> bool:
-    area = around(piece.area for piece in pieces)
-    width = area.right - area.left
-    return (
-        len(pieces) >= 3
-        and median(piece.area.right - piece.area.left for piece in pieces) >= 0.6 * width
-        and median(len(piece.text) for piece in pieces) >= 18
+    (first, last), (other_first, other_last) = (
+        (min(orders), max(orders)) for orders in ([piece.order for piece in side] for side in (left, right))
     )
+    return (last < other_first or other_last < first) and (is_wordy or stand_beside < 0.5)
+
+
+def _beside(pieces: Sequence[Piece], others: Sequence[Piece]) -> int:
+    """How many pieces have one of the others at their height."""
+    bottoms, tops = (np.array([piece.area[side] for piece in pieces])[:, None] for side in (1, 3))
+    other_bottoms, other_tops = (np.array([piece.area[side] for piece in others]) for side in (1, 3))
+    shared = np.minimum(tops, other_tops) - np.maximum(bottoms, other_bottoms)
+    return int((shared >= 0.5 * np.minimum(tops - bottoms, other_tops - other_bottoms)).any(axis=1).sum())
+
+
+def _is_prose(pieces: Sequence[Piece], depth: int) -> bool:
+    """Whether lines of words fill a column, or all columns of it."""
+    area = around(piece.area for piece in pieces)
+    if (
+        len(pieces) >= 3
+        and median(piece.area.right - piece.area.left for piece in pieces) >= 0.6 * (area.right - area.left)
+        and median(len(piece.text) for piece in pieces) >= 18
+    ):
+        return True
+    gutter = _gutter(pieces) if depth < _MAX_COLUMNS_DEEP and len(pieces) >= 6 else None
+    if gutter is None:
+        return False
+    sides = (
+        [piece for piece in pieces if piece.area.right <= gutter],
+        [piece for piece in pieces if piece.area.left >= gutter],
+    )
+    return all(side and _is_prose(side, depth + 1) for side in sides)
 
 
 def _is_wordy(pieces: Sequence[Piece]) -> bool:

@@ -130,8 +130,9 @@ def _goes_on(paragraph: Paragraph, page: int, row: Row, pitch: float) -> bool:
     if not -0.5 < _pitch(last, row) < _LARGER_PITCH * pitch + 0.05:
         return False
     indent = (row.area.left - last.area.left) / size
-    if paragraph.kind == "list":
-        return indent > -_INDENT / 2 or (len(paragraph.rows) > 1 and indent > -_INDENT)
+    if paragraph.kind == "list":  # its first line alone may be indented
+        goes_back = len(paragraph.rows) == 1 and _is_unfinished(last.text) and not _is_short(last, row)
+        return indent > -_INDENT / 2 or goes_back
     if indent > _INDENT and not _is_centered(last, row, size):
         return False
     if indent < -_INDENT and len(paragraph.rows) > 1 and not _is_centered(last, row, size):

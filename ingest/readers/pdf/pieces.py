@@ -210,10 +210,10 @@ class _Words:
         return "".join(("" if glued else " ") + joined[first:last] for first, last, glued in words).strip(" ")
 
     def _style(self, first: int, last: int, area: list[float]) -> tuple[float, bool]:
-        """The size of the first letter, and whether both ends are bold."""
+        """The size in the middle of three letters' sizes, and whether both ends are bold."""
         characters = self._characters
-        size = characters.size(first) or area[3] - area[1]
-        return size, characters.is_bold(first) and characters.is_bold(last - 1)
+        size = sorted(characters.size(index) for index in (first, (first + last) // 2, last - 1))[1]
+        return size or area[3] - area[1], characters.is_bold(first) and characters.is_bold(last - 1)
 
 
 def _units(characters: Characters) -> NDArray[np.uint16]:

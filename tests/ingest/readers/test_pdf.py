@@ -101,6 +101,9 @@ def test_a_paragraph_goes_on_from_page_to_page_where_its_sentence_does() -> None
         ("a state-of-", "the-art kiln", "kind of clay", "a state-of-the-art kiln"),
         ("a well-estab-", "lished kiln", "", "a well-established kiln"),
         ("a kiln -", "a hot one", "", "a kiln - a hot one"),
+        ("pages 10–", "20 and more", "", "pages 10–20 and more"),
+        ("clay and/", "or sand", "", "clay and/or sand"),
+        ("a kiln –", "a hot one", "", "a kiln – a hot one"),
         ("Töpfer-", "öfen sind alt", "", "Töpferöfen sind alt"),
     ],
 )
@@ -160,6 +163,17 @@ def two_columns(by_turns: bool) -> str:
 def test_columns_are_read_one_after_the_other_in_whatever_order_they_were_written(by_turns: bool) -> None:
     found = joined(document_of(pdf([two_columns(by_turns)])).text)
     assert found.endswith(" ".join(map(joined, (BODY, OTHER, OTHER, BODY))))
+
+
+@pytest.mark.parametrize("by_turns", [True, False])
+def test_three_narrow_columns_with_a_page_number_in_their_gutter_are_three(by_turns: bool) -> None:
+    texts = [f"{BODY}\n{OTHER}", f"{OTHER}\n{BODY}", f"{BODY}\n{OTHER}"]
+    columns = [[text(line, 30 + 190 * number, 680 - 9 * row, 8) for row, line in enumerate(each.splitlines())]
+               for number, each in enumerate(texts)]  # fmt: skip
+    ordered = zip(*columns, strict=True) if by_turns else columns
+    page = "".join("".join(part) for part in ordered) + text("12", 213, 300, 8)
+    found = joined(document_of(pdf([page])).text)
+    assert found.replace(" 12", "") == " ".join(map(joined, texts))
 
 
 def test_what_is_written_last_and_stands_first_is_read_first() -> None:
