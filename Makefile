@@ -9,7 +9,7 @@ DEMO_QUESTION := How many bytes does one stored vector take?
 # One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
 TEST_OPTIONS ?= -n auto --dist loadfile
 
-.PHONY: demo demo-cluster install dev test soak lint clean search-data
+.PHONY: demo demo-cluster install dev test test-pythons soak lint clean search-data
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
 SEARCH_TEXTS ?= ../shared/eval
@@ -40,6 +40,11 @@ $(VENV)/installed-dev: $(VENV)/installed
 test: dev
 	$(BIN)/python -m pytest -m "not slow" $(TEST_OPTIONS)
 
+# The everyday tests with each interpreter, in an environment of its own: make test-pythons PYTHONS="python3.12 python3.13"
+PYTHONS ?= python3.11 python3.12 python3.13
+test-pythons:
+	for each in $(PYTHONS); do $(MAKE) test PYTHON=$$each VENV=.venv-$$each || exit 1; done
+
 soak: dev
 	$(BIN)/python -m pytest -m slow
 
@@ -52,4 +57,4 @@ search-data: dev
 	$(BIN)/python benchmarks/search_data.py --texts $(SEARCH_TEXTS) --rows $(SEARCH_ROWS)
 
 clean:
-	rm -rf $(VENV) .rag .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-* .rag .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,11 +38,9 @@ def command(arguments: Sequence[str]) -> int:
         parser.error("the following arguments are required: PATH")
     if options.into:
         raise UsageError("--into says where the documents are embedded again: give --reembed too")
-    from ingest.walk import walk
-
     if options.ray is not None:
         return command_on_ray(options)
-    found = walk(options.paths)
+    found = find_files(options)
     if options.shard is not None:
         found = take_shard(found, options.shard)
     if options.dry_run:
@@ -65,9 +63,15 @@ def command_on_ray(options: Namespace) -> int:
 
 def ingest_shard(options: Namespace, shard: Shard) -> Summary:
     """What one worker does."""
+    return synchronize(take_shard(find_files(options), shard), options)
+
+
+def find_files(options: Namespace) -> Walk:
+    """The files below the given paths that are wanted."""
+    from ingest.selection import Selection
     from ingest.walk import walk
 
-    return synchronize(take_shard(walk(options.paths), shard), options)
+    return walk(options.paths, Selection(tuple(options.include), tuple(options.exclude), not options.no_gitignore))
 
 
 def finish(summary: Summary, options: Namespace) -> int:
@@ -258,6 +262,17 @@ def make_parser() -> Parser:
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
     parser.add_argument("paths", nargs="*", metavar="PATH", help="a file or a folder")
+    parser.add_argument(
+        "--include",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="below folders only files that match, like *.md or manual/; patterns as in .gitignore, again for more",
+    )
+    parser.add_argument(
+        "--exclude", action="append", default=[], metavar="PATTERN", help="below folders no file or folder that matches"
+    )
+    parser.add_argument("--no-gitignore", action="store_true", help="read what .gitignore files leave out too")
     add_model_option(parser)
     add_compute_option(parser)
     parser.add_argument(

@@ -18,6 +18,7 @@ from sql.records import SourceDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from uuid import UUID
 
     from ingest.document import Document
     from sql.records import LiveDocument
@@ -87,6 +88,24 @@ def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
         path: StoredFile(path, some[0].source.removesuffix(_end(some[0])), tuple(some))
         for path, some in grouped.items()
     }
+
+
+class Twins:
+    """Documents by their content, each format, cut and part of a file apart: one that was moved or copied has a twin."""
+
+    def __init__(self, documents: Iterable[LiveDocument] = ()) -> None:
+        self._known = {_content(one): one.document_id for one in documents}
+
+    def twin_of(self, document: SourceDocument) -> UUID | None:
+        """A document of the same content, None where there is none; from now on this one is such a document too."""
+        known = self._known.setdefault(_content(document), document.document_id)
+        return known if known != document.document_id else None
+
+
+def _content(document: LiveDocument | SourceDocument) -> tuple[str, ...]:
+    """What two documents of the same content share."""
+    part = document.path.rpartition(PART_MARK)[2] if _PART in document.chunker else ""
+    return document.content_sha256, document.format, document.chunker, part
 
 
 def _end(document: LiveDocument) -> str:

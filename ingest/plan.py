@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ingest.identity import document_path, stored_files
+from ingest.identity import Twins, document_path, stored_files
 from ingest.readers import file_bytes
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
@@ -69,10 +69,12 @@ class Claims:
 class SyncPlan:
     """What has to be done so that the store matches the files. Each list holds files, but for what was not read.
 
-    `claims` tells which documents are to be deleted when all files have been read.
+    `claims` tells which documents are to be deleted when all files have been read, `twins` which of the same content are
+    in the store.
     """
 
     claims: Claims
+    twins: Twins
     new: list[FoundFile] = field(default_factory=list)
     changed: list[FoundFile] = field(default_factory=list)
     unchanged: list[FoundFile] = field(default_factory=list)
@@ -93,7 +95,7 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool
     changed; UsageError where a document has no file to be made from again.
     """
     stored = stored_files(documents)
-    plan = SyncPlan(Claims(stored), skipped=list(found.skipped), failed=list(found.failed))
+    plan = SyncPlan(Claims(stored), Twins(documents), skipped=list(found.skipped), failed=list(found.failed))
     present = {printable(file.path): file for file in found.files}
     missing = [known for path, known in stored.items() if path not in present]
     plan.deleted = [known for known in missing if found.covers(known.path)]

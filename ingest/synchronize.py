@@ -19,6 +19,7 @@ from ingest.box.worker import Chunking
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
+from ingest.selection import Selection
 from ingest.walk import LeftOut, walk
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
@@ -88,6 +89,9 @@ def sync(
     ranges: str | None = None,
     keep_floats: int = 0,
     recalibrate: bool = False,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    gitignore: bool = True,
     progress: Progress | None = None,
 ) -> Summary:
     """Makes the store of a library match the files below some paths, as `python -m ingest` does.
@@ -101,10 +105,13 @@ def sync(
     `quantizer` (asymmetric or symmetric), `granularity` (vector, dimension or collection) and `ranges` (minmax, percentile
     or mse) are for a new store. `keep_floats` N also keeps the float32 vector of one chunk in N. `recalibrate` fits the
     shared ranges again, codes every document with them, and publishes all at once.
+
+    `include` and `exclude` are patterns as in .gitignore, for files below the folders that are given; with `gitignore`
+    what the folders' own .gitignore files name is left out too. What is left out is deleted from the store.
     Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
-    found = walk([str(path) for path in given])
+    found = walk([str(path) for path in given], Selection(tuple(include), tuple(exclude), gitignore))
     prepare(library, quantizer, granularity, ranges)
     summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate)
     library.store.garbage.collect()
@@ -196,7 +203,7 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
             tally.expect(len(documents), documents[0][0].content_bytes)
             for document, chunks in documents:
                 stored = manifest_document(document, printable(file.path), len(documents))
-                pipeline.add(stored, chunks)
+                pipeline.add(stored, chunks, plan.twins.twin_of(stored))
                 if document.remark:
                     remarks.append(f"{document.source}, {document.remark}")
     pipeline.finish()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.readers.table import reader_of
+from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError
 from sql.base.paths import expand_user, printable
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
 SHOWN_KINDS = 8
+EVERYTHING = Selection()  # that git does not ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Walk:
         )
 
 
-def walk(paths: Sequence[str]) -> Walk:
-    """Every file below the given files and folders, in a fixed order, each once.
+def walk(paths: Sequence[str], selection: Selection = EVERYTHING) -> Walk:
+    """Every file below the given files and folders, in a fixed order, each once; a file that is given itself is wanted.
 
     Raises RagError where a given path is missing or cannot be listed: then nothing at all is done, for a folder that is
     not there (an unmounted disk) must not look like one whose files were deleted.
@@ -89,7 +91,7 @@ def walk(paths: Sequence[str]) -> Walk:
         if entries is None:
             take_given_file(found, real, name, status)
         else:
-            walk_folder(found, real, name, entries)
+            walk_folder(found, real, name, entries, selection)
     found.files = each_once(found)
     return found
 
@@ -106,29 +108,43 @@ def each_once(found: Walk) -> list[FoundFile]:
     return list(files.values())
 
 
-def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str]) -> None:
+def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], selection: Selection) -> None:
     """Adds the files below one folder; iterative, so that no depth of folders is too much."""
     root = folder
-    pending: list[tuple[Path, str, Sequence[str]]] = [(folder, name, entries)]
+    pending: list[tuple[Path, str, Sequence[str], Ignored]] = [(folder, name, entries, Ignored())]
     while pending:
-        folder, name, entries = pending.pop()
+        folder, name, entries, ignored = pending.pop()
+        within = relative(folder, root)
+        if selection.gitignore and GITIGNORE in entries:
+            ignored = ignored.below(folder, within, root)
         folders = []
         for entry, path, status in entries_of(found, folder, name, entries):
             source = os.path.join(name, entry) if name != "." else entry  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
                 reason = "a symbolic link: its target is read only where it is given"
                 found.skipped.append(LeftOut(printable(source), reason, "symbolic link"))
-            elif stat.S_ISDIR(status.st_mode):
-                if not (entry.startswith(".") or entry in IGNORED_FOLDERS):
-                    folders.append((path, source))
-            elif not entry.startswith("."):
+                continue
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if entry.startswith(".") or (is_folder and entry in IGNORED_FOLDERS):
+                continue
+            below = f"{within}/{entry}" if within else entry
+            if reason := selection.why_not(below, ignored, folder=is_folder):
+                found.skipped.append(LeftOut(printable(source), reason, reason))
+            elif is_folder:
+                folders.append((path, source))
+            else:
                 take_file(found, path, source, status, root)
         for path, source in reversed(folders):
             try:
-                pending.append((path, source, sorted(os.listdir(path))))
+                pending.append((path, source, sorted(os.listdir(path)), ignored))
             except OSError as error:
                 found.unreadable.append(printable(path))
                 found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
+
+
+def relative(folder: Path, root: Path) -> str:
+    """The path of a folder below another, with slashes; "" of that folder itself."""
+    return folder.relative_to(root).as_posix() if folder != root else ""
 
 
 def entries_of(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sql.records import Chunk, EncoderIdentity
+    from sql.records import Chunk, EncoderIdentity, QuantizedVectors
     from sql.store import Draft, Store, Writer
 
 
@@ -71,5 +71,15 @@ class Indexer:
         `references` are float vectors to be kept beside the codes, by row.
         """
         self.fit_ranges(lambda: vectors)
+        self.add_coded(chunks, self.coder.encode(vectors), languages, references)
+
+    def add_coded(
+        self,
+        chunks: Sequence[tuple[Draft, Chunk]],
+        codes: QuantizedVectors,
+        languages: Sequence[str],
+        references: Mapping[int, Sequence[float]] | None = None,
+    ) -> None:
+        """Stores chunks of drafts like `add`, their vectors being codes of this store already, (chunks, dimensions)."""
         words = [chunk_words(chunk.text, language) for (_, chunk), language in zip(chunks, languages, strict=True)]
-        self.writer.insert(ChunkBatch(chunks, self.coder.encode(vectors), words, references or {}))
+        self.writer.insert(ChunkBatch(chunks, codes, words, references or {}))

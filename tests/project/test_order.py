@@ -25,6 +25,7 @@ ORDER = (
         "ingest.places",
         "ingest.document",
         "ingest.readers",
+        "ingest.selection",
         "ingest.walk",
         "ingest.chunk",
         "ingest.box",

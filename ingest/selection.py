@@ -1,0 +1,109 @@
+"""Patterns of a user and of `.gitignore` files in, which paths below a folder are wanted out.
+
+All patterns are those of gitignore(5), and match the path of a file below the folder that was given. Of files in
+`.gitignore` the nearest decides, as in git; what lies above the given folder is never read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pathspec import GitIgnoreSpec
+
+from ingest.readers.raw_file import file_bytes
+from sql.base.errors import UnreadableDocument, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+GITIGNORE = ".gitignore"
+MOST_PATTERN_BYTES = 1_000_000  # of one .gitignore; a larger one is no list that a person has written
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which files below a given folder are read: those that fit `include`, if there is any, and fit nothing else.
+
+    Raises UsageError where a pattern is none.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    gitignore: bool = True
+
+    def __post_init__(self) -> None:
+        for option, patterns in (("--include", self.include), ("--exclude", self.exclude)):
+            for pattern in patterns:
+                if pattern.startswith("!"):
+                    raise UsageError(f"{option} {pattern}: a pattern names what it is for; give it without the !")
+                if not parsed([pattern]):
+                    raise UsageError(
+                        f"{option} {pattern!r} matches nothing: give a pattern as in .gitignore, like *.md"
+                    )
+
+    @cached_property
+    def _included(self) -> GitIgnoreSpec | None:
+        return parsed(self.include)
+
+    @cached_property
+    def _excluded(self) -> GitIgnoreSpec | None:
+        return parsed(self.exclude)
+
+    def why_not(self, path: str, ignored: Ignored, *, folder: bool = False) -> str:
+        """Why the file or folder at a path below the given folder is left out, "" where it is not."""
+        name = path + "/" if folder else path
+        if self._excluded and self._excluded.check_file(name).include:
+            return "excluded"
+        if self.gitignore and ignored.holds(name):
+            return "ignored by git"
+        if self._included and not folder and not self._included.check_file(name).include:
+            return "not included"
+        return ""
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The `.gitignore` files that hold for a folder, the outermost first: each with the folder, below the given one, of it."""
+
+    files: tuple[tuple[str, GitIgnoreSpec], ...] = ()
+
+    def below(self, folder: Path, path: str, root: Path) -> Ignored:
+        """What holds in the folder at `path` below the given one, with its own file if it has one."""
+        spec = read_patterns(folder / GITIGNORE, root)
+        return self if spec is None else Ignored((*self.files, (path + "/" if path else "", spec)))
+
+    def holds(self, name: str) -> bool:
+        """Whether a file, or a folder whose name ends with a slash, is ignored; the nearest file that speaks of it says."""
+        for prefix, spec in reversed(self.files):
+            said = spec.check_file(name.removeprefix(prefix)).include
+            if said is not None:
+                return said
+        return False
+
+
+def read_patterns(path: Path, root: Path) -> GitIgnoreSpec | None:
+    """The patterns of a `.gitignore`, which must be a file and no link; None where there are none."""
+    try:
+        data = file_bytes(path, path.name, root)
+    except UnreadableDocument:
+        return None
+    if len(data) > MOST_PATTERN_BYTES:
+        return None
+    return parsed(data.decode("utf-8-sig", "surrogateescape").splitlines())
+
+
+def parsed(lines: Iterable[str]) -> GitIgnoreSpec | None:
+    """Lines as patterns; None where none of them is one. A line that is no pattern says nothing, as in git."""
+    kept = [line for line in lines if is_pattern(line)]
+    return GitIgnoreSpec.from_lines(kept) if kept else None
+
+
+def is_pattern(line: str) -> bool:
+    """Whether a line of a `.gitignore` says anything: not a blank, a comment, or what cannot be a pattern."""
+    try:
+        return any(pattern.include is not None for pattern in GitIgnoreSpec.from_lines([line]).patterns)
+    except ValueError:
+        return False

@@ -1,0 +1,145 @@
+"""Which files below a folder are read: patterns of the user, and those of the folder's own .gitignore files."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from library import counts
+
+from ingest.selection import Ignored, Selection
+from ingest.walk import walk
+from sql.base.errors import EXIT_USAGE, UsageError
+from sql.base.terminal import run_command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from library import Library
+
+
+def grow(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("text")
+
+
+def chosen(folder: Path, selection: Selection | None = None) -> list[str]:
+    """The files found, below the folder."""
+    return [file.path.relative_to(folder).as_posix() for file in walk([str(folder)], selection or Selection()).files]
+
+
+def reasons(folder: Path, selection: Selection) -> dict[str, str]:
+    return {
+        one.path.removeprefix(f"{folder}/"): one.reason
+        for one in walk([str(folder)], selection).skipped
+    }  # fmt: skip
+
+
+def test_only_what_is_included_and_nothing_that_is_excluded_is_read(tmp_path: Path) -> None:
+    grow(tmp_path, "a.md", "b.txt", "old/c.md", "new/old.md", "new/d.md")
+    selection = Selection(include=("*.md",), exclude=("old/",))
+    assert chosen(tmp_path, selection) == ["a.md", "new/d.md", "new/old.md"]
+    assert reasons(tmp_path, selection) == {"b.txt": "not included", "old": "excluded"}
+
+
+def test_a_pattern_with_a_slash_begins_at_the_given_folder(tmp_path: Path) -> None:
+    grow(tmp_path, "manual/a.md", "x/manual/b.md", "c.md")
+    assert chosen(tmp_path, Selection(include=("/manual/",))) == ["manual/a.md"]
+    assert chosen(tmp_path, Selection(include=("manual/",))) == ["manual/a.md", "x/manual/b.md"]
+    assert chosen(tmp_path, Selection(exclude=("**/b.md",))) == ["c.md", "manual/a.md"]
+
+
+def test_a_file_that_is_given_itself_is_read_whatever_the_patterns_say(tmp_path: Path) -> None:
+    grow(tmp_path, "a.md")
+    (tmp_path / ".gitignore").write_text("a.md\n")
+    assert [file.path.name for file in walk([str(tmp_path / "a.md")], Selection(exclude=("*.md",))).files] == ["a.md"]
+
+
+def test_what_git_ignores_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> None:
+    grow(tmp_path, "a.md", "build/b.md", "sub/c.md", "sub/keep.md")
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "sub" / ".gitignore").write_text("*.md\n!keep.md\n")
+    assert chosen(tmp_path) == ["a.md", "sub/keep.md"]
+    assert reasons(tmp_path, Selection()) == {"build": "ignored by git", "sub/c.md": "ignored by git"}
+    assert chosen(tmp_path, Selection(gitignore=False)) == ["a.md", "build/b.md", "sub/c.md", "sub/keep.md"]
+
+
+def test_lines_that_are_no_patterns_say_nothing(tmp_path: Path) -> None:
+    grow(tmp_path, "a.md", "b.md")
+    (tmp_path / ".gitignore").write_bytes(b"\xef\xbb\xbf# comment\n\n!\n/\n\xff\xfe\nb.md\r\n")
+    assert chosen(tmp_path) == ["a.md"]
+
+
+def test_a_gitignore_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    grow(tmp_path, "docs/a.md")
+    (tmp_path / "outside").write_text("*.md\n")
+    (tmp_path / "docs" / ".gitignore").symlink_to(tmp_path / "outside")
+    assert chosen(tmp_path / "docs") == ["a.md"]
+
+
+@pytest.mark.parametrize("pattern", ["", "#x", "!a.md", "/"])
+def test_a_pattern_that_is_none_is_refused_by_its_option(pattern: str) -> None:
+    with pytest.raises(UsageError, match=r"--exclude .*give"):
+        Selection(exclude=(pattern,))
+
+
+def test_the_command_refuses_it_too_before_it_does_anything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import ingest.command_line
+
+    grow(tmp_path, "a.md")
+    code = run_command(
+        ingest.command_line.command, [str(tmp_path), "--include", "!x", "--db", str(tmp_path / "store"), "--dry-run"]
+    )
+    assert (code, "--include !x" in capsys.readouterr().err) == (EXIT_USAGE, True)
+
+
+def test_a_document_that_is_left_out_from_now_on_is_deleted(library: Library) -> None:
+    library.write("a.md", "One.")
+    library.write("b.md", "Two.")
+    library.sync()
+    library.write(".gitignore", "b.md\n")
+    assert counts(library.sync()) == (1, 0, 1, 1, 0)
+    assert library.names() == ["a.md"]
+
+
+NAMES = st.sampled_from(["a", "b.md", "c.txt", "d"])
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+PATTERNS = st.builds(
+    lambda before, path, after: before + path + after,
+    st.sampled_from(["", "/", "!", "**/", "*/"]),
+    st.one_of(PATHS, st.sampled_from(["*", "*.md", "?", "[ab]*", "a/**", "**/d"])),
+    st.sampled_from(["", "/", "/**"]),
+)
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@settings(max_examples=40, deadline=None)
+@given(
+    paths=st.sets(PATHS, min_size=1, max_size=8),
+    patterns=st.lists(PATTERNS, max_size=4),
+    below=st.lists(PATTERNS, max_size=2),
+)
+def test_git_itself_would_leave_out_the_same(
+    tmp_path_factory: pytest.TempPathFactory, paths: set[str], patterns: list[str], below: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("git")
+    kept = [path for path in sorted(paths) if not any(other.startswith(path + "/") for other in paths)]
+    grow(folder, *(path + ".md" for path in kept))
+    (folder / ".gitignore").write_text("\n".join(patterns))
+    if (folder / "a").is_dir():
+        (folder / "a" / ".gitignore").write_text("\n".join(below))
+    subprocess.run(["git", "init", "-q", folder], check=True, capture_output=True)
+    listed = subprocess.run(
+        ["git", "-c", "core.quotepath=off", "ls-files", "--others", "--exclude-standard"],
+        cwd=folder, check=True, capture_output=True, text=True, env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+    ).stdout.splitlines()  # fmt: skip
+    assert sorted(chosen(folder)) == sorted(one for one in listed if not one.endswith(".gitignore"))
+
+
+def test_nothing_is_ignored_where_no_file_says_so() -> None:
+    assert not Ignored().holds("a.md")
