@@ -40,12 +40,36 @@ def command(arguments: Sequence[str]) -> int:
         raise UsageError("--into says where the documents are embedded again: give --reembed too")
     if options.ray is not None:
         return command_on_ray(options)
+    if options.watch:
+        return watch_folders(options)
     found = find_files(options)
     if options.shard is not None:
         found = take_shard(found, options.shard)
     if options.dry_run:
         return show_plan(found, options)
     return finish(synchronize(found, options), options)
+
+
+def watch_folders(options: Namespace) -> int:
+    """Carries out one synchronization after another, until the user ends it."""
+    if options.dry_run or options.recalibrate or options.shard is not None or STDIN in options.paths:
+        raise UsageError("--watch goes with PATHs alone: give no --dry-run, --recalibrate, --shard and no - with it")
+    from ingest.watch import changes_below, run_again_and_again
+
+    location = parse_location(options.db)
+    changes = changes_below(
+        [expand_user(path, "PATH") for path in options.paths], location.folder and location.folder.resolve()
+    )
+
+    def run() -> None:
+        summary = synchronize(find_files(options), options)
+        if summary.indexed or summary.deleted or summary.failed or options.watch == FIRST:
+            finish(summary, options)
+            sys.stdout.flush()
+        options.watch = AGAIN
+
+    run_again_and_again(run, changes, note)
+    return EXIT_OK
 
 
 def command_on_ray(options: Namespace) -> int:

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from rag.text.tokenizer import Tokenizer
 
+PER_DIMENSION = "asymmetric int8 per dimension"
 TEXT = "# Kiln\n\nThe kiln cools for a day.\n\n# Glaze\n\n" + "Ash glaze runs when it is thick. " * 40
 
 
-@pytest.fixture(params=[QUANTIZER, "asymmetric/dimension/minmax"])
+@pytest.fixture(params=[QUANTIZER, PER_DIMENSION])
 def library(request: pytest.FixtureRequest, tmp_path: Path, tokenizer: Tokenizer) -> Iterator[Library]:
     (tmp_path / "docs").mkdir()
     location = str(tmp_path / "store")
@@ -32,8 +33,7 @@ def library(request: pytest.FixtureRequest, tmp_path: Path, tokenizer: Tokenizer
 def codes(library: Library) -> set[tuple[str, str]]:
     """Text and codes of every visible chunk."""
     sql = (
-        "SELECT text, toString((codes, scale, zero_point)) AS vector FROM live_chunks(epoch = "
-        f"{library.store.epoch()}) FORMAT TSV"
+        f"SELECT text, toString((codes, scale, zero_point)) AS vector FROM live_chunks(epoch = {library.store.epoch()})"
     )
     return {tuple(line.split("\t")) for line in library.store.client.text(sql, "TSV").decode().splitlines()}  # type: ignore[misc]
 
@@ -84,7 +84,7 @@ def test_ranges_that_are_fitted_again_are_not_mixed_with_old_codes(tmp_path: Pat
     folder.mkdir()
     (folder / "a.md").write_text(TEXT)
     with Store.open(str(tmp_path / "store"), write=True) as store:
-        library = Library(folder, "", tokenizer, store, hash_encoder(tokenizer)[1], "asymmetric/dimension/minmax")
+        library = Library(folder, "", tokenizer, store, hash_encoder(tokenizer)[1], PER_DIMENSION)
         library.sync()
         first = library.kernel.texts
         library.write("b.md", TEXT)
