@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from contextlib import suppress
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ingest.shard import parse_shard, take_shard
 from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, program_version
+from sql.base.paths import expand_user
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.engine.location import parse_location
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from ingest.synchronize import Summary
     from ingest.walk import LeftOut, Walk
 
+STDIN = "-"  # as a path: a list of paths is read from there
 MOST_NAMED = 10  # skipped files, each on a line of its own; of more only the kinds are told
 
 
@@ -53,22 +58,20 @@ def command(arguments: Sequence[str]) -> int:
 def watch_folders(options: Namespace) -> int:
     """Carries out one synchronization after another, until the user ends it."""
     if options.dry_run or options.recalibrate or options.shard is not None or STDIN in options.paths:
-        raise UsageError("--watch goes with PATHs alone: give no --dry-run, --recalibrate, --shard and no - with it")
+        raise UsageError("--watch goes with PATHs alone: give no --dry-run, --recalibrate or --shard, and no -")
     from ingest.watch import changes_below, run_again_and_again
 
-    location = parse_location(options.db)
-    changes = changes_below(
-        [expand_user(path, "PATH") for path in options.paths], location.folder and location.folder.resolve()
-    )
+    store = parse_location(options.db).folder
+    folders = [expand_user(path, "PATH") for path in options.paths]
+    runs = count()
 
     def run() -> None:
         summary = synchronize(find_files(options), options)
-        if summary.indexed or summary.deleted or summary.failed or options.watch == FIRST:
+        if next(runs) == 0 or summary.indexed or summary.deleted or summary.failed:
             finish(summary, options)
             sys.stdout.flush()
-        options.watch = AGAIN
 
-    run_again_and_again(run, changes, note)
+    run_again_and_again(run, changes_below(folders, store and store.resolve()), note)
     return EXIT_OK
 
 
@@ -95,7 +98,12 @@ def find_files(options: Namespace) -> Walk:
     from ingest.selection import Selection
     from ingest.walk import walk
 
-    return walk(options.paths, Selection(tuple(options.include), tuple(options.exclude), not options.no_gitignore))
+    paths = [path for given in options.paths for path in (listed_paths() if given == STDIN else [given])]
+    store = parse_location(options.db).folder
+    selection = Selection(
+        tuple(options.include), tuple(options.exclude), not options.no_gitignore, store and store.resolve()
+    )
+    return walk(paths, selection)
 
 
 def finish(summary: Summary, options: Namespace) -> int:
@@ -105,6 +113,15 @@ def finish(summary: Summary, options: Namespace) -> int:
     else:
         show_summary(summary, options.db)
     return EXIT_SOME_FAILED if summary.failed else EXIT_OK
+
+
+def listed_paths() -> list[str]:
+    """The paths on stdin, one a line, or with NULs between them; names are bytes, as the system has them."""
+    data = sys.stdin.buffer.read()
+    names = data.split(b"\0") if b"\0" in data else data.splitlines()
+    if not (paths := [os.fsdecode(name) for name in names if name]):
+        raise UsageError("PATH - reads a list of files from stdin, and there was none: give one path a line")
+    return paths
 
 
 def synchronize(found: Walk, options: Namespace) -> Summary:
@@ -285,7 +302,9 @@ def make_parser() -> Parser:
         description="Make the store match the files below PATH: embed new and changed ones, remove those that are gone.",
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a file or a folder")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="a file or a folder; - reads a list of paths from stdin"
+    )
     parser.add_argument(
         "--include",
         action="append",
@@ -343,6 +362,9 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "--ray", type=int, metavar="N", help="N workers of Ray, each with its part (needs the extra `ray`)"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="go on: run again whenever something below the folders has changed"
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

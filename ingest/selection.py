@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pathspec import GitIgnoreSpec
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GITIGNORE = ".gitignore"
+FOLDER_GROUP = "ps_d"  # of the library's regular expressions: the slash after the folder that a pattern fits
 MOST_PATTERN_BYTES = 1_000_000  # of one .gitignore; a larger one is no list that a person has written
 
 
@@ -33,6 +34,7 @@ class Selection:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     gitignore: bool = True
+    store: Path | None = None  # real path of the folder of the store, which is never a document of itself
 
     def __post_init__(self) -> None:
         for option, patterns in (("--include", self.include), ("--exclude", self.exclude)):
@@ -55,11 +57,11 @@ class Selection:
     def why_not(self, path: str, ignored: Ignored, *, folder: bool = False) -> str:
         """Why the file or folder at a path below the given folder is left out, "" where it is not."""
         name = path + "/" if folder else path
-        if self._excluded and self._excluded.check_file(name).include:
+        if self._excluded and last_word(self._excluded, name):
             return "excluded"
         if self.gitignore and ignored.holds(name):
             return "ignored by git"
-        if self._included and not folder and not self._included.check_file(name).include:
+        if self._included and not folder and not any(last_word(self._included, one) for one in with_folders(path)):
             return "not included"
         return ""
 
@@ -78,10 +80,38 @@ class Ignored:
     def holds(self, name: str) -> bool:
         """Whether a file, or a folder whose name ends with a slash, is ignored; the nearest file that speaks of it says."""
         for prefix, spec in reversed(self.files):
-            said = spec.check_file(name.removeprefix(prefix)).include
+            said = last_word(spec, name.removeprefix(prefix))
             if said is not None:
                 return said
         return False
+
+
+def last_word(spec: GitIgnoreSpec, name: str) -> bool | None:
+    """What the last pattern that fits a file, or a folder whose name ends with a slash, says of it; None where none fits.
+
+    A pattern that fits only a folder above is passed over: a folder that is ignored is never looked into, so one that is
+    looked into is not. (`check_file` of the library lets such a pattern win over a later one that fits the file itself.)
+    """
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and fits(pattern, name):
+            return pattern.include
+    return None
+
+
+def fits(pattern: Any, name: str) -> bool:
+    """Whether a pattern fits the file or folder of this name itself. A match that ends at a slash is that of a folder."""
+    bare = name.removesuffix("/")
+    for match in (*pattern.regex.finditer(bare), *pattern.regex.finditer(name)):
+        slash = match.end(FOLDER_GROUP) if FOLDER_GROUP in pattern.regex.groupindex else -1
+        if slash == len(name) or (slash == -1 and match.string is bare):
+            return True
+    return False
+
+
+def with_folders(path: str) -> list[str]:
+    """A file and the folders that it is in: `a/b.md` and `a/`."""
+    parts = path.split("/")
+    return [path, *("/".join(parts[:depth]) + "/" for depth in range(1, len(parts)))]
 
 
 def read_patterns(path: Path, root: Path) -> GitIgnoreSpec | None:

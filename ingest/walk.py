@@ -125,7 +125,7 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], se
                 found.skipped.append(LeftOut(printable(source), reason, "symbolic link"))
                 continue
             is_folder = stat.S_ISDIR(status.st_mode)
-            if entry.startswith(".") or (is_folder and entry in IGNORED_FOLDERS):
+            if entry.startswith(".") or (is_folder and (entry in IGNORED_FOLDERS or path == selection.store)):
                 continue
             below = f"{within}/{entry}" if within else entry
             if reason := selection.why_not(below, ignored, folder=is_folder):

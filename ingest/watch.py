@@ -7,6 +7,7 @@ so a run too many does nothing, and a sweep finds what no notice told of.
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from watchfiles import watch
@@ -19,13 +20,15 @@ if TYPE_CHECKING:
     from watchfiles import Change
 
 SETTLE_MILLISECONDS = 1000  # within which changes belong together: an editor writes, renames and removes
-SWEEP_SECONDS = 300
+SWEEP_SECONDS = 300.0
+TICK_MILLISECONDS = 500  # how often we look whether a sweep is due
 
 
 def changes_below(paths: Sequence[Path], besides: Path | None, sweep_seconds: float = SWEEP_SECONDS) -> Iterator[None]:
-    """Yields when something below these paths has changed, and every `sweep_seconds` in any case.
+    """Yields as soon as these paths are watched, then when something below has changed, and every `sweep_seconds` anyway.
 
-    Hidden files and folders do not count, nor does what lies below `besides`: the store, which each run changes.
+    What changes while the caller is at work is told of when it comes back. Hidden files and folders do
+    not count, nor does what lies below `besides`: the store, which each run changes.
     """
     roots = [path.resolve() for path in paths]
 
@@ -40,14 +43,17 @@ def changes_below(paths: Sequence[Path], besides: Path | None, sweep_seconds: fl
             for part in changed.relative_to(root).parts
         )
 
-    for _ in watch(
+    due = monotonic()
+    for changes in watch(
         *roots,
         watch_filter=counts,
         debounce=SETTLE_MILLISECONDS,
-        rust_timeout=int(sweep_seconds * 1000),
+        rust_timeout=TICK_MILLISECONDS,
         yield_on_timeout=True,
     ):
-        yield
+        if changes or monotonic() >= due:
+            yield
+            due = monotonic() + sweep_seconds
 
 
 def run_again_and_again(run: Callable[[], None], changes: Iterator[None], tell: Callable[[str], None]) -> None:
@@ -55,6 +61,7 @@ def run_again_and_again(run: Callable[[], None], changes: Iterator[None], tell: 
 
     The first run's error is raised: a wrong path or option is not mended by waiting.
     """
+    next(changes)
     run()
     for _ in changes:
         try:

@@ -120,6 +120,7 @@ def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_mod
         assert place.found(place.large, ranking=ranking) == place.found(place.large, tmp_path / "fresh", ranking)
 
 
+@pytest.mark.slow
 def test_chunks_whose_floats_are_kept_keep_those_of_the_new_model(place: Place, tmp_path: Path) -> None:
     places = "SELECT generation, chunk_index, length(vector) FROM float_references ORDER BY ALL"
     place.store = tmp_path / "with floats"
@@ -134,6 +135,7 @@ def test_chunks_whose_floats_are_kept_keep_those_of_the_new_model(place: Place, 
     assert after == [b"12" if number % 3 == 2 else value for number, value in enumerate(before)]
 
 
+@pytest.mark.slow
 def test_a_document_whose_file_is_gone_is_embedded_from_its_stored_text(place: Place, tokenizer: Tokenizer) -> None:
     with Store.open(str(place.store), write=True) as store:
         publish_document(store, "never a file", ["the mat", "a mat"])
@@ -141,6 +143,7 @@ def test_a_document_whose_file_is_gone_is_embedded_from_its_stored_text(place: P
     assert "never a file" in place.documents()
 
 
+@pytest.mark.slow
 def test_the_store_goes_on_taking_documents_after_the_switch(place: Place) -> None:
     place.run()
     with Store.open(str(place.store), write=True) as store:
@@ -165,6 +168,7 @@ def test_another_place_is_filled_and_the_store_left_alone(place: Place, tmp_path
     assert place.run(into=str(tmp_path / "other")).documents == 0
 
 
+@pytest.mark.slow
 def test_shared_ranges_are_fitted_anew(place: Place) -> None:
     place.run(quantizer={"granularity": "dimension"})
     with Store.open(str(place.store)) as store:
@@ -174,6 +178,7 @@ def test_shared_ranges_are_fitted_anew(place: Place) -> None:
         assert search(store, quantize_query(calibration.scale), 3)
 
 
+@pytest.mark.slow
 def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
     original = module.Reembedder.copy_missing
@@ -196,6 +201,7 @@ def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest
     assert place.dimensions() == 12
 
 
+@pytest.mark.slow
 def test_questions_are_answered_from_the_old_vectors_until_the_new_ones_are_whole(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +247,7 @@ def test_a_run_that_is_stopped_leaves_the_old_store_whole_and_the_next_one_goes_
     assert (place.documents(), place.dimensions()) == (before, 12)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_the_old_store_whole(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{PROJECT}:{PROJECT / 'tests'}")
     hits = place.found(place.small)
@@ -274,6 +281,7 @@ def test_a_run_that_is_stopped_around_the_switch_is_completed_by_the_next_one(
     assert (len(place.documents()), place.dimensions(), place.next.exists()) == (3, 12, False)
 
 
+@pytest.mark.slow
 def test_a_removal_that_was_killed_is_completed(place: Place) -> None:
     shutil.copytree(place.store, place.next, symlinks=True)
     (place.next / "data").rename(place.next / "removed")
@@ -297,6 +305,7 @@ def test_what_cannot_be_embedded_again_is_refused_and_changes_nothing(place: Pla
     assert place.found(place.small) == before
 
 
+@pytest.mark.slow
 def test_a_store_that_another_process_keeps_open_is_waited_for(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 

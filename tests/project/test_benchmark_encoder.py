@@ -163,6 +163,7 @@ def test_every_competitor_is_measured_at_rest_and_busy_in_every_round(modules: t
         assert busy.busy_record(row)["kept"] == row.busy_tokens_per_second / row.rest_tokens_per_second
 
 
+@pytest.mark.slow
 def test_the_busy_benchmark_compares_both_ways_to_use_threads_with_float32(
     modules: tuple[Any, Any, Any],
     model_cache: Path,

@@ -27,6 +27,7 @@ def test_every_form_is_one_of_some_statement(planning: Any) -> None:
     assert forms == {"as it stands", "again", *planning.OTHERWISE}
 
 
+@pytest.mark.slow
 def test_every_form_of_every_statement_is_measured(
     planning: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

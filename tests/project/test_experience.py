@@ -42,6 +42,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> dict[
     return record
 
 
+@pytest.mark.slow
 def test_a_quotation_is_right_by_its_file_and_its_pattern(report: dict[str, Any]) -> None:
     verdicts = [question["verdict"] for question in report["questions"]]
     assert verdicts == ["first", "wrong", "wrong", "none", "answered all the same"]

@@ -32,7 +32,7 @@ ORDER = (
         "ingest.identity",
     ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),
-    *("ingest.ray", "ingest", "ingest.command_line"),
+    *("ingest.watch", "ingest.ray", "ingest", "ingest.command_line"),
 )
 PACKAGES = ("sql", "rag", "ingest")
 TOP_FLOOR = {"sql": 8, "rag": 14}  # how many packages and modules may stand right below

@@ -281,6 +281,7 @@ def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluati
     assert result["answers"] == {"questions": 3, "contains_answer": 1.0, "cites_document": 1.0, "abstained": 0.0}
 
 
+@pytest.mark.slow
 def test_an_evaluation_in_a_symmetric_store_writes_symmetric_vectors(
     cache: Path, evaluation: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

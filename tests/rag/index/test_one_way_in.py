@@ -64,7 +64,9 @@ def ingested(location: Path, model: str, granularity: str) -> None:
         pipeline.finish()
 
 
-@pytest.mark.parametrize("granularity", ["vector", "dimension", "collection"])
+@pytest.mark.parametrize(
+    "granularity", ["vector", *(pytest.param(one, marks=pytest.mark.slow) for one in ("dimension", "collection"))]
+)
 def test_row_hashes_and_words_are_equal_through_all_four_ways_in(tmp_path: Path, model: str, granularity: str) -> None:
     ingested(tmp_path / "ingest", model, granularity)
     expected = stored(tmp_path / "ingest")

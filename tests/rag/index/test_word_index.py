@@ -129,6 +129,7 @@ def test_a_reader_is_refused_from_the_first_change_on_and_let_in_after_the_last(
         assert len(retrieve(store, "kiln", 9, ranking="words")) == 3
 
 
+@pytest.mark.slow
 def test_generations_that_only_old_readers_see_lose_their_words_too(tmp_path: Path) -> None:
     write_old_store(str(tmp_path / "store"))
     with Store.open(str(tmp_path / "store"), write=True) as store:

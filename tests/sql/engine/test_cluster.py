@@ -124,6 +124,7 @@ def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
         assert shard.ask(stray, local(location)) == "0"
 
 
+@pytest.mark.slow
 def test_words_are_weighed_over_all_shards(location: str, server: Server) -> None:
     texts = {f"{number}.txt": [f"{'red ' * (number % 3)}fox {number}", "a blue hen"] for number in range(12)}
     with open_store(location) as cluster, open_store(server.dsn(server.new_database())) as single:
@@ -149,6 +150,7 @@ def test_words_are_weighed_over_all_shards(location: str, server: Server) -> Non
         assert len(found[0][3]) == 24
 
 
+@pytest.mark.slow
 def test_every_node_and_every_rank_of_user_reads_the_same(location: str, shards: list[Server]) -> None:
     with open_store(location) as store:
         write_library(store)
@@ -165,6 +167,7 @@ def test_every_node_and_every_rank_of_user_reads_the_same(location: str, shards:
         assert store.garbage.collect_superseded(grace_seconds=0) == 0
 
 
+@pytest.mark.slow
 def test_garbage_is_collected_on_every_shard(location: str, shards: list[Server]) -> None:
     with open_store(location) as store:
         write_library(store)
@@ -176,6 +179,7 @@ def test_garbage_is_collected_on_every_shard(location: str, shards: list[Server]
     assert sum(map(int, stored)) == sum(map(len, before.values()))
 
 
+@pytest.mark.slow
 def test_cells_are_trained_over_all_shards_and_documents_move_within_theirs(
     location: str, shards: list[Server]
 ) -> None:
@@ -209,6 +213,7 @@ def test_cells_are_trained_over_all_shards_and_documents_move_within_theirs(
         assert len(near) == 5
 
 
+@pytest.mark.slow
 def test_an_export_goes_from_a_cluster_to_a_folder_and_back_to_a_cluster(
     location: str, shards: list[Server], tmp_path: Path
 ) -> None:
@@ -230,6 +235,7 @@ def test_an_export_goes_from_a_cluster_to_a_folder_and_back_to_a_cluster(
     assert min(int(shard.ask("SELECT count() FROM chunks", local(other))) for shard in shards) > 0
 
 
+@pytest.mark.slow
 def test_a_cluster_is_restored_from_a_backup_of_every_node(location: str, shards: list[Server]) -> None:
     with open_store(location) as store:
         write_library(store)
@@ -259,6 +265,7 @@ def test_readers_see_nothing_of_an_epoch_whose_rows_have_not_reached_every_shard
         assert visible_texts(store) == {"a.txt": ["one"], "b.txt": ["two"], "c.txt": ["three"]}
 
 
+@pytest.mark.slow
 def test_runs_in_parallel_publish_one_after_another(location: str) -> None:
     with open_store(location):
         pass
@@ -364,6 +371,7 @@ def test_the_epoch_of_a_cluster_is_read_from_the_commits(location: str) -> None:
         assert store.writer.begin(source_document("a.txt")).generation >> 40 == 1
 
 
+@pytest.mark.slow
 def test_a_cluster_of_version_2_gets_outlines_and_places_on_every_node(location: str, shards: list[Server]) -> None:
     database = urllib.parse.urlsplit(location).path.strip("/")
     with open_store(location) as store:

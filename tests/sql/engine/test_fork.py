@@ -63,6 +63,7 @@ def test_a_forked_process_is_told_to_be_spawned_and_ends_and_the_other_goes_on(
     assert 'start processes by "spawn" (multiprocessing.get_context("spawn"))' in lines[-3]
 
 
+@pytest.mark.slow
 def test_workers_of_multiprocessing_get_the_error_too(folder: Path) -> None:
     lines = said(
         folder,
@@ -85,6 +86,7 @@ def test_a_forked_process_that_lives_on_does_not_keep_the_store(folder: Path) ->
     assert lines[-1] == "0"
 
 
+@pytest.mark.slow
 def test_a_process_forked_before_any_store_was_opened_may_use_one(folder: Path) -> None:
     program = PREPARED.replace("STORE = Store.open(sys.argv[1])", "STORE = None") + "forked(use_anew)\nuse_anew()\n"
     finished = run_python("-c", program, str(folder))

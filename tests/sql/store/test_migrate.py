@@ -158,6 +158,7 @@ def test_migrated_rows_are_the_rows_of_a_new_store_but_for_their_generation(old:
     assert ask(old, rows) == ask(tmp_path / "new", rows)
 
 
+@pytest.mark.slow
 def test_a_migrated_store_goes_on_with_new_documents(old: Path) -> None:
     with Store.open(str(old), write=True) as store:
         before = {document.generation for document in store.snapshot().documents()}
@@ -300,6 +301,7 @@ def stop_everywhere(written: Path, folder: Path, step: int, monkeypatch: pytest.
     return number
 
 
+@pytest.mark.slow
 def test_a_migration_that_is_stopped_is_completed_by_the_next_writer(
     written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -343,6 +345,7 @@ def test_a_migration_may_be_killed_before_any_change(written: Path, tmp_path: Pa
     assert number > 20
 
 
+@pytest.mark.slow
 def test_a_large_document_and_many_small_ones_are_copied_in_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_garbage_that_a_full_disk_keeps_is_left_with_a_note_and_goes_when_there_is_room(tmp_path: Path) -> None:
     notes: list[str] = []
     texts = [f"text {number} " + "x" * 50 for number in range(2000)]

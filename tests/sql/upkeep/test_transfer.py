@@ -120,6 +120,7 @@ def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
         assert (store.epoch(), count(store, "chunks")) == (1, b"4\n")
 
 
+@pytest.mark.slow
 def test_an_import_replaces_older_versions_and_leaves_other_documents(tmp_path: Path) -> None:
     folder, _ = exported(tmp_path)
     with Store.open(str(tmp_path / "other"), write=True) as store:
@@ -133,6 +134,7 @@ def test_an_import_replaces_older_versions_and_leaves_other_documents(tmp_path: 
         assert store.snapshot().damaged_documents() == []
 
 
+@pytest.mark.slow
 def test_an_export_of_the_import_holds_the_same_rows(tmp_path: Path) -> None:
     folder, _ = exported(tmp_path)
     imported(folder, tmp_path / "other")
@@ -145,6 +147,7 @@ def test_an_export_of_the_import_holds_the_same_rows(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_many_documents_take_several_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sql.store.rows.ROWS_AT_ONCE", 2)
     monkeypatch.setattr("sql.store.writer.ROWS_PER_INSERT", 1)
@@ -210,7 +213,13 @@ def damage(folder: Path, how: str) -> None:
         summary.write_text(json.dumps(record))
 
 
-@pytest.mark.parametrize("how", ["truncated", "missing", "foreign", "no summary", "another version", "a path outside"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("truncated", "a path outside", "foreign"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("missing", "no summary", "another version")),
+    ],
+)
 def test_files_that_are_not_what_was_exported_are_refused_before_a_store_is_made(tmp_path: Path, how: str) -> None:
     folder, _ = exported(tmp_path)
     damage(folder, how)
@@ -292,6 +301,7 @@ def open_store_again(folder: Path) -> Store:
     return Store.open(str(folder), write=True)
 
 
+@pytest.mark.slow
 def test_a_backup_is_refused_where_it_would_overwrite_or_cannot_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +330,7 @@ def test_a_damaged_copy_is_not_put_in_place(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
+@pytest.mark.slow
 def test_the_commands_back_up_and_restore(tmp_path: Path) -> None:
     make_store(tmp_path / "store").close()
     ended = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(tmp_path / "store"))
