@@ -33,14 +33,17 @@ def visible(text: str) -> str:
     return text.translate(_INVISIBLE)
 
 
-def open_mark(pieces: list[str], mark: str) -> None:
-    """Begin a raised or lowered piece, or go on with the one that has just ended: words are cut into runs at will."""
+def add_marked(pieces: list[str], mark: str, inner: list[str]) -> None:
+    """Add a raised or lowered piece, as a part of the one that has just ended: words are cut into runs at will."""
+    if not any(inner):
+        return
     if pieces and pieces[-1] == END:
         before = (piece for piece in reversed(pieces[-_LOOK_BACK:-1]) if piece in (RAISED, LOWERED, NOTE, END))
         if next(before, "") == mark:
             pieces.pop()
+            pieces += (*inner, END)
             return
-    pieces.append(mark)
+    pieces += (mark, *inner, END)
 
 
 class Composition:

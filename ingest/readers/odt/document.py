@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest.readers.archive import Archive
-from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, facts, listed, open_mark, visible
+from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, add_marked, facts, listed, visible
 from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, collapsed, line_mark, plain_text
 from ingest.readers.html.vocabulary import names
 from ingest.readers.odt.names import all_named, child_of, name_of, value_of, whole
@@ -280,12 +280,13 @@ class _Reader:
         name = value_of(span, "text:style-name")
         own = self._styles.look("text", name)
         inner = Look(own.script or look.script, own.is_hidden or look.is_hidden, own.is_struck or look.is_struck)
-        is_marked = inner.script not in ("", look.script) and child_of(span, "text:note") is None
-        if is_marked:
-            open_mark(self._pieces, _SCRIPTS[inner.script])
+        if inner.script in ("", look.script) or child_of(span, "text:note") is not None:
+            self._walk(span, inner)
+            return
+        around, self._pieces = self._pieces, []
         self._walk(span, inner)
-        if is_marked:
-            self._pieces.append(END)
+        add_marked(around, _SCRIPTS[inner.script], self._pieces)
+        self._pieces = around
 
     def _spaces(self, element: Element, look: Look) -> None:
         self._add(" " * min(whole(value_of(element, "text:c"), 1), _MAX_SPACES), look)

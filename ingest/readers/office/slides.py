@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, listed, open_mark, visible
-from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, RAISED, collapsed, plain_text
+from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, add_marked, listed, visible
+from ingest.readers.html.notation import LINE_BREAK, LOWERED, RAISED, collapsed, plain_text
 from ingest.readers.office.drawings import write_drawing
 from ingest.readers.office.formula import formula_text
 from ingest.readers.office.package import Package, child_of, chosen, name_of, number, value_of
@@ -192,8 +192,7 @@ class _Reader:
         if properties is not None and value_of(properties, "strike", "noStrike") != "noStrike":
             self._has_struck = True
         elif raised and written:
-            open_mark(pieces, RAISED if raised > 0 else LOWERED)
-            pieces += (written, END)
+            add_marked(pieces, RAISED if raised > 0 else LOWERED, [written])
         else:
             pieces.append(written.replace("\v", LINE_BREAK))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, facts, listed, open_mark, visible
+from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, add_marked, facts, listed, visible
 from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, collapsed, plain_text
 from ingest.readers.html.vocabulary import names
 from ingest.readers.office.word.symbols import symbol
@@ -212,8 +212,7 @@ class _Reader:
             self._has_struck = True
             return
         if group.script:
-            open_mark(group.sink, group.script)
-            group.sink += (visible(text), END)
+            add_marked(group.sink, group.script, [visible(text)])
         else:
             group.sink.append(visible(text))
 

@@ -269,7 +269,7 @@ def test_lists_in_lists_are_read_to_the_depth_that_is_read_at_all() -> None:
 WORDS = st.text(st.sampled_from("ab cé猫\t\n"), max_size=10)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["h", "p", "list", "table"]), st.lists(WORDS, min_size=2, max_size=3)), max_size=6

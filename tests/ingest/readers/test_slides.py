@@ -241,7 +241,7 @@ def test_notes_charts_and_line_breaks_of_python_pptx_are_read() -> None:
 WORDS = st.text(st.sampled_from("ab cé猫\u00ad\v-"), max_size=10)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.lists(
         st.tuples(WORDS, WORDS, st.lists(st.lists(WORDS, min_size=2, max_size=2), min_size=1, max_size=2)),

@@ -449,7 +449,7 @@ PARAGRAPHS = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     st.lists(
         st.one_of(PARAGRAPHS, st.lists(st.lists(WORDS, min_size=2, max_size=3), min_size=1, max_size=3)), max_size=8

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.readers.composition import open_mark, visible
+from ingest.readers.composition import add_marked, visible
 from ingest.readers.html.notation import END, LINE_BREAK, LOWERED, NOTE, RAISED, line_mark
 from ingest.readers.html.vocabulary import names
 from ingest.readers.office.formula import formula_text
@@ -98,9 +98,10 @@ class Runs:
         if not look.script or any(name_of(child.tag) in _REFERENCES for child in run):
             self._walk(run, look)
             return
-        open_mark(self._inline.pieces, _SCRIPTS[look.script])
+        around, self._inline.pieces = self._inline.pieces, []
         self._walk(run, look)
-        self._inline.pieces.append(END)
+        add_marked(around, _SCRIPTS[look.script], self._inline.pieces)
+        self._inline.pieces = around
 
     def _alternatives(self, element: Element, look: Look) -> None:
         found = chosen(element)

@@ -64,6 +64,8 @@ class Styles:
                     self.default = self.default or identifier
         self._levels: dict[str, int | None] = {}
         self._looks: dict[str, Look] = {}
+        self._kinds: dict[str, str] = {}
+        self._numbers: dict[str, tuple[str, str, str]] = {}
 
     def _with_bases(self, identifier: str) -> Iterator[Element]:
         """A style, then the one it is based on, and so on."""
@@ -94,6 +96,11 @@ class Styles:
 
     def kind(self, identifier: str) -> str:
         """The kind of block that text of this style is, other than a heading or an item of a list."""
+        if identifier not in self._kinds:
+            self._kinds[identifier] = self._kind(identifier)
+        return self._kinds[identifier]
+
+    def _kind(self, identifier: str) -> str:
         for style in self._with_bases(identifier):
             name = setting(style, "w:name").lower()
             if name in _QUOTES:
@@ -104,6 +111,11 @@ class Styles:
 
     def numbering(self, identifier: str) -> tuple[str, str, str]:
         """The id of the numbers that a style asks for, the level, and the style that says so; "" for what none says."""
+        if identifier not in self._numbers:
+            self._numbers[identifier] = self._numbering(identifier)
+        return self._numbers[identifier]
+
+    def _numbering(self, identifier: str) -> tuple[str, str, str]:
         number_id = level = of = ""
         for style in self._with_bases(identifier):
             asked = child_of(style, "w:pPr", "w:numPr")
