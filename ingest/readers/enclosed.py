@@ -6,7 +6,6 @@ Its own reader reads it, by its name or else its media type. It is cited as `mai
 
 from __future__ import annotations
 
-import mimetypes
 import re
 from dataclasses import replace
 from pathlib import PurePath
@@ -27,7 +26,30 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 6  # of files in files: a mailbox, its mail, one that was forwarded with it, and so on
 _MAX_NAME = 120  # characters
-_SUFFIXES = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html", "text/csv": ".csv"}
+_OFFICE = "application/vnd.openxmlformats-officedocument"
+_OPEN = "application/vnd.oasis.opendocument"
+# Not the module mimetypes: it reads files of the system, which a reader in a process of its own may not.
+_SUFFIXES = {
+    "message/rfc822": ".eml",
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "text/markdown": ".md",
+    "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "text/rtf": ".rtf",
+    "application/rtf": ".rtf",
+    "application/json": ".json",
+    "application/x-ipynb+json": ".ipynb",
+    "application/mbox": ".mbox",
+    "application/pdf": ".pdf",
+    "application/epub+zip": ".epub",
+    "application/vnd.ms-excel": ".xls",
+    f"{_OFFICE}.spreadsheetml.sheet": ".xlsx",
+    f"{_OFFICE}.wordprocessingml.document": ".docx",
+    f"{_OFFICE}.presentationml.presentation": ".pptx",
+    f"{_OPEN}.spreadsheet": ".ods",
+    f"{_OPEN}.text": ".odt",
+}
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 
@@ -73,7 +95,7 @@ def enclosed_documents(file: RawFile, name: str, part: str, data: bytes, media_t
 
 
 def _reader(name: str, media_type: str) -> Reader | None:
-    suffix = _SUFFIXES.get(media_type) or mimetypes.guess_extension(media_type) or ""
+    suffix = _SUFFIXES.get(media_type, "")
     return reader_of(PurePath(name)) or (reader_of(PurePath(f"a{suffix}")) if suffix else None)
 
 

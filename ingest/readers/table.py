@@ -72,6 +72,7 @@ READERS = (
     Reader("html", "HTML", "ingest.readers.html.page", _words(".html .htm .xhtml"), boxed=False),
     Reader("pdf", "PDF", "ingest.readers.pdf.read", (".pdf",)),
     Reader("csv", "CSV", "ingest.readers.delimited", _words(".csv .tsv .tab"), boxed=False),
+    Reader("asciidoc", "AsciiDoc", "ingest.readers.asciidoc", _words(".adoc .asciidoc .asc .asciidoctor"), boxed=False),
     Reader("json", "JSON", "ingest.readers.json_text", _words(".json .jsonl .ndjson .geojson"), boxed=False),
     Reader("notebook", "notebooks", "ingest.readers.notebook", _words(".ipynb")),
     Reader("email", "e-mail", "ingest.readers.mail.reader", _words(".eml .mbox .mbx")),

@@ -14,6 +14,7 @@ from work import growth
 from ingest.chunk import split_document
 from ingest.document import Document, plain_heading
 from ingest.readers import markdown
+from ingest.readers.asciidoc import asciidoc_blocks
 from ingest.readers.code import code_blocks
 from ingest.readers.delimited import table_blocks
 from ingest.readers.markdown import markdown_blocks
@@ -35,6 +36,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "c": lambda text: code_blocks(text, ".c"),
     "sql": lambda text: code_blocks(text, ".sql"),
     "csv": table_blocks,
+    "asciidoc": asciidoc_blocks,
     "sentences": split_sentences,
     "heading": plain_heading,
 }
@@ -50,7 +52,8 @@ UNITS = [
     "\0", "a\0", "a::\n\n  b\n\n", ".. code::\n\n  b\n\n", "a\n---\n", "1) a\n\n", "=", "-", "def a():\n",
     "def a():\n\n", "class a { ", "a(b ", "export ", "}\n", "create or replace ", "[a]\n", "a:\n", "---\n", "+++\n",
     "{#a} ", ":a:`b` ", "\n-", ".)", "``````````\n", "==\n",
-    '"', '"a\n', ',"', ',"a\n', '"a"",', '""', '","', '"a\n",', "a;b\n", ";", "a,b\n", ", ",
+    '"', '"a\n', ',"', ',"a\n', '"a"",', '""', '","', '"a\n",', "a;b\n", ";",
+    "== a\n", "|===\n", "====\n", "[a]\n", ":a: b\n", "a:: ", "a,b\n", ", ",
 ]  # fmt: skip
 # Texts that grow in another way
 GROWING: dict[str, Callable[[int], str]] = {

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support import run_python
 
 from ingest.readers import enclosed
 from ingest.readers.enclosed import MAX_DEPTH, PartNames
@@ -21,6 +22,8 @@ from ingest.readers.raw_file import Allowance, RawFile
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ingest.document import Document
 
 HEADER = b"From: Ann <ann@example.org>\nTo: Bob\nSubject: Tea\nDate: Mon, 02 Nov 2026 09:12:00 +0100\n"
@@ -273,6 +276,19 @@ def test_what_is_no_mail_is_refused(name: str, data: bytes, reason: str) -> None
 
 def test_an_empty_mail_or_mailbox_is_no_document() -> None:
     assert read(b"") == read(b"\n", "a.mbox") == []
+
+
+def test_no_file_of_the_system_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_bytes(with_attachments(("x.csv", b"a;b\n"), ("y", b"a;b\n")))
+    program = (
+        "import sys; from pathlib import Path; from ingest.readers import read_documents\n"
+        "seen = []\n"
+        "sys.addaudithook(lambda event, args: seen.append(str(args[0])) if event == 'open' else None)\n"
+        "assert len(read_documents(Path(sys.argv[1]), 'a.eml')) == 2\n"
+        "assert not [name for name in seen if name.startswith('/etc')], seen\n"
+    )
+    finished = run_python("-c", program, str(tmp_path / "a.eml"))
+    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 def test_names_of_parts_hold_no_folder_and_come_once() -> None:
