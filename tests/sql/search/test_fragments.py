@@ -80,6 +80,8 @@ FRAGMENTS = (
     Fragment("the scores of places", "queries/bm25_hits.sql", "transform((generation", "AS bm25_score"),
     Fragment("places", "queries/bm25_hits.sql", "(SELECT place.1", "AS place) )"),
     Fragment("the keys of hits", "queries/hit_vectors.sql", "cell IN {cells:Array(UInt32)}", "{indexes:Array(UInt32)}"),
+    Fragment("the checksum of places", "queries/count_places.sql", "sum((char_start", "AS checksum_sum"),
+    Fragment("a place in the original", "queries/whole_places.sql", "generation, char_start", "FROM places"),
     Fragment("what a word's terms sum up to", "queries/count_postings.sql", "toUInt64(CRC32(term))", "+ 1)"),
     Fragment(
         "the kept floats of chunks", "queries/report_vectors.sql", "FROM float_references", "= chunks.chunk_index"
@@ -98,6 +100,7 @@ FRAGMENTS = (
 # Definitions of tables are no statements that search: they may use any of them.
 TABLE = re.compile(r"\bCREATE TABLE\b")
 VIEWS_OF_ITS_OWN = "is the view of all documents, which has more of each than its generation"
+VERSION_2 = "is the view as version 2 had it"
 OLD_VERSION = "works on tables of version 1 and stays as it is"
 MYSCALE_ALONE = "is an example for MyScale, whose indexes compute the score"
 MARKS: dict[str, dict[str, tuple[int, str]]] = {
@@ -115,6 +118,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/published_among.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/published_generations.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/superseded_generations.sql": (1, "goes by the clock of the server instead of an epoch"),
+        "migrations/4/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
         "schema/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
     },
     r"\bcalibration\b": {
@@ -122,6 +126,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     },
     r"\bheading\b": {
         "filters/values_heading.sql": (1, "is the column alone"),
+        "migrations/2/61_live_chunks.sql": (1, VERSION_2),
+        "migrations/2/63_nearest_chunks.sql": (1, VERSION_2),
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
         "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
         "queries/export_chunks.sql": (1, "returns all columns"),
@@ -135,6 +141,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     },
     r"\bdotProduct\b": {
         "dimension/63_nearest_chunks.sql": (1, "quantizes and folds its query itself"),
+        "migrations/4/dimension/63_nearest_chunks.sql": (1, "quantizes and folds its query itself"),
         "migrations/2/54_rag_inner_product.sql": (1, "compares two stored vectors"),
         "queries/probe.sql": (1, "tries whether the server computes exactly"),
         "queries/report_nearest_codes.sql": (1, "takes many queries, as rows"),
@@ -169,6 +176,10 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     },
     r"\b(?:is_near|word_score)\b": {},
     r"\bCRC32\b": {},
+    r"\bnotebook_cell\b": {
+        "migrations/4/64_live_places.sql": (1, "is the view of all places, which has the document of each"),
+        "schema/64_live_places.sql": (1, "is the view of all places, which has the document of each"),
+    },
     r"\bJOIN chunks\b": {},
     r"\bcode - zero": {
         "dimension/62_live_vectors.sql": (1, "takes scales and zero-points of the dimensions"),
@@ -184,6 +195,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/export_manifest.sql": (1, "gives texts as every format can hold them"),
         "queries/migration_2_different_manifest.sql": (2, OLD_VERSION),
         "queries/migration_2_manifest.sql": (1, OLD_VERSION),
+        "migrations/4/60_live_documents.sql": (2, VIEWS_OF_ITS_OWN),
+        "queries/listed_documents.sql": (1, "returns what people want to know besides"),
         "schema/60_live_documents.sql": (2, VIEWS_OF_ITS_OWN),
     },
 }
