@@ -152,6 +152,7 @@ def test_the_store_goes_on_taking_documents_after_the_switch(place: Place) -> No
         assert (summary.unchanged, summary.indexed) == (3, 0)
 
 
+@pytest.mark.slow
 def test_a_second_run_has_nothing_to_do(place: Place) -> None:
     place.run()
     assert place.run().documents == 0
@@ -292,6 +293,7 @@ def test_a_removal_that_was_killed_is_completed(place: Place) -> None:
 # Refused
 
 
+@pytest.mark.slow
 def test_what_cannot_be_embedded_again_is_refused_and_changes_nothing(place: Place) -> None:
     before = place.found(place.small)
     with pytest.raises(RagError, match=r"has a chunk of \d+ tokens, more than the \d that tiny reads"):

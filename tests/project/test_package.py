@@ -182,6 +182,7 @@ print(*tried)
 """
 
 
+@pytest.mark.slow
 def test_memory_is_measured_by_our_own_code_in_whichever_folder(
     installed: Path, desk: Path, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

@@ -274,6 +274,7 @@ def evaluation(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_an_evaluation_measures_both_models_and_the_answers(desk: Desk, evaluation: Path) -> None:
     result = desk.json("rag", "eval", str(evaluation), "--compare", "fp32")
     perfect = {"ndcg@10": 1.0, "recall@10": 1.0, "recall@100": 1.0, "mrr@10": 1.0}

@@ -69,7 +69,7 @@ def test_words_of_an_older_analyser_are_made_anew(tmp_path: Path) -> None:
         assert_made_anew(store)
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_that_is_stopped_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -115,6 +115,7 @@ def reader_finds(store: Store) -> str:
     return "all" if found == ALL else f"some: {found}"
 
 
+@pytest.mark.slow
 def test_a_reader_is_refused_from_the_first_change_on_and_let_in_after_the_last(tmp_path: Path) -> None:
     write_old_store(str(tmp_path / "store"))
     with Store.open(str(tmp_path / "store"), write=True) as store:

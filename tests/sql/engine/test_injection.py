@@ -116,7 +116,7 @@ def test_no_question_number_or_model_name_changes_anything_for_a_reader(
     encoder, _ = hash_encoder(tokenizer)
     before = what_is_stored(server, database)
     with Store.open(server.dsn(database, "reader")) as store:
-        for payload in payloads(count):
+        for number, payload in enumerate(payloads(count)):
             with suppress(RagError):  # a question that is too long is refused
                 vector = encoder.encode_query(payload)
                 hits = search(store, quantize_query(vector), 2)
@@ -127,9 +127,8 @@ def test_no_question_number_or_model_name_changes_anything_for_a_reader(
             with pytest.raises((RagError, TypeError, ValueError)):
                 store.snapshot(payload).documents()  # type: ignore[arg-type]
             for wanted in hostile_filters(payload):
-                for how in (way("exact"), way("two-stage")):
-                    with suppress(RagError):  # what no name or pattern can be is refused
-                        assert search(store, QUERY, 2, filter=wanted, **how) == []
+                with suppress(RagError):  # what no name or pattern can be is refused
+                    assert search(store, QUERY, 2, filter=wanted, **way(("exact", "two-stage")[number % 2])) == []
             with pytest.raises(RagError):
                 store.made_with.check_encoder(identity(model=payload))
     assert what_is_stored(server, database) == before

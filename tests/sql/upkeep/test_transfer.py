@@ -112,6 +112,7 @@ def test_an_imported_store_has_the_same_hits_and_scores(tmp_path: Path, quantize
         assert store.epoch() == 1  # all at once
 
 
+@pytest.mark.slow
 def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
     folder, _ = exported(tmp_path)
     imported(folder, tmp_path / "other")
@@ -159,6 +160,7 @@ def test_many_documents_take_several_files(tmp_path: Path, monkeypatch: pytest.M
         assert found(store) == before
 
 
+@pytest.mark.slow
 def test_a_store_of_another_model_is_refused(tmp_path: Path) -> None:
     folder, _ = exported(tmp_path)
     with Store.open(str(tmp_path / "other"), write=True) as store:
