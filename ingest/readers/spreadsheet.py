@@ -15,6 +15,7 @@ from ingest.places import Cells, Place
 from ingest.readers import delimited
 from ingest.readers.archive import Archive
 from ingest.readers.html import page
+from ingest.readers.sheet_formats import NO_FORMATS, formats_of
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from ingest.document import Document
     from ingest.readers.raw_file import RawFile
+    from ingest.readers.sheet_formats import NumberFormat, SheetFormats
 
     Value: TypeAlias = float | str | bool | time | date | datetime | timedelta
 
@@ -30,7 +32,7 @@ MAX_CELLS = 2_000_000  # with a value, of a workbook; what follows them is left 
 MAX_PLACED_CELLS = 100_000  # beyond, each row has a place instead of each cell
 _MAX_EMPTY = 100  # cells of a row in a run, each shown by a divider of its own
 _MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row it spans
-_MAX_COPIES = 1_000_000  # characters of all of them
+_MAX_COPIES = 1_000_000  # characters of all of them on a sheet
 _ZIP = b"PK\x03\x04"
 _CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
 _LARGEST_EXACT = 1e15  # a whole number below is written with all its digits, and without a point
@@ -60,14 +62,17 @@ def read(file: RawFile) -> Iterator[Document]:
         start = file.data[:1000].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
         yield from (page if start.startswith(b"<") else delimited).read(file)
         return
+    formats: list[SheetFormats] = []
     if file.data.startswith(_ZIP):
-        Archive(file.data, file.source).verify()  # before a library unpacks it without limits
+        archive = Archive(file.data, file.source)
+        archive.verify()  # before a library unpacks it without limits
+        formats = formats_of(archive, file.source)
     writer = _Writer()
     remarks = []
-    for sheet, is_hidden in _sheets(file):
+    for number, sheet, is_hidden in _sheets(file):
         if is_hidden:
             remarks.append(f"the sheet {bounded_heading(sheet.name)} is hidden")
-        writer.write_sheet(sheet.name, _rows(sheet, writer.copies_left))
+        writer.write_sheet(sheet.name, _rows(sheet, formats[number] if number < len(formats) else NO_FORMATS))
     if writer.left_out:
         remarks.append(f"more than {MAX_CELLS:,} cells are filled, and those that follow were not read")
     yield file.document(
@@ -79,15 +84,15 @@ def read(file: RawFile) -> Iterator[Document]:
     )
 
 
-def _sheets(file: RawFile) -> Iterator[tuple[Any, bool]]:
-    """The sheets of cells, each with whether it is hidden; charts and macros are no such."""
+def _sheets(file: RawFile) -> Iterator[tuple[int, Any, bool]]:
+    """The sheets of cells, each with its index and whether it is hidden; charts and macros are no such."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
     try:
         with CalamineWorkbook.from_filelike(io.BytesIO(file.data)) as workbook:
             for number, sheet in enumerate(workbook.sheets_metadata):
                 if sheet.typ == SheetTypeEnum.WorkSheet:
-                    yield workbook.get_sheet_by_index(number), sheet.visible != SheetVisibleEnum.Visible
+                    yield number, workbook.get_sheet_by_index(number), sheet.visible != SheetVisibleEnum.Visible
     except PasswordError as error:
         raise UnreadableDocument(f"{file.source} is protected by a password: save it without one") from error
     except CalamineError as error:
@@ -98,19 +103,20 @@ def _sheets(file: RawFile) -> Iterator[tuple[Any, bool]]:
         raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
 
 
-def _rows(sheet: Any, copies_left: int) -> Iterator[Row]:
+def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:
     """The rows that are not empty, with their numbers in the sheet; what is merged over several rows is in each."""
     if sheet.start is None:
         return
     first_row, first_column = sheet.start[0] + 1, sheet.start[1] + 1
-    merged = _merged(sheet)
+    merged, copies_left = _merged(sheet), _MAX_COPIES
     open_spans: dict[int, Cell] = {}  # by column: a cell that reaches into the rows below
     for row_number, values in enumerate(sheet.to_python(skip_empty_area=True), start=first_row):
         cells: dict[int, Cell] = {}
         for column, value in enumerate(values, start=first_column):
-            text = shown(value)
+            place = row_number, column
+            text = shown(value, formats.numbers.get(place)) or formats.errors.get(place, "")
             if text:
-                last_row, last_column = merged.get((row_number, column), (row_number, column))
+                last_row, last_column = merged.get(place, place)
                 cells[column] = Cell(text, row_number, column, max(last_row, row_number), max(last_column, column))
         if not cells:
             continue
@@ -129,8 +135,8 @@ def _merged(sheet: Any) -> dict[tuple[int, int], tuple[int, int]]:
     return {(first[0] + 1, first[1] + 1): (last[0] + 1, last[1] + 1) for first, last in sheet.merged_cell_ranges or ()}
 
 
-def shown(value: Value) -> str:
-    """A value as people see it, on one line.
+def shown(value: Value, form: NumberFormat | None = None) -> str:
+    """A value as people see it, on one line; a number in its format, if it has one.
 
     >>> [shown(value) for value in (2024.0, 0.1 + 0.2, True, 1e21, "two\\nlines")]
     ['2024', '0.3', 'TRUE', '1e+21', 'two lines']
@@ -149,6 +155,8 @@ def shown(value: Value) -> str:
         return value.isoformat()
     if isinstance(value, timedelta):
         return _duration(value)
+    if form is not None:
+        return form.written(value)
     return str(int(value)) if value == value // 1 and abs(value) < _LARGEST_EXACT else f"{value:.15g}"
 
 
@@ -165,7 +173,6 @@ class _Writer:
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.blocks: list[Block] = []
-        self.copies_left = _MAX_COPIES
         self.left_out = False
         self._length = 0
         self._cells = 0

@@ -15,6 +15,7 @@ from odf.text import P
 from ingest.chunk import split_document
 from ingest.readers import spreadsheet
 from ingest.readers.raw_file import RawFile
+from ingest.readers.sheet_formats import number_format
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
@@ -233,3 +234,63 @@ def test_what_only_calls_itself_a_workbook_is_read_as_what_it_is() -> None:
     assert (web.text, web.blocks[0].kind) == ("Ort | Summe", "table")
     table = read(b"Ort\tSumme\nUlm\t12\n", "a.xls")
     assert (table.text, table.blocks[0].kind, table.converted) == ("Ort\tSumme\nUlm\t12\n", "table", False)
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "written"),
+    [
+        ("0%", 0.125, "12%"),
+        ("0.0%", -0.125, "-12.5%"),
+        ("#,##0.00 €", 1250.5, "1250.50 €"),
+        ('#,##0.00\\ "EUR"', 1250.5, "1250.50 EUR"),
+        ("[$€-407] #,##0.00", 3, "€ 3.00"),
+        ('_-* #,##0.00 "€"_-;-* #,##0.00 "€"_-', -3, "-3.00 €"),
+        ("$#,##0;[Red]-$#,##0", -3, "-$3"),
+        ("00000", 1097, "01097"),
+        ("0.##", 1.5, "1.5"),
+        ("0.##", 2, "2"),
+        ('0.0" kg"', 2.25, "2.2 kg"),
+        ("0.00", -0.001, "0.00"),
+        ('"50%" 0', 3, "50% 3"),
+    ],
+)
+def test_a_number_is_written_as_its_format_says(code: str, number: float, written: str) -> None:
+    form = number_format(code)
+    assert form is not None
+    assert form.written(number) == written
+
+
+@pytest.mark.parametrize(
+    "code", ["", "General", "@", "dd.mm.yyyy", "hh:mm", "0.00E+00", "# ?/?", "000-0000", "0,", '"text"']
+)
+def test_other_formats_are_left_to_the_library(code: str) -> None:
+    assert number_format(code) is None
+
+
+def test_errors_and_formats_of_a_sheet_are_seen() -> None:
+    def fill(book: Any) -> None:
+        book.add_worksheet("First").write(0, 0, "x")
+        sheet = book.add_worksheet("Second")
+        sheet.write_row(1, 1, ["part", "share", "sum", "sign"])
+        sheet.write(2, 1, "tea")
+        sheet.write(2, 2, 0.125, book.add_format({"num_format": "0.0%"}))
+        sheet.write(2, 3, 1250.5, book.add_format({"num_format": '#,##0.00 "€"'}))
+        sheet.write_formula(2, 4, '=IF(1<2,"<v>#REF!</v>",0)', None, "#N/A")
+        sheet.write(3, 2, "text", book.add_format({"num_format": "0.0%"}))
+        sheet.write_boolean(3, 3, True, book.add_format({"num_format": "0.00"}))
+
+    document = read(workbook(fill))
+    assert document.text.endswith("Second\n\npart | share | sum | sign\ntea | 12.5% | 1250.50 € | #N/A\n| text | TRUE")
+    assert ("#N/A", "Second!E3") in places(document)
+
+
+def test_a_few_cells_that_stand_far_apart_are_refused_before_room_is_made_for_those_between() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.add_worksheet("S")
+        sheet.write(0, 0, "here")
+        sheet.write(1_000_000, 16_000, "there")
+
+    with pytest.raises(
+        UnreadableDocument, match=r"^a\.xlsx has a sheet of 2 cells that stand 1,000,001 rows and 16,001 columns"
+    ):
+        read(workbook(fill))
