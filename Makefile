@@ -9,7 +9,11 @@ DEMO_QUESTION := How many bytes does one stored vector take?
 # One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
 TEST_OPTIONS ?= -n auto --dist loadfile
 
+<<<<<<< HEAD
 .PHONY: demo demo-cluster install dev test test-pythons soak lint clean search-data
+=======
+.PHONY: demo demo-cluster install dev test soak fuzz lint clean search-data
+>>>>>>> 0a92fd0 (The guards of reading processes are tested by a reader that does mischief; the doctor says which of them a machine has)
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
 SEARCH_TEXTS ?= ../shared/eval
@@ -47,6 +51,11 @@ test-pythons:
 
 soak: dev
 	$(BIN)/python -m pytest -m slow
+
+# Changed bytes of files of every format, far more than each test run tries; FUZZ_ROUNDS for each.
+FUZZ_ROUNDS ?= 3000
+fuzz: dev
+	FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/box/test_fuzz.py
 
 lint: dev
 	$(BIN)/ruff check .

@@ -76,8 +76,10 @@ def decode_document(content: bytes) -> tuple[Document, list[Chunk] | None]:
         if chunk_rows is None:
             return document, None
         return document, [_decode_chunk(document, number, row) for number, row in enumerate(_listed(chunk_rows))]
-    except (ValueError, TypeError) as error:
-        raise BadMessage(f"no document: {error}") from error
+    except BadMessage:
+        raise
+    except Exception as error:  # whatever it is that the records or we ourselves stumble over
+        raise BadMessage(f"no document: {type(error).__name__}: {error}") from error
 
 
 def _decode_chunk(document: Document, number: int, row: Any) -> Chunk:

@@ -108,7 +108,10 @@ class ReadingProcess:
             raise UnreadableDocument(
                 f"{file.source} holds more than {self.limits.output_bytes:,} bytes of text and structure, the limit"
             ) from None
-        except (Ended, BadMessage) as error:
+        except BadMessage as error:
+            self.kill()
+            raise Crashed(f"cannot be read: its reader does not answer as it should ({error})") from error
+        except Ended as error:
             self.kill()
             if self.process.returncode == -signal.SIGXCPU:
                 raise UnreadableDocument(f"{file.source} {_too_long(seconds)}") from None
@@ -168,7 +171,7 @@ class ReadingProcess:
 
 
 def _too_long(seconds: float) -> str:
-    return f"takes longer to read than the {seconds:.0f} s that a file of its size may"
+    return f"takes longer to read than the {seconds:.3g} s that a file of its size may"
 
 
 def _reason(source: str, kind: bytes, content: bytes) -> str:

@@ -94,11 +94,15 @@ def show_evaluation(result: dict[str, Any]) -> None:
 
 
 def diagnose(options: Namespace) -> int:
-    """Tells which arithmetic the encoder uses on this CPU and why, and whether model and store are at hand."""
+    """Tells which arithmetic the encoder uses on this CPU and why, what files are read in, and whether model and store are
+    at hand.
+    """
+    from ingest.box.protections import describe_protections
     from rag.evaluate.doctor import examine
 
     settings = read_settings(options.compute)
     findings = examine(settings, options.model, options.db, fresh=options.fresh)
+    findings["reading"] = describe_protections()
     if options.json:
         out_json(findings)
     else:

@@ -329,4 +329,5 @@ def test_the_doctor_names_the_arithmetic_and_makes_no_store(tmp_path: Path) -> N
     findings = json.loads(finished.stdout)
     assert findings["compute"].startswith("int8: int8 (")
     assert "there is no store at" in findings["store"]
+    assert findings["reading"].startswith("in processes with limits of resources")
     assert not (tmp_path / "none").exists()
