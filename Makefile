@@ -9,11 +9,7 @@ DEMO_QUESTION := How many bytes does one stored vector take?
 # One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
 TEST_OPTIONS ?= -n auto --dist loadfile
 
-<<<<<<< HEAD
-.PHONY: demo demo-cluster install dev test test-pythons soak lint clean search-data
-=======
-.PHONY: demo demo-cluster install dev test soak fuzz lint clean search-data
->>>>>>> 0a92fd0 (The guards of reading processes are tested by a reader that does mischief; the doctor says which of them a machine has)
+.PHONY: demo demo-cluster install dev test test-pythons soak fuzz lint clean search-data
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
 SEARCH_TEXTS ?= ../shared/eval
