@@ -29,7 +29,7 @@ _BEGINNING = b"{\\rtf"
 _MAX_DEPTH = 5000  # groups in groups
 _MAX_HEADING = 400  # characters; a longer paragraph with an outline level is text
 _PRIVATE = range(0xF000, 0xF100)  # where the bytes of symbol fonts stand in Unicode
-_BULLETS = frozenset("·•o§-–—*‣◦▪■□●○➢✓\uf0b7")
+_BULLETS = frozenset("o§")  # letters that are signs in the fonts of bullets; any other sign alone is one too
 _HEADING_NAME = re.compile(r"heading ?([1-9])", re.IGNORECASE)
 # Groups that are not the text of the document although they do not begin with \*.
 _NO_TEXT = names(
@@ -501,7 +501,8 @@ class _Reader:
 
     def _close_marker(self, sink: list[str]) -> None:
         text = plain_text(collapsed("".join(sink))).text
-        self._marker = "-" if text in _BULLETS else text
+        is_sign = len(text) == 1 and not text.isalnum()
+        self._marker = "-" if is_sign or text in _BULLETS else text
 
     def _write_comments(self) -> None:
         if self._comments:
