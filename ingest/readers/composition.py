@@ -79,6 +79,11 @@ class Composition:
             self._path.enter(level, title)
             self.write("heading", marked)
 
+    def section(self, level: int, name: str) -> None:
+        """A heading that the file itself does not have, such as `Notes`: no document is called so."""
+        self._path.enter(level, name)
+        self.write("heading", name)
+
     def enter(self, level: int, title: str) -> None:
         """Open a section whose heading is not a part of the text; "" only closes those of this level and below."""
         self._path.enter(level, bounded_heading(title))

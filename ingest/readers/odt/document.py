@@ -339,7 +339,7 @@ class _Reader:
             if plain_text(text).text.strip():
                 texts.append(f"{author}: {text}" if author else text)
         if texts:
-            self._composition.heading(1, COMMENTS)
+            self._composition.section(1, COMMENTS)
             for text in texts:
                 self._composition.write("paragraph", text)
 

@@ -130,7 +130,7 @@ class _Reader:
             if plain_text(text).text.strip()
         ]
         if texts:
-            self._composition.heading(2, NOTES)
+            self._composition.section(2, NOTES)
             for text in texts:
                 self._composition.write("paragraph", text)
 

@@ -506,7 +506,7 @@ class _Reader:
 
     def _write_comments(self) -> None:
         if self._comments:
-            self._composition.heading(1, COMMENTS)
+            self._composition.section(1, COMMENTS)
             for text in self._comments:
                 self._composition.write("paragraph", text)
 

@@ -361,6 +361,7 @@ def test_comments_stand_at_the_end_under_their_own_heading() -> None:
     document = read_bytes(word_file(body, comments=comments), "a.docx")
     assert document.text == "text\n\nmore\n\nComments\n\nAnn: Why?"
     assert document.blocks[-1].heading == "Comments"
+    assert document.title == "a"
 
 
 def test_pages_are_known_only_where_the_marks_of_word_are_as_many_as_its_pages() -> None:

@@ -233,7 +233,7 @@ class _Reader:
                 author = " ".join(value_of(comment, "w:author").split())
                 texts.append(f"{author}: {text}" if author else text)
         if texts:
-            self._composition.heading(1, COMMENTS)
+            self._composition.section(1, COMMENTS)
             for text in texts:
                 self._composition.write("paragraph", text)
 
