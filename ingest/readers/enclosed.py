@@ -81,8 +81,10 @@ def enclosed_documents(file: RawFile, name: str, part: str, data: bytes, media_t
     source = f"{file.source}{PART_MARK}{part}"
     reader = _reader(name, media_type)
     if reader is None:
-        suffix = PurePath(name).suffix
-        raise UnreadableDocument(f"{source} has the suffix {suffix!r}, which this program does not read")
+        kind = (
+            f"has the suffix {PurePath(name).suffix!r}" if PurePath(name).suffix else f"is of the type {media_type!r}"
+        )
+        raise UnreadableDocument(f"{source} {kind}, which this program does not read")
     if file.depth >= MAX_DEPTH:
         raise UnreadableDocument(f"{source} lies in {MAX_DEPTH} files one in the other: save it by itself")
     file.allowance.bytes_left -= len(data)

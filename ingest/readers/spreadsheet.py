@@ -34,6 +34,7 @@ _MAX_EMPTY = 100  # cells of a row in a run, each shown by a divider of its own
 _MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row it spans
 _MAX_COPIES = 1_000_000  # characters of all of them on a sheet
 _ZIP = b"PK\x03\x04"
+_ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # how an XLSX with a password is kept
 _CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
 _LARGEST_EXACT = 1e15  # a whole number below is written with all its digits, and without a point
 _SAMPLE = 200  # rows and columns that tell whether there is a header
@@ -65,8 +66,12 @@ def read(file: RawFile) -> Iterator[Document]:
     formats: list[SheetFormats] = []
     if file.data.startswith(_ZIP):
         archive = Archive(file.data, file.source)
+        if "encryption-data" in _entry_text(archive, "META-INF/manifest.xml"):  # of OpenDocument
+            raise UnreadableDocument(_protected(file.source))
         archive.verify()  # before a library unpacks it without limits
         formats = formats_of(archive, file.source)
+    elif _ENCRYPTED_PACKAGE in file.data:
+        raise UnreadableDocument(_protected(file.source))
     writer = _Writer()
     remarks = []
     for number, sheet, is_hidden in _sheets(file):
@@ -94,13 +99,22 @@ def _sheets(file: RawFile) -> Iterator[tuple[int, Any, bool]]:
                 if sheet.typ == SheetTypeEnum.WorkSheet:
                     yield number, workbook.get_sheet_by_index(number), sheet.visible != SheetVisibleEnum.Visible
     except PasswordError as error:
-        raise UnreadableDocument(f"{file.source} is protected by a password: save it without one") from error
+        raise UnreadableDocument(_protected(file.source)) from error
     except CalamineError as error:
         raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # how a fault in Rust arrives, which is no Exception
             raise
         raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
+
+
+def _entry_text(archive: Archive, name: str) -> str:
+    """An entry as text, "" where there is none."""
+    return archive.read(name).decode("utf-8", "replace") if name in archive else ""
+
+
+def _protected(source: str) -> str:
+    return f"{source} is protected by a password: save it without one"
 
 
 def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:

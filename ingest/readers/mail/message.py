@@ -75,7 +75,7 @@ class Mail:
             self._attach_message(part, children, number or "1")
         elif isinstance(children, list):
             yield from self._texts_of_several(part, children, number, depth)
-        elif _is_attachment(part):
+        elif not kind.startswith("multipart/") and _is_attachment(part):  # several parts without a boundary are text
             self._attach(part, number or "1")
         else:
             yield from _text_of(part, number or "1")
@@ -96,7 +96,7 @@ class Mail:
     def _attach(self, part: Message, number: str) -> None:
         data = _payload(part)
         kind = part.get_content_type()
-        name = plain_field(_file_name(part)) or f"part-{number}"
+        name = plain_field(_file_name(part)) or f"part-{number.replace('.', '-')}"
         is_shown = part.get("content-disposition") is None or not str(
             part["content-disposition"]
         ).strip().lower().startswith("attachment")
@@ -108,7 +108,7 @@ class Mail:
         """A mail within the mail; of a report on its delivery only that mail is read."""
         if part.get_content_type() != "message/rfc822" or not children:
             return
-        name = plain_field(_file_name(part)) or field_of(children[0], "subject") or f"part-{number}"
+        name = plain_field(_file_name(part)) or field_of(children[0], "subject") or f"part-{number.replace('.', '-')}"
         if not name.lower().endswith(".eml"):
             name = f"{name[:100]}.eml"
         try:

@@ -330,3 +330,27 @@ def test_any_bytes_are_a_mail_or_refused(pieces: list[bytes]) -> None:
 def test_files_in_files_are_named_by_media_type_where_their_name_says_nothing() -> None:
     assert enclosed._reader("part-2", "text/csv") is not None
     assert enclosed._reader("part-2", "application/x-nothing") is None
+
+
+def test_several_parts_of_which_no_boundary_is_found_are_text() -> None:
+    header = b'Content-Type: multipart/mixed; boundary="nowhere"\n\n'
+    assert text(HEADER + header + b"Hello,\n\ntea.\n") == "Hello,\n\ntea.\n"
+
+
+def test_an_attachment_without_a_name_is_called_by_its_number_and_read_by_its_type() -> None:
+    mixed = MIMEMultipart("mixed")
+    mixed.attach(MIMEText("plain", "plain"))
+    for kind in ("csv", "x-nothing"):
+        part = MIMEBase("text" if kind == "csv" else "application", kind)
+        part.set_payload("a;b\n1;2\n")
+        part.add_header("Content-Disposition", "attachment")
+        mixed.attach(part)
+    documents = read(mail(mixed))
+    assert [(document.source, document.format) for document in documents] == [
+        ("a.eml", "email"),
+        ("a.eml#part-2", "csv"),
+    ]
+    assert (
+        documents[0].remark
+        == "not read: part-3 is of the type 'application/x-nothing', which this program does not read"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from datetime import datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -294,3 +295,17 @@ def test_a_few_cells_that_stand_far_apart_are_refused_before_room_is_made_for_th
         UnreadableDocument, match=r"^a\.xlsx has a sheet of 2 cells that stand 1,000,001 rows and 16,001 columns"
     ):
         read(workbook(fill))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.ods"])
+def test_a_workbook_with_a_password_is_refused_for_that(name: str) -> None:
+    data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 64 + "EncryptedPackage".encode("utf-16-le")
+    if name == "a.ods":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(
+                "META-INF/manifest.xml", "<manifest><file-entry><encryption-data/></file-entry></manifest>"
+            )
+        data = packed.getvalue()
+    with pytest.raises(UnreadableDocument, match=rf"^{name} is protected by a password: save it without one"):
+        read(data, name)
