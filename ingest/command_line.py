@@ -127,8 +127,9 @@ def listed_paths() -> list[str]:
 def synchronize(found: Walk, options: Namespace) -> Summary:
     """Opens the store, loads its encoder and brings both together."""
     import rag.library
-    from ingest.synchronize import prepare, sync_walk
+    from ingest.synchronize import check_ocr, prepare, sync_walk
 
+    check_ocr(ocr=options.ocr)
     with rag.library.open(
         options.db,
         write=True,
@@ -140,7 +141,12 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         prepare(library, options.quantizer, options.granularity, options.range)
         with progress_bar(quiet=options.json) as progress:
             summary = sync_walk(
-                library, found, progress, keep_floats=options.keep_floats, recalibrate=options.recalibrate
+                library,
+                found,
+                progress,
+                keep_floats=options.keep_floats,
+                recalibrate=options.recalibrate,
+                ocr=options.ocr,
             )
         for sentence in summary.notes:
             note(one_line(sentence))
@@ -332,6 +338,11 @@ def make_parser() -> Parser:
         "--range",
         choices=RANGE_METHODS,
         help="how the range that has codes is found, chosen once for a new store (default minmax)",
+    )
+    parser.add_argument(
+        "--ocr",
+        action="store_true",
+        help="recognise the text of PDF pages that are pictures (needs the extra `ocr`)",
     )
     parser.add_argument(
         "--recalibrate",

@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from ingest.box.ahead import ReadAhead
+from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
 from ingest.identity import manifest_document
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from sql.records import Chunk
     from sql.store import Store
 
+OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 
 
@@ -92,6 +94,7 @@ def sync(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     gitignore: bool = True,
+    ocr: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
     """Makes the store of a library match the files below some paths, as `python -m ingest` does.
@@ -108,6 +111,9 @@ def sync(
 
     `include` and `exclude` are patterns as in .gitignore, for files below the folders that are given; with `gitignore`
     what the folders' own .gitignore files name is left out too. What is left out is deleted from the store.
+
+    With `ocr` text is recognised in pages of PDF files that are pictures, which needs the extra `ocr`; files that are
+    unchanged are not read again for that.
     Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
@@ -115,15 +121,22 @@ def sync(
     selection = Selection(tuple(include), tuple(exclude), gitignore, folder and folder.resolve())
     found = walk([str(path) for path in given], selection)
     prepare(library, quantizer, granularity, ranges)
-    summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate)
+    summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate, ocr=ocr)
     library.store.garbage.collect()
     return summary
 
 
 def sync_walk(
-    library: Library, found: Walk, progress: Progress | None = None, *, keep_floats: int = 0, recalibrate: bool = False
+    library: Library,
+    found: Walk,
+    progress: Progress | None = None,
+    *,
+    keep_floats: int = 0,
+    recalibrate: bool = False,
+    ocr: bool = False,
 ) -> Summary:
     """Makes a store that is prepared match the files that were found: see `sync`."""
+    check_ocr(ocr=ocr)
     started, store, encoder = monotonic(), library.store, library.document_encoder()
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
@@ -134,7 +147,7 @@ def sync_walk(
     indexer = Indexer(store, encoder.identity, library.language, recalibrate)
     pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
     try:
-        remarks = index_files(plan, encoder, pipeline, tally)
+        remarks = index_files(plan, encoder, pipeline, tally, ocr)
         # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
         pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
@@ -150,9 +163,7 @@ def sync_walk(
 def few(remarks: list[str]) -> list[str]:
     """The first remarks, and how many more there are."""
     more = len(remarks) - SHOWN_REMARKS
-    return remarks[:SHOWN_REMARKS] + (
-        [f"{more} more files have front matter that could not be read in full"] if more > 0 else []
-    )
+    return remarks[:SHOWN_REMARKS] + ([f"{more} more files could not be read in full"] if more > 0 else [])
 
 
 @dataclass
@@ -184,14 +195,15 @@ class FileTally:
         self.progress.advance(len(done), sum(done), chunks)
 
 
-def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: FileTally) -> list[str]:
+def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: FileTally, ocr: bool = False) -> list[str]:
     """Reads the files of a plan into the pipeline; returns what is to be remarked on them.
 
     Those that cannot be read are added to the plan's failures, and keep all documents that they gave before: a file's
     first document goes to the pipeline when its last one has been read.
     """
     remarks = []
-    with ReadAhead(plan.to_index, partial(split, encoder=encoder), partial(chunking, encoder)) as readings:
+    limits = Limits(seconds=OCR_SECONDS) if ocr else Limits()
+    with ReadAhead(plan.to_index, partial(split, encoder=encoder), partial(chunking, encoder), limits, ocr) as readings:
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
@@ -217,6 +229,14 @@ def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:
     if pipeline.holds_back:
         return "nothing was changed, for new ranges are published with the last document"
     return f"{done} of {files} files are in the store, and the same command goes on from there"
+
+
+def check_ocr(*, ocr: bool) -> None:
+    """Raises UsageError where text is to be recognised and the extra for it is not installed."""
+    from ingest.readers.pdf.recognise import can_recognise
+
+    if ocr and not can_recognise():
+        raise UsageError("--ocr needs the extra `ocr`: pip install 'int8-rag[ocr]'")
 
 
 def check_recalibration(store: Store, *, recalibrate: bool) -> None:

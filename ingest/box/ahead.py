@@ -59,12 +59,14 @@ class ReadAhead:
     """Reads some files; to be used in a `with` statement, whose end ends all processes.
 
     `split` makes chunks of a document here, `chunking` says how a process does the same; without it they are made here.
+    With `ocr`, text is recognised in pages that are pictures.
     """
 
     files: Sequence[FoundFile]
     split: Callable[[Document], Sequence[Chunk]] = lambda document: ()
     chunking: Callable[[], Chunking | None] = lambda: None
     limits: Limits = field(default_factory=Limits)
+    ocr: bool = False
     processes: int = field(default_factory=lambda: 1 if usable_processors() < 4 else 2)
     _turn: threading.Condition = field(default_factory=threading.Condition)
     _next: int = 0  # the first file that nobody has begun
@@ -221,4 +223,5 @@ class ReadAhead:
     def _raw(self, file: FoundFile) -> tuple[RawFile, Reader]:
         """The bytes of a file, opened here: a process for reading opens none."""
         reader, source = self._reader(file), printable(file.source)
-        return RawFile(file.path.name, source, reader.format, file_bytes(file.path, source, file.root)), reader
+        data = file_bytes(file.path, source, file.root)
+        return RawFile(file.path.name, source, reader.format, data, ocr=self.ocr), reader

@@ -95,7 +95,13 @@ class ReadingProcess:
         self.files += 1
         seconds = self.limits.seconds_for(len(file.data))
         deadline = monotonic() + seconds
-        job = {"name": file.name, "source": file.source, "format": file.format, "module": reader.module}
+        job = {
+            "name": file.name,
+            "source": file.source,
+            "format": file.format,
+            "module": reader.module,
+            "ocr": file.ocr,
+        }
         try:
             send(self._pipes[0], as_bytes({**job, "seconds": seconds}), deadline)
             send(self._pipes[0], b"=" + file.data, deadline)

@@ -104,7 +104,7 @@ def answer(
     limit_time(job["seconds"])
     try:
         reader = Reader(job["format"], "", job["module"])
-        file = RawFile(job["name"], job["source"], job["format"], data)
+        file = RawFile(job["name"], job["source"], job["format"], data, ocr=job["ocr"])
         for document in documents_of(file, reader):
             channel.answer(DOCUMENT, encode_document(document, split(document) if split else None))
     except UnreadableDocument as error:

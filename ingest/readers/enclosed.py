@@ -92,7 +92,7 @@ def enclosed_documents(file: RawFile, name: str, part: str, data: bytes, media_t
         raise UnreadableDocument(
             f"{source} is one file too many: those within a file may hold {MAX_ENCLOSED_BYTES:,} bytes in all"
         )
-    inner = RawFile(name, source, reader.format, data, file.depth + 1, file.allowance)
+    inner = RawFile(name, source, reader.format, data, file.depth + 1, file.allowance, file.ocr)
     return [_part_of(file, document, part) for document in reader.read(inner)]
 
 

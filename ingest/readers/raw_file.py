@@ -41,7 +41,7 @@ class RawFile:
     """What a reader is given: all bytes of a file, its own name, the name it is cited by, and its format by the table.
 
     A file within a file, such as an attachment, has a `depth` of 1 and more, and shares an allowance with those beside it
-    (ingest/readers/enclosed.py).
+    (ingest/readers/enclosed.py). With `ocr`, text is to be recognised in pages that are pictures.
     """
 
     name: str
@@ -50,6 +50,7 @@ class RawFile:
     data: bytes
     depth: int = 0
     allowance: Allowance = field(default_factory=Allowance, compare=False, repr=False)
+    ocr: bool = False
 
     @property
     def suffix(self) -> str:

@@ -64,6 +64,7 @@ DOORS = {
     "snowballstemmer": {"rag/text/analyser.py"},
     "charset_normalizer": {"ingest/readers/decode.py"},
     "pypdfium2": {"ingest/readers/pdf/pdfium.py"},
+    "rapidocr": {"ingest/readers/pdf/recognise.py"},
     "PIL": {"ingest/readers/pdf/picture.py"},
     "python_calamine": {"ingest/readers/spreadsheet.py"},
     "ray": {"ingest/ray.py"},

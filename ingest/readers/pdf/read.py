@@ -14,6 +14,7 @@ from ingest.readers.pdf.layout import PageLayout, page_layout
 from ingest.readers.pdf.paragraphs import Paragraph, body_size, paragraphs
 from ingest.readers.pdf.pdfium import opened, opened_to_read, shows_something, visible_box
 from ingest.readers.pdf.pieces import pieces_of
+from ingest.readers.pdf.recognise import recognised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ _SHOWN_PAGES = 10
 def read(file: RawFile) -> Iterator[Document]:
     """The one document of a PDF."""
     with opened(file.data, file.source) as pdf:
-        pages, empty, damaged = _pages(pdf)
+        pages, empty, damaged, recognised_pages = _pages(pdf, file.ocr)
         bookmarks = pdf.bookmarks()
         information = pdf.information
         page_count = pdf.page_count
@@ -56,26 +57,32 @@ def read(file: RawFile) -> Iterator[Document]:
         converted=True,
         page_marks=writer.marks,
         places=writer.places,
-        metadata=_metadata(information, page_count),
-        remark=_remark(empty, damaged, page_count),
+        metadata=_metadata(information, page_count, recognised_pages),
+        remark=_remark(empty, damaged, page_count, file.ocr),
     )
 
 
-def _pages(pdf: PdfFile) -> tuple[list[PageLayout], list[int], list[int]]:
-    """The layouts of the pages with text, and the numbers of those that show something without text, or are damaged."""
+def _pages(pdf: PdfFile, ocr: bool) -> tuple[list[PageLayout], list[int], list[int], int]:
+    """The layouts of the pages with text, the numbers of those that only show something and of those that are damaged.
+
+    Last comes on how many pages text was recognised in pictures, where `ocr` asks for that.
+    """
     pages: list[PageLayout] = []
-    empty, damaged = [], []
+    empty, damaged, recognised_pages = [], [], 0
     for number in range(1, pdf.page_count + 1):
         with opened_to_read(pdf, number) as page:
             if page is None:
                 damaged.append(number)
                 continue
-            layout = page_layout(number, pieces_of(page), visible_box(page), pdf.page_label(number))
-            if layout.rows:
-                pages.append(layout)
+            pieces = pieces_of(page)
+            if not pieces and ocr and shows_something(page):
+                pieces = recognised(page)
+                recognised_pages += bool(pieces)
+            if pieces:
+                pages.append(page_layout(number, pieces, visible_box(page), pdf.page_label(number)))
             elif shows_something(page):
                 empty.append(number)
-    return pages, empty, damaged
+    return pages, empty, damaged, recognised_pages
 
 
 class _Writer:
@@ -156,21 +163,25 @@ def _title(information: Mapping[str, str], found: Sequence[Paragraph]) -> str:
     return bounded_heading(largest.text.replace("\x02", "-")) if largest else ""
 
 
-def _metadata(information: Mapping[str, str], page_count: int) -> dict[str, MetadataValue]:
+def _metadata(information: Mapping[str, str], page_count: int, recognised_pages: int) -> dict[str, MetadataValue]:
     metadata: dict[str, MetadataValue] = {
         name: " ".join(information[key].split())[:1000] for key, name in _INFORMATION.items() if key in information
     }
     created = _CREATED.match(information.get("CreationDate", ""))
     if created:
         metadata["created"] = "-".join(part for part in created.groups() if part)
-    return {**metadata, "pages": page_count}
+    metadata["pages"] = page_count
+    if recognised_pages:
+        metadata["recognised_pages"] = recognised_pages
+    return metadata
 
 
-def _remark(empty: Sequence[int], damaged: Sequence[int], page_count: int) -> str:
+def _remark(empty: Sequence[int], damaged: Sequence[int], page_count: int, ocr: bool) -> str:
     remarks = []
     if empty:
         verb = "has" if len(empty) == 1 else "have"
-        remarks.append(f"{len(empty)} of {page_count} pages {verb} no text but pictures ({_listed(empty)})")
+        remedy = "" if ocr else ": --ocr reads pictures of text, with pip install 'int8-rag[ocr]'"
+        remarks.append(f"{len(empty)} of {page_count} pages {verb} no text but pictures ({_listed(empty)}){remedy}")
     if damaged:
         verb = "is" if len(damaged) == 1 else "are"
         remarks.append(f"{len(damaged)} of {page_count} pages {verb} damaged and left out ({_listed(damaged)})")

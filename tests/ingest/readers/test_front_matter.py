@@ -292,5 +292,5 @@ def test_an_ingest_remarks_upon_front_matter_that_is_not_whole(tmp_path: Path, t
     assert summary.notes[0].endswith(
         "00.md, front matter: cannot be read as a whole (line 4: did not find expected ',' or ']'); tags: [b is left out"
     )
-    assert summary.notes[-1] == "2 more files have front matter that could not be read in full"
+    assert summary.notes[-1] == "2 more files could not be read in full"
     assert len(summary.notes) == 11

@@ -343,6 +343,39 @@ def test_pages_without_text_are_named_in_a_remark_unless_they_are_blank() -> Non
     assert document_of(pdf([drawing])).blocks == ()
 
 
+def scanned(content: str, entries: str = "", media_box: str = "[0 0 612 792]") -> bytes:
+    """A file whose one page is a picture of what a page with this content shows."""
+    import zlib
+
+    from ingest.readers.pdf.pdfium import opened, opened_page, picture_of
+
+    with opened(pdf([Page(content, media_box=media_box)]), "plain.pdf") as file, opened_page(file, 1) as page:
+        picture = picture_of(page, 2.5).image.convert("L")
+    pixels = zlib.compress(picture.tobytes()).hex() + ">"
+    image = (
+        f"<< /Type /XObject /Subtype /Image /Width {picture.width} /Height {picture.height} /ColorSpace /DeviceGray "
+        f"/BitsPerComponent 8 /Filter [/ASCIIHexDecode /FlateDecode] /Length {len(pixels)} >>\nstream\n{pixels}\nendstream"
+    )
+    width, height = media_box.strip("[]").split()[2:]
+    shown = Page(f"q {width} 0 0 {height} 0 0 cm /I Do Q", entries, "/XObject << /I 50 0 R >>", media_box)
+    return pdf([shown], PdfParts(objects={50: image}))
+
+
+def test_the_text_of_a_picture_is_recognised_where_that_is_asked_for_and_installed() -> None:
+    data = scanned(text("Invoice for three kilns", 40, 60, 16), media_box="[0 0 300 120]")
+    plain = document_of(data)
+    assert (plain.text, plain.metadata) == ("", {"pages": 1})
+    assert plain.remark.endswith("(page 1): --ocr reads pictures of text, with pip install 'int8-rag[ocr]'")
+    pytest.importorskip("rapidocr")
+    (document,) = read(RawFile("scan.pdf", "scan.pdf", "pdf", data, ocr=True))
+    assert (document.text, document.remark) == ("Invoice for three kilns", "")
+    assert document.metadata == {"pages": 1, "recognised_pages": 1}
+    where = document.places[0].where
+    assert isinstance(where, Rectangle)
+    assert (where.left, where.bottom) == pytest.approx((40, 57), abs=6)
+    assert (where.right, where.top) == pytest.approx((193, 72), abs=8)
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
