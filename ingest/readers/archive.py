@@ -23,7 +23,7 @@ MAX_ENTRY_BYTES = (
 )  # of one entry, unpacked: the text of 20,000 pages, and what a parser makes of it fits in memory
 MAX_TOTAL_BYTES = 256 << 20  # of all that is unpacked of one archive
 MAX_RATIO = 200  # unpacked to packed, where it matters: repetitive XML reaches 50, a bomb 1,000
-_SMALL_BYTES = 1 << 20  # unpacked up to here, whatever its ratio, an entry harms nobody
+_SMALL_BYTES = 32 << 20  # unpacked up to here an entry harms nobody, and a report may say one line 100,000 times
 _STEP_BYTES = 1 << 16
 _ENTRY_MARK = b"PK\x01\x02"  # before each entry of the directory
 _OLD_OFFICE_MARK = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"

@@ -23,6 +23,9 @@ Element = Any  # lxml.etree._Element, for which no types are at hand
 MAX_XML_BYTES = 64 << 20
 MAX_MARKS = 8_000_000  # tags and attributes: the tree takes about 100 bytes for each
 _PROLOG_STEP = 4096
+# The one kind of entity that is let through, for drawing programs declare the namespaces of their attributes so. It holds
+# no reference to another one, is expanded in attributes only, and how much it makes of a file the parser bounds itself.
+_ADDRESS = re.compile(r"(?:https?://|urn:)[\w.:/#~?=-]{1,200}", re.ASCII)
 _DECLARATION = re.compile(r"<\?xml[^>]*>")
 _ENTITY_ELEMENT = "entity"
 
@@ -39,7 +42,7 @@ def parse_xml(data: bytes, source: str, name: str = "") -> Element:
     """The root of a document, `name` being the entry of `source` that it stands in, if it is not all of it.
 
     Comments and processing instructions are left out. UnreadableDocument for what is not well-formed, for what declares
-    entities, whose expansion has no bounds, and for what is too large or too deep.
+    entities other than the address of a namespace, for their expansion has no bounds, and for what is too large or deep.
     """
     where = f"its {name}" if name else "it"
     if len(data) > MAX_XML_BYTES:
@@ -104,8 +107,9 @@ def _end_prolog(*_: object) -> None:
     raise _PrologIsOver
 
 
-def _refuse_entity(*_: object) -> None:
-    raise _DeclaresEntity
+def _refuse_entity(name: str, is_parameter: bool, value: str | None, *_: object) -> None:  # noqa: ARG001 - expat's
+    if is_parameter or value is None or not _ADDRESS.fullmatch(value):
+        raise _DeclaresEntity
 
 
 def _write_named_characters(root: Element) -> None:

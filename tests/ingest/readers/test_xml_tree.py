@@ -49,6 +49,33 @@ def test_a_document_type_that_declares_entities_is_refused(declaration: str, enc
         parse_xml(data, "a.xml")
 
 
+def test_addresses_of_namespaces_may_be_entities_as_drawing_programs_write_them() -> None:
+    declared = (
+        '<!ENTITY ns_svg "http://www.w3.org/2000/svg"><!ENTITY ns_ai "http://ns.adobe.com/AdobeIllustrator/10.0/">'
+    )
+    markup = f'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://127.0.0.1:9/svg.dtd" [{declared}]>'
+    root = parse_xml(
+        f'{markup}<svg xmlns="&ns_svg;" xmlns:i="&ns_ai;"><text>Door &ns_ai;</text></svg>'.encode(), "a.svg"
+    )
+    assert (root.tag, text_of(root)) == ("{http://www.w3.org/2000/svg}svg", "Door \ufffd")
+
+
+@pytest.mark.parametrize(
+    "value", ["http://a.example/&#38;b;", "http://a b", "http://a.example/%b;", "urn:" + "a" * 300, "ftp://a"]
+)
+def test_no_other_entity_passes_for_an_address(value: str) -> None:
+    with pytest.raises(UnreadableDocument, match=r"declares entities|not well-formed"):
+        parse_xml(f"<!DOCTYPE r [<!ENTITY b 'c'><!ENTITY a '{value}'>]><r>&a;</r>".encode(), "a.xml")
+    with pytest.raises(UnreadableDocument, match=r"declares entities|not well-formed"):
+        parse_xml(f"<!DOCTYPE r [<!ENTITY a '{value}'>]><r>&a;</r>".encode(), "a.xml")
+
+
+def test_many_references_to_an_address_do_not_grow_without_bounds() -> None:
+    markup = "<!DOCTYPE r [<!ENTITY a 'http://" + "a" * 180 + "'>]><r><b c='" + "&a;" * 300_000 + "'/></r>"
+    with pytest.raises(UnreadableDocument, match="amplification"):
+        parse_xml(markup.encode(), "a.xml")
+
+
 def test_entities_behind_a_long_comment_are_found() -> None:
     data = b"<!--" + b" " * 20_000 + b"--><!DOCTYPE r [<!ENTITY a 'b'>]><r b='&a;'/>"
     with pytest.raises(UnreadableDocument, match="declares entities"):
