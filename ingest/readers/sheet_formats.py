@@ -1,4 +1,4 @@
-"""What python-calamine does not tell of an XLSX: which cells show an error, and how a number is to be shown.
+"""What python-calamine does not tell of an XLSX or ODS: which cells show an error, and how a number is to be shown.
 
 Only the tags of cells are looked at, so that a sheet costs little more than it does without. Number formats are followed as
 far as they are the same in every country: percent, decimals, a unit or currency; separators of thousands are left out.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
-from ingest.readers.xml_tree import local_name, named, parse_xml
+from ingest.readers.xml_tree import local_name, named, parse_xml, text_of
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ _REFERENCE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 _STYLE, _ERROR = re.compile(rb"""\bs=["']([0-9]{1,6})["']"""), re.compile(rb"""\bt=["']e["']""")
 _VALUE = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,20}:)?v>\s*(#[A-Z0-9/?!_]{1,20})\s*<")
 _MAX_FORMULA = 10_000  # bytes between the tag of a cell and its value
+_SHOWN_TYPES = ("percentage", "currency")
+_ERROR_SHOWN = re.compile(r"#[A-Z0-9/!?]{2,10}\Z|Err:\d+\Z")
+_MAX_SHOWN_AGAIN = 100  # rows or columns of the same cell
+_STYLES = "xl/styles.xml"
 _BUILT_IN = {1: "0", 3: "#,##0", 2: "0.00", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)(?:-[^\]]*)?\]|\[[^\]]*\]|_.|\*.')
 _DIGITS = re.compile(r"([#0?,]*[0#?])(?:\.([0#?]*))?")
@@ -62,9 +67,9 @@ class NumberFormat(NamedTuple):
 
 @dataclass(frozen=True)
 class SheetFormats:
-    """The errors and the number formats of a sheet, by row and column."""
+    """What a sheet shows instead of some values, such as errors, and its number formats, by row and column."""
 
-    errors: dict[tuple[int, int], str]
+    texts: dict[tuple[int, int], str]
     numbers: dict[tuple[int, int], NumberFormat]
 
 
@@ -102,6 +107,8 @@ def number_format(code: str) -> NumberFormat | None:
 
 def formats_of(archive: Archive, source: str) -> list[SheetFormats]:
     """The formats of each sheet, in the order of the workbook; UnreadableDocument where cells stand too far apart."""
+    if "content.xml" in archive:
+        return _all_opened_formats(archive, source)
     if "xl/workbook.xml" not in archive:
         return []
     styles = _styles(archive, source)
@@ -114,27 +121,30 @@ def _sheet_names(archive: Archive, source: str) -> Iterator[str]:
     """The entry of each sheet, "" where there is none."""
     relations = "xl/_rels/workbook.xml.rels"
     targets = {}
-    if relations in archive:
-        for relation in named(parse_xml(archive.read(relations), source, relations), "Relationship"):
-            target = relation.get("Target", "")
-            targets[relation.get("Id", "")] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
-    workbook = parse_xml(archive.read("xl/workbook.xml"), source, "xl/workbook.xml")
-    for sheet in named(workbook, "sheet"):
+    for relation in _all(archive, relations, source, "Relationship"):
+        target = relation.get("Target", "")
+        targets[relation.get("Id", "")] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+    for sheet in _all(archive, "xl/workbook.xml", source, "sheet"):
         identity = next((str(value) for key, value in sheet.attrib.items() if local_name(str(key)) == "id"), "")
         name = targets.get(identity, "")
         yield name if name in archive else ""
 
 
+def _all(archive: Archive, entry: str, source: str, name: str) -> Iterator[Element]:
+    """The elements of a name in an entry; none where it is missing, broken or larger than is worth it for the formats."""
+    try:
+        if entry in archive:
+            yield from named(parse_xml(archive.read(entry), source, entry), name)
+    except UnreadableDocument:
+        return
+
+
 def _styles(archive: Archive, source: str) -> list[NumberFormat | None]:
     """The format of numbers in each style of cells."""
-    if "xl/styles.xml" not in archive:
-        return []
-    root = parse_xml(archive.read("xl/styles.xml"), source, "xl/styles.xml")
-    codes = {
-        **_BUILT_IN,
-        **{_number(element, "numFmtId"): element.get("formatCode", "") for element in named(root, "numFmt")},
-    }
-    styles = next(named(root, "cellXfs"), ())
+    codes = dict(_BUILT_IN)
+    for element in _all(archive, _STYLES, source, "numFmt"):
+        codes[_number(element, "numFmtId")] = element.get("formatCode", "")
+    styles = next(_all(archive, _STYLES, source, "cellXfs"), ())
     return [number_format(codes.get(_number(style, "numFmtId"), "")) for style in styles]
 
 
@@ -152,7 +162,7 @@ def _column(name: bytes) -> int:
 
 
 def _formats(data: bytes, styles: list[NumberFormat | None], source: str) -> SheetFormats:
-    errors: dict[tuple[int, int], str] = {}
+    texts: dict[tuple[int, int], str] = {}
     numbers: dict[tuple[int, int], NumberFormat] = {}
     count, rows, columns = 0, [0, 0], [0, 0]
     for cell in _CELL.finditer(data):
@@ -167,13 +177,59 @@ def _formats(data: bytes, styles: list[NumberFormat | None], source: str) -> She
         style = _STYLE.search(cell[1])
         if _ERROR.search(cell[1]):
             value = _VALUE.search(data, cell.end(), cell.end() + _MAX_FORMULA)
-            errors[place] = value[1].decode() if value else "#ERROR!"
+            texts[place] = value[1].decode() if value else "#ERROR!"
         elif style and int(style[1]) < len(styles) and (found := styles[int(style[1])]):
             numbers[place] = found
-    area = (rows[1] - rows[0] + 1) * (columns[1] - columns[0] + 1)
-    if area > MAX_AREA and count < area * _LEAST_FILLED:
+    _check_area(count, rows[1] - rows[0] + 1, columns[1] - columns[0] + 1, source)
+    return SheetFormats(texts, numbers)
+
+
+def _check_area(count: int, rows: int, columns: int, source: str) -> None:
+    if rows * columns > MAX_AREA and count < rows * columns * _LEAST_FILLED:
         raise UnreadableDocument(
-            f"{source} has a sheet of {count:,} cells that stand {rows[1] - rows[0] + 1:,} rows and "
-            f"{columns[1] - columns[0] + 1:,} columns apart: delete those that stand far from the others"
+            f"{source} has a sheet of {count:,} cells that stand {rows:,} rows and {columns:,} columns apart: delete those "
+            "that stand far from the others"
         )
-    return SheetFormats(errors, numbers)
+
+
+def _all_opened_formats(archive: Archive, source: str) -> list[SheetFormats]:
+    """The same for OpenDocument, which holds what each cell shows: percentages, amounts and errors are taken from there."""
+    sheets = next(_all(archive, "content.xml", source, "spreadsheet"), ())
+    return [_opened_formats(sheet, source) for sheet in sheets if local_name(str(sheet.tag)) == "table"]
+
+
+def _opened_formats(sheet: Element, source: str) -> SheetFormats:
+    texts: dict[tuple[int, int], str] = {}
+    row = count = last_row = last_column = 0
+    for line in named(sheet, "table-row"):
+        column = 0
+        repeated = _repeated(line, "number-rows-repeated")
+        for cell in line:
+            name, width = local_name(str(cell.tag)), _repeated(cell, "number-columns-repeated")
+            if name not in ("table-cell", "covered-table-cell"):
+                continue
+            kind = _attribute(cell, "value-type")
+            if kind:
+                count, last_row, last_column = count + 1, row + repeated, max(last_column, column + width)
+            shown = _shown(cell) if kind in _SHOWN_TYPES or _attribute(cell, "formula") else ""
+            if shown and (kind in _SHOWN_TYPES or _ERROR_SHOWN.match(shown)):
+                places = product(range(min(repeated, _MAX_SHOWN_AGAIN)), range(min(width, _MAX_SHOWN_AGAIN)))
+                texts.update(((row + down + 1, column + right + 1), shown) for down, right in places)
+            column += width
+        row += repeated
+    _check_area(count, last_row, last_column, source)
+    return SheetFormats(texts, {})
+
+
+def _shown(cell: Element) -> str:
+    """The paragraphs of a cell; its comment has some of its own."""
+    return " ".join(filter(None, (text_of(child) for child in cell if local_name(str(child.tag)) == "p")))
+
+
+def _attribute(element: Element, name: str) -> str:
+    return next((str(value) for key, value in element.attrib.items() if local_name(str(key)) == name), "")
+
+
+def _repeated(element: Element, name: str) -> int:
+    written = _attribute(element, name)
+    return max(int(written), 1) if written.isdecimal() and len(written) < 9 else 1

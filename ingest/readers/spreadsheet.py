@@ -128,7 +128,7 @@ def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:
         cells: dict[int, Cell] = {}
         for column, value in enumerate(values, start=first_column):
             place = row_number, column
-            text = shown(value, formats.numbers.get(place)) or formats.errors.get(place, "")
+            text = formats.texts.get(place) or shown(value, formats.numbers.get(place))
             if text:
                 last_row, last_column = merged.get(place, place)
                 cells[column] = Cell(text, row_number, column, max(last_row, row_number), max(last_column, column))

@@ -309,3 +309,44 @@ def test_a_workbook_with_a_password_is_refused_for_that(name: str) -> None:
         data = packed.getvalue()
     with pytest.raises(UnreadableDocument, match=rf"^{name} is protected by a password: save it without one"):
         read(data, name)
+
+
+def opened(*rows: list[TableCell], **repeated: int) -> bytes:
+    """The bytes of an ODS of one sheet; `repeated` is for the last row."""
+    book = OpenDocumentSpreadsheet()
+    sheet = Table(name="Blatt")
+    for number, cells in enumerate(rows, start=1):
+        row = TableRow(**(repeated if number == len(rows) else {}))
+        for cell in cells:
+            row.addElement(cell)
+        sheet.addElement(row)
+    book.spreadsheet.addElement(sheet)
+    data = io.BytesIO()
+    book.save(data)
+    return data.getvalue()
+
+
+def cell(text: str, **attributes: Any) -> TableCell:
+    made = TableCell(**attributes)
+    made.addElement(P(text=text))
+    return made
+
+
+def test_percentages_amounts_and_errors_of_opendocument_are_as_its_cells_show_them() -> None:
+    name = cell("share", valuetype="string")
+    percentage = cell("12,5 %", valuetype="percentage", value=0.125)
+    amount = cell("1.250,50 €", valuetype="currency", value=1250.5, currency="EUR")
+    error = cell("#DIV/0!", valuetype="float", value=0, formula="of:=1/0")
+    date = cell("01.05.24", valuetype="date", datevalue="2024-05-01")
+    gap = TableCell(numbercolumnsrepeated=2)
+    document = read(opened([], [name, gap, percentage, amount, error, date]), "a.ods")
+    assert document.text == "Blatt\n\nshare | | | 12,5 % | 1.250,50 € | #DIV/0! | 2024-05-01"
+    assert ("12,5 %", "Blatt!D2") in places(document)
+
+
+def test_a_cell_that_is_repeated_millions_of_times_is_refused() -> None:
+    data = opened([cell("1", valuetype="float", value=1, numbercolumnsrepeated=1000)], numberrowsrepeated=1_000_000)
+    with pytest.raises(
+        UnreadableDocument, match=r"^a\.ods has a sheet of 1 cells that stand 1,000,000 rows and 1,000 columns"
+    ):
+        read(data, "a.ods")
