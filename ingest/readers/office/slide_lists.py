@@ -70,6 +70,7 @@ class Bullets:
 
     def __init__(self, package: Package) -> None:
         self._package = package
+        self._layouts: dict[str, str] = {}  # of each slide
         self._trees: dict[str, Element] = {}
         self._shapes: dict[str, dict[str, Element]] = {}  # of each part, by number and by kind of placeholder
         self._known: dict[tuple[str, Placeholder], list[Bullet | None]] = {}
@@ -79,7 +80,9 @@ class Bullets:
         own = bullet_of(_level(shape_style, depth))
         if own is not None:
             return own
-        layout = next(iter(self._package.related("slideLayout", slide)), "")
+        if slide not in self._layouts:
+            self._layouts[slide] = next(iter(self._package.related("slideLayout", slide)), "")
+        layout = self._layouts[slide]
         key = (layout, placeholder)
         if key not in self._known:
             self._known[key] = [self._inherited(layout, placeholder, level) for level in range(LEVELS)]

@@ -79,6 +79,14 @@ def test_twice_the_slide_is_twice_the_work(name: str) -> None:
     check(lambda shapes: read_bytes(presentation(slide(shapes)), "a.pptx"), SLIDES[name])
 
 
+def test_twice_the_relationships_of_a_slide_are_twice_the_work() -> None:
+    def read(shapes: str) -> None:
+        many = (("slideLayout", "../layout.xml"),) * shapes.count("<p:sp>")
+        read_bytes(presentation(slide(shapes), related=many), "a.pptx")
+
+    check(read, SLIDES["shapes"])
+
+
 def test_twice_the_slides_are_twice_the_work() -> None:
     check(
         lambda text: read_bytes(presentation(*[slide(shape("<a:p/>"))] * len(text)), "a.pptx"),
