@@ -33,7 +33,7 @@ def field_of(message: Message, name: str) -> str:
     """A field of a header on one line, "" where there is none; the first, where it comes twice."""
     for field, value in message.raw_items():
         if field.lower() == name:
-            return plain_field(str(value))[:_MAX_FIELD]
+            return plain_field(str(value)[: 20 * _MAX_FIELD])[:_MAX_FIELD]
     return ""
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_NESTING = 40  # of parts in parts; a mail that was forwarded often has ten
 _MAX_PARTS = 10_000
+_MAX_FIELD = 10_000  # characters of a field with parameters
 _SHOWN_FIELDS = (("From", "from"), ("To", "to"), ("Cc", "cc"), ("Date", "date"))
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
@@ -69,6 +70,7 @@ class Mail:
         self._parts_left -= 1
         if depth > _MAX_NESTING or self._parts_left < 0:
             return
+        _shorten_fields(part)
         kind = part.get_content_type()
         children = part.get_payload() if part.is_multipart() else None
         if kind.startswith("message/") and isinstance(children, list):
@@ -121,6 +123,13 @@ class Mail:
         ):  # of headers that cannot be written as they were read
             return
         self.attachments.append(Attachment(name, "message/rfc822", data, is_shown=False))
+
+
+def _shorten_fields(part: Message) -> None:
+    """Cut the fields whose parameters are looked at, which takes the standard library the square of their length."""
+    for name in ("content-type", "content-disposition"):
+        if len(value := str(part.get(name, ""))) > _MAX_FIELD:
+            part.replace_header(name, value[:_MAX_FIELD])
 
 
 def _file_name(part: Message) -> str:

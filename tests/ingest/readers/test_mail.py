@@ -354,3 +354,26 @@ def test_an_attachment_without_a_name_is_called_by_its_number_and_read_by_its_ty
         documents[0].remark
         == "not read: part-3 is of the type 'application/x-nothing', which this program does not read"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "unit"),
+    [
+        (HEADER + b"Content-Type: text/plain", b"; a=b"),
+        (HEADER + b"Content-Disposition: inline", b"; filename*0*=utf-8''b"),
+        (b"Subject: ", b"=?utf-8?q?a?= "),
+        (b"Subject: ", b"=?utf-8?q?"),
+        (b"Date: ", b"("),
+        (b"From: ", b'"\\'),
+        (HEADER + b"Content-Type: text/plain; format=flowed\n\n", b"a \n"),
+        (HEADER + b"Content-Type: text/plain; format=flowed\n\n", b">"),
+    ],
+)
+def test_no_mail_takes_the_square_of_its_length(before: bytes, unit: bytes) -> None:
+    assert len(read(before + unit * (1_000_000 // len(unit)) + b"\n\nbody\n")) == 1
+
+
+@pytest.mark.parametrize("unit", [b"From a\n", b"\n\nFrom a\n", b">", b"From ", b"\nFrom a\nb"])
+def test_no_mailbox_takes_the_square_of_its_length(unit: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match="is no mailbox"):
+        read(unit * (1_000_000 // len(unit)), "a.mbox")
