@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PAGE, SLIDE = "page", "slide"  # what the pages of a file are called
+LONGEST_NAME = 200  # characters of a sheet's name or a page's label that are kept: each place of a sheet has its name
 _MAIL_PART = re.compile(r"[1-9][0-9]*(?:\.[1-9][0-9]*)*")
 
 
@@ -194,7 +195,13 @@ def place_name(places: Sequence[Place]) -> str:
         _numbered("cell", [str(where.number) for where in found if isinstance(where, NotebookCell)]),
         _numbered("part", [where.number for where in found if isinstance(where, MailPart)]),
     )
-    return ", ".join(name for name in named if name)
+    return kept_name(", ".join(name for name in named if name))
+
+
+def kept_name(name: str) -> str:
+    """A name that a file gave, of bounded length; half a surrogate pair, which is no text, becomes a question mark."""
+    whole = name if name.isascii() else name.encode("utf-8", "replace").decode()
+    return whole if len(whole) <= LONGEST_NAME else whole[: LONGEST_NAME - 1] + "…"
 
 
 def _numbered(unit: str, names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from sql.records.places import (
     Page,
     Place,
     Rectangle,
+    kept_name,
     kind_of,
 )
 
@@ -87,11 +88,11 @@ def columns_of(where: Whereabouts) -> dict[str, Any]:
     kind = {"kind": kind_of(where)}
     match where:
         case Page():
-            return kind | {"page": where.number, "page_label": where.label}
+            return kind | {"page": where.number, "page_label": kept_name(where.label)}
         case Rectangle():
             return kind | {"page": where.page} | {side: getattr(where, side) for side in SIDES}
         case Cells():
-            return kind | {"sheet": where.sheet} | {name: getattr(where, name) for name in BLOCK}
+            return kind | {"sheet": kept_name(where.sheet)} | {name: getattr(where, name) for name in BLOCK}
         case NotebookCell():
             return kind | {"notebook_cell": where.number}
         case MailPart():

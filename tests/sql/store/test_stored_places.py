@@ -114,6 +114,19 @@ def test_a_place_of_every_kind_has_its_columns_and_the_others_say_nothing(store:
     ]
 
 
+def test_a_name_that_is_no_name_does_not_fill_the_store_with_itself(store: Store) -> None:
+    places = [Place(n, n + 1, Cells("S" * 10_000, n + 1, 1, n + 1, 1)) for n in range(3)]
+    places = [*places, Place(3, 4, Page(1, "\ud800" + "P" * 10_000))]
+    draft = placed_draft(store, "a.ods", places, ["abcd"])
+    store.writer.publish([draft])
+    ((*cells, page),) = store.snapshot().span_places([(draft.generation, 0, 4)])
+    assert [len(one.where.sheet) for one in cells if isinstance(one.where, Cells)] == [200] * 3
+    assert isinstance(page.where, Page)
+    assert page.where.label == "?" + "P" * 198 + "…"
+    assert len(search(store, QUERY, 1)[0].place_name) == 200
+    assert store.snapshot().damaged_documents() == []
+
+
 def test_the_rectangles_of_a_span_are_one_statement(store: Store) -> None:
     store.writer.publish([placed_draft(store, "a.pdf"), placed_draft(store, "b.pdf")])
     found = []
