@@ -51,7 +51,7 @@ soak: dev
 # Changed bytes of files of every format, far more than each test run tries; FUZZ_ROUNDS for each.
 FUZZ_ROUNDS ?= 3000
 fuzz: dev
-	FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/box/test_fuzz.py
+	FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/readers/test_fuzz.py
 
 lint: dev
 	$(BIN)/ruff check .

@@ -71,7 +71,7 @@ def file_documents(path: str, found: FoundPassages) -> Iterator[Document]:
             try:
                 documents = reading.documents()
             except UnreadableDocument as error:
-                found.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
+                found.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
             else:
                 yield from (document for document, _ in documents)
 

@@ -211,7 +211,7 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
                 plan.claims.take(file, [document for document, _ in documents])
             except UnreadableDocument as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.
-                plan.failed.append(LeftOut(source, str(error).removeprefix(f"{source} ")))
+                plan.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
                 tally.progress.advance(files=1, content_bytes=file.size)
                 continue
             tally.expect(len(documents), documents[0][0].content_bytes)
