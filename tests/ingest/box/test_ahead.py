@@ -139,7 +139,7 @@ def test_nothing_is_left_running_when_the_caller_stops_early(tmp_path: Path, mon
 
 
 def test_formats_of_other_programs_are_read_by_processes_only() -> None:
-    unboxed = {"a.md", "a.rst", "a.html", "a.txt", "a.py", "a.csv", "a.json"}
+    unboxed = {"a.md", "a.rst", "a.html", "a.txt", "a.py", "a.csv", "a.json", "a.adoc"}
     for name in unboxed | {"a.pdf", "a.rtf", "a.svg", "a.docx", "a.xlsx", "a.epub", "a.eml"}:
         reader = reader_of(PurePath(name))
         assert reader is not None

@@ -63,7 +63,7 @@ def packed_cases(suffix: str) -> Iterator[tuple[str, bytes]]:
     xml = parts[main]
     end = xml.rindex(b"</")
     nested = b"<a>" * 20_000 + b"</a>" * 20_000
-    yield "bomb of spaces", packed({**parts, main: xml + b" " * 4_000_000})
+    yield "much of nothing", packed({**parts, main: xml + b" " * 4_000_000})
     yield "bomb beside", packed({**parts, "media/a.bin": bytes(4_000_000)})
     yield "bomb in a bomb", packed({**parts, main: packed({"a": bytes(4_000_000)})})
     yield "name that leads up", packed({**parts, "../../up.xml": b"x"})
@@ -94,6 +94,8 @@ def packed_cases(suffix: str) -> Iterator[tuple[str, bytes]]:
 def other_cases() -> Iterator[tuple[str, str, bytes]]:
     """Suffix, what is wrong, and the file, of formats that are no archives."""
     small = small_files()
+    word = entries(small[".docx"])
+    yield ".docx", "bomb beyond the limit", packed({**word, MAIN[".docx"]: word[MAIN[".docx"]] + b" " * 40_000_000})
     page = pdf([text("cat", 72, 700)])
     yield ".pdf", "cut in the middle", page[: len(page) // 2]
     yield ".pdf", "cut at the end", page[:-30]

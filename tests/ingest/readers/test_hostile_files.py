@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LIMITS = Limits(memory_bytes=1024 * MEBIBYTE, seconds=PATIENCE, output_bytes=8_000_000)
 HOSTILE = hostile_files()
 # Of archives, and of the XML in those whose readers parse it themselves; the others may be read as far as they can be.
-BAD_ARCHIVES = {"bomb of spaces", "name that leads up", "name from the root", "name with backslashes", "unknown packing",
+BAD_ARCHIVES = {"bomb beyond the limit", "name that leads up", "name from the root", "name with backslashes", "unknown packing",
                 "entry that is twice there", "encrypted by its flags", "cut in the middle", "only the end of one"}  # fmt: skip
 BAD_XML = {
     "bomb in a bomb",
