@@ -74,7 +74,10 @@ def value_columns(places: Sequence[Place]) -> dict[str, Any]:
             # A page of a broken file may be as large as a float64 can say.
             columns[name] = np.clip(np.array(column, np.float64), -FLOAT32_MAX, FLOAT32_MAX).astype(np.float32)
         else:
-            columns[name] = column if name in TEXTS else np.array(column, np.uint32)
+            # Nor does a row beyond all sheets, which a file may name, end the whole run.
+            columns[name] = (
+                column if name in TEXTS else np.minimum(np.array(column, np.uint64), 2**32 - 1).astype(np.uint32)
+            )
     return columns
 
 

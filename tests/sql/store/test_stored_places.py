@@ -127,6 +127,14 @@ def test_a_name_that_is_no_name_does_not_fill_the_store_with_itself(store: Store
     assert store.snapshot().damaged_documents() == []
 
 
+def test_a_row_beyond_all_sheets_is_the_last_that_can_be_stored(store: Store) -> None:
+    draft = placed_draft(store, "a.ods", [Place(0, 1, Cells("One", 2**40, 1, 2**40, 1))], ["abcd"])
+    store.writer.publish([draft])
+    assert store.snapshot().span_places([(draft.generation, 0, 4)]) == [
+        [Place(0, 1, Cells("One", 2**32 - 1, 1, 2**32 - 1, 1))]
+    ]
+
+
 def test_the_rectangles_of_a_span_are_one_statement(store: Store) -> None:
     store.writer.publish([placed_draft(store, "a.pdf"), placed_draft(store, "b.pdf")])
     found = []
