@@ -495,3 +495,45 @@ def test_a_style_of_characters_can_raise_and_hide() -> None:
     kept = io.BytesIO()
     made.save(kept)
     assert read_bytes(kept.getvalue(), "a.docx").text == "10^6 tonnes"
+
+
+PIECE = st.sampled_from(
+    ["a", " ", "\u00ad", "<br/>", "<up>", "<page/>", "<begin/>", "<separate/>", "<end/>", "<note/>", "<box>", "<hidden>", "<cell>", "<gone>", "<item>", "<heading>"]
+)  # fmt: skip
+WRITTEN = {
+    "<br/>": "<w:r><w:br/></w:r>",
+    "<up>": "<w:r><w:rPr><w:vertAlign w:val='superscript'/></w:rPr><w:lastRenderedPageBreak/><w:t>2</w:t></w:r>",
+    "<page/>": "<w:r><w:lastRenderedPageBreak/></w:r>",
+    **{f"<{kind}/>": FIELD.format(kind) for kind in ("begin", "separate", "end")},
+    "<note/>": "<w:r><w:footnoteReference w:id='1'/></w:r>",
+    "<box>": f"<w:r><w:pict><w:txbxContent>{p('b')}</w:txbxContent></w:pict></w:r>",
+    "<hidden>": "<w:r><w:rPr><w:vanish/></w:rPr><w:lastRenderedPageBreak/><w:t>no</w:t></w:r>",
+}
+BREAKS = {
+    "<cell>": "</w:p><w:tbl><w:tr><w:tc><w:p><w:r><w:lastRenderedPageBreak/><w:t>c</w:t></w:r></w:p></w:tc><w:tc><w:p/></w:tc></w:tr></w:tbl><w:p>",
+    "<gone>": "</w:p><w:p><w:pPr><w:rPr><w:del/></w:rPr></w:pPr>",
+    "<item>": "</w:p><w:p><w:pPr><w:numPr><w:numId w:val='1'/></w:numPr></w:pPr>",
+    "<heading>": "</w:p><w:p><w:pPr><w:outlineLvl w:val='0'/></w:pPr>",
+}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(PIECE, max_size=25))
+def test_any_document_gives_blocks_that_hold_its_text_and_pages_in_order(pieces: list[str]) -> None:
+    runs = {piece: WRITTEN.get(piece) or f"<w:r><w:t xml:space='preserve'>{piece}</w:t></w:r>" for piece in pieces}
+    body = "".join(BREAKS.get(piece) or runs[piece] for piece in pieces)
+    pages = f"<w:p>{body}</w:p>".count("lastRenderedPageBreak") + 1
+    document = read_bytes(
+        word_file(
+            f"<w:p>{body}</w:p>", pages=pages, footnotes=note("footnote", 1, "n"), numbering=numbers(level(0, "%1."))
+        ),
+        "a.docx",
+    )
+    check_blocks(document)  # and the document itself has checked its pages
+    numbers_of_pages = [mark.page for mark in document.page_marks]
+    assert numbers_of_pages == sorted(numbers_of_pages)
+    assert "no" not in document.text
+    if not {"<begin/>", "<gone>"} & {*pieces}:
+        assert document.text.count("a") == pieces.count("a")
+        assert document.text.count("b") == pieces.count("<box>")
+        assert document.text.count("c") == pieces.count("<cell>")
