@@ -1,7 +1,7 @@
 """The header of a mail in, its fields as plain text out, however they were written.
 
-The standard library's own reading of encoded words takes a character that is divided between two of them for two broken
-ones, and raises what its callers do not expect; so they are read here.
+The standard library's own reading raises where base64 is cut short and where an encoding is unknown, which spam and old
+mails have; so encoded words are read here, and a word that is broken costs no other.
 """
 
 from __future__ import annotations
