@@ -150,8 +150,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
             )
         for sentence in summary.notes:
             note(one_line(sentence))
-        # The lock of an embedded store is ours, so nobody else can still be reading what was replaced.
-        library.store.garbage.collect(grace_seconds=0)
+        library.store.garbage.collect_at_once()
     return summary
 
 

@@ -25,12 +25,14 @@ from sql.engine.driver import (
     insert_from_file,
 )
 from sql.engine.embedded import ENGINES, Engine, keep_for_ever
+from sql.engine.entrance import Entrance
 from sql.engine.failures import explain_failure, is_connection_trouble
 from sql.engine.free_sql import returns_rows
 from sql.engine.helper_thread import NoAnswerInTime, in_helper_thread
 from sql.engine.location import Location, parse_location
 from sql.engine.native import native_block
 from sql.engine.statements import Statement, read_statement
+from sql.engine.wire import HolderGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -53,6 +55,7 @@ ENGINES_BY_NAME = {
 }
 IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
+MOST_HOLDERS = 10  # processes through which one statement is tried to be read, one after the other
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
@@ -63,7 +66,7 @@ class Client:
         self.location = location
         self.read_only = read_only
         self.first_in_process = False
-        self._engine: Engine | None = None
+        self._entrance: Entrance | None = None
         self._process = os.getpid()
         self._handles: list[Any] = []
         self._idle: list[Any] = []
@@ -76,9 +79,9 @@ class Client:
         if location.server is not None:
             self._connect = partial(connect_to_server, location.server, read_only=read_only)
         elif location.folder is not None:
-            self._engine = ENGINES.join(resolved(location.folder), write=not read_only)
-            self.first_in_process = self._engine.clients == 1
-            self._connect = partial(connect_to_engine, self._engine, read_only=read_only)
+            self._entrance = Entrance(resolved(location.folder), read_only=read_only)
+            self.first_in_process = self._entrance.first_in_process
+            self._connect = self._entrance.connect
         CLIENTS.add(self)
         try:
             self._open(create_database=create_database)
@@ -104,6 +107,11 @@ class Client:
             self._run("opening the store", lambda handle: None, repeatable=True)
 
     @property
+    def _engine(self) -> Engine | None:
+        """The embedded engine of this process, where that is what runs the statements."""
+        return None if self._entrance is None else self._entrance.engine
+
+    @property
     def writing(self) -> threading.RLock:
         """Held by the thread that writes: one for all clients of an embedded store, one for each client of a server."""
         return self._writing if self._engine is None else self._engine.writing
@@ -114,9 +122,14 @@ class Client:
         return self._drafts if self._engine is None else self._engine.drafts
 
     @property
-    def is_alone(self) -> bool:
-        """Whether nobody but this client reads or writes the store: an embedded one that no other client has open."""
-        return self._engine is not None and self._engine.clients == 1
+    def is_read_elsewhere(self) -> bool:
+        """Whether an embedded store may be read by another process, through this one."""
+        return self._entrance is not None and not self._entrance.nobody_else_reads()
+
+    def answer_readers(self) -> None:
+        """Lets other processes read an embedded store through this one; to be called when it is fit to be read."""
+        if self._entrance is not None:
+            self._entrance.answer_readers()
 
     @property
     def is_server(self) -> bool:
@@ -239,6 +252,10 @@ class Client:
         A server is left to finish what it runs: it has other clients, and gives up on its own when the result has
         nobody to go to.
         """
+        with self._guard:
+            borrowed = [handle for handle in self._idle if is_borrowed(handle)] if self._interrupted else []
+        for handle in borrowed:
+            handle.stop_statement()
         if self._engine is not None and self._interrupted:
             handle = connect_to_engine(self._engine, read_only=False)  # KILL QUERY is refused else
             text = Statement("cancel_statements").text
@@ -265,19 +282,26 @@ class Client:
             self._closed = True
             handles, self._handles, self._idle = self._handles, [], []
         atexit.unregister(self.close)
-        if self._interrupted:
+        for handle in handles:
+            if is_borrowed(handle):
+                handle.close()  # which stops its statement as well
+        if self._interrupted and self._engine is not None:
             return  # its statement still runs and closing would wait for it; the end of the process gives all back
         for handle in handles:
             handle.close()
-        if self._engine is not None:
-            ENGINES.leave(self._engine)
+        if self._entrance is not None:
+            self._entrance.leave()
 
     def abandon(self) -> None:
         """Forgets every handle without a word to what is behind it; run in a process that was forked from its own."""
         for handle in self._handles:
-            if self._engine is not None:
+            if is_borrowed(handle):
+                handle.abandon()
+            elif self._entrance is not None:
                 handle._backend._release.detach()  # would close the engine's handle when Python ends, and wait for ever
                 keep_for_ever(handle._backend._handle)  # and so would its destructor
+        if self._entrance is not None:
+            self._entrance.abandon()
         self._guard = threading.Lock()
         self._closed, self._handles, self._idle = True, [], []
         atexit.unregister(self.close)
@@ -323,12 +347,20 @@ class Client:
         server = self.location.server
         limit = time.monotonic() + (EMBEDDED_SECONDS if server is None else server.timeout)
         pauses = list(RETRY_PAUSES) if repeatable and server is not None else []
+        holders = 0
         while True:
             try:
                 return self._in_time(work, limit)
             except KeyboardInterrupt:
                 self._interrupted = True
                 raise
+            except HolderGone as gone:
+                holders += 1  # only a reader borrows an engine, and may have everything done again
+                if holders == MOST_HOLDERS:
+                    raise StoreUnreachable(
+                        f"{self.location}: {holders} processes that had the store have ended before {what} was done: "
+                        "try again"
+                    ) from gone
             except RagError:
                 raise
             except Exception as error:
@@ -346,13 +378,16 @@ class Client:
         try:
             result = in_helper_thread(lambda: work(handle), limit)
         except KeyboardInterrupt:
-            if self._engine is not None:
+            if self._entrance is not None:
                 self._give_handle(handle)  # what was set on it is wanted again when its statement has been stopped
             else:
                 self._forget_handle(handle)
             raise
+        except HolderGone:
+            self._forget_holder(handle)
+            raise
         except Exception as error:
-            if self._engine is None and is_connection_trouble(error):
+            if self._entrance is None and is_connection_trouble(error):
                 self._forget_handle(handle)
             elif not isinstance(error, NoAnswerInTime):
                 self._give_handle(handle)
@@ -366,6 +401,16 @@ class Client:
             self._handles = [other for other in self._handles if other is not handle]
         handle.close()
 
+    def _forget_holder(self, handle: Any) -> None:
+        """Closes what there is to a process that does not have the store any more; the next handle is on another engine."""
+        if self._entrance is not None:
+            self._entrance.lost(handle)
+        with self._guard:
+            waiting = [other for other in self._idle if is_borrowed(other)]
+            self._idle = [other for other in self._idle if not is_borrowed(other)]
+        for gone in (handle, *waiting):
+            self._forget_handle(gone)
+
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()
 
@@ -377,6 +422,11 @@ def abandon_clients() -> None:
 
 
 os.register_at_fork(after_in_child=abandon_clients)
+
+
+def is_borrowed(handle: Any) -> bool:
+    """Whether another process runs the statements of a handle."""
+    return getattr(handle, "borrowed", False)
 
 
 def resolved(folder: Path) -> Path:

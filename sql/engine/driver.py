@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sql.engine.embedded import import_engine
@@ -12,7 +13,7 @@ from sql.engine.helper_thread import HELPERS
 from sql.engine.statements import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sql.engine.embedded import Engine
     from sql.engine.location import Server
@@ -41,17 +42,26 @@ ENGINE_SETTINGS = SESSION_SETTINGS | {"max_execution_time": int(EMBEDDED_SECONDS
 PATH_PLACE = "/* path */"  # in the statement that reads a file
 
 
-def connect_to_engine(engine: Engine, *, read_only: bool) -> Any:
-    """A handle for one thread at a time on the engine of this process."""
+def connect_to_engine(
+    engine: Engine, *, read_only: bool, settings: Mapping[str, int | str] = MappingProxyType({})
+) -> Any:
+    """A handle for one thread at a time on the engine of this process, with `settings` besides the ones of all."""
     import_engine()
     import clickhouse_connect
 
-    handle = clickhouse_connect.get_client(interface="chdb", path=engine.data, settings=dict(ENGINE_SETTINGS))
+    handle = clickhouse_connect.get_client(interface="chdb", path=engine.data, settings={**ENGINE_SETTINGS, **settings})
     if engine.shadow is not None:
         handle.command(Statement("stop_merges").text)
     if read_only:
         handle.command("SET readonly = 1")  # last: afterwards no setting can be changed any more
     return handle
+
+
+def run_bound(handle: Any, text: str, values: Mapping[str, str]) -> bytes:
+    """What a statement returns on the engine of this process, whose values another driver has bound already."""
+    from clickhouse_connect.driver._backend.models import QueryRuntime
+
+    return bytes(handle._backend.execute_raw_query(text, dict(values), None, QueryRuntime(), None))
 
 
 def connect_to_server(server: Server, *, read_only: bool) -> Any:

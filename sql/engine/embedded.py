@@ -19,21 +19,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sql.base.errors import StoreError
 from sql.base.settings import given_time_zone, other_time_zone
 from sql.engine.folders import DATA, LOCK, PAYLOAD_PREFIX, PAYLOADS, cannot_write, claim_folder, remove_payloads
 from sql.engine.lock import NOT_WRITABLE, acquire_lock, release_lock
+from sql.engine.wire import DESCRIPTORS, remove_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # chDB ends a path at `?`, and takes `{a,b}` and `*` in the name of a file that it reads for a pattern.
 PLAIN_PATH = re.compile(r"[\w/.@+=,~ -]{1,1000}")
-DESCRIPTORS = "/proc/self/fd"  # of Linux: a folder that is open has a plain path there
 MEMORY = "/dev/shm"  # noqa: S108 - for containers that have no other folder to write in
+LOCAL_TIME = "/etc/localtime"  # a link to a file of the time zone database, where there is one
 STATUS = "status"  # a file of the engine's, which it writes anew at every start
+
+
+class Answers(Protocol):
+    """What lets other processes read through the engine (`sql/engine/answering.py`)."""
+
+    def close(self) -> bool:
+        """Ends that; whether nothing of it is left in the engine."""
+
+    def abandon(self) -> None:
+        """Lets go of it in a process that was forked from the one it belongs to."""
 
 
 @dataclass
@@ -52,6 +63,7 @@ class Engine:
     clients: int = 0
     writing: threading.RLock = field(default_factory=threading.RLock)
     drafts: set[int] = field(default_factory=set)
+    answers: Answers | None = None
 
     @property
     def data(self) -> str:
@@ -65,6 +77,8 @@ class Engine:
 
     def stop(self) -> None:
         """Gives the folder back to other processes."""
+        if self.answers is not None and not self.answers.close():
+            return  # a statement cannot be stopped, and the engine is in the folder until the process ends
         if self.opened is not None:
             os.close(self.opened)
         if self.shadow is not None:
@@ -123,6 +137,8 @@ class EngineRegistry:
             os.close(engine.lock)  # the lock stays with the other process, and no longer than that one wants
             if engine.opened is not None:
                 os.close(engine.opened)
+            if engine.answers is not None:
+                engine.answers.abandon()
         library = ctypes.CDLL(None)
         if self.process is not None and hasattr(library, "on_exit"):
             # Python ends as ever, with its own exit handlers, but for the engine's destructors: they would wait for
@@ -150,11 +166,12 @@ def start_engine(folder: Path, *, write: bool) -> Engine:
     """
     plain = is_plain(folder)
     claim_folder(folder, create=write)
-    lock = acquire_lock(folder / LOCK)
+    lock = acquire_lock(folder / LOCK, answers=True)
     try:
         obstacle = what_hinders_writing(folder)
         if obstacle is None:
             remove_payloads(folder)
+            remove_socket(folder)
         elif write:
             raise cannot_write(folder, obstacle) from obstacle
         shadow = None if obstacle is None else make_shadow(folder, obstacle)
@@ -275,6 +292,15 @@ def import_engine() -> None:
             return
         with other_time_zone("UTC"):
             import_module("chdb")
+
+
+def engine_time_zone() -> str:
+    """The time zone that the engine has, or would have, in this process; "" where the machine's has no name."""
+    given = given_time_zone()
+    if given is not None:
+        return given.removeprefix(":") or "UTC" if is_zone_name(given) else "UTC"
+    _, found, name = os.path.realpath(LOCAL_TIME).partition("/zoneinfo/")
+    return name if found and is_zone_name(name) else ""
 
 
 def is_zone_name(text: str) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import NoStore, StoreError, StoreMismatch
 from sql.engine.lock import acquire_lock, release_lock
+from sql.engine.wire import SOCKET, remove_socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ MARKER_FORMAT, MARKER_VERSION = "int8-rag store", 1
 UNFINISHED = "int8-rag-unfinished"  # a file in a folder that gets its name when it is complete
 LOCK, DATA, PAYLOADS = "lock", "data", "tmp"
 REMOVED = "removed"  # what the data of a store is called while it is being removed
-OWN_NAMES = {MARKER, LOCK, DATA, PAYLOADS, REMOVED}
+OWN_NAMES = {MARKER, LOCK, DATA, PAYLOADS, REMOVED, SOCKET}
 PAYLOAD_PREFIX = "insert-"
 # The rows of an insert on their way: ours, and as the driver named them for older versions of this program.
 PAYLOAD = re.compile(rf"{PAYLOAD_PREFIX}\S+|tmp[a-z0-9_]{{8}}\.(native|raw)")
@@ -200,6 +201,7 @@ def remove_rest(folder: Path) -> None:
     remove_payloads(folder)
     with suppress(OSError):
         (folder / PAYLOADS).rmdir()
+    remove_socket(folder)
     (folder / LOCK).unlink(missing_ok=True)
     (folder / MARKER).unlink(missing_ok=True)
     with suppress(OSError):

@@ -11,18 +11,25 @@ INTO_FILE = re.compile(r"\bINTO\s+OUTFILE\b", re.IGNORECASE)
 # one that is opened and not closed, up to the end of the text.
 OPENED = r"""'(?:[^'\\]|\\.)*|"(?:[^"\\]|\\.)*|`(?:[^`\\]|\\.)*|/\*.*"""
 QUOTED_OR_COMMENT = re.compile(
-    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"""
-    r"""|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<opened>""" + OPENED + r""")|(?P<end>;)""",
+    r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`|(?<![\w$])\$(?P<tag>\w*)\$.*?\$(?P=tag)\$"""
+    r"""|(?P<comment>--[^\n]*|\#[ !][^\n]*|/\*.*?\*/)|(?P<opened>""" + OPENED + r""")|(?P<end>;)""",
     re.DOTALL,
 )
 # The driver writes FORMAT behind a statement, which one that returns no rows (INSERT, SET, DELETE) does not understand.
 RETURNS_ROWS = {"select", "with", "from", "show", "describe", "desc", "explain", "exists", "check"}
+READS = frozenset({"select", "with", "show", "describe", "explain", "exists", "check"})  # as the engine writes them
+SESSION = frozenset({"set", "use"})  # what holds for the next statements of the same connection
 
 
 def refuse_files(sql: str, remedy: str) -> None:
     """Raises UsageError for a statement that writes a file: the engine would write it even where a store is only read."""
-    if INTO_FILE.search(without_literals(sql)):
+    if writes_file(sql):
         raise UsageError(f"INTO OUTFILE writes a file, which a read-only store does not do: {remedy}")
+
+
+def writes_file(sql: str) -> bool:
+    """Whether a statement has its result written into a file."""
+    return bool(INTO_FILE.search(without_literals(sql)))
 
 
 def without_literals(text: str) -> str:
@@ -48,6 +55,16 @@ def split_statements(text: str) -> tuple[list[str], str]:
 def has_code(text: str) -> bool:
     """Whether there is anything but white space and comments."""
     return bool(QUOTED_OR_COMMENT.sub(lambda match: " " if match["comment"] else match[0], text).strip())
+
+
+def first_word(statement: str) -> str:
+    """What kind of statement it is, in lower case.
+
+    >>> first_word("  (SELECT 1)"), first_word("SYSTEM STOP MERGES")
+    ('select', 'system')
+    """
+    words = without_literals(statement).strip(" \t\r\n(").split(None, 1)
+    return words[0].lower() if words else ""
 
 
 def returns_rows(statement: str) -> bool:

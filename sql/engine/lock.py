@@ -28,8 +28,10 @@ ACCOUNT = re.compile(r"://\S*@")  # user and password in a DSN
 NOT_WRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 
 
-def acquire_lock(path: Path) -> int:
+def acquire_lock(path: Path, *, answers: bool = False) -> int:
     """Locks `path` for this process and writes into it who holds it; returns the file descriptor to release later.
+
+    With `answers` it is noted that the process is going to answer readers (`sql/engine/answering.py`).
 
     Where the file cannot be opened for writing, the lock is shared with others to whom the same happens. Raises StoreBusy
     at once, naming the holder, where another process has it.
@@ -42,10 +44,24 @@ def acquire_lock(path: Path) -> int:
         os.close(descriptor)
         raise StoreBusy(describe_holder(path, holder)) from error
     if alone:
-        with suppress(OSError):  # a full disk: the lock holds without a name in it
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps(this_process()).encode(), 0)
+        note_holder(descriptor, answers=answers)
     return descriptor
+
+
+def note_holder(descriptor: int, *, answers: bool) -> None:
+    """Writes into a lock who holds it, and whether others can read through that process."""
+    with suppress(OSError):  # a full disk: the lock holds without a name in it
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(this_process() | {"answers": answers}).encode(), 0)
+
+
+def holder_answers(path: Path) -> bool | None:
+    """Whether the holder of a lock answers readers, or is going to; None where it is just opening or closing."""
+    try:
+        record = json.loads(path.read_bytes()[:4096])
+        return bool(record.get("answers", False))
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def open_lock(path: Path) -> tuple[int, bool]:
@@ -69,6 +85,47 @@ def release_lock(descriptor: int) -> None:
         os.ftruncate(descriptor, 0)
     fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a forked process has a copy of the descriptor
     os.close(descriptor)
+
+
+# Readers in other processes
+
+
+def begin_reading(folder: Path) -> int | None:
+    """Makes known that this process reads a store that another one has; the descriptor to end that with.
+
+    None where the file system cannot do it; then it cannot tell the other process that nobody reads, either.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def end_reading(descriptor: int) -> None:
+    """The other side of `begin_reading`."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)  # also where a forked process has a copy of the descriptor
+    os.close(descriptor)
+
+
+def nobody_reads(folder: Path) -> bool:
+    """Whether no process is between `begin_reading` and `end_reading`; who begins now sees the newest epoch."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def read_holder(descriptor: int) -> bytes:

@@ -42,6 +42,7 @@ def command(arguments: Sequence[str]) -> int:
 
     client = Client(location, read_only=not options.write)
     try:
+        client.answer_readers()
         act(client, options, statement)
     finally:
         client.close()

@@ -90,9 +90,9 @@ class Store:
                 raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
             if collection is not None:
                 check_schema_version(place, collection.schema_version)
+            store.client.answer_readers()
             if write and collection is not None and store.client.first_in_process:
-                # Under the lock of an embedded store nobody can still be reading what a killed run left behind.
-                store.garbage.collect_unseen(grace_seconds=0)
+                store.garbage.collect_at_once()
         except BaseException:
             store.close()
             raise

@@ -20,7 +20,7 @@ MODULES = {
     for path in sorted((PROJECT / room).rglob("*.py"))
 }
 DOORS = {
-    "clickhouse_connect": {"sql/engine/driver.py"},
+    "clickhouse_connect": {"sql/engine/borrowed.py", "sql/engine/driver.py"},
     "chdb": {"sql/engine/embedded.py"},
     "fcntl": {"sql/engine/lock.py"},
     "ctypes": {
@@ -72,7 +72,7 @@ DOORS = {
     "marshal": set(),
     "requests": set(),
     "urllib.request": set(),
-    "socket": set(),
+    "socket": {"sql/engine/wire.py"},
     "subprocess": {"ingest/box/process.py", "rag/evaluate/model_memory.py", "rag/encoder/weights.py"},
     "multiprocessing": set(),  # a fork with an open engine hangs
 }
@@ -84,6 +84,7 @@ ONE_ROW_OR_A_SET = {
     "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
     "stats_vector",
     "newest_epoch", "probe", "unfinished_deletions", "give_up_deletions", "stop_merges", "lease", "may_delete", "create_database",
+    "cancel_reader", "as_read",
     "migration_2_manifest_counts", "migration_2_empty_manifest",
     "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",
 }  # fmt: skip

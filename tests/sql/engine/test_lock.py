@@ -72,7 +72,7 @@ def test_every_command_on_a_store_in_use_ends_at_once_with_75_and_names_the_hold
     folder: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "docs").mkdir()
-    with holder(HOLD_STORE, folder) as process:
+    with holder(HOLD_LOCK, folder / "lock") as process:  # and answers nobody, as a backup does
         for command in (
             ["rag", "search", "a question"],
             ["rag", "ask", "a question"],
@@ -90,18 +90,31 @@ def test_every_command_on_a_store_in_use_ends_at_once_with_75_and_names_the_hold
             assert len(finished.stderr.strip().splitlines()) == 1
 
 
-def test_the_lock_is_asked_for_once_and_nobody_waits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_another_process_has_open_cannot_be_written(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    with holder(HOLD_STORE, folder) as process:
+        for command in (["ingest", str(tmp_path / "docs")], ["sql", "--write", "SELECT 1"]):
+            finished = run_python("-m", *command, "--db", str(folder))
+            assert (finished.returncode, finished.stdout) == (EXIT_BUSY, "")
+            assert finished.stderr.startswith(f"error: the store {folder} is in use by process {process.pid} (python ")
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_the_lock_is_asked_for_once_and_nobody_waits(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *, write: bool
+) -> None:
     asked, flock = [], fcntl.flock
 
     def watched(descriptor: int, how: int) -> None:
         asked.append(how)
         flock(descriptor, how)
 
-    with holder(HOLD_STORE, folder):
+    program, path = (HOLD_STORE, folder) if write else (HOLD_LOCK, folder / "lock")
+    with holder(program, path):
         monkeypatch.setattr(fcntl, "flock", watched)
         monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"it waits {seconds} s"))
         with pytest.raises(StoreBusy):
-            Store.open(str(folder))
+            Store.open(str(folder), write=write)
         assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB]
 
 
@@ -115,7 +128,7 @@ def test_a_store_can_be_opened_after_its_holder_was_killed(folder: Path) -> None
 
 def test_a_store_can_be_opened_by_another_process_once_it_is_closed(folder: Path) -> None:
     with Store.open(str(folder)):
-        assert run_python("-m", "sql", "SELECT 1", "--db", str(folder)).returncode == EXIT_BUSY
+        assert run_python("-m", "sql", "--write", "SELECT 1", "--db", str(folder)).returncode == EXIT_BUSY
     finished = run_python("-m", "sql", "SELECT 1 AS one", "--db", str(folder))
     assert (finished.returncode, finished.stdout, finished.stderr) == (0, "one\n1\n", "")
 
