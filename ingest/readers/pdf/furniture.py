@@ -23,6 +23,8 @@ _APART = 0.45  # sizes of its letters between a row of furniture and the text
 _LARGEST = 1.25  # times the size of the text
 _PAGES = 3
 _DENSITY = 0.3  # how many of the pages between the first and the last one have it
+_MOST_ROWS = 8  # of furniture at one end of a page
+_LONGEST = 60  # characters of what says no more than a page's number
 _SAME_HEIGHT = 8.0  # points
 _NUMBER = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
@@ -68,7 +70,7 @@ def _candidates(page: PageLayout, body_size: float) -> Iterator[_Candidate]:
             for row in (ordered if is_top else ordered[::-1])
             if (_middle(row) >= sheet.top - margin if is_top else _middle(row) <= sheet.bottom + margin)
         ]
-        for number, row in enumerate(outer):
+        for number, row in enumerate(outer[:_MOST_ROWS]):
             edge = abs((sheet.top if is_top else sheet.bottom) - _middle(row))
             if row.size <= _LARGEST * body_size and _is_apart(row, [*outer[number + 1 :], *inner], is_top):
                 yield _Candidate(page, row, is_top, edge)
@@ -127,7 +129,8 @@ def _readings(candidate: _Candidate) -> set[str]:
 
 
 def _is_page_number(candidate: _Candidate, page_count: int) -> bool:
-    found = _PAGE_NUMBER.fullmatch(candidate.row.text.strip())
+    text = candidate.row.text.strip()
+    found = _PAGE_NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if not found:
         return False
     number, total = found[1].casefold(), found[2]

@@ -311,11 +311,14 @@ class Characters:
         length = _GET_TEXT(self._page, 0, self.count, buffer.ctypes.data)
         return buffer[: max(length - 1, 0)]
 
-    def boxes(self) -> NDArray[np.float32]:
-        """Left, bottom, right and top of each: as high as its font and as wide as it moves the next one; NaN for none."""
+    def boxes(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Left, bottom, right and top of these, of others and where there is none NaN; a row for each character.
+
+        A box is as high as the font and as wide as it moves the next character.
+        """
         boxes = np.full((self.count, 4), np.nan, np.float32)
         start = boxes.ctypes.data
-        deque(map(_GET_BOX, repeat(self._page), range(self.count), range(start, start + boxes.nbytes, 16)), 0)
+        deque(map(_GET_BOX, repeat(self._page), indices.tolist(), (start + 16 * indices).tolist()), 0)
         return boxes[:, [0, 3, 2, 1]]
 
     def code(self, index: int) -> int:

@@ -110,8 +110,9 @@ class _Words:
     def __init__(self, characters: Characters, shown: Box) -> None:
         self._characters = characters
         self._units = _units(characters)
-        self._boxes = characters.boxes().astype(np.float64)
-        starts, ends = self._word_ends()
+        is_space = np.isin(self._units, _SPACES)
+        self._boxes = characters.boxes(np.flatnonzero(~is_space)).astype(np.float64)
+        starts, ends = self._word_ends(is_space)
         first, last = self._boxes[starts], self._boxes[ends - 1]
         boxes = np.concatenate((np.minimum(first[:, :2], last[:, :2]), np.maximum(first[:, 2:], last[:, 2:])), axis=1)
         kept = _within(boxes, shown)
@@ -120,10 +121,9 @@ class _Words:
         self.count = len(self._starts)
         self._turns = self._quarter_turns(backward)
 
-    def _word_ends(self) -> tuple[Integers, Integers]:
+    def _word_ends(self, is_space: Flags) -> tuple[Integers, Integers]:
         """Where words begin and end: at spaces, behind hyphens at line ends, and at gaps for which there is no space."""
         units = self._units
-        is_space = np.isin(units, _SPACES)
         is_divided = np.zeros(len(units), np.bool_)
         is_divided[1:] = is_space[:-1] | (units[:-1] == ord(LINE_HYPHEN)) | self._silent_gaps(is_space)
         is_start = ~is_space & is_divided
@@ -164,9 +164,11 @@ class _Words:
         breaks, is_glued = self._breaks(areas)
         starts = np.concatenate(([0], np.flatnonzero(breaks) + 1))
         ends = np.append(starts[1:], self.count)
-        boxes, united = _reduced(self._words, starts).tolist(), _reduced(areas, starts).tolist()
+        boxes, united = _reduced(self._words, starts).round(2).tolist(), _reduced(areas, starts).tolist()
         firsts, lasts = self._starts[starts].tolist(), self._ends[ends - 1].tolist()
-        has_gaps = np.add.reduceat(is_glued | self._is_not_one_space(), starts) > 0
+        is_odd = is_glued | self._is_not_one_space()
+        is_odd[starts] = False  # what stands before a piece is no part of it
+        has_gaps = (np.add.reduceat(is_odd, starts) > 0).tolist()
         bounds = zip(starts.tolist(), ends.tolist(), firsts, lasts, strict=True)
         joined = _string(self._units)
         for order, (start, end, first, last) in enumerate(bounds):
@@ -212,7 +214,9 @@ class _Words:
     def _style(self, first: int, last: int, area: list[float]) -> tuple[float, bool]:
         """The size in the middle of three letters' sizes, and whether both ends are bold."""
         characters = self._characters
-        size = sorted(characters.size(index) for index in (first, (first + last) // 2, last - 1))[1]
+        size, other = characters.size(first), characters.size(last - 1)
+        if size != other:
+            size = sorted((size, other, characters.size((first + last) // 2)))[1]
         return size or area[3] - area[1], characters.is_bold(first) and characters.is_bold(last - 1)
 
 

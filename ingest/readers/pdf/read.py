@@ -143,8 +143,7 @@ class _Writer:
             label = self._labels[page]
             self.marks.append(PageMark(self._length, page, "" if label == str(page) else label))
             self._page = page
-        where = Rectangle(page, *(round(side, 2) for side in piece.box))
-        self.places.append(Place(self._length, self._length + len(shown), where))
+        self.places.append(Place(self._length, self._length + len(shown), Rectangle(page, *piece.box)))
         self._add(shown)
 
     def _add(self, text: str) -> None:

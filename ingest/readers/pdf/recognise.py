@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.readers.pdf.pdfium import picture_of
+from ingest.readers.pdf.pdfium import Box, picture_of
 from ingest.readers.pdf.pieces import Piece, upright
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def recognised(page: Any) -> list[Piece]:
     pieces = []
     for order, (text, corners) in enumerate(_seen(np.asarray(picture.image)[:, :, ::-1])):
         (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
-        box = picture.box(left, top, right, bottom)
+        box = Box(*(round(side, 2) for side in picture.box(left, top, right, bottom)))
         area = upright(box, turn)
         pieces.append(Piece(text, box, area, round(_LETTERS * (area.top - area.bottom)), False, order, turn))
     return pieces
