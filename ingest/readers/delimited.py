@@ -113,12 +113,14 @@ def find_table(text: str, start: int, suffix: str = ".csv") -> Table:
     if stated:
         start = stated.end()
     lines = _sample(text, start)
-    best = _best_delimiter(lines, stated[1] if stated else "\t" if suffix in _OF_TABS else DELIMITERS)
+    best = stated[1] if stated else _best_delimiter(lines, "\t" if suffix in _OF_TABS else DELIMITERS)
     if not best and suffix in _OF_TABS:
         best = _best_delimiter(lines, DELIMITERS)
     rows = _rows(lines, best or "\0")
     first = _first_row([row for _, row in rows])
     offset = lines[rows[first][0]][0] if rows else start
+    if '"' in text[start:offset] and next(_long_rows(text, Table(start, best, True)), (offset, 0))[0] < offset:
+        offset = start  # a row of several lines is no title, however little it holds
     return Table(offset, best, has_header([row for _, row in rows[first:]]))
 
 
