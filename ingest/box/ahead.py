@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 MOST_FILES_AHEAD = 256
 MOST_BYTES_AHEAD = 32_000_000
-FEW_BYTES = 500_000  # of text in all: read and cut sooner than a process has started
+FEW_BYTES = 200_000  # of text in all, which are read and cut in the time that a process takes to start
 
 
 @dataclass(frozen=True, slots=True)

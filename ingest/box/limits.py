@@ -12,8 +12,8 @@ class Limits:
     """Of one process that reads files, one after the other; time and output are those of one file.
 
     Time is that of the clock; the processor's own time has the same limit, which holds where the parent hangs. Memory is
-    what the process may write to, shared libraries and the interpreter (about 150 MiB) included: the readers of text
-    need up to 30 bytes for each byte of a file, of which there may be 100 million.
+    what the process may write to: 60 MiB before it reads anything, and reading Markdown and cutting it takes 13 bytes more
+    for each byte of a file, of which there may be 100 million.
     """
 
     memory_bytes: int = 4096 * MEBIBYTE
