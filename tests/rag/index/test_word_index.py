@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from migration_worker import CHANGES, stop_before
-from support import QUANTIZER, draft_document, identity, retrieve
+from old_words import OLD, assert_made_anew, kilns, reader_finds, write_old_store
+from support import draft_document, retrieve
 
 from rag.index.word_index import REMOVING, add_words
 from rag.text.analyser import ANALYSER
@@ -20,35 +21,9 @@ from sql.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXTS = {"kiln": ["The kilns are hot.", "All the kilns of the town"], "list": ["kilns: one, two"], "empty": []}
-OLD = "words 0"
-
 
 class Stopped(BaseException):
     """What stops a run before one of its changes."""
-
-
-def write_old_store(location: str) -> None:
-    """A store whose words an older analyser has made, that left them as they are."""
-    with Store.open(location, write=True) as store:
-        store.prepare(identity(), QUANTIZER, OLD)
-        for path, texts in TEXTS.items():
-            draft = draft_document(store, path, texts, words=[ChunkWords("", {"old": 1, "kilns": 1}) for _ in texts])
-            store.writer.publish([draft])
-
-
-def kilns(store: Store) -> list[tuple[str, int]]:
-    return sorted((hit.source, hit.chunk_index) for hit in retrieve(store, "kiln", 9, ranking="words"))
-
-
-ALL = [("kiln", 0), ("kiln", 1), ("list", 0)]
-
-
-def assert_made_anew(store: Store) -> None:
-    assert kilns(store) == ALL
-    assert store.snapshot(store.epoch()).term_frequencies(["old"]) == {}
-    assert store.snapshot().damaged_documents() == []
-    assert store.client.text("SELECT count() FROM lengths", "TSV") == b"3\n"
 
 
 def test_words_of_an_older_analyser_are_made_anew(tmp_path: Path) -> None:
@@ -104,15 +79,6 @@ def stop_and_finish(folder: Path, number: int, monkeypatch: pytest.MonkeyPatch) 
         add_words(store)
         assert_made_anew(store)
     return stopped
-
-
-def reader_finds(store: Store) -> str:
-    """What a reader meets: a clear refusal, or everything there is."""
-    try:
-        found = kilns(store)
-    except StoreMismatch:
-        return "refused"
-    return "all" if found == ALL else f"some: {found}"
 
 
 @pytest.mark.slow

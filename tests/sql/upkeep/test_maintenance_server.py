@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import version_1
+from old_words import assert_made_anew, reader_finds, write_old_store
 from support import QUANTIZER, identity, publish_document, write_tiny_checkpoint
 from test_transfer import exported, found, imported, make_store
-from test_word_index import assert_made_anew, reader_finds, write_old_store
 
 from ingest.reembed import reembed
 from rag.encoder.encoder import load_encoder
