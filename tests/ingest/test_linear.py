@@ -136,6 +136,7 @@ def test_no_pattern_takes_the_square_of_a_long_text(reader: str) -> None:
         READERS[reader]("a" + unit * 200_000 + "b")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*GROWING, *FRONT_MATTER])
 def test_long_markdown_is_read_to_its_end(name: str) -> None:
     text = (GROWING | FRONT_MATTER)[name](100_000) + "\n\n# The end\n"

@@ -86,6 +86,7 @@ def test_runs_over_the_parts_make_the_store_of_one_run_and_delete_in_their_own_p
         assert store.snapshot().documents() == []
 
 
+@pytest.mark.slow
 def test_processes_ingest_their_parts_side_by_side_into_one_server(
     folder: Path, server: Server, tokenizer: Tokenizer, tmp_path: Path
 ) -> None:

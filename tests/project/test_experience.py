@@ -48,6 +48,7 @@ def test_a_quotation_is_right_by_its_file_and_its_pattern(report: dict[str, Any]
     assert verdicts == ["first", "wrong", "wrong", "none", "answered all the same"]
 
 
+@pytest.mark.slow
 def test_the_counts_are_those_of_the_questions(report: dict[str, Any]) -> None:
     assert report["counts"] == {
         "questions with an answer": 4,
@@ -61,5 +62,6 @@ def test_the_counts_are_those_of_the_questions(report: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_what_was_shown_stands_with_its_file_and_line(report: dict[str, Any]) -> None:
     assert report["questions"][0]["shown"][0].startswith("kiln.md:3  The kiln reaches 1240 degrees")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,8 +112,13 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@cache
+def imported(name: str) -> frozenset[str]:
+    return frozenset(imports(MODULES[name]))
+
+
 def imports_of(name: str, module: str) -> bool:
-    return any(found == module or found.startswith(f"{module}.") for found in imports(MODULES[name]))
+    return any(found == module or found.startswith(f"{module}.") for found in imported(name))
 
 
 def attributes(tree: ast.AST) -> Iterator[str]:

@@ -234,6 +234,7 @@ def test_the_model_can_be_copied_to_a_machine_without_sources(desk: Desk, tmp_pa
     assert not (tmp_path / "empty").exists()
 
 
+@pytest.mark.slow
 def test_control_characters_of_a_document_never_reach_the_terminal(desk: Desk, tmp_path: Path, cache: Path) -> None:
     evil = Desk(tmp_path, cache)
     (tmp_path / "docs" / "evil\x1b[31m.md").write_text(

@@ -358,7 +358,13 @@ LANGUAGE_MODELS: dict[str, tuple[Change, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", LANGUAGE_MODELS)
+EVERY_DAY = ("NaN weights", "another dimension")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(one, marks=() if one in EVERY_DAY else pytest.mark.slow) for one in LANGUAGE_MODELS],
+)
 def test_a_language_model_that_is_wrong_is_one_sentence(
     desk: Desk, saved: dict[str, Path], indexed: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -260,7 +260,11 @@ def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) 
     "languages", [["en", "mul"], ["mul", "en"], ["en", ""], ["", "en", "en"], ["de", "en", "en de"], ["mul"], [""]]
 )
 @pytest.mark.parametrize(
-    "question", ["deliveries", "When are the deliveries?", "DELIVERIES", "Wann sind die deliveries?"]
+    "question",
+    [
+        *("deliveries", "Wann sind die deliveries?"),
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("When are the deliveries?", "DELIVERIES")),
+    ],
 )
 def test_a_text_of_any_language_holds_the_words_that_stand_in_it(
     shelf: Shelf, languages: list[str], question: str

@@ -295,7 +295,10 @@ def proxy(server: Server) -> Iterator[Proxy]:
         yield running
 
 
-@pytest.mark.parametrize("length", [0, 1, 20, 40, 100, 200, 300, 400, 500, 600, 700])
+@pytest.mark.parametrize(
+    "length",
+    [*(0, 20, 300, 600), *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 40, 100, 200, 400, 500, 700))],
+)
 def test_a_read_whose_answer_breaks_off_is_sent_again_and_never_taken_for_less_than_it_is(
     server: Server, database: str, proxy: Proxy, length: int
 ) -> None:
@@ -305,7 +308,9 @@ def test_a_read_whose_answer_breaks_off_is_sent_again_and_never_taken_for_less_t
         assert fault.struck == (2 if length < 600 else fault.struck)
 
 
-@pytest.mark.parametrize("length", [0, 30, 100, 200, 300, 400])
+@pytest.mark.parametrize(
+    "length", [0, 200, *(pytest.param(one, marks=pytest.mark.slow) for one in (30, 100, 300, 400))]
+)
 def test_a_store_whose_opening_breaks_off_is_opened_anew_and_stays_read_only(
     server: Server, database: str, proxy: Proxy, length: int
 ) -> None:
@@ -376,7 +381,9 @@ def test_a_server_that_is_gone_is_one_sentence_for_every_command(
         )
 
 
-@pytest.mark.parametrize("table", ["chunks", "texts", "manifest", "lease"])
+@pytest.mark.parametrize(
+    "table", ["chunks", "manifest", *(pytest.param(one, marks=pytest.mark.slow) for one in ("texts", "lease"))]
+)
 @pytest.mark.parametrize("side", ["request", "response"])
 def test_an_insert_that_was_cut_off_is_neither_lost_nor_doubled(
     server: Server, database: str, proxy: Proxy, table: str, side: str, monkeypatch: pytest.MonkeyPatch

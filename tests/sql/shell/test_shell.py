@@ -181,7 +181,7 @@ def test_a_statement_may_take_several_lines_and_sees_the_newest_epoch(talk: Talk
 def test_tables_and_schema_show_what_there_is(talk: Talk) -> None:
     tables = talk.type(".tables")
     assert re.search(r"│ chunks +│ MergeTree +│ +3 │", tables)
-    assert re.search(r"│ nearest_chunks +│ View +│.*epoch:UInt64, query:Array\(Float32\) │", tables)
+    assert re.search(r"│ nearest_chunks +│ View +│.*epoch:UInt64, query:Array\(Float32\) +│", tables)
     schema = talk.type(".schema chunks")
     assert schema.startswith("CREATE TABLE default.chunks\n(")
     assert "`codes` Array(Int8)" in schema

@@ -29,7 +29,7 @@ from sql.base.errors import InvalidVector, StoreError, StoreMismatch
 from sql.engine.statements import Statement
 from sql.records import Chunk, QuantizedVectors
 from sql.search.request import SearchRequest
-from sql.store import ChunkBatch, Draft, Store
+from sql.store import SCHEMA_VERSION, ChunkBatch, Draft, Store
 from sql.store.rows import chunk_columns
 from sql.store.writer import ROWS_PER_INSERT
 
@@ -436,8 +436,12 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
 @pytest.mark.parametrize(
     ("version", "message"),
     [
-        (9, "has schema version 9 and this program knows 3: install a newer int8-rag"),
-        (1, "has schema version 1, of an older int8-rag, and this program needs 3: bring it .*`python -m rag migrate"),
+        (9, f"has schema version 9 and this program knows {SCHEMA_VERSION}: install a newer int8-rag"),
+        (
+            1,
+            f"has schema version 1, of an older int8-rag, and this program needs {SCHEMA_VERSION}: "
+            "bring it .*`python -m rag migrate",
+        ),
     ],
 )
 def test_a_store_written_by_another_version_is_refused_with_the_remedy(
