@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sql.engine.driver import connect_to_engine, run_bound
+from sql.engine.driver import connect_to_engine, run_bound, settle
 from sql.engine.failures import READONLY
 from sql.engine.free_sql import READS, SESSION, first_word, split_statements, writes_file
 from sql.engine.lock import note_holder
@@ -260,6 +260,8 @@ class Visit:
                     session.append(read)
             return {"session": session}, body
         except Exception as error:
+            if not isinstance(error, NotAllowed) and not settle(self.handle):
+                raise WireBroken("the handle cannot be used any more") from error
             return {"error": str(error)[:LONGEST_ERROR], "code": getattr(error, "code", None)}, b""
 
     def await_answer(self, seconds: float) -> None:

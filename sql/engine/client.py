@@ -23,6 +23,7 @@ from sql.engine.driver import (
     connect_to_server,
     driver_block,
     insert_from_file,
+    settle,
 )
 from sql.engine.embedded import ENGINES, Engine, keep_for_ever
 from sql.engine.entrance import Entrance
@@ -390,10 +391,14 @@ class Client:
             if self._entrance is None and is_connection_trouble(error):
                 self._forget_handle(handle)
             elif not isinstance(error, NoAnswerInTime):
-                self._give_handle(handle)
+                (self._give_handle if self._settled(handle) else self._forget_handle)(handle)
             raise
         self._give_handle(handle)
         return result
+
+    def _settled(self, handle: Any) -> bool:
+        """Whether a handle can be used after an error; one that is borrowed has been settled where it is."""
+        return self.location.server is not None or is_borrowed(handle) or settle(handle)
 
     def _forget_handle(self, handle: Any) -> None:
         """Closes a connection that may still be waiting for an answer; the next statement opens a new one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,19 @@ def run_bound(handle: Any, text: str, values: Mapping[str, str]) -> bytes:
     from clickhouse_connect.driver._backend.models import QueryRuntime
 
     return bytes(handle._backend.execute_raw_query(text, dict(values), None, QueryRuntime(), None))
+
+
+def settle(handle: Any) -> bool:
+    """Makes a handle on the engine of this process usable after a statement that failed; False where it cannot be.
+
+    What the engine had put out of a result before it failed stays in the connection, and chDB 4.4 puts it before the next
+    result. What is set on the connection stays too, which a new one would not have.
+    """
+    for _ in range(3):
+        with suppress(Exception):
+            if bytes(handle.raw_query(Statement("settled").text, fmt="TSV")) == b"1\n":
+                return True
+    return False
 
 
 def connect_to_server(server: Server, *, read_only: bool) -> Any:

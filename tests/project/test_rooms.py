@@ -81,6 +81,7 @@ ENVIRONMENT = {"sql/base/settings.py", "sql/base/terminal.py"}  # the terminal a
 SQL_FILES = sorted((PROJECT / "sql").rglob("*.sql"))
 QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
+    "settled",
     "epoch", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
     "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
     "stats_vector",
