@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from ingest.box.limits import Limits
 from ingest.box.messages import BadMessage, decode_document
 from ingest.box.process import Crashed, ReadingProcess
-from ingest.readers import documents_of, file_bytes, reader_of
-from ingest.readers.raw_file import RawFile
+from ingest.readers import documents_of, opened_file, reader_of
 from rag.compute.processors import usable_processors
 from sql.base.errors import UnreadableDocument
 from sql.base.paths import printable
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from ingest.box.worker import Chunking
     from ingest.document import Document
+    from ingest.readers.raw_file import RawFile
     from ingest.readers.table import Reader
     from ingest.walk import FoundFile
     from sql.records import Chunk
@@ -104,14 +104,14 @@ class ReadAhead:
 
     def _is_worth_it(self) -> bool:
         """Whether processes are needed, or would be done sooner."""
-        return sum(file.size for file in self.files) > FEW_BYTES or any(self._reader(file).boxed for file in self.files)
+        return sum(file.size for file in self.files) > FEW_BYTES or any(map(is_boxed, self.files))
 
     def _reading(self, number: int, file: FoundFile) -> Reading:
         source = printable(file.source)
         with self._turn:
             self._wanted = number
             self._turn.notify_all()
-            if self._next == number and not self._reader(file).boxed:
+            if self._next == number and not is_boxed(file):
                 self._next += 1
                 result = None
             else:
@@ -212,16 +212,12 @@ class ReadAhead:
 
     # Files
 
-    def _reader(self, file: FoundFile) -> Reader:
-        reader = reader_of(file.path)
-        if reader is None:
-            raise UnreadableDocument(
-                f"{file.source} has the suffix {file.path.suffix!r}, which this program does not read"
-            )
-        return reader
-
     def _raw(self, file: FoundFile) -> tuple[RawFile, Reader]:
         """The bytes of a file, opened here: a process for reading opens none."""
-        reader, source = self._reader(file), printable(file.source)
-        data = file_bytes(file.path, source, file.root)
-        return RawFile(file.path.name, source, reader.format, data, ocr=self.ocr), reader
+        return opened_file(file.path, printable(file.source), file.root, ocr=self.ocr)
+
+
+def is_boxed(file: FoundFile) -> bool:
+    """Whether the table wants a file to be read by a process alone."""
+    reader = reader_of(file.path)
+    return reader is not None and reader.boxed

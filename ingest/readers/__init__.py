@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ingest.readers.table import Reader
 
-__all__ = ["documents_of", "file_bytes", "read_documents", "reader_of"]
+__all__ = ["documents_of", "file_bytes", "opened_file", "read_documents", "reader_of"]
 
 
 def read_documents(path: Path, source: str, root: Path | None = None) -> list[Document]:
@@ -26,11 +26,15 @@ def read_documents(path: Path, source: str, root: Path | None = None) -> list[Do
     at the end of `path` nor anywhere below `root`, the folder that the file was found below; where links may be followed
     is decided before, by whoever walks folders.
     """
+    return list(documents_of(*opened_file(path, source, root)))
+
+
+def opened_file(path: Path, source: str, root: Path | None = None, *, ocr: bool = False) -> tuple[RawFile, Reader]:
+    """The bytes of a file, opened here, and the reader of its format; UnreadableDocument as `read_documents` raises it."""
     reader = reader_of(path)
     if reader is None:
         raise UnreadableDocument(f"{source} has the suffix {path.suffix!r}, which this program does not read")
-    file = RawFile(path.name, source, reader.format, file_bytes(path, source, root))
-    return list(documents_of(file, reader))
+    return RawFile(path.name, source, reader.format, file_bytes(path, source, root), ocr=ocr), reader
 
 
 def documents_of(file: RawFile, reader: Reader) -> Iterator[Document]:

@@ -62,7 +62,7 @@ def test_processes_read_and_cut_what_the_caller_would(
     assert [reading.file for reading in expected] == found
 
     boxed = {suffix: replace(reader, boxed=True) for suffix, reader in SUFFIXES.items()}
-    monkeypatch.setattr(ReadAhead, "_reader", lambda self, file: boxed[file.path.suffix])
+    monkeypatch.setattr("ingest.readers.table.SUFFIXES", boxed)
     with ReadAhead(found, split, lambda: Chunking.by(tokenizer, 40, 5), processes=2) as readings:
         read = list(readings)
     for one, other in zip(read, expected, strict=True):
