@@ -61,7 +61,7 @@ def watch_folders(options: Namespace) -> int:
         raise UsageError("--watch goes with PATHs alone: give no --dry-run, --recalibrate or --shard, and no -")
     from ingest.watch import changes_below, run_again_and_again
 
-    store = parse_location(options.db).folder
+    store = parse_location(options.db).real_folder
     folders = [expand_user(path, "PATH") for path in options.paths]
     runs = count()
 
@@ -71,7 +71,7 @@ def watch_folders(options: Namespace) -> int:
             finish(summary, options)
             sys.stdout.flush()
 
-    run_again_and_again(run, changes_below(folders, store and store.resolve()), note)
+    run_again_and_again(run, changes_below(folders, store), note)
     return EXIT_OK
 
 
@@ -99,10 +99,8 @@ def find_files(options: Namespace) -> Walk:
     from ingest.walk import walk
 
     paths = [path for given in options.paths for path in (listed_paths() if given == STDIN else [given])]
-    store = parse_location(options.db).folder
-    selection = Selection(
-        tuple(options.include), tuple(options.exclude), not options.no_gitignore, store and store.resolve()
-    )
+    store = parse_location(options.db).real_folder
+    selection = Selection(tuple(options.include), tuple(options.exclude), not options.no_gitignore, store)
     return walk(paths, selection)
 
 

@@ -117,8 +117,7 @@ def sync(
     Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
-    folder = library.store.client.location.folder
-    selection = Selection(tuple(include), tuple(exclude), gitignore, folder and folder.resolve())
+    selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
     found = walk([str(path) for path in given], selection)
     prepare(library, quantizer, granularity, ranges)
     summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate, ocr=ocr)

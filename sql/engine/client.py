@@ -37,7 +37,6 @@ from sql.engine.wire import HolderGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -79,8 +78,8 @@ class Client:
         self._connect: Callable[[], Any]
         if location.server is not None:
             self._connect = partial(connect_to_server, location.server, read_only=read_only)
-        elif location.folder is not None:
-            self._entrance = Entrance(resolved(location.folder), read_only=read_only)
+        elif (folder := location.real_folder) is not None:
+            self._entrance = Entrance(folder, read_only=read_only)
             self.first_in_process = self._entrance.first_in_process
             self._connect = self._entrance.connect
         CLIENTS.add(self)
@@ -432,11 +431,3 @@ os.register_at_fork(after_in_child=abandon_clients)
 def is_borrowed(handle: Any) -> bool:
     """Whether another process runs the statements of a handle."""
     return getattr(handle, "borrowed", False)
-
-
-def resolved(folder: Path) -> Path:
-    """The folder without symbolic links; StoreError for links that lead round in a circle."""
-    try:
-        return folder.resolve()
-    except (OSError, RuntimeError) as error:
-        raise StoreError(f"{folder} cannot be found ({error}): give --db the path of a folder") from error

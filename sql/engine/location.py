@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
-from sql.base.errors import NoStore, UsageError
+from sql.base.errors import NoStore, StoreError, UsageError
 from sql.base.paths import expand_user
 
 SERVER_SCHEMES = {  # scheme: TLS, dialect
@@ -84,6 +84,14 @@ class Location:
     def may_hold_store(self) -> bool:
         """Whether there is anything to open: a folder with an engine's data, or a server, which has to be asked."""
         return self.folder is None or (self.folder / "data").is_dir()
+
+    @property
+    def real_folder(self) -> Path | None:
+        """The folder without symbolic links, None of a server; StoreError for links that lead round in a circle."""
+        try:
+            return self.folder and self.folder.resolve()
+        except (OSError, RuntimeError) as error:
+            raise StoreError(f"{self.folder} cannot be found ({error}): give --db the path of a folder") from error
 
     def require_store(self) -> None:
         """Raises NoStore where a reader would find nothing."""
