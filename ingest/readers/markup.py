@@ -26,7 +26,9 @@ _CODE = names("programlisting screen codeblock literallayout pre verbatim listin
 _ROWS, _CELLS = names("tr row strow sthead"), names("td th entry cell stentry")
 _PARTS_OF_TABLES = names("thead tbody tfoot tgroup")
 # What is a block even where it stands among text.
-_BLOCKS = _HEADINGS | _ITEMS | _CODE | _ROWS | names("p para paragraph section div table list ul ol blockquote")
+_BLOCKS = (
+    _HEADINGS | _ITEMS | _CODE | _ROWS | _CELLS | names("p para paragraph section div table list ul ol blockquote")
+)
 _NO_TEXT = names("binary script style")  # FictionBook keeps its pictures in the first
 _MAX_HEADING = 400  # characters
 
@@ -63,7 +65,7 @@ class _Reader:
             name = local_name(child.tag).lower()
             if name in _NO_TEXT:
                 pass
-            elif name in _ROWS and any(local_name(cell.tag).lower() in _CELLS for cell in child):
+            elif name in _ROWS and _is_row(child):
                 self._read_row(child)
             elif name in _PARTS_OF_TABLES:
                 self.read(child, depth + 1)
@@ -90,7 +92,7 @@ class _Reader:
             self.flush()
             self._table = Table(self._composition.copies)
             self._line = max(self._line, row.sourceline or 0)
-        self._table.row([Cell(text_of(cell)) for cell in row if local_name(cell.tag).lower() in _CELLS])
+        self._table.row([Cell(text_of(cell)) for cell in row if _is_cell(cell)])
 
     def _add(self, text: str | None, element: Element) -> None:
         """Text behind the tag of an element, or behind all of it: no parser tells lines but those of tags."""
@@ -127,6 +129,17 @@ class _Reader:
 
 
 _KINDS = {**dict.fromkeys(_HEADINGS, "heading"), **dict.fromkeys(_ITEMS, "list"), **dict.fromkeys(_CODE, "code")}
+
+
+def _is_row(element: Element) -> bool:
+    """Whether an element has cells, and no word outside them that a row of cells would lose."""
+    cells = [child for child in element if _is_cell(child)]
+    others = (child for child in element if not _is_cell(child) and local_name(child.tag).lower() not in _NO_TEXT)
+    return bool(cells) and not _has_text(element) and all(text_of(other) == "" for other in others)
+
+
+def _is_cell(element: Element) -> bool:
+    return local_name(element.tag).lower() in _CELLS
 
 
 def _has_text(element: Element) -> bool:

@@ -117,6 +117,20 @@ def test_what_is_not_well_formed_is_refused_with_a_sentence() -> None:
         read("<r><a></r>")
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("<row>a<entry>b</entry></row>", "a\n\nb"),
+        ("<row><entry>b</entry>a</row>", "b\n\na"),
+        ("<row><entry>b</entry><note>a</note></row>", "b\n\na"),
+        ("<row>a<entry/></row>", "a"),
+        ("<row><entry>b</entry><colspec/><entry>a</entry></row>", "b | a"),
+    ],
+)
+def test_a_row_with_words_outside_its_cells_loses_none_of_them(row: str, expected: str) -> None:
+    assert read(f"<r>{row}</r>").text == expected
+
+
 TREES = st.recursive(
     st.sampled_from(["", "a", " b ", "\n", "é&amp;"]),
     lambda inner: st.tuples(
