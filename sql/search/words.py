@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from sql.base.sums import MASK_64
 from sql.engine.statements import Statement
 from sql.records import first_generation
 from sql.search.search import NO_LIMIT, code_values
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 # defaults; within 0.9..1.5 and 0.4..0.75 nDCG@10 moved by less than 0.015 on the sets of docs/hybrid.md.
 K1 = 1.2
 B = 0.75
-MASK_64 = 2**64 - 1
 
 
 def words_checksum(words: ChunkWords, chunk_index: int) -> int:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sql.base.errors import StoreError
+from sql.base.sums import MASK_64
 from sql.engine.cluster import Cluster
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 ROWS_PER_INSERT = 20_000  # one block, which arrives whole or not at all
 NO_METADATA = "{}"
-MASK_64 = 2**64 - 1
 NEW_IN_2 = {"chunks": "signs", "manifest": "calibration"}  # a column that tells the new table from the old one
 TABLES_2 = ("25_calibrations", "35_cells", "41_lengths", "42_postings", "45_float_references")
 TABLES_4, COLUMNS_4 = ("43_places",), ("20_manifest", "30_chunks")

@@ -7,6 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
+from sql.base.sums import MASK_64
 from sql.records import FLOAT32_MAX
 from sql.records.places import (
     CELLS,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from sql.records.places import Whereabouts
     from sql.store.rows import Draft
 
-MASK_64 = 2**64 - 1
 TEXTS = ("kind", "page_label", "sheet", "mail_part")
 SIDES = ("left", "bottom", "right", "top")  # of a rectangle
 BLOCK = ("first_row", "first_column", "last_row", "last_column")  # of cells

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sql.base.sums import MASK_64
 from sql.search.cells import ROWS_AT_ONCE
 from sql.search.signs import vector_signs
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from sql.records import Chunk, ChunkWords, LiveDocument, QuantizedVectors, SourceDocument
     from sql.search.cells import Cells
 
-MASK_64 = 2**64 - 1
 PLACE = struct.Struct("<QQQQQ")  # of a chunk: index, start, end, line, page
 
 

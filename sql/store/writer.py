@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreUnreachable
+from sql.base.sums import MASK_64
 from sql.engine.lease import LEASE_TIMEOUTS, PublishLease, has_lease
 from sql.engine.statements import Statement
 from sql.records import GENERATION_RANDOM_BITS, first_generation
@@ -17,7 +18,7 @@ from sql.records.metadata import metadata_json
 from sql.search.cells import read_cells
 from sql.search.words import length_columns, posting_columns, words_checksum
 from sql.store.places import draft_places, place_columns
-from sql.store.rows import MASK_64, Draft, chunk_columns, deletion_row, manifest_row, some_of, text_hash
+from sql.store.rows import Draft, chunk_columns, deletion_row, manifest_row, some_of, text_hash
 
 if TYPE_CHECKING:
     import threading

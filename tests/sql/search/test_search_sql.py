@@ -162,7 +162,7 @@ def vectors_and_query(draw: st.DrawFn) -> tuple[QuantizedVectors, QuantizedQuery
     )
 
 
-@settings(unhurried, max_examples=20)
+@settings(unhurried, max_examples=8)
 @given(case=vectors_and_query())
 def test_any_codes_scales_and_zero_points_score_alike_in_sql_and_numpy(
     anything_goes: Store, case: tuple[QuantizedVectors, QuantizedQuery]
@@ -368,7 +368,7 @@ def test_codes_become_the_same_floats_in_sql_and_python(
     assert np.float32(row["vector"]).tolist() == dequantize(codes, np.float32(scale), zero_point).tolist()
 
 
-@settings(unhurried, max_examples=20)
+@settings(unhurried, max_examples=8)
 @given(case=vectors_and_query())
 def test_rag_score_is_the_score_of_the_search(
     anything_goes: Store, case: tuple[QuantizedVectors, QuantizedQuery]
