@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 GELU_MINIMUM = 0.1699713  # GELU(-0.7517916) = -0.16997120, the least value of x * Phi(x); rounded up, so a true bound
 HALF_A_STEP = 0.5  # codes are cut, not rounded: half a step more makes the same of it
 SHRINK_STEPS = 16
-BOUNDED_AT_ONCE = 2**15  # weights; as float64, with a few arrays of their size, they stay in the CPU's caches
+ALL_CODES = np.arange(-128.0, 128.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,56 +235,100 @@ def scale_query(qkv: FoldedLinear, factor: float) -> FoldedLinear:
     return FoldedLinear(qkv.codes, scale, bias, qkv.input_scale)
 
 
+class LargePairs(NamedTuple):
+    """The pairs of weights that are too large: their channels and the first inputs of each, and the codes (pairs, 2).
+
+    A last input without a neighbour has a code of 0 beside it.
+    """
+
+    channels: NDArray[np.intp]
+    firsts: NDArray[np.intp]
+    codes: NDArray[np.float64]
+
+
 def bound_pairs(linear: FoldedLinear, limit: int) -> FoldedLinear:
     """The same linear with weights of which no two neighbours have codes of more than `limit` between them.
 
     For CPUs that add pairs of products in 16 bits (AVX2 without VNNI): u8 * s8 + u8 * s8 saturates at 32,767. A channel
     gets coarser steps or has its few largest pairs lowered, whichever of SHRINK_STEPS changes its weights least.
     """
-    shrink, fitted = np.ones(len(linear.codes)), np.empty_like(linear.codes)
-    channels = max(1, BOUNDED_AT_ONCE // max(linear.codes.shape[1], 1))
-    for first in range(0, len(fitted), channels):
-        block = slice(first, first + channels)
-        fitted[block], shrink[block] = bound_channels(linear.codes[block].astype(np.float64), limit)
+    fitted, shrink = linear.codes.copy(), np.ones(len(linear.codes))
+    largest = pair_sums(linear.codes).max(axis=1, initial=0)
+    crowded = np.flatnonzero(largest >= limit)
+    if len(crowded):
+        fitted[crowded], shrink[crowded] = bound_channels(linear.codes[crowded], largest[crowded], limit)
     scale = (linear.scale / shrink).astype(np.float32)
     return FoldedLinear(fitted, scale, linear.bias, linear.input_scale)
 
 
-def bound_channels(codes: NDArray[np.float64], limit: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The bounded codes of some channels, and the factor by which each one's weights shrank."""
-    least = np.minimum(1.0, (limit - 1) / np.maximum(pair_sums(codes).max(axis=1, initial=0), 1))  # rounding may add 1
-    shrink, fitted = np.ones(len(codes)), np.zeros_like(codes)
-    smallest_error = np.full(len(codes), np.inf)
-    for part in np.linspace(0, 1, SHRINK_STEPS):
-        factor = least + (1 - least) * part
-        tried = codes * factor[:, None]
-        np.rint(tried, out=tried)
-        lower_pairs(tried, limit)
-        error = np.square(tried / factor[:, None] - codes).sum(axis=1)
-        better = error < smallest_error
-        smallest_error[better], shrink[better], fitted[better] = error[better], factor[better], tried[better]
-    return fitted, shrink
+def bound_channels(
+    codes: NDArray[np.int8], largest: NDArray[np.int16], limit: int
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """The bounded codes of channels whose largest pairs are given, and the factor by which each one's weights shrank.
+
+    There are few different largest pairs and SHRINK_STEPS factors for each, so what becomes of every code is a table, and
+    how much that changes a channel follows from how often it has each code. Pairs that are too large are met one by one.
+    """
+    sizes, size = np.unique(largest, return_inverse=True)
+    least = (limit - 1) / sizes  # rounding may add 1
+    factors = least[:, None] + (1 - least[:, None]) * np.linspace(0, 1, SHRINK_STEPS)
+    shrunk = np.rint(ALL_CODES * factors[:, :, None])  # (sizes, steps, codes)
+    places = codes + np.intp(128) + len(ALL_CODES) * np.arange(len(codes))[:, None]  # in a table of a row a channel
+    counts = np.bincount(places.ravel(), minlength=len(ALL_CODES) * len(codes)).reshape(len(codes), -1)
+    errors = np.empty((len(codes), SHRINK_STEPS))
+    for number in range(len(sizes)):
+        changes = np.square(shrunk[number] / factors[number, :, None] - ALL_CODES)
+        errors[size == number] = counts[size == number] @ changes.T
+    pairs = large_pairs(codes, limit)
+    for step in range(SHRINK_STEPS):
+        more = added_error(pairs.codes, factors[size[pairs.channels], step], limit)
+        errors[:, step] += np.bincount(pairs.channels, more, len(codes))
+    best = errors.argmin(axis=1)
+    factor = factors[size, best]
+    fitted = shrunk[size, best].astype(np.int8).ravel()[places]
+    put_pairs(fitted, pairs, lowered(np.rint(pairs.codes * factor[pairs.channels, None]), limit))
+    return fitted, factor
 
 
-def pair_sums(codes: NDArray[np.float64]) -> NDArray[np.float64]:
+def pair_sums(codes: NDArray[np.int8]) -> NDArray[np.int16]:
     """|code| + |code| of inputs 0 and 1, 2 and 3, ... of each channel; a last one without a neighbour stands alone."""
-    magnitudes = np.abs(codes)
+    magnitudes = np.abs(codes.astype(np.int16))
     sums = magnitudes[:, 0::2].copy()
     sums[:, : magnitudes.shape[1] // 2] += magnitudes[:, 1::2]
     return sums
 
 
-def lower_pairs(codes: NDArray[np.float64], limit: int) -> None:
-    """Brings every pair that is too large down to the limit, each of the two in proportion; few are, so only they are met."""
-    sums = pair_sums(codes)
-    rows, pairs = np.nonzero(sums > limit)
-    total, even = sums[rows, pairs], 2 * pairs
-    excess = total - limit
-    share = np.minimum(np.ceil(excess * np.abs(codes[rows, even]) / total), excess)
-    codes[rows, even] -= np.sign(codes[rows, even]) * share
-    whole = even + 1 < codes.shape[1]  # a last input without a neighbour bears it all
-    rows, odd, rest = rows[whole], even[whole] + 1, (excess - share)[whole]
-    codes[rows, odd] -= np.sign(codes[rows, odd]) * rest
+def large_pairs(codes: NDArray[np.int8], limit: int) -> LargePairs:
+    """The pairs of more than `limit`; no other one has more when its codes have shrunk and been rounded."""
+    channels, numbers = np.nonzero(pair_sums(codes) > limit)
+    found = np.zeros((len(channels), 2))
+    for beside in (0, 1):
+        there = 2 * numbers + beside < codes.shape[1]
+        found[there, beside] = codes[channels[there], 2 * numbers[there] + beside]
+    return LargePairs(channels, 2 * numbers, found)
+
+
+def put_pairs(codes: NDArray[np.int8], pairs: LargePairs, values: NDArray[np.float64]) -> None:
+    """Puts other codes (pairs, 2) in the place of pairs."""
+    for beside in (0, 1):
+        there = pairs.firsts + beside < codes.shape[1]
+        codes[pairs.channels[there], pairs.firsts[there] + beside] = values[there, beside]
+
+
+def added_error(codes: NDArray[np.float64], factors: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
+    """By how much pairs of codes (pairs, 2) are farther off, squared, when they are lowered after they have shrunk."""
+    rounded = np.rint(codes * factors[:, None])
+    before, after = (np.square(one / factors[:, None] - codes) for one in (rounded, lowered(rounded, limit)))
+    return np.asarray((after - before).sum(axis=1))
+
+
+def lowered(codes: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
+    """Pairs of codes (pairs, 2) brought down to the limit where they have more, each of the two in proportion."""
+    magnitudes = np.abs(codes)
+    total = magnitudes.sum(axis=1)
+    excess = np.maximum(total - limit, 0)
+    share = np.minimum(np.ceil(excess * magnitudes[:, 0] / np.maximum(total, 1)), excess)
+    return np.asarray(codes - np.sign(codes) * np.stack([share, excess - share], axis=1))
 
 
 def gelu_shift(checkpoint: Checkpoint, name: str) -> Floats:
