@@ -13,7 +13,7 @@ from ingest.shard import parse_shard, take_shard
 from rag.commands.options import add_compute_option, add_language_option, add_model_option
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, program_version
-from sql.base.paths import expand_user
+from sql.base.paths import expand_user, printable
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.engine.location import parse_location
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from ingest.given_metadata import GivenMetadata
     from ingest.plan import SyncPlan
     from ingest.shard import Shard
     from ingest.synchronize import Summary
@@ -65,6 +66,9 @@ def watch_folders(options: Namespace) -> int:
     folders = [expand_user(path, "PATH") for path in options.paths]
     runs = count()
 
+    if options.meta_file:
+        folders.append(expand_user(options.meta_file, "--meta-file"))
+
     def run() -> None:
         summary = synchronize(find_files(options), options)
         if next(runs) == 0 or summary.indexed or summary.deleted or summary.failed:
@@ -101,7 +105,29 @@ def find_files(options: Namespace) -> Walk:
     paths = [path for given in options.paths for path in (listed_paths() if given == STDIN else [given])]
     store = parse_location(options.db).real_folder
     selection = Selection(tuple(options.include), tuple(options.exclude), not options.no_gitignore, store)
-    return walk(paths, selection)
+    return without_metadata_file(walk(paths, selection), options.meta_file)
+
+
+def without_metadata_file(found: Walk, name: str | None) -> Walk:
+    """What was found but for the metadata file, which is a document only where it is given itself."""
+    if name is None:
+        return found
+    from ingest.walk import LeftOut
+
+    path = expand_user(name, "--meta-file").resolve()
+    left_out = [file for file in found.files if file.path == path and file.root is not None]
+    found.files = [file for file in found.files if file not in left_out]
+    found.skipped += [LeftOut(printable(file.source), "the file of metadata", "metadata file") for file in left_out]
+    return found
+
+
+def said_metadata(options: Namespace) -> GivenMetadata:
+    """What the options say of the metadata of files."""
+    from ingest.given_metadata import GivenMetadata, parse_assignments
+    from ingest.metadata_file import read_rules
+
+    for_all = parse_assignments(options.meta) if options.meta else None
+    return GivenMetadata.said(for_all, read_rules(options.meta_file) if options.meta_file is not None else None)
 
 
 def finish(summary: Summary, options: Namespace) -> int:
@@ -128,6 +154,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from ingest.synchronize import check_ocr, prepare, sync_walk
 
     check_ocr(ocr=options.ocr)
+    said = said_metadata(options)
     with rag.library.open(
         options.db,
         write=True,
@@ -145,6 +172,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
                 keep_floats=options.keep_floats,
                 recalibrate=options.recalibrate,
                 ocr=options.ocr,
+                said=said,
             )
         for sentence in summary.notes:
             note(one_line(sentence))
@@ -156,7 +184,14 @@ def embed_again(options: Namespace) -> int:
     """Embeds the documents of the store with another model."""
     if not options.model:
         raise UsageError("--reembed needs the model that the documents are to be embedded with: give --model")
-    if options.paths or options.dry_run or options.recalibrate or options.keep_floats:
+    if (
+        options.paths
+        or options.dry_run
+        or options.recalibrate
+        or options.keep_floats
+        or options.meta
+        or options.meta_file is not None
+    ):
         raise UsageError(
             "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"
         )
@@ -196,14 +231,14 @@ def show_plan(found: Walk, options: Namespace) -> int:
     """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
     from ingest.plan import make_plan
 
-    location = parse_location(options.db)
-    documents = []
+    location, said = parse_location(options.db), said_metadata(options)
+    documents, metadata = [], {}
     if location.may_hold_store:
         from sql.store import Store
 
         with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
-            documents = store.snapshot().documents()
-    plan = make_plan(found, documents, all_again=options.recalibrate)
+            documents, metadata = store.snapshot().documents(), store.snapshot().document_metadata()
+    plan = make_plan(found, documents, all_again=options.recalibrate, said=said, metadata=lambda: metadata)
     if options.json:
         out_json(plan_record(plan))
         return EXIT_SOME_FAILED if plan.failed else EXIT_OK
@@ -319,6 +354,18 @@ def make_parser() -> Parser:
         "--exclude", action="append", default=[], metavar="PATTERN", help="below folders no file or folder that matches"
     )
     parser.add_argument("--no-gitignore", action="store_true", help="read what .gitignore files leave out too")
+    parser.add_argument(
+        "--meta",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="metadata that every document is given, such as year=2024; again for more names",
+    )
+    parser.add_argument(
+        "--meta-file",
+        metavar="FILE",
+        help="metadata by path or pattern: CSV or TSV with a column path, JSON or JSON Lines",
+    )
     add_model_option(parser)
     add_compute_option(parser)
     parser.add_argument(

@@ -3,30 +3,32 @@
 The document that is a whole file has the file's path. A part of a file has `path#part`; as no part's name holds a `#`, the
 last one divides. A file may have such a name too, so what tells them apart is not the path but the chunker, whose name
 says more of a part. With it stands how many documents the file gave, so that a later run sees without reading the file
-whether they are all there.
+whether they are all there, and which names of its metadata the user has given it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.chunk import chunker_name
 from ingest.document import PART_MARK
 from sql.base.paths import printable
 from sql.records import SourceDocument
+from sql.records.metadata import NO_METADATA
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from uuid import UUID
 
     from ingest.document import Document
     from sql.records import LiveDocument
+    from sql.records.metadata import MetadataValue
 
 # A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
 # store has one encoder for life, so the name need not say which.
 CHUNKER = chunker_name()
-_PART, _ONE_OF = ", part", ", one of "  # no chunker's own name holds a comma
+_PART, _ONE_OF, _GIVEN = ", part", ", one of ", ", given "  # no chunker's own name holds a comma, nor one of metadata
 
 
 def document_path(file_path: str, part: str) -> str:
@@ -34,17 +36,25 @@ def document_path(file_path: str, part: str) -> str:
     return f"{file_path}{PART_MARK}{part}" if part else file_path
 
 
-def cut_name(part: str, count: int) -> str:
-    """How a document came to be: the chunker, whether it is a part, and of how many documents of its file it is one.
+def cut_name(part: str, count: int, given: Iterable[str] = ()) -> str:
+    """How a document came to be: the chunker, whether it is a part, of how many documents of its file it is one, and the
+    names of metadata that the user gave it.
 
-    >>> cut_name("", 1), cut_name("3", 12)
-    ('structure-4/200+30', 'structure-4/200+30, part, one of 12')
+    >>> cut_name("", 1), cut_name("3", 12, ["year", "team"])
+    ('structure-4/200+30', 'structure-4/200+30, part, one of 12, given team year')
     """
-    return CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")
+    names = " ".join(sorted(given))
+    cut = CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")
+    return cut + (_GIVEN + names if names else "")
 
 
-def manifest_document(document: Document, file_path: str, count: int = 1) -> SourceDocument:
-    """The manifest's view of a document that was read, one of `count` in the file at `file_path`."""
+def manifest_document(
+    document: Document, file_path: str, count: int = 1, given: Mapping[str, MetadataValue] = NO_METADATA
+) -> SourceDocument:
+    """The manifest's view of a document that was read, one of `count` in the file at `file_path`.
+
+    `given` is what the user says of it, which goes before what it says of itself. InvalidMetadata where that is too much.
+    """
     return SourceDocument(
         path=document_path(file_path, document.part),
         source=document.source,
@@ -53,9 +63,9 @@ def manifest_document(document: Document, file_path: str, count: int = 1) -> Sou
         encoding=document.encoding,
         content_sha256=document.content_hash,
         content_bytes=document.content_bytes,
-        chunker=cut_name(document.part, count),
+        chunker=cut_name(document.part, count, given),
         extracted_text=document.text if document.converted else None,
-        metadata=document.metadata,
+        metadata={**document.metadata, **given},
         places=(*document.page_places(), *document.places),
     )
 
@@ -70,13 +80,13 @@ class StoredFile:
 
     def made_of(self, content_sha256: str) -> tuple[LiveDocument, ...]:
         """The documents of a file of this content, cut as today; none where one is missing."""
-        made = [one for one in self.documents if one.content_sha256 == content_sha256 and _cut(one)[0] == CHUNKER]
-        return tuple(made) if all(_cut(one)[2] == len(made) for one in made) else ()
+        made = [one for one in self.documents if one.content_sha256 == content_sha256 and _cut(one).chunker == CHUNKER]
+        return tuple(made) if all(_cut(one).documents == len(made) for one in made) else ()
 
     @property
     def is_cut_as_today(self) -> bool:
         """Whether it can be unchanged at all, which its content then decides."""
-        return any(_cut(one)[0] == CHUNKER for one in self.documents)
+        return any(_cut(one).chunker == CHUNKER for one in self.documents)
 
 
 def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
@@ -91,32 +101,50 @@ def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
 
 
 class Twins:
-    """Documents by their content, each format, cut and part of a file apart: one that was moved or copied has a twin."""
+    """Documents by their content, each format, cut and part of a file apart: one that was moved or copied has a twin.
+
+    So has one whose metadata alone are other than they were: what the store holds of it.
+    """
 
     def __init__(self, documents: Iterable[LiveDocument] = ()) -> None:
         self._known = {_content(one): one.document_id for one in documents}
+        self._stored = set(self._known.values())
 
     def twin_of(self, document: SourceDocument) -> UUID | None:
         """A document of the same content, None where there is none; from now on this one is such a document too."""
         known = self._known.setdefault(_content(document), document.document_id)
-        return known if known != document.document_id else None
+        return known if known != document.document_id or known in self._stored else None
 
 
 def _content(document: LiveDocument | SourceDocument) -> tuple[str, ...]:
     """What two documents of the same content share."""
-    part = document.path.rpartition(PART_MARK)[2] if _PART in document.chunker else ""
-    return document.content_sha256, document.format, document.chunker, part
+    cut = _cut(document)
+    part = document.path.rpartition(PART_MARK)[2] if cut.is_part else ""
+    return document.content_sha256, document.format, cut.chunker, str(cut.documents), part
 
 
 def _end(document: LiveDocument) -> str:
     """What a document's path and source end with beyond those of its file: `#part`, or nothing."""
-    _, is_part, _ = _cut(document)
     _, mark, part = document.path.rpartition(PART_MARK)
-    return mark + part if is_part and mark else ""
+    return mark + part if _cut(document).is_part and mark else ""
 
 
-def _cut(document: LiveDocument) -> tuple[str, bool, int]:
-    """The chunker of a stored document, whether it is a part, and how many documents its file gave: see `cut_name`."""
-    head, _, count = document.chunker.partition(_ONE_OF)
+def given_names(document: LiveDocument) -> tuple[str, ...]:
+    """Which names of a document's metadata the user gave it, in order."""
+    return _cut(document).given
+
+
+class Cut(NamedTuple):
+    """What `cut_name` says of a document."""
+
+    chunker: str
+    is_part: bool
+    documents: int
+    given: tuple[str, ...]
+
+
+def _cut(document: LiveDocument | SourceDocument) -> Cut:
+    head, _, names = document.chunker.partition(_GIVEN)
+    head, _, count = head.partition(_ONE_OF)
     chunker = head.removesuffix(_PART)
-    return chunker, chunker != head, int(count) if count.isdecimal() else 1
+    return Cut(chunker, chunker != head, int(count) if count.isdecimal() else 1, tuple(names.split()))

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ingest.identity import Twins, document_path, stored_files
+from ingest.given_metadata import NOTHING_SAID
+from ingest.identity import Twins, document_path, given_names, stored_files
 from ingest.readers import file_bytes
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
+from sql.records.metadata import NO_METADATA, metadata_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ingest.document import Document
+    from ingest.given_metadata import GivenMetadata, Metadata
     from ingest.identity import StoredFile
     from ingest.walk import FoundFile, LeftOut, Walk
     from sql.records import LiveDocument
@@ -65,6 +68,56 @@ class Claims:
             self.release(one for one in self._stored[path].documents if one.path not in given)
 
 
+class Wishes:
+    """The metadata that each file is to be given: what is said of it now, or else what it was given before.
+
+    `stored` is all metadata of the documents that were given some, by generation. A file that was moved has what was given
+    at its old place.
+    """
+
+    def __init__(self, said: GivenMetadata, stored: Mapping[int, Metadata]) -> None:
+        self._said = said
+        self._stored = stored
+        self._before: dict[str, Metadata] = {}
+        self._moved: dict[str, Metadata] = {}
+
+    def remember(self, file: StoredFile, *, is_gone: bool = False) -> None:
+        """What a file was given, to be kept where nothing is said."""
+        if not self._said.was_said and (given := self._given_before(file)):
+            if is_gone:
+                self._moved |= {one.content_sha256: given for one in file.documents}
+            else:
+                self._before[file.path] = given
+
+    def of(self, file: FoundFile, content_sha256: str) -> Metadata:
+        """The metadata that a file of this content is to be given."""
+        if self._said.was_said:
+            return self._said.of(file)
+        before = self._before.get(printable(file.path))
+        return self._moved.get(content_sha256, NO_METADATA) if before is None else before
+
+    def are_met(self, file: FoundFile, stored: StoredFile) -> bool:
+        """Whether a file whose content is the same was given now what is to be given; one without text is given nothing."""
+        if not self._said.was_said:
+            return True
+        wanted = self._said.of(file)
+        with_text = [one for one in stored.documents if one.chunk_count]
+        if any(set(given_names(one)) != set(wanted) for one in with_text):
+            return False
+        return not (wanted and with_text) or metadata_json(wanted) == metadata_json(self._given_before(stored))
+
+    def unused(self) -> list[str]:
+        """The paths of which something was said and for which no file was found."""
+        return self._said.unused()
+
+    def _given_before(self, file: StoredFile) -> Metadata:
+        for one in file.documents:
+            if names := given_names(one):
+                stored = self._stored.get(one.generation, NO_METADATA)
+                return {name: stored[name] for name in names if name in stored}
+        return NO_METADATA
+
+
 @dataclass
 class SyncPlan:
     """What has to be done so that the store matches the files. Each list holds files, but for what was not read.
@@ -75,6 +128,7 @@ class SyncPlan:
 
     claims: Claims
     twins: Twins
+    wishes: Wishes
     new: list[FoundFile] = field(default_factory=list)
     changed: list[FoundFile] = field(default_factory=list)
     unchanged: list[FoundFile] = field(default_factory=list)
@@ -88,19 +142,29 @@ class SyncPlan:
         return self.new + self.changed
 
 
-def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool = False) -> SyncPlan:
+def make_plan(
+    found: Walk,
+    documents: Sequence[LiveDocument],
+    *,
+    all_again: bool = False,
+    said: GivenMetadata = NOTHING_SAID,
+    metadata: Callable[[], Mapping[int, Metadata]] = dict,
+) -> SyncPlan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
 
-    A file is unchanged where every document that it gave is there, cut as today. With `all_again` every file counts as
-    changed; UsageError where a document has no file to be made from again.
+    A file is unchanged where every document that it gave is there, cut as today, with the metadata that is said of it.
+    `metadata` looks up that of documents by generation; it is asked where some were given any. With `all_again` every file
+    counts as changed; UsageError where a document has no file to be made from again.
     """
     stored = stored_files(documents)
-    plan = SyncPlan(Claims(stored), Twins(documents), skipped=list(found.skipped), failed=list(found.failed))
+    wishes = Wishes(said, metadata() if any(map(given_names, documents)) else {})
+    plan = SyncPlan(Claims(stored), Twins(documents), wishes, skipped=list(found.skipped), failed=list(found.failed))
     present = {printable(file.path): file for file in found.files}
     missing = [known for path, known in stored.items() if path not in present]
     plan.deleted = [known for known in missing if found.covers(known.path)]
     for known in plan.deleted:
         plan.claims.release(known.documents)
+        wishes.remember(known, is_gone=True)
     not_given = [one for known in missing if not found.covers(known.path) for one in known.documents if one.chunk_count]
     if all_again and not_given:
         raise UsageError(
@@ -112,12 +176,13 @@ def make_plan(found: Walk, documents: Sequence[LiveDocument], *, all_again: bool
         known_file = stored.get(path)
         if known_file is None:
             plan.new.append(file)
-        elif not all_again and (made := made_of(file, known_file)):
+        elif not all_again and (made := made_of(file, known_file)) and wishes.are_met(file, known_file):
             plan.unchanged.append(file)
             # what is left of another version, where a run ended before it was deleted
             plan.claims.release(set(known_file.documents) - set(made))
         else:
             plan.changed.append(file)
+            wishes.remember(known_file)
     return plan
 
 

@@ -18,6 +18,7 @@ from ingest.box.ahead import ReadAhead
 from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
 from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
+from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
 from ingest.selection import Selection
@@ -26,26 +27,30 @@ from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
 from rag.index.word_index import add_words
 from rag.text.analyser import ANALYSER
-from sql.base.errors import UnreadableDocument, UsageError
+from sql.base.errors import InvalidMetadata, UnreadableDocument, UsageError
 from sql.base.paths import printable
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.base.terminal import Silence
 from sql.records.calibration import Quantizer
+from sql.records.metadata import NO_METADATA
 from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from ingest.box.ahead import Contents
     from ingest.document import Document
+    from ingest.given_metadata import Metadata
     from ingest.plan import SyncPlan
-    from ingest.walk import Walk
+    from ingest.walk import FoundFile, Walk
     from rag.encoder.encoder import Encoder
     from rag.library import Library
     from sql.base.terminal import Progress
-    from sql.records import Chunk
+    from sql.records import Chunk, SourceDocument
     from sql.store import Store
 
 OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
+SHOWN_UNUSED = 3  # paths
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 
 
@@ -95,6 +100,8 @@ def sync(
     exclude: Iterable[str] = (),
     gitignore: bool = True,
     ocr: bool = False,
+    metadata: Metadata | None = None,
+    metadata_by_path: Mapping[str, Metadata] | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Makes the store of a library match the files below some paths, as `python -m ingest` does.
@@ -114,13 +121,19 @@ def sync(
 
     With `ocr` text is recognised in pages of PDF files that are pictures, which needs the extra `ocr`; files that are
     unchanged are not read again for that.
+
+    `metadata` is given to every document below these paths, `metadata_by_path` to those at a path, below a folder or
+    that fit a pattern as in .gitignore; of several that fit one the last holds, `metadata` goes before them, and both
+    before what a document says of itself. Without either of them documents keep what they were given before; with one,
+    what is not given any longer is gone. No text is embedded again for that.
     Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
+    said = GivenMetadata.said(metadata, metadata_by_path)
     found = walk([str(path) for path in given], selection)
     prepare(library, quantizer, granularity, ranges)
-    summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate, ocr=ocr)
+    summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate, ocr=ocr, said=said)
     library.store.garbage.collect()
     return summary
 
@@ -133,13 +146,15 @@ def sync_walk(
     keep_floats: int = 0,
     recalibrate: bool = False,
     ocr: bool = False,
+    said: GivenMetadata = NOTHING_SAID,
 ) -> Summary:
     """Makes a store that is prepared match the files that were found: see `sync`."""
     check_ocr(ocr=ocr)
     started, store, encoder = monotonic(), library.store, library.document_encoder()
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
-    plan = make_plan(found, store.snapshot().documents(), all_again=recalibrate)
+    now = store.snapshot()
+    plan = make_plan(found, now.documents(), all_again=recalibrate, said=said, metadata=now.document_metadata)
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     tally = FileTally(watch)
@@ -151,7 +166,7 @@ def sync_walk(
         pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
-    summary.notes = [*few(remarks), *indexer.coder.notes()]
+    summary.notes = [*few(remarks), *(unused_rules(plan) if found.alone else ()), *indexer.coder.notes()]
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
     summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
@@ -206,21 +221,38 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
-                documents = reading.documents()
-                plan.claims.take(file, [document for document, _ in documents])
-            except UnreadableDocument as error:
+                contents = reading.documents()
+                documents = described(plan, file, contents)
+                plan.claims.take(file, [document for document, _ in contents])
+            except (UnreadableDocument, InvalidMetadata) as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.
                 plan.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
                 tally.progress.advance(files=1, content_bytes=file.size)
                 continue
-            tally.expect(len(documents), documents[0][0].content_bytes)
-            for document, chunks in documents:
-                stored = manifest_document(document, printable(file.path), len(documents))
+            tally.expect(len(contents), contents[0][0].content_bytes)
+            remarks += [f"{document.source}, {document.remark}" for document, _ in contents if document.remark]
+            for stored, chunks in documents:
                 pipeline.add(stored, chunks, plan.twins.twin_of(stored))
-                if document.remark:
-                    remarks.append(f"{document.source}, {document.remark}")
     pipeline.finish()
     return remarks
+
+
+def described(plan: SyncPlan, file: FoundFile, contents: Contents) -> list[tuple[SourceDocument, Sequence[Chunk]]]:
+    """The documents of a file as the store is to hold them, with the metadata that they are given."""
+    given = plan.wishes.of(file, contents[0][0].content_hash)
+    path, count = printable(file.path), len(contents)
+    return [
+        (manifest_document(document, path, count, given if chunks else NO_METADATA), chunks)
+        for document, chunks in contents
+    ]
+
+
+def unused_rules(plan: SyncPlan) -> list[str]:
+    """What a user should know of metadata that was given to paths where no file is."""
+    if not (unused := plan.wishes.unused()):
+        return []
+    paths = "1 path of metadata fits" if len(unused) == 1 else f"{len(unused)} paths of metadata fit"
+    return [f"{paths} no file that was found: {', '.join(unused[:SHOWN_UNUSED])}"]
 
 
 def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:

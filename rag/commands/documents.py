@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError
 from sql.base.paths import printable
-from sql.base.terminal import note, out, out_json, shown_name
+from sql.base.terminal import note, one_line, out, out_json, shown_name
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ingest.identity import StoredFile
     from sql.records import ListedDocument, LiveDocument
+    from sql.records.metadata import MetadataValue
+
+LONGEST_METADATA = 100  # characters, of what is shown of a document in one line
 
 
 def list_documents(options: Namespace) -> int:
@@ -47,8 +51,19 @@ def show_list(listed: Sequence[ListedDocument]) -> None:
     for one in listed:
         document = one.document
         numbers = f"{document.chunk_count:8,}{document.content_bytes:14,}{age(now - one.written_at):>9}"
-        out(f"{document.format:10}{numbers}  {shown_name(document.source)}")
+        metadata = f"  {shown_metadata(one.metadata)}" if one.metadata else ""
+        out(f"{document.format:10}{numbers}  {shown_name(document.source)}{metadata}")
     note(f"documents: {len(listed):,}, chunks: {sum(one.document.chunk_count for one in listed):,}")
+
+
+def shown_metadata(metadata: Mapping[str, MetadataValue]) -> str:
+    """Metadata on one line of bounded length, text in quotation marks.
+
+    >>> shown_metadata({"year": 2024, "tags": ("kiln", "glaze")})
+    'year=2024 tags=["kiln", "glaze"]'
+    """
+    line = one_line(" ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in metadata.items()))
+    return line if len(line) <= LONGEST_METADATA else line[: LONGEST_METADATA - 1] + "…"
 
 
 def age(since: timedelta) -> str:
@@ -75,6 +90,7 @@ def listed_record(one: ListedDocument) -> dict[str, Any]:
         "sha256": document.content_sha256,
         "chunks": document.chunk_count,
         "place_count": one.place_count,
+        "metadata": dict(one.metadata),
         "written_at": one.written_at.isoformat(timespec="seconds"),
         "document_id": str(document.document_id),
     }

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from sql.records import ListedDocument, LiveDocument
-    from sql.records.metadata import MetadataValue
     from sql.records.places import Place
     from sql.store import Snapshot
 
@@ -31,7 +30,6 @@ class Shown:
     """A document with what is shown of it: all of its text, or `span`, whose places are `places`."""
 
     listed: ListedDocument
-    metadata: dict[str, MetadataValue]
     parts: tuple[str, ...]
     text: str
     span: tuple[int, int] | None
@@ -85,10 +83,8 @@ def read_shown(snapshot: Snapshot, options: Namespace) -> Shown:
             f"--span {options.span}: a span of {shown_name(document.source)} lies within its {len(text):,} characters "
             "and has one or more of them"
         )
-    chunks = snapshot.document_chunks([document.document_id])
-    metadata = dict(chunks[0].metadata) if chunks else {}
     places = places_of(snapshot, document, span) if span else ()
-    return Shown(listed[document.path], metadata, parts, text, span, places)
+    return Shown(listed[document.path], parts, text, span, places)
 
 
 def parse_span(text: str | None) -> tuple[int, int] | None:
@@ -136,7 +132,7 @@ def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
         if isinstance(place.where, Page) and place.where.number == page:
             span = place.start, place.end
             places = places_of(snapshot, shown.document, span)
-            return Shown(shown.listed, shown.metadata, shown.parts, shown.text, span, places)
+            return Shown(shown.listed, shown.parts, shown.text, span, places)
     raise UsageError(f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}")
 
 
@@ -154,8 +150,8 @@ def show_header(shown: Shown) -> None:
     out(f"format      {document.format}, {document.content_bytes:,} bytes, SHA-256 {document.content_sha256}")
     out(f"title       {one_line(document.title)}")
     out(f"stored      {written}, {document.chunk_count:,} chunks, {shown.listed.place_count:,} places")
-    if shown.metadata:
-        out(f"metadata    {json.dumps(shown.metadata, ensure_ascii=False)}")
+    if shown.listed.metadata:
+        out(f"metadata    {json.dumps(dict(shown.listed.metadata), ensure_ascii=False)}")
     for part in shown.parts:
         out(f"beside it   {shown_name(part)}")
     if shown.span:
@@ -184,7 +180,7 @@ def shown_record(shown: Shown, *, page_only: bool) -> dict[str, Any]:
     """A document as JSON; `text` is all of it, or that of the span or page that was asked for."""
     from sql.records.places import page_label, place_name
 
-    record = listed_record(shown.listed) | {"metadata": shown.metadata, "parts": list(shown.parts)}
+    record = listed_record(shown.listed) | {"parts": list(shown.parts)}
     if shown.span is None:
         return record | {"text": shown.text}
     before, text, after = around(shown)

@@ -174,8 +174,12 @@ class LiveDocument:
 
 @dataclass(frozen=True, slots=True)
 class ListedDocument:
-    """A published document with what people want to know of it; `written_at` is when, by the clock of its database."""
+    """A published document with what people want to know of it; `written_at` is when, by the clock of its database.
+
+    `metadata` is stored with chunks, so a document without any shows none.
+    """
 
     document: LiveDocument
     place_count: int
     written_at: datetime
+    metadata: Mapping[str, MetadataValue] = field(default_factory=lambda: NO_METADATA)

@@ -11,7 +11,7 @@ from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
 from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
 from sql.records.calibration import Calibration
-from sql.records.metadata import read_metadata
+from sql.records.metadata import NO_METADATA, read_metadata
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
 from sql.search.signs import query_signs
@@ -20,11 +20,12 @@ from sql.store.places import read_place
 from sql.store.stored import stored_places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sql.engine.client import Client, Row
     from sql.records import QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.records.metadata import MetadataValue
     from sql.records.places import Place
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
@@ -289,6 +290,11 @@ class Snapshot:
         rows = self.client.query(Statement("some_documents", self._of_documents(document_ids)))
         return [read_document(row) for row in rows]
 
+    def document_metadata(self) -> dict[int, Mapping[str, MetadataValue]]:
+        """The metadata of every document that has some, by generation; one without chunks has none."""
+        rows = self.client.query(Statement("document_metadata", {"epoch": self.epoch}))
+        return {row["generation"]: read_metadata(row["metadata"]) for row in rows}
+
     def listed_documents(self, given: Filter | None = None) -> list[ListedDocument]:
         """Every document with what people want to know of it, by path; with a filter those with a chunk that passes it."""
         rows = self.client.query(Statement("listed_documents", {"epoch": self.epoch}))
@@ -296,7 +302,8 @@ class Snapshot:
             statement = Statement("filtered_generations", {"epoch": self.epoch}, compile_filter(given))
             passing = {row["generation"] for row in self.client.query(statement)}
             rows = [row for row in rows if row["generation"] in passing]
-        return [read_listed(row) for row in rows]
+        metadata = self.document_metadata()
+        return [read_listed(row, metadata.get(row["generation"], NO_METADATA)) for row in rows]
 
     def document_text(self, document: LiveDocument) -> str:
         """The text that the offsets of a document count in.
@@ -350,12 +357,12 @@ def read_document(row: Row) -> LiveDocument:
     return LiveDocument(**{**row, "format": str(row["format"])})
 
 
-def read_listed(row: Row) -> ListedDocument:
+def read_listed(row: Row, metadata: Mapping[str, MetadataValue] = NO_METADATA) -> ListedDocument:
     """A document from a row of the manifest, with what is shown of it."""
     more = ("place_count", "written_milliseconds")
     document = read_document({name: value for name, value in row.items() if name not in more})
     written_at = datetime.fromtimestamp(row["written_milliseconds"] / 1000, UTC)
-    return ListedDocument(document, row["place_count"], written_at)
+    return ListedDocument(document, row["place_count"], written_at, metadata)
 
 
 def joined_chunks(chunks: Sequence[Hit]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from support import QUANTIZER, HashKernel, hash_encoder, sync_with, visible_texts
 
+from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.plan import make_plan
 from ingest.walk import walk
 from sql.store import Store
@@ -46,9 +47,10 @@ class Library:
         batches_left: int | None = None,
         progress: Progress | None = None,
         recalibrate: bool = False,
+        said: GivenMetadata = NOTHING_SAID,
     ) -> Summary:
         """One run over the given paths, or the whole folder."""
-        return self.sync_found(self.found(*paths), batches_left, progress, recalibrate=recalibrate)
+        return self.sync_found(self.found(*paths), batches_left, progress, recalibrate=recalibrate, said=said)
 
     def sync_found(
         self,
@@ -57,11 +59,12 @@ class Library:
         progress: Progress | None = None,
         *,
         recalibrate: bool = False,
+        said: GivenMetadata = NOTHING_SAID,
     ) -> Summary:
         """One run over what was found."""
         encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
         self.store.prepare(encoder.identity, self.quantizer)
-        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate)
+        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate, said=said)
 
     def found(self, *paths: Path | str) -> Walk:
         """The files below the given paths, or the whole folder."""

@@ -27,6 +27,8 @@ ORDER = (
         "ingest.readers",
         "ingest.selection",
         "ingest.walk",
+        "ingest.given_metadata",
+        "ingest.metadata_file",
         "ingest.chunk",
         "ingest.box",
         "ingest.identity",

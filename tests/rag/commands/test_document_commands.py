@@ -108,7 +108,7 @@ def listed(run: Run, *arguments: str) -> list[str]:
 def test_a_line_of_the_list_tells_format_chunks_bytes_age_and_source(run: Run) -> None:
     lines = [line.split() for line in run("list").splitlines()]
     assert lines[0] == ["format", "chunks", "bytes", "age", "source"]
-    assert ["pdf", "1", str(len(PDF)), "0", "min", "docs/report.pdf"] in lines
+    assert ["pdf", "1", str(len(PDF)), "0", "min", "docs/report.pdf", "year=1998"] in lines
     assert ["text", "2", "0", "0", "min", "docs/sub/plain.txt"] in lines
     assert len(lines) == 6
 
@@ -118,6 +118,7 @@ def test_the_list_as_json_tells_what_there_is_to_know(run: Run) -> None:
     (report,) = [one for one in documents if one["source"] == "docs/report.pdf"]
     assert (report["format"], report["chunks"], report["place_count"]) == ("pdf", 1, 4)
     assert report["sha256"] == sha256(PDF).hexdigest()
+    assert report["metadata"] == {"year": 1998}
     assert report["written_at"].endswith("+00:00")
 
 
