@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
 
 # To be raised with every change of a reader or of this file that changes chunks, outlines or metadata.
-_VERSION = "structure-4"
+_VERSION = "structure-5"
 DEFAULT_MAX_TOKENS = 200  # below the 254 that the default encoder reads, where an embedding still says one thing
 DEFAULT_OVERLAP_TOKENS = 30  # one sentence of usual length: what "it" and "this" at a chunk's start refer to
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
@@ -88,7 +88,7 @@ def chunker_name(max_tokens: int = DEFAULT_MAX_TOKENS, overlap_tokens: int = DEF
     """What decides where chunks begin and end; stored with a document, so that a change of it cuts it anew.
 
     >>> chunker_name(200, 30)
-    'structure-4/200+30'
+    'structure-5/200+30'
     """
     return f"{_VERSION}/{max_tokens}+{overlap_tokens}"
 

@@ -7,7 +7,6 @@ in coordinates in which most of the page's text is upright; text in another dire
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ingest.readers.pdf.letters import LEFTWARD
 from ingest.readers.pdf.pieces import Piece, around, at_one_height, upright
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from ingest.readers.pdf.pdfium import Box
 
-_LEFTWARD = re.compile(r"[\u0590-\u08ff\ufb1d-\ufefc]")
 _MARKER_REACH = 5.0  # how far a list's mark may stand from its text
 _MAX_COLUMNS_DEEP = 6
 _MAX_COLUMN_PIECES = 4000  # of a page, beyond which it is a drawing and is read from the top down
@@ -87,7 +86,7 @@ def _is_leftward(pieces: list[Piece]) -> bool:
     text = "".join([piece.text for piece in pieces[:200]])
     if text.isascii():
         return False
-    return 2 * len(_LEFTWARD.findall(text)) > len(text)
+    return 2 * len(LEFTWARD.findall(text)) > len(text)
 
 
 def _columns(pieces: list[Piece], is_leftward: bool, depth: int) -> list[list[Piece]]:

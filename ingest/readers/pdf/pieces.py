@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ingest.readers.pdf.letters import composed, from_the_left, goes_back, put_accents_behind
 from ingest.readers.pdf.pdfium import Box, opened_characters, visible_box
 
 if TYPE_CHECKING:
@@ -111,13 +112,14 @@ class _Words:
         self._characters = characters
         self._units = _units(characters)
         is_space = np.isin(self._units, _SPACES)
-        self._boxes = characters.boxes(np.flatnonzero(~is_space)).astype(np.float64)
+        self._boxes = _sound(characters.boxes(np.flatnonzero(~is_space)).astype(np.float64))
+        put_accents_behind(self._units, self._boxes, is_space)
         starts, ends = self._word_ends(is_space)
-        first, last = self._boxes[starts], self._boxes[ends - 1]
-        boxes = np.concatenate((np.minimum(first[:, :2], last[:, :2]), np.maximum(first[:, 2:], last[:, 2:])), axis=1)
+        # around all letters: the last one need not stand at the end, as where two directions meet in a word
+        boxes = _reduced(self._boxes, starts)
         kept = _within(boxes, shown)
         self._starts, self._ends, self._words = starts[kept], ends[kept], boxes[kept]
-        backward = (first[:, 0] > last[:, 0] + 0.01)[kept]
+        backward = self._boxes[self._starts, 0] > self._boxes[self._ends - 1, 0] + 0.01
         self.count = len(self._starts)
         self._turns = self._quarter_turns(backward)
 
@@ -169,10 +171,14 @@ class _Words:
         is_odd = is_glued | self._is_not_one_space()
         is_odd[starts] = False  # what stands before a piece is no part of it
         has_gaps = (np.add.reduceat(is_odd, starts) > 0).tolist()
+        disordered = self._disordered(starts)
         bounds = zip(starts.tolist(), ends.tolist(), firsts, lasts, strict=True)
         joined = _string(self._units)
         for order, (start, end, first, last) in enumerate(bounds):
             text = joined[first:last] if not has_gaps[order] else self._text(joined, start, end, is_glued)
+            if order in disordered:
+                words = zip(self._starts[start:end].tolist(), self._ends[start:end].tolist(), strict=True)
+                text = from_the_left(joined, words, self._boxes) or text
             text = _cleaned(text)
             if text:
                 size, is_bold = self._style(first, last, united[order])
@@ -197,6 +203,15 @@ class _Words:
         before = self._units[np.maximum(self._starts[1:] - 1, 0)]
         is_glued[1:] = ~breaks & (before == _LINE_FEED) & (gaps < _GLUED * heights[1:])
         return breaks, is_glued
+
+    def _disordered(self, starts: Integers) -> set[int]:
+        """The pieces, by the words they start with, in which upright letters go back."""
+        back = np.flatnonzero(goes_back(self._boxes))
+        words = np.searchsorted(self._starts, back, "right") - 1
+        is_within = (words >= 0) & (back < self._ends[words]) & (self._turns[words] == 0)
+        pieces = np.searchsorted(starts, words, "right") - 1
+        is_within &= back != self._starts[starts[pieces]]
+        return set(pieces[is_within].tolist())
 
     def _is_not_one_space(self) -> Flags:
         """Before which words there is anything else than a single space."""
@@ -243,10 +258,16 @@ def _cleaned(text: str) -> str:
         text = _LEADER.sub(" ... ", text)
     if text.isascii() and text.isprintable():
         return text
-    text = text.translate(_CLEANED)
+    text = composed(text.translate(_CLEANED))
     if not text.isprintable():
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def _sound(boxes: Floats) -> Floats:
+    """The boxes, without those of characters that stand nowhere."""
+    boxes[(boxes[:, 2:] <= boxes[:, :2]).all(axis=1)] = np.nan
+    return boxes
 
 
 def _within(boxes: Floats, shown: Box) -> Flags:
@@ -277,7 +298,7 @@ def _upright(boxes: Floats, turns: Integers) -> Floats:
 
 
 def _reduced(boxes: Floats, starts: Integers) -> Floats:
-    """The box around each run of boxes."""
+    """The box around each run of boxes, of which those that are NaN have no part in it."""
     return np.concatenate(
-        (np.minimum.reduceat(boxes[:, :2], starts, axis=0), np.maximum.reduceat(boxes[:, 2:], starts, axis=0)), axis=1
+        (np.fmin.reduceat(boxes[:, :2], starts, axis=0), np.fmax.reduceat(boxes[:, 2:], starts, axis=0)), axis=1
     )

@@ -87,6 +87,19 @@ def pdf(pages: list[Page | str], parts: PdfParts | None = None) -> bytes:
     return _file(objects, parts.trailer)
 
 
+def with_meanings(pages: list[Page | str], meanings: dict[str, str]) -> bytes:
+    """A file in whose font F1 some letters mean other characters, which are given in UTF-16."""
+    all_meanings = {chr(code): f"{code:04X}" for code in range(32, 127)} | meanings
+    pairs = " ".join(f"<{ord(letter):02X}> <{meaning}>" for letter, meaning in all_meanings.items())
+    mapping = (
+        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def 1 begincodespacerange <00> <FF> "
+        f"endcodespacerange {len(all_meanings)} beginbfchar {pairs} endbfchar endcmap end end"
+    )
+    font = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 51 0 R >>"
+    stream = f"<< /Length {len(mapping)} >>\nstream\n{mapping}\nendstream"
+    return pdf(pages, PdfParts(objects={50: font, 51: stream})).replace(b"/F1 4 0 R", b"/F1 50 0 R")
+
+
 def stream(content: bytes, entries: str = "") -> bytes:
     """The body of an object that is a stream."""
     return f"<< {entries} /Length {len(content)} >>\nstream\n".encode() + content + b"\nendstream"

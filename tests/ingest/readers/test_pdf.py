@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from pdf_writer import Page, PdfParts, lines, pdf, text
+from pdf_writer import Page, PdfParts, lines, pdf, text, with_meanings
 from pdfminer.high_level import extract_pages
 from pdfminer.layout import LAParams, LTChar
 from pdfminer.pdfpage import PDFPage
@@ -49,19 +49,6 @@ def texts_of(data: bytes) -> list[str]:
 
 def joined(words: str) -> str:
     return " ".join(words.split())
-
-
-def with_meanings(pages: list[Page | str], meanings: dict[str, str]) -> bytes:
-    """A file in whose font F1 some letters mean other characters, which are given in UTF-16."""
-    all_meanings = {chr(code): f"{code:04X}" for code in range(32, 127)} | meanings
-    pairs = " ".join(f"<{ord(letter):02X}> <{meaning}>" for letter, meaning in all_meanings.items())
-    mapping = (
-        "/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /X def 1 begincodespacerange <00> <FF> "
-        f"endcodespacerange {len(all_meanings)} beginbfchar {pairs} endbfchar endcmap end end"
-    )
-    font = "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 51 0 R >>"
-    stream = f"<< /Length {len(mapping)} >>\nstream\n{mapping}\nendstream"
-    return pdf(pages, PdfParts(objects={50: font, 51: stream})).replace(b"/F1 4 0 R", b"/F1 50 0 R")
 
 
 # Paragraphs
@@ -427,6 +414,8 @@ TEST_FILES = {
     "turned": pdf([Page(text("up the wall", 100, 100, matrix="0 1 -1 0") + lines(BODY, 72, 700), "/Rotate 90")]),
     "cropped": pdf([Page(lines(BODY, 172, 600), "/CropBox [100 100 500 700]", media_box="[50 50 612 792]")]),
     "furniture": pdf([with_furniture(n, body, f"{n + 1}") for n, body in enumerate([BODY, OTHER, BODY])]),
+    "two directions in a word": with_meanings([text("in CDEPython now", 72, 700)], {"C": "0645", "D": "0646", "E": "0627"}),
+    "a stack": pdf(["".join(text(letter, 72, 700 - 9 * row) for row, letter in enumerate("UPON"))]),
     "fonts": pdf([text("Courier beside", 72, 700, 12, "F4") + text("Times and", 180, 700, 12, "F3") + text("x2", 240, 703, 6)]),
 }  # fmt: skip
 
