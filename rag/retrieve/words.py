@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from rag.text.analyser import (
     ANALYSER,
-    MULTIPLE,
-    UNKNOWN,
     analyse,
     choose_language,
     codes_of,
@@ -21,6 +19,7 @@ from rag.text.analyser import (
     possible_parts,
     question_forms,
 )
+from rag.text.languages import MULTIPLE, UNKNOWN
 from sql.base.errors import StoreMismatch
 from sql.base.settings import LANGUAGES
 from sql.records import TextStatistics, WordQuery

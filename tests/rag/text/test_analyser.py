@@ -10,9 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as some
 
 from rag.text.analyser import (
-    LANGUAGES,
     LONGEST_TERM,
-    MULTIPLE,
     LanguageChooser,
     analyse,
     choose_language,
@@ -25,6 +23,7 @@ from rag.text.analyser import (
     stemmer,
     term_forms,
 )
+from rag.text.languages import LANGUAGES, MULTIPLE
 from sql.base import settings
 
 SENTENCES = {
