@@ -41,7 +41,7 @@ def cut_name(part: str, count: int, given: Iterable[str] = ()) -> str:
     names of metadata that the user gave it.
 
     >>> cut_name("", 1), cut_name("3", 12, ["year", "team"])
-    ('structure-4/200+30', 'structure-4/200+30, part, one of 12, given team year')
+    ('structure-5/200+30', 'structure-5/200+30, part, one of 12, given team year')
     """
     names = " ".join(sorted(given))
     cut = CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")

@@ -1,13 +1,15 @@
 """Letters that a file wrote in another order than that in which they stand, or an accent apart from its letter, mended.
 
 A raised number may be written before the letter that it follows, and a line that is drawn twice comes in parts of both.
-TeX draws an accent and a letter over each other, which the file calls two characters, in this order or in the other.
+TeX draws an accent and a letter over each other, which the file calls two characters, in this order or in the other. Where
+a glyph means several letters of a script that is read from the right, PDFium gives them in the wrong order.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     Units = NDArray[np.uint16]
 
 LEFTWARD = re.compile(r"[\u0590-\u08ff\ufb1d-\ufefc]")  # Hebrew, Arabic and the like
+_LEFTWARD = 0x0590, 0x08FF
 _BACK = 0.1  # heights of a letter that the next one has to stand back to be out of order
 _MOST_BACK = 0.3  # of the letters of a piece: where more go back, it is mirrored or runs to the left
 _LARGER = 1.2  # times as high
@@ -103,6 +106,35 @@ def _close(units: Units, boxes: Boxes, is_space: Flags, accent: int) -> None:
 
 def _middle(box: Boxes) -> float:
     return float(box[0] + box[2]) / 2
+
+
+# Ligatures of scripts that are read from the right
+
+
+def turn_ligatures(units: Units, boxes: Boxes) -> None:
+    """Puts the letters of each such ligature in the order in which they are read, in place.
+
+    PDFium turns a run of these letters round one by one, those of a ligature that the file gives as several characters
+    (lam and alef) too; those of a ligature that Unicode has as one character (U+FEFB) it gives as they are read.
+    """
+    is_leftward = (units >= _LEFTWARD[0]) & (units <= _LEFTWARD[1])
+    if not is_leftward.any():
+        return
+    is_same = (boxes[1:] == boxes[:-1]).all(axis=1) & is_leftward[1:] & is_leftward[:-1]
+    changes = np.flatnonzero(np.diff(np.concatenate(([False], is_same, [False])).astype(np.int8)))
+    runs = [(first, last + 1) for first, last in changes.reshape(-1, 2).tolist()]
+    names = [units[first:last].astype("<u2").tobytes().decode("utf-16-le", "surrogatepass") for first, last in runs]
+    is_turned = any(name not in _ligatures() for name in names)
+    for (first, last), name in zip(runs, names, strict=True):
+        if name not in _ligatures() or (is_turned and name[::-1] in _ligatures()):
+            units[first:last] = units[first:last][::-1].copy()
+
+
+@cache
+def _ligatures() -> frozenset[str]:
+    """The letters of each ligature that is a character, as they are read."""
+    forms = (unicodedata.normalize("NFKC", chr(code)) for code in (*range(0xFB1D, 0xFE00), *range(0xFE70, 0xFEFD)))
+    return frozenset(form for form in forms if len(form) > 1)
 
 
 # Order

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.readers.pdf.letters import composed, from_the_left, goes_back, put_accents_behind
+from ingest.readers.pdf.letters import composed, from_the_left, goes_back, put_accents_behind, turn_ligatures
 from ingest.readers.pdf.pdfium import Box, opened_characters, visible_box
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class _Words:
         self._units = _units(characters)
         is_space = np.isin(self._units, _SPACES)
         self._boxes = _sound(characters.boxes(np.flatnonzero(~is_space)).astype(np.float64))
+        turn_ligatures(self._units, self._boxes)
         put_accents_behind(self._units, self._boxes, is_space)
         starts, ends = self._word_ends(is_space)
         # around all letters: the last one need not stand at the end, as where two directions meet in a word

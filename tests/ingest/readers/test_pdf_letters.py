@@ -77,3 +77,22 @@ def test_marks_that_follow_their_letter_are_one_character_with_it_and_a_dotless_
         text_of(with_meanings([text("naAve eBtC", 72, 700)], {"A": "01310308", "B": "0301", "C": "00E9"}))
         == "naïve été"
     )
+
+
+@pytest.mark.parametrize(
+    ("glyph", "expected"),
+    [
+        ("06440627", "\u0645\u0644\u0627\u0646"),  # lam and alef, as word processors write them
+        ("FEFB", "\u0645\u0644\u0627\u0646"),  # their ligature as a character of its own
+        ("FDF2", "\u0645\u0627\u0644\u0644\u0647\u0646"),
+        ("0644064E", "\u0645\u0644\u064e\u0646"),  # a letter and its vowel
+        ("05D105D2", "\u0645\u05d1\u05d2\u0646"),
+    ],
+)
+def test_the_letters_of_a_ligature_that_is_read_from_the_right_come_in_their_order(glyph: str, expected: str) -> None:
+    assert text_of(with_meanings([text("CBA", 72, 700)], {"A": "0645", "B": glyph, "C": "0646"})) == expected
+
+
+def test_a_ligature_that_could_be_either_is_turned_where_others_of_the_page_are() -> None:
+    glyphs = {"A": "06450645", "B": "0645062D", "C": "06440627"}  # meem and hah: a ligature in both orders
+    assert text_of(with_meanings([text("CB", 72, 700)], glyphs)) == "\u0645\u062d\u0644\u0627"
