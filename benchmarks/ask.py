@@ -1,6 +1,9 @@
 """Cold `python -m rag ask`: wall time of the whole command, and where it goes.
 
-    python benchmarks/ask.py [--db .rag] [--runs 5] [--question "..."]
+    python benchmarks/ask.py [--db .rag] [--runs 5] [--question "..."] [--busy 4]
+
+With `--busy` the command and the encoding of the question alone are measured at rest and beside so many processes that
+compute without end, in turn; the question with one thread of BLAS, as it is, and with BLAS's own number of threads.
 
 Each run is a new process with the files in the page cache. The stages are measured inside such a process, in the order
 in which the command passes them; `with torch` is the same question answered by the torch kernel, import included.
@@ -14,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import time
+
+from busy import busy_processes
 
 STAGES = """
 import json, sys, time
@@ -52,14 +57,55 @@ print(json.dumps(stages))
 """
 
 
+QUESTION = """
+import json, statistics, sys, time
+from contextlib import nullcontext
+from rag.encoder import kernel_numpy
+from rag.encoder.encoder import load_encoder
+from sql.base.settings import read_settings
+from sql.store import Store
+with Store.open(sys.argv[1]) as store:
+    encoder = load_encoder(read_settings(), store.collection().encoder.model, few_texts=True)
+encoder.encode_query(sys.argv[2])
+one, found = kernel_numpy.one_blas_thread, {"one thread": [], "all threads": []}
+for _ in range(20):
+    for name, limit in (("one thread", one), ("all threads", nullcontext)):
+        kernel_numpy.one_blas_thread = limit
+        started = time.perf_counter()
+        encoder.encode_query(sys.argv[2])
+        found[name].append(time.perf_counter() - started)
+print(json.dumps({name: statistics.median(times) for name, times in found.items()}))
+"""
+
+
+def compare_busy(command: list[str], db: str, question: str, runs: int, others: int) -> None:
+    """Prints the medians at rest and beside `others` processes, which follow each other round after round."""
+    seconds: dict[tuple[str, int], list[float]] = {}
+    for _ in range(runs):
+        for count in (0, others):
+            with busy_processes(count):
+                started = time.perf_counter()
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                seconds.setdefault(("the whole command", count), []).append(time.perf_counter() - started)
+                found = json.loads(subprocess.check_output([sys.executable, "-c", QUESTION, db, question]))
+            for name, median in found.items():
+                seconds.setdefault((f"the question, {name}", count), []).append(median)
+    for (name, count), times in sorted(seconds.items()):
+        print(f"{name:28} beside {count} processes {1000 * statistics.median(times):7.0f} ms")
+
+
 def main() -> None:
     """Prints the median of each stage over the runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--db", default=".rag")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--question", default="How many bytes does one stored vector take?")
+    parser.add_argument("--busy", type=int, metavar="N", help="compare with N other processes that compute")
     options = parser.parse_args()
     command = [sys.executable, "-m", "rag", "ask", options.question, "--db", options.db]
+    if options.busy:
+        compare_busy(command, options.db, options.question, options.runs, options.busy)
+        return
     times = []
     for _ in range(options.runs + 1):  # the first run warms the page cache and is left out
         started = time.perf_counter()

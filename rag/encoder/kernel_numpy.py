@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.compute.blas import one_blas_thread
 from rag.encoder.kernel import GELU_MINIMUM, HALF_A_STEP, ZERO_POINT, OneBatchAtATime, fold
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class NumpyKernel(OneBatchAtATime):
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
         """Pooled vectors, float32 (texts, dimensions)."""
+        with one_blas_thread():
+            return self._forward(ids, lengths)
+
+    def _forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
         texts, tokens = ids.shape
         wide, heads, eps = self.config.dimensions, self.config.heads, self.config.layer_norm_eps
         embedded = self._rows("embeddings.word", ids.ravel()).reshape(texts, tokens, wide)

@@ -34,6 +34,7 @@ DOORS = {
     },
     "pyarrow": {"sql/upkeep/transfer.py"},
     "torch": {"rag/compute/torch_door.py"},
+    "threadpoolctl": {"rag/compute/blas.py"},
     "transformers": {
         "rag/answer/models/local.py",
         "rag/encoder/kernel_float.py",
