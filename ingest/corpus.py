@@ -38,12 +38,13 @@ def index_corpus(
     known = {document.path: (document.content_sha256, document.chunker) for document in store.snapshot().documents()}
     indexer = Indexer(store, encoder.identity, library.language)
     pipeline = Pipeline(indexer, encoder, progress or Silence(), keep_floats)
-    for entry in corpus:
-        document = corpus_document(entry)
-        path = f"{folder.resolve()}#{entry.id}"
-        if known.get(path) != (document.content_hash, CHUNKER):
-            pipeline.add(manifest_document(document, path), split(document, encoder))
-    pipeline.finish()
+    with pipeline:
+        for entry in corpus:
+            document = corpus_document(entry)
+            path = f"{folder.resolve()}#{entry.id}"
+            if known.get(path) != (document.content_hash, CHUNKER):
+                pipeline.add(manifest_document(document, path), split(document, encoder))
+        pipeline.finish()
 
 
 def corpus_document(entry: CorpusDocument) -> Document:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rag.encoder.encoder import load_encoder
 from rag.index.indexer import Indexer
 from rag.index.word_index import beginning
-from rag.text.analyser import ANALYSER, choose_language
+from rag.text.analyser import ANALYSER, choose_language, chunk_words
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
 from sql.engine.folders import exchange_stores, finish_removal, remove_store
@@ -184,7 +184,9 @@ class Reembedder:
             if chunks:
                 vectors = encoder.encode_documents([chunk.text for _, chunk in chunks], self.progress)
                 indexer = Indexer(store, encoder.identity)
-                indexer.add(chunks, vectors, stored_languages(batch), kept_floats(batch, vectors))
+                languages = stored_languages(batch)
+                words = [chunk_words(chunk.text, code) for (_, chunk), code in zip(chunks, languages, strict=True)]
+                indexer.add(chunks, vectors, words, kept_floats(batch, vectors))
             store.writer.complete(drafts)
             published = {draft.generation: draft for draft in drafts}
             new = [

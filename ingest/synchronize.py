@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -161,7 +162,8 @@ def sync_walk(
     indexer = Indexer(store, encoder.identity, library.language, recalibrate)
     pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
     try:
-        remarks = index_files(plan, encoder, pipeline, tally, ocr)
+        with pipeline:
+            remarks = index_files(plan, encoder, pipeline, tally, ocr)
         # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
         pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
@@ -182,16 +184,26 @@ def few(remarks: list[str]) -> list[str]:
 
 @dataclass
 class FileTally:
-    """Progress in files for a pipeline that tells of documents: a file is done with the last document that it gave."""
+    """Progress in files for a pipeline that tells of documents: a file is done with the last document that it gave.
+
+    Told by several threads; what it tells goes out from one at a time.
+    """
 
     progress: Progress
     files: int = 0  # that are done
     _documents: int = 0  # that are done, of the first file below
     _queued: deque[tuple[int, int]] = field(default_factory=deque)  # of each file its documents and its bytes
+    _telling: Lock = field(default_factory=Lock)
 
     def expect(self, documents: int, content_bytes: int) -> None:
         """So many documents that come next are one file."""
-        self._queued.append((documents, content_bytes))
+        with self._telling:
+            self._queued.append((documents, content_bytes))
+
+    def leave_out(self, content_bytes: int) -> None:
+        """A file cannot be read, and is done with."""
+        with self._telling:
+            self.progress.advance(files=1, content_bytes=content_bytes)
 
     def start(self, files: int, content_bytes: int) -> None:
         """How much there is to do."""
@@ -199,14 +211,15 @@ class FileTally:
 
     def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:  # noqa: ARG002 - of documents
         """Some documents more are done, which the pipeline takes for files."""
-        self._documents += files
-        done = []
-        while self._queued and self._documents >= self._queued[0][0]:
-            documents, size = self._queued.popleft()
-            self._documents -= documents
-            done.append(size)
-        self.files += len(done)
-        self.progress.advance(len(done), sum(done), chunks)
+        with self._telling:
+            self._documents += files
+            done = []
+            while self._queued and self._documents >= self._queued[0][0]:
+                documents, size = self._queued.popleft()
+                self._documents -= documents
+                done.append(size)
+            self.files += len(done)
+            self.progress.advance(len(done), sum(done), chunks)
 
 
 def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: FileTally, ocr: bool = False) -> list[str]:
@@ -218,6 +231,7 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
     remarks = []
     limits = Limits(seconds=OCR_SECONDS) if ocr else Limits()
     with ReadAhead(plan.to_index, partial(split, encoder=encoder), partial(chunking, encoder), limits, ocr) as readings:
+        pipeline.on_failure = readings.give_up
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
@@ -227,7 +241,7 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
             except (UnreadableDocument, InvalidMetadata) as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.
                 plan.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
-                tally.progress.advance(files=1, content_bytes=file.size)
+                tally.leave_out(file.size)
                 continue
             tally.expect(len(contents), contents[0][0].content_bytes)
             remarks += [f"{document.source}, {document.remark}" for document, _ in contents if document.remark]

@@ -74,6 +74,7 @@ class ReadAhead:
     _done: dict[int, Result] = field(default_factory=dict)
     _running: set[ReadingProcess] = field(default_factory=set)
     _closed: bool = False
+    _given_up: bool = False
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -98,7 +99,15 @@ class ReadAhead:
 
     def __iter__(self) -> Iterator[Reading]:
         for number, file in enumerate(self.files):
-            yield self._reading(number, file)
+            if (reading := self._reading(number, file)) is None:
+                return
+            yield reading
+
+    def give_up(self) -> None:
+        """Ends the iteration, also for a caller who waits for a file just now; may be called by any thread."""
+        with self._turn:
+            self._given_up = True
+            self._turn.notify_all()
 
     # The caller's side
 
@@ -106,7 +115,7 @@ class ReadAhead:
         """Whether processes are needed, or would be done sooner."""
         return sum(file.size for file in self.files) > FEW_BYTES or any(map(is_boxed, self.files))
 
-    def _reading(self, number: int, file: FoundFile) -> Reading:
+    def _reading(self, number: int, file: FoundFile) -> Reading | None:
         source = printable(file.source)
         with self._turn:
             self._wanted = number
@@ -115,7 +124,9 @@ class ReadAhead:
                 self._next += 1
                 result = None
             else:
-                self._turn.wait_for(lambda: number in self._done)
+                self._turn.wait_for(lambda: self._given_up or number in self._done)
+                if self._given_up:
+                    return None
                 result = self._done.pop(number)
         try:
             return Reading(file, self._contents(file, result))

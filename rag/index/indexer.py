@@ -1,4 +1,4 @@
-"""The one way in: chunks with their float vectors and languages in, codes and words of them as rows of the store out.
+"""The one way in: chunks with their float vectors and words in, rows of the store with codes of the vectors out.
 
 Ingest, re-embedding and LangChain all write through it, so that the same chunk becomes the same row whoever brings it.
 """
@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rag.index.vector_coder import CALIBRATION_VECTORS, VectorCoder
-from rag.text.analyser import LanguageChooser, chunk_words
+from rag.text.analyser import LanguageChooser
 from sql.store import ChunkBatch
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sql.records import Chunk, EncoderIdentity, QuantizedVectors
+    from sql.records import Chunk, ChunkWords, EncoderIdentity, QuantizedVectors
     from sql.store import Draft, Store, Writer
 
 
@@ -63,23 +63,22 @@ class Indexer:
         self,
         chunks: Sequence[tuple[Draft, Chunk]],
         vectors: NDArray[np.float32],
-        languages: Sequence[str],
+        words: Sequence[ChunkWords],
         references: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
-        """Stores chunks of drafts, each with its vector, (chunks, dimensions), and language; unseen until published.
+        """Stores chunks of drafts, each with its vector, (chunks, dimensions), and its words; unseen until published.
 
         `references` are float vectors to be kept beside the codes, by row.
         """
         self.fit_ranges(lambda: vectors)
-        self.add_coded(chunks, self.coder.encode(vectors), languages, references)
+        self.add_coded(chunks, self.coder.encode(vectors), words, references)
 
     def add_coded(
         self,
         chunks: Sequence[tuple[Draft, Chunk]],
         codes: QuantizedVectors,
-        languages: Sequence[str],
+        words: Sequence[ChunkWords],
         references: Mapping[int, Sequence[float]] | None = None,
     ) -> None:
         """Stores chunks of drafts like `add`, their vectors being codes of this store already, (chunks, dimensions)."""
-        words = [chunk_words(chunk.text, language) for (_, chunk), language in zip(chunks, languages, strict=True)]
         self.writer.insert(ChunkBatch(chunks, codes, words, references or {}))

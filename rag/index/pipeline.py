@@ -1,19 +1,27 @@
-"""Chunks of many documents in, rows of the store out: encoded and stored window by window, published as they complete."""
+"""Chunks of many documents in, rows of the store out: encoded and stored window by window, published as they complete.
+
+Who adds documents goes on to the next ones while a thread encodes the window before and another stores the one before that.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from rag.index.line import Line
 from rag.index.reuse import codes_of_twins
 from rag.index.word_index import beginning
+from rag.text.analyser import chunk_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
     from uuid import UUID
 
     from numpy.typing import NDArray
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     from rag.index.indexer import Indexer
     from rag.index.reuse import Reused
     from sql.base.terminal import Progress
-    from sql.records import Chunk, LiveDocument, SourceDocument
+    from sql.records import Chunk, ChunkWords, LiveDocument, SourceDocument
     from sql.store import Draft
 
 Value = TypeVar("Value")
@@ -34,17 +42,23 @@ SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
 
 
-@dataclass(frozen=True)
-class Window:
-    """Some chunks with their languages, and the documents that end among them.
+ENCODE, STORE = range(2)  # the steps that a window goes through
 
-    `vectors` are the float vectors of the chunks, (chunks, dimensions), but for those in `reused`, which have codes.
+
+@dataclass
+class Window:
+    """Some chunks with their words, and the documents that end among them; `twins` as in `codes_of_twins`.
+
+    When it has been encoded, `vectors` are the float vectors of the chunks, (chunks, dimensions), but for those in `reused`,
+    which have codes.
     """
 
-    chunks: list[tuple[Draft, Chunk]]
-    vectors: NDArray[np.float32]
-    complete: list[Draft]
-    languages: list[str]
+    opened: float  # when the first document came
+    chunks: list[tuple[Draft, Chunk]] = field(default_factory=list)
+    words: list[ChunkWords] = field(default_factory=list)
+    twins: list[UUID | None] = field(default_factory=list)
+    complete: list[Draft] = field(default_factory=list)
+    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     reused: Reused | None = None
 
     @property
@@ -55,12 +69,16 @@ class Window:
 
 @dataclass
 class Pipeline:
-    """Chunks of many documents, encoded and stored window by window.
+    """Chunks of many documents, encoded and stored window by window; for one thread, in a `with` statement.
 
-    A window is full with as many chunks as were encoded in SECONDS_PER_WINDOW at the rate of the one before, or when its
-    first document has waited for as long. Where ranges have to be fitted first, windows wait until enough vectors have
-    come together. `progress` hears of chunks when they are encoded, and of documents when they are published, or stored
-    where all are published at once.
+    A window is full with as many chunks as were encoded in SECONDS_PER_WINDOW at the rate of the one before, when its
+    first document has waited for as long, or with LEAST_CHUNKS_PER_WINDOW where the encoder has nothing to do. Where
+    ranges have to be fitted first, windows wait until enough vectors have come together. `progress` hears, from other
+    threads but never from two at once, of chunks when they are encoded, and of documents when they are published, or
+    stored where all are published at once.
+
+    What fails is raised by the next call of `add`, `wait` or `finish`; `on_failure` is called at once. At the end of a
+    `with` statement that an exception leaves, what has been encoded is still stored.
     """
 
     indexer: Indexer
@@ -69,39 +87,62 @@ class Pipeline:
     keep_floats: int = 0
     holds_back: bool = False  # publishes nothing before `publish_held`
     clock: Callable[[], float] = monotonic
+    on_failure: Callable[[], None] = lambda: None
     published: int = 0
     chunks: int = 0
     _room: int = LEAST_CHUNKS_PER_WINDOW
-    _opened: float = 0.0  # when the first document of the window came
-    _window: list[tuple[Draft, Chunk]] = field(default_factory=list)
-    _languages: list[str] = field(default_factory=list)
-    _twins: list[UUID | None] = field(default_factory=list)
-    _complete: list[Draft] = field(default_factory=list)
+    _window: Window | None = None
     _waiting: list[Window] = field(default_factory=list)
     _held: list[Draft] = field(default_factory=list)
+    _telling: Lock = field(default_factory=Lock)
 
-    def add(self, document: SourceDocument, chunks: Sequence[Chunk], twin: UUID | None = None) -> None:
-        """Queues a whole document. `twin` is one whose content is said to be the same: what the store shows of it when
-        the chunks' turn comes is not embedded again."""
-        if not self._complete and not self._window:
-            self._opened = self.clock()
-        draft = self.indexer.writer.begin(document)
-        language = self.indexer.languages.choose(beginning([chunk.text for chunk in chunks]))
-        for chunk in chunks:
-            if len(self._window) >= self._room:
-                self._flush()
-            self._window.append((draft, chunk))
-            self._languages.append(language)
-            self._twins.append(twin)
-        self._complete.append(draft)
-        # Only now is a document that fills the window complete; and many empty files must not pile up.
-        full = max(len(self._window), len(self._complete)) >= self._room
-        if full or self.clock() - self._opened >= SECONDS_PER_WINDOW:
-            self._flush()
+    def __post_init__(self) -> None:
+        self._line = Line[Window]((self._encode_window, self._store_window), lambda: self.on_failure())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._line.close()
+        else:
+            self._line.drop()
+
+    def add(
+        self,
+        document: SourceDocument,
+        chunks: Sequence[Chunk],
+        twin: UUID | None = None,
+        words: Sequence[ChunkWords] | None = None,
+    ) -> None:
+        """Queues a whole document.
+
+        `twin` is one whose content is said to be the same: what the store shows of it when the chunks' turn comes is not
+        embedded again. `words` are those of the chunks, where somebody has made them in the language of the document.
+        """
+        draft, window = self.indexer.writer.begin(document), self._open_window()
+        for chunk, its_words in zip(chunks, self._words(chunks) if words is None else words, strict=True):
+            if len(window.chunks) >= self._room:
+                self._hand_over()
+                window = self._open_window()
+            window.chunks.append((draft, chunk))
+            window.words.append(its_words)
+            window.twins.append(twin)
+        window.complete.append(draft)
+        if self._is_full(window):
+            self._hand_over()
+
+    def wait(self) -> None:
+        """Returns when every window that was full is stored."""
+        self._line.wait()
 
     def finish(self) -> None:
         """Stores and publishes what is still queued."""
-        self._flush()
+        self._hand_over()
+        self._line.wait()
+        self._line.close()
         self._store_waiting()
 
     def publish_held(self, deleted: Sequence[LiveDocument]) -> None:
@@ -109,27 +150,54 @@ class Pipeline:
         self.indexer.writer.publish(self._held, deleted)
         self._held = []
 
-    def _flush(self) -> None:
-        """Encodes the window, and stores it unless more vectors are needed to fit ranges on."""
-        reused = self._codes_of_twins()
-        vectors = self._encode([self._window[row][1].text for row in fresh_rows(len(self._window), reused)])
-        self._waiting.append(Window(self._window, vectors, self._complete, self._languages, reused))
-        self._window, self._languages, self._twins, self._complete = [], [], [], []
-        self._opened = self.clock()
-        if self.indexer.can_code(sum(len(one.vectors) for one in self._waiting)):
-            self._store_waiting()
+    # Filling windows
 
-    def _codes_of_twins(self) -> Reused | None:
-        """The codes of the window that the store holds; none where float vectors or new ranges are asked for."""
-        if self.keep_floats or self.holds_back or not any(self._twins):
+    def _words(self, chunks: Sequence[Chunk]) -> list[ChunkWords]:
+        """The words of the chunks of a document, in the language that it shows."""
+        language = self.indexer.languages.choose(beginning([chunk.text for chunk in chunks]))
+        return [chunk_words(chunk.text, language) for chunk in chunks]
+
+    def _open_window(self) -> Window:
+        """The window that is being filled."""
+        if self._window is None:
+            self._window = Window(self.clock())
+        return self._window
+
+    def _is_full(self, window: Window) -> bool:
+        """Whether a window, in which the last document is complete, is to be encoded. Many empty files must not pile up."""
+        size = max(len(window.chunks), len(window.complete))
+        return (
+            size >= self._room
+            or self.clock() - window.opened >= SECONDS_PER_WINDOW
+            or (size >= LEAST_CHUNKS_PER_WINDOW and self._line.is_idle)
+        )
+
+    def _hand_over(self) -> None:
+        """Hands the window over, if there is one, to be encoded."""
+        window, self._window = self._window, None
+        if window is not None:
+            _ = self.indexer.coder  # made by one thread, before both steps ask for it
+            self._line.put(window)
+
+    # The first step
+
+    def _encode_window(self, window: Window) -> None:
+        """Finds the codes that the store has, and the vectors of the other chunks."""
+        window.reused = self._codes_of_twins(window)
+        window.vectors = self._encode([window.chunks[row][1].text for row in window.fresh])
+
+    def _codes_of_twins(self, window: Window) -> Reused | None:
+        """The codes of a window that the store holds; none where float vectors or new ranges are asked for."""
+        if self.keep_floats or self.holds_back or not any(window.twins):
             return None
-        chunks, calibration = [chunk for _, chunk in self._window], self.indexer.coder.calibration
-        reused = codes_of_twins(self.indexer.store.snapshot(), chunks, self._twins, calibration)
-        self.progress.advance(chunks=len(reused.rows) if reused else 0)
+        self._line.wait_for_later(ENCODE)  # a twin may be in the window before
+        chunks, calibration = [chunk for _, chunk in window.chunks], self.indexer.coder.calibration
+        reused = codes_of_twins(self.indexer.store.snapshot(), chunks, window.twins, calibration)
+        self._tell(chunks=len(reused.rows) if reused else 0)
         return reused
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of some texts, (texts, dimensions); makes the next window as wide as the encoder is fast.
+        """The vectors of some texts, (texts, dimensions); makes windows as wide as the encoder is fast.
 
         The same text twice is encoded once.
         """
@@ -138,10 +206,28 @@ class Pipeline:
         _ = self.encoder.kernel  # made on first use, which says nothing about its speed
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         started = self.clock()
-        vectors = self.encoder.encode_documents(list(places), lambda count: self.progress.advance(chunks=count))
+        vectors = self.encoder.encode_documents(list(places), self._encoded)
         self._room = chunks_per_window(len(places), self.clock() - started)
-        self.progress.advance(chunks=len(texts) - len(places))
+        self._tell(chunks=len(texts) - len(places))
         return vectors[[places[text] for text in texts]] if len(places) < len(texts) else vectors
+
+    def _encoded(self, chunks: int) -> None:
+        """Hears of each batch."""
+        self._line.check()
+        self._tell(chunks=chunks)
+
+    def _tell(self, **done: int) -> None:
+        """Tells how much more has been done."""
+        with self._telling:
+            self.progress.advance(**done)
+
+    # The second step
+
+    def _store_window(self, window: Window) -> None:
+        """Stores an encoded window, unless more vectors are needed to fit ranges on."""
+        self._waiting.append(window)
+        if self.indexer.can_code(sum(len(one.vectors) for one in self._waiting)):
+            self._store_waiting()
 
     def _store_waiting(self) -> None:
         """Stores the rows of waiting windows, and publishes the documents that are complete with each."""
@@ -156,18 +242,17 @@ class Pipeline:
             else:
                 self.indexer.writer.publish(window.complete)
             self.published += len(window.complete)
-            self.progress.advance(
-                files=len(window.complete), content_bytes=sum(draft.document.content_bytes for draft in window.complete)
-            )
+            content_bytes = sum(draft.document.content_bytes for draft in window.complete)
+            self._tell(files=len(window.complete), content_bytes=content_bytes)
 
     def _store_chunks(self, window: Window) -> None:
-        """Stores what was encoded and what the store had, each with the languages of its rows."""
+        """Stores what was encoded and what the store had, each with the words of its rows."""
         if fresh := window.fresh:
             references = kept_floats(window, self.keep_floats)
-            self.indexer.add(some(window.chunks, fresh), window.vectors, some(window.languages, fresh), references)
+            self.indexer.add(some(window.chunks, fresh), window.vectors, some(window.words, fresh), references)
         if window.reused:
             rows = window.reused.rows
-            self.indexer.add_coded(some(window.chunks, rows), window.reused.codes, some(window.languages, rows))
+            self.indexer.add_coded(some(window.chunks, rows), window.reused.codes, some(window.words, rows))
 
 
 def fresh_rows(rows: int, reused: Reused | None) -> list[int]:

@@ -28,7 +28,7 @@ from rag.langchain.embeddings import Int8DistilBertEmbeddings, unit_length
 from rag.library import Library
 from rag.retrieve.mmr import choose_diverse, query_cosines
 from rag.retrieve.retriever import Retriever
-from rag.text.analyser import ANALYSER
+from rag.text.analyser import ANALYSER, chunk_words
 from sql.base.errors import InvalidVector, StoreError, StoreMismatch, UsageError
 from sql.base.settings import LANGUAGES, QUANTIZERS, read_settings
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
@@ -199,7 +199,8 @@ class QuantizedSQLVectorStore(VectorStore):
             drafts = [(self.store.writer.begin(entries[row].document), entries[row].chunk) for row in newest.values()]
             # A sentence is little to tell a language by: one that shows none gets that of the texts around it.
             languages = indexer.languages.choose_all([chunk.text for _, chunk in drafts])
-            indexer.add(drafts, rows[list(newest.values())], languages)
+            words = [chunk_words(chunk.text, language) for (_, chunk), language in zip(drafts, languages, strict=True)]
+            indexer.add(drafts, rows[list(newest.values())], words)
             self.store.writer.publish([draft for draft, _ in drafts])
             self._sweep()
 

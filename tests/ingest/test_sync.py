@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -515,8 +516,10 @@ class SlowKernel(HashKernel):
 
     hands: Hands = field(default_factory=Hands)
     seconds: float = 1.0
+    may_go_on: threading.Event = field(default_factory=threading.Event)
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert self.may_go_on.wait(60)
         self.hands.now += self.seconds * len(ids)
         return super().forward(ids, lengths)
 
@@ -547,6 +550,7 @@ def pipeline_of(library: Library, seconds: float) -> tuple[Pipeline, Listener, H
     """A pipeline whose encoder takes so many seconds for a text."""
     hands, heard = Hands(), Listener(library.store)
     kernel = SlowKernel(DIMENSIONS, hands=hands, seconds=seconds)
+    kernel.may_go_on.set()
     encoder = Encoder(tiny_config(library.tokenizer), library.tokenizer, lambda: kernel)
     return Pipeline(Indexer(library.store, encoder.identity), encoder, heard, clock=hands), heard, hands
 
@@ -560,37 +564,75 @@ def add(pipeline: Pipeline, first: int, count: int) -> None:
 
 def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(library: Library) -> None:
     pipeline, heard, _ = pipeline_of(library, seconds=1.0)
-    add(pipeline, 0, 3 * LEAST_CHUNKS_PER_WINDOW + 10)
-    assert heard.files == pipeline.published == 3 * LEAST_CHUNKS_PER_WINDOW
-    assert heard.waited == LEAST_CHUNKS_PER_WINDOW
-    pipeline.finish()
+    with pipeline:
+        add(pipeline, 0, 3 * LEAST_CHUNKS_PER_WINDOW + 10)
+        pipeline.wait()
+        assert heard.files == pipeline.published > 2 * LEAST_CHUNKS_PER_WINDOW + 10
+        assert heard.waited <= 3 * LEAST_CHUNKS_PER_WINDOW  # one is stored, one waits for that, one is encoded
+        pipeline.finish()
     assert heard.files == heard.chunks == len(library.store.snapshot().documents()) == 3 * LEAST_CHUNKS_PER_WINDOW + 10
     assert heard.content_bytes == sum(len(f"the cat {number}") for number in range(heard.files))
 
 
-def test_a_fast_encoder_gets_wide_windows(library: Library) -> None:
+def test_a_fast_encoder_gets_wide_windows_while_it_is_busy(library: Library) -> None:
     pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / 100)
-    add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW + 99)
-    assert heard.files == LEAST_CHUNKS_PER_WINDOW
-    add(pipeline, 1000, 1)
-    assert heard.files == LEAST_CHUNKS_PER_WINDOW + 100
-    pipeline.finish()
+    kernel = pipeline.encoder.kernel
+    assert isinstance(kernel, SlowKernel)
+    with pipeline:
+        add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW)
+        pipeline.wait()
+        assert heard.files == LEAST_CHUNKS_PER_WINDOW
+        kernel.may_go_on.clear()
+        add(pipeline, 1000, LEAST_CHUNKS_PER_WINDOW)  # enough for an encoder that has nothing to do
+        add(pipeline, 2000, 99)
+        kernel.may_go_on.set()
+        pipeline.wait()
+        assert heard.files == 2 * LEAST_CHUNKS_PER_WINDOW
+        kernel.seconds = 0.0
+        add(pipeline, 3000, 1)
+        pipeline.wait()
+        assert heard.files == 2 * LEAST_CHUNKS_PER_WINDOW + 100
+        pipeline.finish()
 
 
 def test_a_document_does_not_wait_for_others_that_are_slow_to_read(library: Library) -> None:
     pipeline, heard, hands = pipeline_of(library, seconds=0.0)
-    add(pipeline, 0, 1)
-    hands.now += SECONDS_PER_WINDOW / 2
-    add(pipeline, 1, 1)
-    assert heard.files == 0
-    hands.now += SECONDS_PER_WINDOW / 2
-    add(pipeline, 2, 1)
-    assert heard.files == 3
-    hands.now += SECONDS_PER_WINDOW / 2
-    add(pipeline, 3, 1)
-    assert heard.files == 3
-    pipeline.finish()
+    with pipeline:
+        for number, files in enumerate((0, 0, 3, 3)):
+            add(pipeline, number, 1)
+            pipeline.wait()
+            assert heard.files == files
+            hands.now += SECONDS_PER_WINDOW / 2
+        pipeline.finish()
     assert heard.files == 4
+
+
+def test_documents_are_read_and_stored_while_others_are_encoded(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=0.0)
+    kernel = pipeline.encoder.kernel
+    assert isinstance(kernel, SlowKernel)
+    with pipeline:
+        kernel.may_go_on.clear()
+        add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW + 50)  # returns, though nothing can be encoded
+        assert heard.files == 0
+        kernel.may_go_on.set()
+        pipeline.finish()
+    assert heard.files == LEAST_CHUNKS_PER_WINDOW + 50
+
+
+def test_what_fails_while_it_is_stored_is_raised_and_leaves_no_thread(library: Library) -> None:
+    class Refuses(Listener):
+        def advance(self, files: int = 0, content_bytes: int = 0, chunks: int = 0) -> None:
+            super().advance(files, content_bytes, chunks)
+            if files:
+                raise OSError("no space")
+
+    for number in range(LEAST_CHUNKS_PER_WINDOW):
+        library.write(f"{number:03}.txt", f"the cat {number}")
+    with pytest.raises(OSError, match="no space"):
+        library.sync(progress=Refuses(library.store))
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("step")]
+    assert library.store.snapshot().damaged_documents() == []
 
 
 # The command
@@ -826,6 +868,7 @@ def test_a_dry_run_for_a_new_store_loads_neither_a_model_nor_a_database(tmp_path
 # Waits, after the first documents have been published, for a line on stdin that never comes.
 STOPS_AFTER_THE_FIRST_WINDOW = """
 import sys
+import threading
 from ingest.command_line import command
 from sql.base import terminal
 from sql.base.start import prepare_process

@@ -138,6 +138,20 @@ def test_nothing_is_left_running_when_the_caller_stops_early(tmp_path: Path, mon
     assert not [thread for thread in threading.enumerate() if thread.name == "reading" and thread in readings._threads]
 
 
+def test_a_caller_who_waits_for_a_file_that_takes_long_can_be_told_to_give_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(SUFFIXES, ".mischief", MISCHIEF)
+    found = files(tmp_path, **{"a.mischief": "say cat", "b.mischief": "sleep 3600", "c.mischief": "say dog"})
+    with ReadAhead(found) as readings:
+        given = iter(readings)
+        next(given)
+        teller = threading.Timer(0.1, readings.give_up)
+        teller.start()
+        assert list(given) == []
+        teller.join()
+
+
 def test_formats_of_other_programs_are_read_by_processes_only() -> None:
     unboxed = {"a.md", "a.rst", "a.html", "a.txt", "a.py", "a.csv", "a.json", "a.adoc"}
     for name in unboxed | {"a.pdf", "a.rtf", "a.svg", "a.docx", "a.xlsx", "a.epub", "a.eml"}:
