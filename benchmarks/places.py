@@ -173,7 +173,8 @@ def verdict(text: str, rectangle: Rectangle, pages: list[Letters], shown: str) -
 
 def plain(text: str) -> str:
     """The letters and digits of a text, each in its plain form, without accents and small."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
+    bare = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFC", bare).casefold()))
 
 
 def with_notes_drawn(data: bytes) -> bytes:

@@ -174,7 +174,8 @@ def from_the_left(text: str, words: Iterable[tuple[int, int]], boxes: Boxes) -> 
     letters = [letter for number, word in enumerate(words) for letter in _letters(text, *word, number, boxes)]
     order = sorted(range(len(letters)), key=lambda number: letters[number].middle)
     rank = {number: place for place, number in enumerate(order)}
-    if sum(rank[number + 1] < rank[number] for number in range(len(letters) - 1)) > _MOST_BACK * len(letters):
+    steps_back = sum(rank[number + 1] < rank[number] for number in range(len(letters) - 1))
+    if steps_back > max(1, _MOST_BACK * len(letters)):
         return None
     parts = [text[letters[order[0]].start : letters[order[0]].end]]
     for number, following in pairwise(order):

@@ -17,6 +17,7 @@ def text_of(data: bytes) -> str:
 def test_a_raised_number_that_is_written_first_stands_behind_its_letter() -> None:
     raised = text("2", 85.9, 704, 6)
     assert text_of(pdf([text("chi", 73, 700) + raised + text("= 5", 95, 700)])) == "chi2 = 5"
+    assert text_of(pdf([text("2", 78.1, 704, 6) + text("x", 73, 700) + text("= 5", 86, 700)])) == "x2 = 5"
     assert text_of(pdf([raised + text("chi", 73, 700) + text("= 5", 95, 700)])) == "chi2 = 5"
 
 
