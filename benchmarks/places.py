@@ -7,7 +7,7 @@ and each of its letters has to stand in a place. Of every place, pdfminer.six ha
 they stand on the page, in the file's own coordinates, form values and notes too, which PDFium draws into a copy first. A
 letter lies in a rectangle where its middle does, and capitals and small letters count alike. Two kinds are counted apart:
 places where pdfminer finds as many letters, but calls some of them otherwise, as it does with fonts that it cannot decode;
-and places of which it can say nothing: it knows no letter for glyphs there, or nothing of the page.
+and places of which it can say nothing: it knows no letter for glyphs there, or has such letters nowhere on the page.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Letters:
 
     def __init__(self, found: list[tuple[str, float, float]]) -> None:
         self.texts = [text for text, _, _ in found]
+        self.all = Counter(letter for text in self.texts for letter in plain(text))
         self.middles: NDArray[np.float64] = np.array([(x, y) for _, x, y in found]).reshape(-1, 2)
 
     def within(self, rectangle: Rectangle) -> tuple[Counter[str], int]:
@@ -163,7 +164,7 @@ def verdict(text: str, rectangle: Rectangle, pages: list[Letters], shown: str) -
     missing = wanted - held
     if not missing:
         return HELD
-    if missing.total() <= unknown:
+    if missing.total() <= unknown or wanted - letters.all:
         return UNKNOWN
     found = OTHERWISE if missing.total() <= (held - wanted).total() + unknown else LOST
     if shown:
