@@ -78,6 +78,12 @@ def enclosed_documents(file: RawFile, name: str, part: str, data: bytes, media_t
     Raises UnreadableDocument, whose message begins with its source, where no reader reads it or its reader cannot, and
     where files are nested too deep or hold too much in all.
     """
+    inner, reader = enclosed_file(file, name, part, data, media_type)
+    return [_part_of(file, document, part) for document in reader.read(inner)]
+
+
+def enclosed_file(file: RawFile, name: str, part: str, data: bytes, media_type: str = "") -> tuple[RawFile, Reader]:
+    """A file within another, and its reader; UnreadableDocument as enclosed_documents raises it."""
     source = f"{file.source}{PART_MARK}{part}"
     reader = _reader(name, media_type)
     if reader is None:
@@ -92,8 +98,7 @@ def enclosed_documents(file: RawFile, name: str, part: str, data: bytes, media_t
         raise UnreadableDocument(
             f"{source} is one file too many: those within a file may hold {MAX_ENCLOSED_BYTES:,} bytes in all"
         )
-    inner = RawFile(name, source, reader.format, data, file.depth + 1, file.allowance, file.ocr)
-    return [_part_of(file, document, part) for document in reader.read(inner)]
+    return RawFile(name, source, reader.format, data, file.depth + 1, file.allowance, file.ocr), reader
 
 
 def _reader(name: str, media_type: str) -> Reader | None:

@@ -227,22 +227,21 @@ def unchanged_file(shown: Shown) -> bytes:
 
     UsageError for a document whose pages cannot be drawn, UnreadableDocument where its file is not to be read.
     """
+    from ingest.document import PART_MARK
     from ingest.readers import file_bytes
+    from ingest.readers.mail.reader import FORMAT as MAIL
+    from ingest.readers.mail.reader import file_in
+    from ingest.readers.raw_file import RawFile
 
     document, source = shown.document, shown_name(shown.document.source)
     if document.format != DRAWN_FORMAT:
         raise UsageError(f"{source} is {document.format}, and only pages of {DRAWN_FORMAT} files can be drawn")
-    if is_part(shown):
-        raise UsageError(f"{source} is a part of another file: save it as a file of its own, and ingest that")
-    data = file_bytes(Path(document.path), source)
+    path = Path(file_of(document, [document]).path)
+    data = file_bytes(path, source)
     if (now := sha256(data).hexdigest()) != document.content_sha256:
         raise StoreError(
             f"{source} has changed since it was stored (SHA-256 {now[:12]}…, then {document.content_sha256[:12]}…), so the "
             "places of its text may be others now: ingest it again, and ask again"
         )
-    return data
-
-
-def is_part(shown: Shown) -> bool:
-    """Whether the document is a part of a file, not all of it."""
-    return file_of(shown.document, [shown.document]).path != shown.document.path
+    part = document.path.removeprefix(str(path)).removeprefix(PART_MARK)
+    return file_in(RawFile(path.name, source, MAIL, data), part).data if part else data

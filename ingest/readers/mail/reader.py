@@ -12,16 +12,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.document import PART_MARK
-from ingest.readers.enclosed import PartNames, enclosed_documents
+from ingest.readers.enclosed import PartNames, enclosed_documents, enclosed_file
 from ingest.readers.mail.message import Mail
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ingest.document import Document
+    from ingest.readers.mail.message import Attachment
     from ingest.readers.raw_file import RawFile
 
+FORMAT = "email"
 MAILBOXES = (".mbox", ".mbx")
 _MAX_NAMED = 5  # attachments or messages that a remark names
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -39,13 +41,43 @@ def read(file: RawFile) -> Iterator[Document]:
     yield from _mailbox_documents(file) if file.suffix in MAILBOXES else _mail_documents(file)
 
 
+def file_in(file: RawFile, part: str) -> RawFile:
+    """The file that is a part of a mail or a mailbox, such as `plan.pdf`, `3/plan.pdf` or `forwarded.eml/plan.pdf`.
+
+    UnreadableDocument where there is none that is called so, and as `read` raises it.
+    """
+    first, _, rest = part.partition("/")
+    for name, inner_name, media_type, data in _files_in(file):
+        if name == first:
+            inner, _ = enclosed_file(file, inner_name, name, data, media_type)
+            return file_in(inner, rest) if rest else inner
+    raise UnreadableDocument(f"{file.source} holds no file that is called {first!r}")
+
+
+def _files_in(file: RawFile) -> Iterator[tuple[str, str, str, bytes]]:
+    """Of each file in a mail or mailbox what it is called as a part, its own name, its media type and its bytes."""
+    if file.format != FORMAT:
+        return
+    if file.suffix in MAILBOXES:
+        for number, (_, data) in enumerate(_messages(file.data), start=1):
+            yield str(number), f"{number}.eml", "", data
+        return
+    for part, attachment in _named(Mail(file.data, file.source).attachments):
+        yield part, attachment.name, attachment.media_type, attachment.data
+
+
+def _named(attachments: Iterable[Attachment]) -> Iterator[tuple[str, Attachment]]:
+    """Each with what it is called as a part."""
+    names = PartNames()
+    for attachment in attachments:
+        yield names.unique(attachment.name), attachment
+
+
 def _mail_documents(file: RawFile) -> Iterator[Document]:
     mail = Mail(file.data, file.source)
-    names = PartNames()
     found: list[Document] = []
     unread: list[str] = []
-    for attachment in mail.attachments:
-        part = names.unique(attachment.name)
+    for part, attachment in _named(mail.attachments):
         try:
             found += enclosed_documents(file, attachment.name, part, attachment.data, attachment.media_type)
         except UnreadableDocument as error:

@@ -377,3 +377,17 @@ def test_no_mail_takes_the_square_of_its_length(before: bytes, unit: bytes) -> N
 def test_no_mailbox_takes_the_square_of_its_length(unit: bytes) -> None:
     with pytest.raises(UnreadableDocument, match="is no mailbox"):
         read(unit * (1_000_000 // len(unit)), "a.mbox")
+
+
+def test_a_file_in_a_mailbox_is_found_by_the_name_of_its_part_or_refused() -> None:
+    inner = EmailMessage()
+    inner["Subject"] = "Plans"
+    inner.set_content("See below.")
+    for text in ("one", "two"):
+        inner.add_attachment(text, filename="a.txt")
+    box = RawFile("b.mbox", "b.mbox", "email", b"From a\nSubject: x\n\nhello\n\nFrom b\n" + bytes(inner) + b"\n")
+    assert [reader.file_in(box, part).data.strip() for part in ("2/a.txt", "2/a-2.txt")] == [b"one", b"two"]
+    assert {document.part for document in reader.read(box)} == {"1", "2", "2/a.txt", "2/a-2.txt"}
+    for part, missing in (("3", "3"), ("2/b.txt", "b.txt"), ("2/a.txt/c", "c")):
+        with pytest.raises(UnreadableDocument, match=f"holds no file that is called '{missing}'"):
+            reader.file_in(box, part)

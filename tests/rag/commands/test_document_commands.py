@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from email.message import EmailMessage
 from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -227,6 +228,46 @@ def test_a_page_of_the_file_is_drawn_with_the_span_marked_on_it(run: Run, tmp_pa
         "show", "docs/report.pdf", "--page", "ii", "--png", str(out)
     )
     assert marked_box(out) is None
+
+
+def mail_with(*files: tuple[str, bytes]) -> bytes:
+    mail = EmailMessage()
+    mail["Subject"], mail["From"] = "Plans", "ada@example.org"
+    mail.set_content("See below.")
+    for name, data in files:
+        mail.add_attachment(data, maintype="application", subtype="pdf", filename=name)
+    return bytes(mail)
+
+
+@pytest.mark.parametrize("part", ["plan.pdf", "plan-2.pdf", "forwarded.eml/plan.pdf"])
+def test_a_page_of_a_file_in_a_mail_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    other = PDF.replace(b"200 100", b"100 100")
+    files = {"plan.pdf": ("plan.pdf", PDF), "plan-2.pdf": ("plan.pdf", other)}
+    data = mail_with(*files.values(), ("forwarded.eml", mail_with(("plan.pdf", PDF))))
+    (tmp_path / "mail.eml").write_bytes(data)
+    with open_store(tmp_path / "store") as store:
+        attached = stored(
+            tmp_path,
+            f"mail.eml#{part}",
+            "pdf",
+            chunker="by hand, part, one of 4",
+            extracted_text=REPORT,
+            places=PLACES,
+            content_sha256=sha256(data).hexdigest(),
+        )
+        publish(store, attached, [Chunk(0, REPORT[:-1], 0, 24, 1, 1, "", 6)])
+    monkeypatch.chdir(tmp_path)
+    drawing = ["show", f"docs/mail.eml#{part}", "--span", "4:7", "--png", "x.png", "--db", str(tmp_path / "store")]
+    assert command(drawing) == 0
+    assert capsys.readouterr().out.endswith("1 rectangle marked\n")
+    with Image.open(tmp_path / "x.png") as image:
+        width, height = image.size
+    assert width == (height if part == "plan-2.pdf" else 2 * height)
+    (tmp_path / "mail.eml").write_bytes(data + b"\n")
+    with pytest.raises(StoreError, match=r"mail\.eml#.*plan.* has changed since it was stored"):
+        command(drawing)
 
 
 def test_a_file_that_has_changed_since_or_is_gone_is_not_drawn(tmp_path: Path) -> None:
