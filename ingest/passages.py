@@ -73,7 +73,7 @@ def file_documents(path: str, found: FoundPassages) -> Iterator[Document]:
             except UnreadableDocument as error:
                 found.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
             else:
-                yield from (document for document, _ in documents)
+                yield from (content.document for content in documents)
 
 
 def passages_of(document: Document, tokenizer: Tokenizer) -> list[Passage]:

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.encoder.encoder import load_encoder
 from rag.index.indexer import Indexer
-from rag.index.word_index import beginning
-from rag.text.analyser import ANALYSER, choose_language, chunk_words
+from rag.text.analyser import ANALYSER, beginning, choose_language, chunk_words
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
 from sql.engine.folders import exchange_stores, finish_removal, remove_store

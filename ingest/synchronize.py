@@ -39,7 +39,7 @@ from sql.upkeep.cells import maintain_cells
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ingest.box.ahead import Contents
+    from ingest.box.messages import Content
     from ingest.document import Document
     from ingest.given_metadata import Metadata
     from ingest.plan import SyncPlan
@@ -230,35 +230,33 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
     """
     remarks = []
     limits = Limits(seconds=OCR_SECONDS) if ocr else Limits()
-    with ReadAhead(plan.to_index, partial(split, encoder=encoder), partial(chunking, encoder), limits, ocr) as readings:
+    cut = partial(chunking, encoder, pipeline.indexer.language)
+    with ReadAhead(plan.to_index, partial(split, encoder=encoder), cut, limits, ocr) as readings:
         pipeline.on_failure = readings.give_up
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
                 contents = reading.documents()
                 documents = described(plan, file, contents)
-                plan.claims.take(file, [document for document, _ in contents])
+                plan.claims.take(file, [content.document for content in contents])
             except (UnreadableDocument, InvalidMetadata) as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.
                 plan.failed.append(LeftOut(source, str(error).removeprefix(source).lstrip(" :")))
                 tally.leave_out(file.size)
                 continue
-            tally.expect(len(contents), contents[0][0].content_bytes)
-            remarks += [f"{document.source}, {document.remark}" for document, _ in contents if document.remark]
-            for stored, chunks in documents:
-                pipeline.add(stored, chunks, plan.twins.twin_of(stored))
+            tally.expect(len(contents), contents[0].document.content_bytes)
+            remarks += [f"{one.document.source}, {one.document.remark}" for one in contents if one.document.remark]
+            for stored, content in zip(documents, contents, strict=True):
+                pipeline.add(stored, content.chunks or (), plan.twins.twin_of(stored), content.words)
     pipeline.finish()
     return remarks
 
 
-def described(plan: SyncPlan, file: FoundFile, contents: Contents) -> list[tuple[SourceDocument, Sequence[Chunk]]]:
+def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content]) -> list[SourceDocument]:
     """The documents of a file as the store is to hold them, with the metadata that they are given."""
-    given = plan.wishes.of(file, contents[0][0].content_hash)
+    given = plan.wishes.of(file, contents[0].document.content_hash)
     path, count = printable(file.path), len(contents)
-    return [
-        (manifest_document(document, path, count, given if chunks else NO_METADATA), chunks)
-        for document, chunks in contents
-    ]
+    return [manifest_document(one.document, path, count, given if one.chunks else NO_METADATA) for one in contents]
 
 
 def unused_rules(plan: SyncPlan) -> list[str]:
@@ -298,9 +296,9 @@ def split(document: Document, encoder: Encoder) -> list[Chunk]:
     return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
 
 
-def chunking(encoder: Encoder) -> Chunking:
-    """How another process makes the same chunks as `split`."""
-    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
+def chunking(encoder: Encoder, language: str) -> Chunking:
+    """How another process makes the same chunks as `split`, and their words."""
+    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS, language)
 
 
 def max_tokens(encoder: Encoder) -> int:

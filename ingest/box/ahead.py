@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.box.limits import Limits
-from ingest.box.messages import BadMessage, decode_document
+from ingest.box.messages import BadMessage, Content, decode_document
 from ingest.box.process import Crashed, ReadingProcess
 from ingest.readers import documents_of, opened_file, reader_of
 from rag.compute.processors import usable_processors
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from ingest.walk import FoundFile
     from sql.records import Chunk
 
-    Contents = list[tuple[Document, Sequence[Chunk]]]
     Result = list[bytes] | BaseException | None  # what came of a file; None where the caller is to read it
 
 MOST_FILES_AHEAD = 256
@@ -41,13 +40,13 @@ FEW_BYTES = 200_000  # of text in all, which are read and cut in the time that a
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A file and its documents, each with its chunks; or why it cannot be read."""
+    """A file and its documents, each with its chunks, and their words if a process has made them; or why it cannot be read."""
 
     file: FoundFile
-    contents: Contents = field(default_factory=list)
+    contents: Sequence[Content] = ()
     failure: UnreadableDocument | None = None
 
-    def documents(self) -> Contents:
+    def documents(self) -> Sequence[Content]:
         """The documents; raises UnreadableDocument where the file cannot be read."""
         if self.failure is not None:
             raise self.failure
@@ -136,17 +135,17 @@ class ReadAhead:
             reason = f"{source} cannot be read: what its reader made of it is none ({error})"
             return Reading(file, failure=UnreadableDocument(reason))
 
-    def _contents(self, file: FoundFile, result: Result) -> Contents:
+    def _contents(self, file: FoundFile, result: Result) -> list[Content]:
         if isinstance(result, BaseException):
             raise result
         if result is not None:
             return [self._decoded(content) for content in result]
         raw, reader = self._raw(file)
-        return [(document, self.split(document)) for document in documents_of(raw, reader)]
+        return [Content(document, self.split(document)) for document in documents_of(raw, reader)]
 
-    def _decoded(self, content: bytes) -> tuple[Document, Sequence[Chunk]]:
-        document, chunks = decode_document(content)
-        return document, self.split(document) if chunks is None else chunks
+    def _decoded(self, message: bytes) -> Content:
+        content = decode_document(message)
+        return content if content.chunks is not None else Content(content.document, self.split(content.document))
 
     # A process's side: a thread each
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin, 
 
 from ingest.document import Block, Document
 from ingest.places import Cells, MailPart, NotebookCell, PageMark, Place, Rectangle
-from sql.records import Chunk, Lead, Outline, Section
+from sql.records import Chunk, ChunkWords, Lead, Outline, Section
 from sql.records.metadata import MetadataValue, freeze_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MOST_WORDS = 2**31  # of a chunk
 GREATEST = 2**63  # no offset or number of ours is as large
 # What the annotations of the records name; they are not imported there at run time.
 _NAMES: dict[str, Any] = {
@@ -36,6 +37,14 @@ _METADATA = Mapping[str, MetadataValue]
 
 class BadMessage(Exception):
     """What came is no such record."""
+
+
+class Content(NamedTuple):
+    """A document with its chunks, or without where they are not made yet, and the words of the chunks if they are made."""
+
+    document: Document
+    chunks: Sequence[Chunk] | None = None
+    words: Sequence[ChunkWords] | None = None
 
 
 class Codec(NamedTuple):
@@ -58,24 +67,32 @@ def from_bytes(content: bytes) -> Any:
         raise BadMessage(f"no JSON: {error}") from error
 
 
-def encode_document(document: Document, chunks: Sequence[Chunk] | None) -> bytes:
-    """A document with its chunks, or without where they are not made yet. The texts of chunks are those of the document."""
+def encode_document(
+    document: Document, chunks: Sequence[Chunk] | None, words: Sequence[ChunkWords] | None = None
+) -> bytes:
+    """What `Content` holds. The texts of chunks are those of the document."""
     rows = None if chunks is None else [_codec(Chunk).encode(chunk) for chunk in chunks]
-    return as_bytes([_codec(Document).encode(document), rows])
+    word_rows = None if words is None else [[one.language, dict(one.terms), one.words] for one in words]
+    return as_bytes([_codec(Document).encode(document), rows, word_rows])
 
 
-def decode_document(content: bytes) -> tuple[Document, list[Chunk] | None]:
+def decode_document(content: bytes) -> Content:
     """What `encode_document` was given; BadMessage where the bytes are anything else.
 
     A chunk is cut from the document here, so that it can be nothing but what stands there.
     """
     message = from_bytes(content)
     try:
-        row, chunk_rows = message
+        row, chunk_rows, word_rows = message
         document: Document = _codec(Document).decode(row)
         if chunk_rows is None:
-            return document, None
-        return document, [_decode_chunk(document, number, row) for number, row in enumerate(_listed(chunk_rows))]
+            return Content(document)
+        chunks = [_decode_chunk(document, number, row) for number, row in enumerate(_listed(chunk_rows))]
+        if word_rows is None:
+            return Content(document, chunks)
+        if len(_listed(word_rows)) != len(chunks):
+            raise BadMessage(f"{len(chunks)} chunks of {document.source} have the words of {len(word_rows)}")
+        return Content(document, chunks, [_decode_words(*_listed(row)) for row in word_rows])
     except BadMessage:
         raise
     except Exception as error:  # whatever it is that the records or we ourselves stumble over
@@ -90,6 +107,15 @@ def _decode_chunk(document: Document, number: int, row: Any) -> Chunk:
     row[names.index("text")] = document.text[start:end]
     chunk: Chunk = _codec(Chunk).decode(row)
     return chunk
+
+
+def _decode_words(language: Any, terms: Any, words: Any) -> ChunkWords:
+    if type(words) is not int or not 0 <= words < MOST_WORDS:
+        raise BadMessage(f"{words!r:.20} is no number of words")
+    if any(type(number) is not int or not 0 < number <= max(words, 1) for number in _of_type(terms, dict).values()):
+        raise BadMessage("a term occurs as often as it cannot")
+    "".join(terms).encode()  # half a surrogate pair, which no word holds, would end the whole run later
+    return ChunkWords(_of_type(language, str), terms, words)
 
 
 # Codecs

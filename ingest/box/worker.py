@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ingest.box.confine import confine, die_with, limit_time
 from ingest.box.limits import Limits
-from ingest.box.messages import as_bytes, encode_document, from_bytes
+from ingest.box.messages import Content, as_bytes, encode_document, from_bytes
 from ingest.box.pipes import HEAD_BYTES
 from ingest.chunk import split_document
 from ingest.readers import documents_of
 from ingest.readers.raw_file import RawFile
 from ingest.readers.table import Reader
+from rag.text.analyser import beginning, chunk_words, told_language
 from sql.base.errors import UnreadableDocument, one_reason
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from ingest.document import Document
     from rag.text.tokenizer import Tokenizer
-    from sql.records import Chunk
+    from sql.records import Chunk, ChunkWords
 
 # The first byte of an answer says what it is.
 READY, DOCUMENT, DONE, UNREADABLE, TOO_LARGE, BROKEN = b"r", b"d", b".", b"u", b"m", b"b"
@@ -33,24 +34,39 @@ READY, DOCUMENT, DONE, UNREADABLE, TOO_LARGE, BROKEN = b"r", b"d", b".", b"u", b
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How documents are cut into chunks: see `ingest.chunk.split_document`. `tokenizer` is a tokenizer.json."""
+    """How documents are cut into chunks: see `ingest.chunk.split_document`. `tokenizer` is a tokenizer.json.
+
+    With a `language` (rag.text.analyser.choose_language) the words of the chunks are made too, where it shows what
+    language the document has without a look at others.
+    """
 
     tokenizer: str
     tokenizer_tokens: int
     max_tokens: int
     overlap_tokens: int
+    language: str | None = None
 
     @classmethod
-    def by(cls, tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) -> Chunking:
+    def by(cls, tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int, language: str | None = None) -> Chunking:
         """As with this tokenizer."""
-        return cls(tokenizer.library.to_str(), tokenizer.max_tokens, max_tokens, overlap_tokens)
+        return cls(tokenizer.library.to_str(), tokenizer.max_tokens, max_tokens, overlap_tokens, language)
 
-    def splitter(self) -> Callable[[Document], Sequence[Chunk]]:
+    def splitter(self) -> Callable[[Document], Content]:
         """The function that cuts."""
         from rag.text.tokenizer import Tokenizer
 
         tokenizer = Tokenizer.from_bytes(self.tokenizer.encode(), self.tokenizer_tokens)
-        return lambda document: split_document(document, tokenizer, self.max_tokens, self.overlap_tokens)
+
+        def split(document: Document) -> Content:
+            chunks = split_document(document, tokenizer, self.max_tokens, self.overlap_tokens)
+            return Content(document, chunks, self._words(chunks))
+
+        return split
+
+    def _words(self, chunks: Sequence[Chunk]) -> list[ChunkWords] | None:
+        texts = [chunk.text for chunk in chunks]
+        language = None if self.language is None or not texts else told_language(beginning(texts), self.language)
+        return None if language is None else [chunk_words(text, language) for text in texts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +96,7 @@ def main(parent: int) -> None:
     settings = from_bytes(channel.receive() or b"{}")
     if settings:
         held = confine(Limits(*settings["limits"]))
-        split = Chunking(*settings["chunking"]).splitter() if settings["chunking"] else None
+        split = Chunking(*settings["chunking"]).splitter() if settings["chunking"] else Content
         channel.answer(READY, as_bytes(held))
         while (message := channel.receive()) is not None:
             data = channel.receive() or b""
@@ -97,16 +113,14 @@ def open_channel() -> Channel:
     return Channel(os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb"))
 
 
-def answer(
-    channel: Channel, job: dict[str, Any], data: bytes, split: Callable[[Document], Sequence[Chunk]] | None
-) -> None:
+def answer(channel: Channel, job: dict[str, Any], data: bytes, split: Callable[[Document], Content]) -> None:
     """Reads one file and sends its documents; what a reader raises ends the file and not the process."""
     limit_time(job["seconds"])
     try:
         reader = Reader(job["format"], "", job["module"])
         file = RawFile(job["name"], job["source"], job["format"], data, ocr=job["ocr"])
         for document in documents_of(file, reader):
-            channel.answer(DOCUMENT, encode_document(document, split(document) if split else None))
+            channel.answer(DOCUMENT, encode_document(*split(document)))
     except UnreadableDocument as error:
         channel.answer(UNREADABLE, as_bytes(str(error)))
     except MemoryError:

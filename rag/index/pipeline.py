@@ -15,8 +15,7 @@ import numpy as np
 
 from rag.index.line import Line
 from rag.index.reuse import codes_of_twins
-from rag.index.word_index import beginning
-from rag.text.analyser import chunk_words
+from rag.text.analyser import beginning, chunk_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,10 +119,10 @@ class Pipeline:
         """Queues a whole document.
 
         `twin` is one whose content is said to be the same: what the store shows of it when the chunks' turn comes is not
-        embedded again. `words` are those of the chunks, where somebody has made them in the language of the document.
+        embedded again. `words` are those of the chunks, where somebody has made them: see `told_language`.
         """
         draft, window = self.indexer.writer.begin(document), self._open_window()
-        for chunk, its_words in zip(chunks, self._words(chunks) if words is None else words, strict=True):
+        for chunk, its_words in zip(chunks, self._words(chunks, words), strict=True):
             if len(window.chunks) >= self._room:
                 self._hand_over()
                 window = self._open_window()
@@ -152,8 +151,11 @@ class Pipeline:
 
     # Filling windows
 
-    def _words(self, chunks: Sequence[Chunk]) -> list[ChunkWords]:
-        """The words of the chunks of a document, in the language that it shows."""
+    def _words(self, chunks: Sequence[Chunk], words: Sequence[ChunkWords] | None) -> Sequence[ChunkWords]:
+        """The words of the chunks of a document, in the language that it shows, made here unless they are there."""
+        if words:
+            self.indexer.languages.count(words[0].language)
+            return words
         language = self.indexer.languages.choose(beginning([chunk.text for chunk in chunks]))
         return [chunk_words(chunk.text, language) for chunk in chunks]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rag.text.analyser import ANALYSER, LANGUAGE_SAMPLE, LanguageChooser, chunk_words
+from rag.text.analyser import ANALYSER, LanguageChooser, beginning, chunk_words
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.store import generation_batches
@@ -96,14 +96,3 @@ def store_words(store: Store, generations: Sequence[int], chooser: LanguageChoos
 def document_words(texts: Sequence[Row], language: str) -> list[Words]:
     """The words of the chunks of one document."""
     return [(row["generation"], row["chunk_index"], chunk_words(row["text"], language)) for row in texts]
-
-
-def beginning(texts: Sequence[str]) -> str:
-    """As much of a document's text as tells its language."""
-    some, length = [], 0
-    for text in texts:
-        some.append(text)
-        length += len(text)
-        if length >= LANGUAGE_SAMPLE:
-            break
-    return "\n".join(some)

@@ -61,6 +61,17 @@ STEMMERS = threading.local()
 # Languages
 
 
+def beginning(texts: Sequence[str]) -> str:
+    """As much of a document's text as tells its language."""
+    some, length = [], 0
+    for text in texts:
+        some.append(text)
+        length += len(text)
+        if length >= LANGUAGE_SAMPLE:
+            break
+    return "\n".join(some)
+
+
 def detect_language(text: str, usual: Sequence[str] = ()) -> str:
     """The language whose stop words a text holds most of, or that its script tells; UNKNOWN where neither does.
 

@@ -15,6 +15,7 @@ from ingest.box import ahead
 from ingest.box.ahead import ReadAhead
 from ingest.box.worker import Chunking
 from ingest.chunk import split_document
+from ingest.readers import read_documents
 from ingest.readers.table import SUFFIXES, reader_of
 from ingest.walk import walk
 
@@ -67,6 +68,22 @@ def test_processes_read_and_cut_what_the_caller_would(
         read = list(readings)
     for one, other in zip(read, expected, strict=True):
         assert (one.contents, str(one.failure)) == (other.contents, str(other.failure))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "languages"),
+    [("auto", ["en", None, None, None]), ("de", ["de", "de", "de", None]), (None, [None] * 4)],
+)
+def test_words_are_made_with_the_chunks_where_a_document_shows_its_language_by_itself(
+    tmp_path: Path, tokenizer: Tokenizer, wanted: str | None, languages: list[str | None]
+) -> None:
+    texts = {"a.txt": "The cat is on the mat.", "b.txt": "in", "c.txt": "xylophone", "d.txt": ""}  # "in" is German too
+    split = Chunking.by(tokenizer, 40, 5, wanted).splitter()
+    contents = [
+        split(document) for file in files(tmp_path, **texts) for document in read_documents(file.path, file.source)
+    ]
+    assert [content.words[0].language if content.words else None for content in contents] == languages
+    assert all(len(content.words) == len(content.chunks or ()) for content in contents if content.words)
 
 
 def test_the_rows_of_a_store_are_the_same_whoever_reads(

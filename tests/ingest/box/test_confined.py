@@ -193,7 +193,7 @@ def test_a_process_that_ends_or_goes_too_far_is_one_file_that_failed(
         found.append(FoundFile(path, path.name, len(each)))
     with ReadAhead(found, limits=limits, processes=1) as readings:
         before, between, after = list(readings)
-    assert [document.text for document, _ in before.documents() + after.documents()] == ["before", "after"]
+    assert [one.document.text for one in (*before.documents(), *after.documents())] == ["before", "after"]
     with pytest.raises(UnreadableDocument) as caught:
         between.documents()
     assert str(caught.value).startswith(f"1.mischief {reason}")

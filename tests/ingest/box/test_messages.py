@@ -12,6 +12,7 @@ from ingest.chunk import split_document
 from ingest.document import Block, Document
 from ingest.places import Cells, MailPart, NotebookCell, PageMark, Place, Rectangle
 from ingest.readers import read_documents
+from rag.text.analyser import chunk_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,8 +48,8 @@ DOCUMENT = Document(
 
 def test_a_document_with_its_chunks_comes_back_as_it_was(tokenizer: Tokenizer) -> None:
     chunks = split_document(DOCUMENT, tokenizer)
-    assert decode_document(encode_document(DOCUMENT, chunks)) == (DOCUMENT, chunks)
-    assert decode_document(encode_document(DOCUMENT, None)) == (DOCUMENT, None)
+    assert decode_document(encode_document(DOCUMENT, chunks)) == (DOCUMENT, chunks, None)
+    assert decode_document(encode_document(DOCUMENT, None)) == (DOCUMENT, None, None)
 
 
 def test_outlines_of_chunks_come_back(tmp_path: Path, tokenizer: Tokenizer) -> None:
@@ -57,12 +58,12 @@ def test_outlines_of_chunks_come_back(tmp_path: Path, tokenizer: Tokenizer) -> N
     (document,) = read_documents(path, "a.md")
     chunks = split_document(document, tokenizer)
     assert any(chunk.outline.sections and chunk.outline.leads for chunk in chunks)
-    assert decode_document(encode_document(document, chunks)) == (document, chunks)
+    assert decode_document(encode_document(document, chunks)) == (document, chunks, None)
 
 
 def message(tokenizer: Tokenizer) -> tuple[list[Any], list[Any]]:
     content = encode_document(DOCUMENT, split_document(DOCUMENT, tokenizer))
-    document, chunks = from_bytes(content)
+    document, chunks, _ = from_bytes(content)
     return document, chunks
 
 
@@ -95,10 +96,10 @@ def message(tokenizer: Tokenizer) -> tuple[list[Any], list[Any]]:
 )
 def test_what_is_no_document_is_refused(tokenizer: Tokenizer, change: Change) -> None:
     document, chunks = message(tokenizer)
-    decode_document(as_bytes([document, chunks]))
+    decode_document(as_bytes([document, chunks, None]))
     change(document, chunks)
     with pytest.raises(BadMessage):
-        decode_document(as_bytes([document, chunks]))
+        decode_document(as_bytes([document, chunks, None]))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_what_is_no_document_is_refused(tokenizer: Tokenizer, change: Change) ->
         b"[]",
         b"{}",
         b"[1, 2, 3]",
-        b"[[], []]",
+        b"[[], [], []]",
         b"\xff",
         b"[" * 100_000,
         b'{"a":' * 100_000,
@@ -127,11 +128,48 @@ def test_the_text_of_a_chunk_is_cut_from_the_document_and_not_believed(tokenizer
     document, chunks = message(tokenizer)
     assert chunks[0][1] == ""
     chunks[0][1] = "something else"
-    (chunk,) = decode_document(as_bytes([document, chunks]))[1] or ()
+    (chunk,) = decode_document(as_bytes([document, chunks, None]))[1] or ()
     assert chunk.text == DOCUMENT.text[chunk.start : chunk.end]
 
 
+WORDS = ["en", {"cat": 2, "mat": 1}, 3]
+
+
+def test_words_of_chunks_come_back_as_they_were(tokenizer: Tokenizer) -> None:
+    chunks = split_document(DOCUMENT, tokenizer)
+    words = [chunk_words(chunk.text, "en") for chunk in chunks]
+    assert words[0].terms
+    assert decode_document(encode_document(DOCUMENT, chunks, words)) == (DOCUMENT, chunks, words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        [WORDS, WORDS],
+        [WORDS[:2]],
+        [["en", {"cat": 4}, 3]],
+        [["en", {"cat": 0}, 3]],
+        [["en", {"cat": True}, 3]],
+        [["en", {"cat": 1.0}, 3]],
+        [["en", {"": 1}, 3]],
+        [["en", {"\udc80": 1}, 3]],
+        [["en", ["cat"], 3]],
+        [["en", {"cat": 1}, 2**31]],
+        [["en", {"cat": 1}, -1]],
+        [[1, {"cat": 1}, 3]],
+        {},
+        7,
+    ],
+)
+def test_what_are_no_words_of_the_chunks_is_refused(tokenizer: Tokenizer, words: object) -> None:
+    document, chunks = message(tokenizer)
+    decode_document(as_bytes([document, chunks, [WORDS]]))
+    with pytest.raises(BadMessage):
+        decode_document(as_bytes([document, chunks, words]))
+
+
 def test_messages_are_plain_json() -> None:
-    row, none = json.loads(encode_document(DOCUMENT, None).decode("utf-8", "surrogatepass"))
+    row, none, _ = json.loads(encode_document(DOCUMENT, None).decode("utf-8", "surrogatepass"))
     assert none is None
     assert row[:2] == ["a.pdf#b", "pdf"]

@@ -55,7 +55,7 @@ def outcome(process: ReadingProcess, name: str, data: bytes) -> str:
     except UnreadableDocument as error:
         return str(error)
     for content in contents:
-        document, _ = decode_document(content)
+        document = decode_document(content).document
         assert document.source.startswith(name)
     return ""
 
