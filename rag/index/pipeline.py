@@ -39,6 +39,7 @@ Value = TypeVar("Value")
 # documentation, windows of 128 chunks take as long as wider ones and windows of 64 take 6 % longer.
 SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
+CHUNKS_FOR_AN_IDLE_ENCODER = 128
 
 
 ENCODE, STORE = range(2)  # the steps that a window goes through
@@ -71,8 +72,8 @@ class Pipeline:
     """Chunks of many documents, encoded and stored window by window; for one thread, in a `with` statement.
 
     A window is full with as many chunks as were encoded in SECONDS_PER_WINDOW at the rate of the one before, when its
-    first document has waited for as long, or with LEAST_CHUNKS_PER_WINDOW where the encoder has nothing to do. Where
-    ranges have to be fitted first, windows wait until enough vectors have come together. `progress` hears, from other
+    first document has waited for as long, or with CHUNKS_FOR_AN_IDLE_ENCODER where that has nothing to do. Where ranges
+    have to be fitted first, windows wait until enough vectors have come together. `progress` hears, from other
     threads but never from two at once, of chunks when they are encoded, and of documents when they are published, or
     stored where all are published at once.
 
@@ -171,7 +172,7 @@ class Pipeline:
         return (
             size >= self._room
             or self.clock() - window.opened >= SECONDS_PER_WINDOW
-            or (size >= LEAST_CHUNKS_PER_WINDOW and self._line.is_idle)
+            or (size >= CHUNKS_FOR_AN_IDLE_ENCODER and self._line.is_idle)
         )
 
     def _hand_over(self) -> None:

@@ -37,7 +37,13 @@ from ingest.readers.table import readable_types
 from ingest.walk import FoundFile, Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
 from rag.index.indexer import Indexer
-from rag.index.pipeline import LEAST_CHUNKS_PER_WINDOW, SECONDS_PER_WINDOW, Pipeline
+from rag.index.pipeline import (
+    CHUNKS_FOR_AN_IDLE_ENCODER,
+    LEAST_CHUNKS_PER_WINDOW,
+    MOST_CHUNKS_PER_WINDOW,
+    SECONDS_PER_WINDOW,
+    Pipeline,
+)
 from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
 from sql.base.paths import printable
 from sql.base.terminal import run_command
@@ -583,15 +589,26 @@ def test_a_fast_encoder_gets_wide_windows_while_it_is_busy(library: Library) -> 
         pipeline.wait()
         assert heard.files == LEAST_CHUNKS_PER_WINDOW
         kernel.may_go_on.clear()
-        add(pipeline, 1000, LEAST_CHUNKS_PER_WINDOW)  # enough for an encoder that has nothing to do
+        add(pipeline, 1000, 100)  # as many as are encoded in the time of a window
         add(pipeline, 2000, 99)
         kernel.may_go_on.set()
         pipeline.wait()
-        assert heard.files == 2 * LEAST_CHUNKS_PER_WINDOW
+        assert heard.files == LEAST_CHUNKS_PER_WINDOW + 100
         kernel.seconds = 0.0
         add(pipeline, 3000, 1)
         pipeline.wait()
-        assert heard.files == 2 * LEAST_CHUNKS_PER_WINDOW + 100
+        assert heard.files >= LEAST_CHUNKS_PER_WINDOW + 199
+        pipeline.finish()
+
+
+def test_an_encoder_that_has_nothing_to_do_gets_a_window_that_is_not_full(library: Library) -> None:
+    pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / MOST_CHUNKS_PER_WINDOW)
+    with pipeline:
+        add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW)
+        pipeline.wait()
+        add(pipeline, 1000, CHUNKS_FOR_AN_IDLE_ENCODER + 1)
+        pipeline.wait()
+        assert heard.files == LEAST_CHUNKS_PER_WINDOW + CHUNKS_FOR_AN_IDLE_ENCODER
         pipeline.finish()
 
 
