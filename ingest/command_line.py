@@ -238,7 +238,9 @@ def show_plan(found: Walk, options: Namespace) -> int:
 
         with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
             documents, metadata = store.snapshot().documents(), store.snapshot().document_metadata()
-    plan = make_plan(found, documents, all_again=options.recalibrate, said=said, metadata=lambda: metadata)
+    plan = make_plan(
+        found, documents, all_again=options.recalibrate, ocr=options.ocr, said=said, metadata=lambda: metadata
+    )
     if options.json:
         out_json(plan_record(plan))
         return EXIT_SOME_FAILED if plan.failed else EXIT_OK

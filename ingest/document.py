@@ -64,6 +64,7 @@ class Document:
 
     `part` names a part of the file, "" the whole; `source`, the name to cite by, ends with it (`mails.mbox#12`).
     `metadata` is what searches can be filtered by, `remark` a sentence on what of the file could not be kept, or "".
+    `unread_pictures` counts pages that are pictures, whose text was not asked for and would be recognised.
     `page_marks` say where pages begin, `places` where text stands in the original; both are in order, places do not
     overlap, and text may lie between them that has none, such as the divider of two cells.
     """
@@ -83,6 +84,7 @@ class Document:
     remark: str = ""
     page_marks: tuple[PageMark, ...] = ()
     places: tuple[Place, ...] = ()
+    unread_pictures: int = 0
 
     def __post_init__(self) -> None:
         self._check_part()

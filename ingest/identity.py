@@ -3,7 +3,8 @@
 The document that is a whole file has the file's path. A part of a file has `path#part`; as no part's name holds a `#`, the
 last one divides. A file may have such a name too, so what tells them apart is not the path but the chunker, whose name
 says more of a part. With it stands how many documents the file gave, so that a later run sees without reading the file
-whether they are all there, and which names of its metadata the user has given it.
+whether they are all there, whether text could be recognised in pictures of it, and which names of its metadata the user has
+given it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 # A document that was cut by another chunker is cut anew. Encoders that read less than this get smaller chunks, but a
 # store has one encoder for life, so the name need not say which.
 CHUNKER = chunker_name()
-_PART, _ONE_OF, _GIVEN = ", part", ", one of ", ", given "  # no chunker's own name holds a comma, nor one of metadata
+# No chunker's own name holds a comma, nor one of metadata.
+_PART, _ONE_OF, _PICTURES, _GIVEN = ", part", ", one of ", ", pictures unread", ", given "
 
 
 def document_path(file_path: str, part: str) -> str:
@@ -36,16 +38,16 @@ def document_path(file_path: str, part: str) -> str:
     return f"{file_path}{PART_MARK}{part}" if part else file_path
 
 
-def cut_name(part: str, count: int, given: Iterable[str] = ()) -> str:
-    """How a document came to be: the chunker, whether it is a part, of how many documents of its file it is one, and the
-    names of metadata that the user gave it.
+def cut_name(part: str, count: int, given: Iterable[str] = (), *, has_pictures: bool = False) -> str:
+    """How a document came to be: the chunker, whether it is a part, of how many documents of its file it is one, whether
+    it has pictures whose text was not recognised, and the names of metadata that the user gave it.
 
-    >>> cut_name("", 1), cut_name("3", 12, ["year", "team"])
-    ('structure-5/200+30', 'structure-5/200+30, part, one of 12, given team year')
+    >>> cut_name("", 1, has_pictures=True), cut_name("3", 12, ["year", "team"])
+    ('structure-5/200+30, pictures unread', 'structure-5/200+30, part, one of 12, given team year')
     """
     names = " ".join(sorted(given))
     cut = CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")
-    return cut + (_GIVEN + names if names else "")
+    return cut + (_PICTURES if has_pictures else "") + (_GIVEN + names if names else "")
 
 
 def manifest_document(
@@ -63,7 +65,7 @@ def manifest_document(
         encoding=document.encoding,
         content_sha256=document.content_hash,
         content_bytes=document.content_bytes,
-        chunker=cut_name(document.part, count, given),
+        chunker=cut_name(document.part, count, given, has_pictures=document.unread_pictures > 0),
         extracted_text=document.text if document.converted else None,
         metadata={**document.metadata, **given},
         places=(*document.page_places(), *document.places),
@@ -87,6 +89,11 @@ class StoredFile:
     def is_cut_as_today(self) -> bool:
         """Whether it can be unchanged at all, which its content then decides."""
         return any(_cut(one).chunker == CHUNKER for one in self.documents)
+
+    @property
+    def has_unread_pictures(self) -> bool:
+        """Whether it has pages whose text would be recognised if that were asked for."""
+        return any(_cut(one).has_pictures for one in self.documents)
 
 
 def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
@@ -140,11 +147,14 @@ class Cut(NamedTuple):
     chunker: str
     is_part: bool
     documents: int
+    has_pictures: bool
     given: tuple[str, ...]
 
 
 def _cut(document: LiveDocument | SourceDocument) -> Cut:
     head, _, names = document.chunker.partition(_GIVEN)
+    bare = head.removesuffix(_PICTURES)
+    has_pictures, head = bare != head, bare
     head, _, count = head.partition(_ONE_OF)
     chunker = head.removesuffix(_PART)
-    return Cut(chunker, chunker != head, int(count) if count.isdecimal() else 1, tuple(names.split()))
+    return Cut(chunker, chunker != head, int(count) if count.isdecimal() else 1, has_pictures, tuple(names.split()))

@@ -147,12 +147,14 @@ def make_plan(
     documents: Sequence[LiveDocument],
     *,
     all_again: bool = False,
+    ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
     metadata: Callable[[], Mapping[int, Metadata]] = dict,
 ) -> SyncPlan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
 
-    A file is unchanged where every document that it gave is there, cut as today, with the metadata that is said of it.
+    A file is unchanged where every document that it gave is there, cut as today, with the metadata that is said of it, and
+    with `ocr` where no picture of it is left whose text could be recognised.
     `metadata` looks up that of documents by generation; it is asked where some were given any. With `all_again` every file
     counts as changed; UsageError where a document has no file to be made from again.
     """
@@ -176,7 +178,12 @@ def make_plan(
         known_file = stored.get(path)
         if known_file is None:
             plan.new.append(file)
-        elif not all_again and (made := made_of(file, known_file)) and wishes.are_met(file, known_file):
+        elif (
+            not all_again
+            and not (ocr and known_file.has_unread_pictures)
+            and (made := made_of(file, known_file))
+            and wishes.are_met(file, known_file)
+        ):
             plan.unchanged.append(file)
             # what is left of another version, where a run ended before it was deleted
             plan.claims.release(set(known_file.documents) - set(made))

@@ -120,8 +120,8 @@ def sync(
     `include` and `exclude` are patterns as in .gitignore, for files below the folders that are given; with `gitignore`
     what the folders' own .gitignore files name is left out too. What is left out is deleted from the store.
 
-    With `ocr` text is recognised in pages of PDF files that are pictures, which needs the extra `ocr`; files that are
-    unchanged are not read again for that.
+    With `ocr` text is recognised in pages of PDF files that are pictures, which needs the extra `ocr`; files that have
+    such pages are read again for that, once. Without it, an unchanged file keeps what was recognised in it.
 
     `metadata` is given to every document below these paths, `metadata_by_path` to those at a path, below a folder or
     that fit a pattern as in .gitignore; of several that fit one the last holds, `metadata` goes before them, and both
@@ -155,7 +155,7 @@ def sync_walk(
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
     now = store.snapshot()
-    plan = make_plan(found, now.documents(), all_again=recalibrate, said=said, metadata=now.document_metadata)
+    plan = make_plan(found, now.documents(), all_again=recalibrate, ocr=ocr, said=said, metadata=now.document_metadata)
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     tally = FileTally(watch)

@@ -76,6 +76,7 @@ class RawFile:
         part: str = "",
         metadata: Mapping[str, MetadataValue] = NO_METADATA,
         remark: str = "",
+        unread_pictures: int = 0,
     ) -> Document:
         """A document of this file; where it has no title, the file's name without its suffix is one.
 
@@ -99,6 +100,7 @@ class RawFile:
             part=part,
             metadata=dict(metadata),  # a plain one, which can be given to another process
             remark=remark,
+            unread_pictures=unread_pictures,
         )
 
 

@@ -60,11 +60,12 @@ class Library:
         *,
         recalibrate: bool = False,
         said: GivenMetadata = NOTHING_SAID,
+        ocr: bool = False,
     ) -> Summary:
         """One run over what was found."""
         encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
         self.store.prepare(encoder.identity, self.quantizer)
-        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate, said=said)
+        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate, said=said, ocr=ocr)
 
     def found(self, *paths: Path | str) -> Walk:
         """The files below the given paths, or the whole folder."""

@@ -59,6 +59,7 @@ def read(file: RawFile) -> Iterator[Document]:
         places=writer.places,
         metadata=_metadata(information, page_count, recognised_pages),
         remark=_remark(empty, damaged, page_count, file.ocr),
+        unread_pictures=0 if file.ocr else len(empty),
     )
 
 

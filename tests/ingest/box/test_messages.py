@@ -86,6 +86,7 @@ def message(tokenizer: Tokenizer) -> tuple[list[Any], list[Any]]:
         lambda document, chunks: document[14][0].__setitem__(2, ["__class__", []]),
         lambda document, chunks: document[14][0][2][1].__setitem__(1, float("nan")),
         lambda document, chunks: document[14][0][2][1].__setitem__(0, 0),
+        lambda document, chunks: document.__setitem__(15, "1"),
         lambda document, chunks: chunks[0].__setitem__(0, 1),
         lambda document, chunks: chunks[0].__setitem__(2, -1),
         lambda document, chunks: chunks[0].__setitem__(3, 1000),

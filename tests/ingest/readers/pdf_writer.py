@@ -100,6 +100,24 @@ def with_meanings(pages: list[Page | str], meanings: dict[str, str]) -> bytes:
     return pdf(pages, PdfParts(objects={50: font, 51: stream})).replace(b"/F1 4 0 R", b"/F1 50 0 R")
 
 
+def scanned(content: str, entries: str = "", media_box: str = "[0 0 612 792]") -> bytes:
+    """A file whose one page is a picture of what a page with this content shows."""
+    import zlib
+
+    from ingest.readers.pdf.pdfium import opened, opened_page, picture_of
+
+    with opened(pdf([Page(content, media_box=media_box)]), "plain.pdf") as file, opened_page(file, 1) as page:
+        picture = picture_of(page, 2.5).image.convert("L")
+    pixels = zlib.compress(picture.tobytes()).hex() + ">"
+    image = (
+        f"<< /Type /XObject /Subtype /Image /Width {picture.width} /Height {picture.height} /ColorSpace /DeviceGray "
+        f"/BitsPerComponent 8 /Filter [/ASCIIHexDecode /FlateDecode] /Length {len(pixels)} >>\nstream\n{pixels}\nendstream"
+    )
+    width, height = media_box.strip("[]").split()[2:]
+    shown = Page(f"q {width} 0 0 {height} 0 0 cm /I Do Q", entries, "/XObject << /I 50 0 R >>", media_box)
+    return pdf([shown], PdfParts(objects={50: image}))
+
+
 def stream(content: bytes, entries: str = "") -> bytes:
     """The body of an object that is a stream."""
     return f"<< {entries} /Length {len(content)} >>\nstream\n".encode() + content + b"\nendstream"

@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from pdf_writer import Page, PdfParts, lines, pdf, text, with_meanings
+from pdf_writer import Page, PdfParts, lines, pdf, scanned, text, with_meanings
 from pdfminer.high_level import extract_pages
 from pdfminer.layout import LAParams, LTChar
 from pdfminer.pdfpage import PDFPage
@@ -328,24 +328,6 @@ def test_pages_without_text_are_named_in_a_remark_unless_they_are_blank() -> Non
     assert document.remark.startswith("2 of 4 pages have no text but pictures (pages 2, 4)")
     assert document_of(pdf([lines(BODY, 72, 700), ""])).remark == ""
     assert document_of(pdf([drawing])).blocks == ()
-
-
-def scanned(content: str, entries: str = "", media_box: str = "[0 0 612 792]") -> bytes:
-    """A file whose one page is a picture of what a page with this content shows."""
-    import zlib
-
-    from ingest.readers.pdf.pdfium import opened, opened_page, picture_of
-
-    with opened(pdf([Page(content, media_box=media_box)]), "plain.pdf") as file, opened_page(file, 1) as page:
-        picture = picture_of(page, 2.5).image.convert("L")
-    pixels = zlib.compress(picture.tobytes()).hex() + ">"
-    image = (
-        f"<< /Type /XObject /Subtype /Image /Width {picture.width} /Height {picture.height} /ColorSpace /DeviceGray "
-        f"/BitsPerComponent 8 /Filter [/ASCIIHexDecode /FlateDecode] /Length {len(pixels)} >>\nstream\n{pixels}\nendstream"
-    )
-    width, height = media_box.strip("[]").split()[2:]
-    shown = Page(f"q {width} 0 0 {height} 0 0 cm /I Do Q", entries, "/XObject << /I 50 0 R >>", media_box)
-    return pdf([shown], PdfParts(objects={50: image}))
 
 
 def test_the_text_of_a_picture_is_recognised_where_that_is_asked_for_and_installed() -> None:
