@@ -17,6 +17,7 @@ import numpy as np
 from ingest.document import PATH_SEPARATOR
 from rag.text.sentences import LINE_END, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
+from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,12 +25,10 @@ if TYPE_CHECKING:
     from ingest.document import Block, Document
     from rag.text.tokenizer import Tokenizer
 
-# To be raised with every change of a reader or of this file that changes chunks, outlines or metadata.
-_VERSION = "structure-5"
-DEFAULT_MAX_TOKENS = 200  # below the 254 that the default encoder reads, where an embedding still says one thing
-DEFAULT_OVERLAP_TOKENS = 30  # one sentence of usual length: what "it" and "this" at a chunk's start refer to
+# To be raised with every change of a reader, of this file, or of rag/index/surroundings.py that changes what is stored.
+_VERSION = "structure-6"
+DEFAULT = ChunkSettings()
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
-MIN_TOKENS = 18  # one character can be this many tokens: U+FDFA stands for 18 letters in a tokenizer that uses NFKC
 
 _PIECE_CHARACTERS = 32_000  # tokenized at a time
 _MAX_KNOWN_WORDS = 100_000
@@ -84,20 +83,20 @@ class _Span(NamedTuple):
     tokens: int
 
 
-def chunker_name(max_tokens: int = DEFAULT_MAX_TOKENS, overlap_tokens: int = DEFAULT_OVERLAP_TOKENS) -> str:
-    """What decides where chunks begin and end; stored with a document, so that a change of it cuts it anew.
+def chunker_name(settings: ChunkSettings = DEFAULT) -> str:
+    """What decides where chunks begin and end and what is embedded of them; a document of another one is cut anew.
 
-    >>> chunker_name(200, 30)
-    'structure-5/200+30'
+    >>> chunker_name(ChunkSettings(200, 30))
+    'structure-6/200+30+headings'
     """
-    return f"{_VERSION}/{max_tokens}+{overlap_tokens}"
+    return f"{_VERSION}/{settings.name}"
 
 
 def split_document(
     document: Document,
     tokenizer: Tokenizer,
-    max_tokens: int = DEFAULT_MAX_TOKENS,
-    overlap_tokens: int = DEFAULT_OVERLAP_TOKENS,
+    max_tokens: int = DEFAULT.size,
+    overlap_tokens: int = DEFAULT.overlap,
 ) -> list[Chunk]:
     """The chunks of a document in order, each of at most `max_tokens` tokens as the tokenizer counts its text alone.
 
@@ -127,8 +126,8 @@ def split_document(
 
 
 def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) -> None:
-    if not MIN_TOKENS <= max_tokens <= tokenizer.max_text_tokens:
-        raise ValueError(f"a chunk has {MIN_TOKENS} to {tokenizer.max_text_tokens} tokens, not {max_tokens}")
+    if not MIN_CHUNK_TOKENS <= max_tokens <= tokenizer.max_text_tokens:
+        raise ValueError(f"a chunk has {MIN_CHUNK_TOKENS} to {tokenizer.max_text_tokens} tokens, not {max_tokens}")
     if not 0 <= overlap_tokens < max_tokens:
         raise ValueError(f"chunks of {max_tokens} tokens overlap by 0 to {max_tokens - 1}, not {overlap_tokens}")
 

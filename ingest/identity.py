@@ -43,7 +43,7 @@ def cut_name(part: str, count: int, given: Iterable[str] = (), *, has_pictures: 
     it has pictures whose text was not recognised, and the names of metadata that the user gave it.
 
     >>> cut_name("", 1, has_pictures=True), cut_name("3", 12, ["year", "team"])
-    ('structure-5/200+30, pictures unread', 'structure-5/200+30, part, one of 12, given team year')
+    ('structure-6/200+30+headings, pictures unread', 'structure-6/200+30+headings, part, one of 12, given team year')
     """
     names = " ".join(sorted(given))
     cut = CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")

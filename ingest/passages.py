@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.box.ahead import ReadAhead
-from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
+from ingest.chunk import DEFAULT, split_document
 from ingest.corpus import corpus_document
 from ingest.document import PATH_SEPARATOR
 from ingest.walk import LeftOut, walk
@@ -78,8 +78,8 @@ def file_documents(path: str, found: FoundPassages) -> Iterator[Document]:
 
 def passages_of(document: Document, tokenizer: Tokenizer) -> list[Passage]:
     """The chunks of a document, each with the words of its headings and with its text without their lines."""
-    limit = min(DEFAULT_MAX_TOKENS, tokenizer.max_text_tokens)
-    chunks = split_document(document, tokenizer, limit, min(DEFAULT_OVERLAP_TOKENS, limit // 4))
+    limit = min(DEFAULT.size, tokenizer.max_text_tokens)
+    chunks = split_document(document, tokenizer, limit, min(DEFAULT.overlap, limit // 4))
     return [Passage(chunk.text, heading_of(chunk, document), body_of(chunk, document)) for chunk in chunks]
 
 

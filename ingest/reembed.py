@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.encoder.encoder import load_encoder
 from rag.index.indexer import Indexer
+from rag.index.surroundings import embedded_text
 from rag.text.analyser import ANALYSER, beginning, choose_language, chunk_words
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
@@ -181,7 +182,9 @@ class Reembedder:
             if store.client.location.folder is None:  # an embedded store was cleared when it was opened
                 store.garbage.delete_generations([draft.generation for draft in drafts])
             if chunks:
-                vectors = encoder.encode_documents([chunk.text for _, chunk in chunks], self.progress)
+                vectors = encoder.encode_documents(
+                    [embedded_text(chunk, draft.document, encoder) for draft, chunk in chunks], self.progress
+                )
                 indexer = Indexer(store, encoder.identity)
                 languages = stored_languages(batch)
                 words = [chunk_words(chunk.text, code) for (_, chunk), code in zip(chunks, languages, strict=True)]

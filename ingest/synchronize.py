@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from ingest.box.ahead import ReadAhead
 from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
-from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
+from ingest.chunk import DEFAULT, split_document
 from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
@@ -293,14 +293,14 @@ def check_recalibration(store: Store, *, recalibrate: bool) -> None:
 
 def split(document: Document, encoder: Encoder) -> list[Chunk]:
     """The chunks of a document, none longer than the encoder reads."""
-    return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS)
+    return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT.overlap)
 
 
 def chunking(encoder: Encoder, language: str) -> Chunking:
     """How another process makes the same chunks as `split`, and their words."""
-    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT_OVERLAP_TOKENS, language)
+    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT.overlap, language)
 
 
 def max_tokens(encoder: Encoder) -> int:
     """Tokens of text in a chunk: our default, or less where the encoder or its prompt leaves less."""
-    return min(DEFAULT_MAX_TOKENS, encoder.max_document_tokens)
+    return min(DEFAULT.size, encoder.max_document_tokens)

@@ -94,6 +94,20 @@ class Encoder:
         """The longest beginning of a passage that is read whole behind the prompt of documents."""
         return self.tokenizer.fitting(text, self.tokenizer.max_text_tokens, self.config.document_prompt)
 
+    def reads_document(self, text: str) -> bool:
+        """Whether a passage is read whole behind the prompt of documents."""
+        return self.tokenizer.count(self.config.document_prompt + text) <= self.tokenizer.max_text_tokens
+
+    def fitting_before(self, lead: str, text: str) -> str:
+        """The longest beginning of `lead` that is read whole on a line before a passage; empty where none has room."""
+        room = self.tokenizer.max_text_tokens - self.tokenizer.count(f"{self.config.document_prompt}\n{text}")
+        while room > 0:
+            fitting = self.tokenizer.fitting(lead, room)
+            if self.reads_document(f"{fitting}\n{text}"):
+                return fitting
+            room -= 1  # where tokens of two texts are more together than each by itself
+        return ""
+
     def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rag.encoder.encoder import Encoder
 from rag.evaluate.metrics import mean_measures
+from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from rag.library import Library
 from sql.base.errors import RagError
@@ -67,11 +68,11 @@ def evaluate_floats(
     qrels: Mapping[str, Mapping[str, int]],
 ) -> dict[str, float]:
     """The measures of float32 vectors of a float32 model over the same chunks, compared exactly in memory."""
-    rows = store.snapshot().chunk_texts()
+    rows = store.snapshot().chunks()
     if not rows:
         raise RagError("the store holds no chunks: there is nothing to search")
-    vectors = encoder.encode_documents([text for _, text in rows])
-    names, owners = np.unique([source for source, _ in rows], return_inverse=True)
+    vectors = encoder.encode_documents([embedded_text(chunk, document, encoder) for document, chunk in rows])
+    names, owners = np.unique([document.source for document, _ in rows], return_inverse=True)
     rankings = {
         query.id: best_documents(vectors @ vector, names, owners)
         for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.evaluate.metrics import ndcg, relevant
+from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError, StoreError, UsageError
 from sql.engine.statements import Statement
 from sql.search.request import SearchRequest
 from sql.search.search import code_values
+from sql.store.stored import stored_chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +132,7 @@ def report_losses(
     keeps no float32 vectors.
     """
     snapshot = store.snapshot()
-    sample = read_sample(snapshot, EVERY_CHUNK if judged else chunks)
+    sample = read_sample(snapshot, encoder, EVERY_CHUNK if judged else chunks)
     stored = snapshot.chunk_count()
     if judged and len(sample.keys) < stored:
         raise UsageError(
@@ -168,8 +170,8 @@ def report_losses(
     }
 
 
-def read_sample(snapshot: Snapshot, chunks: int) -> Sample:
-    """Chunks whose float32 vectors were kept, the same ones on every run."""
+def read_sample(snapshot: Snapshot, encoder: Encoder, chunks: int) -> Sample:
+    """Chunks whose float32 vectors were kept, the same ones on every run, each with the text that was embedded of it."""
     rows = snapshot.client.query(Statement("report_chunks", {"epoch": snapshot.epoch, "sample": chunks}))
     if not rows:
         raise StoreError(
@@ -177,11 +179,12 @@ def read_sample(snapshot: Snapshot, chunks: int) -> Sample:
             "--keep-floats into a new store, or give --eval"
         )
     keys = [(row["document_id"], row["chunk_index"]) for row in rows]
+    documents = {one.document_id: one for one in snapshot.some_documents(list({document for document, _ in keys}))}
     return Sample(
         keys,
         [row["generation"] for row in rows],
         {key: row["source"] for key, row in zip(keys, rows, strict=True)},
-        [row["text"] for row in rows],
+        [embedded_text(stored_chunk(row, 0), documents[row["document_id"]], encoder) for row in rows],
         np.array([row["vector"] for row in rows], dtype=np.float32),
     )
 

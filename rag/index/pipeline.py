@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from rag.index.line import Line
-from rag.index.reuse import codes_of_twins
+from rag.index.reuse import Wanted, codes_of_twins
+from rag.index.surroundings import embedded_text
 from rag.text.analyser import beginning, chunk_words
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ ENCODE, STORE = range(2)  # the steps that a window goes through
 
 @dataclass
 class Window:
-    """Some chunks with their words, and the documents that end among them; `twins` as in `codes_of_twins`.
+    """Some chunks with their words and what is embedded of each, and the documents that end among them.
+
+    `twins` are documents of the same content, one a chunk, None where none is known.
 
     When it has been encoded, `vectors` are the float vectors of the chunks, (chunks, dimensions), but for those in `reused`,
     which have codes.
@@ -56,6 +59,7 @@ class Window:
     opened: float  # when the first document came
     chunks: list[tuple[Draft, Chunk]] = field(default_factory=list)
     words: list[ChunkWords] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
     twins: list[UUID | None] = field(default_factory=list)
     complete: list[Draft] = field(default_factory=list)
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
@@ -129,6 +133,7 @@ class Pipeline:
                 window = self._open_window()
             window.chunks.append((draft, chunk))
             window.words.append(its_words)
+            window.texts.append(embedded_text(chunk, document, self.encoder))
             window.twins.append(twin)
         window.complete.append(draft)
         if self._is_full(window):
@@ -187,15 +192,16 @@ class Pipeline:
     def _encode_window(self, window: Window) -> None:
         """Finds the codes that the store has, and the vectors of the other chunks."""
         window.reused = self._codes_of_twins(window)
-        window.vectors = self._encode([window.chunks[row][1].text for row in window.fresh])
+        window.vectors = self._encode(some(window.texts, window.fresh))
 
     def _codes_of_twins(self, window: Window) -> Reused | None:
         """The codes of a window that the store holds; none where float vectors or new ranges are asked for."""
         if self.keep_floats or self.holds_back or not any(window.twins):
             return None
         self._line.wait_for_later(ENCODE)  # a twin may be in the window before
-        chunks, calibration = [chunk for _, chunk in window.chunks], self.indexer.coder.calibration
-        reused = codes_of_twins(self.indexer.store.snapshot(), chunks, window.twins, calibration)
+        places = [chunk.index for _, chunk in window.chunks]
+        wanted = [Wanted(*one) for one in zip(window.texts, places, window.twins, strict=True)]
+        reused = codes_of_twins(self.indexer.store.snapshot(), wanted, self.encoder, self.indexer.coder.calibration)
         self._tell(chunks=len(reused.rows) if reused else 0)
         return reused
 

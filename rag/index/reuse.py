@@ -1,17 +1,20 @@
 """Chunks of documents whose content the store holds already in, their codes out: what was moved or copied is not embedded.
 
-Only codes of the same text are taken, whatever was expected of the two documents.
+Only codes of the same text, with the same headings above it, are taken, whatever was expected of the two documents.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rag.index.surroundings import embedded_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from sql.records import Chunk, QuantizedVectors
+    from rag.encoder.encoder import Encoder
+    from sql.records import QuantizedVectors
     from sql.records.calibration import Calibration
     from sql.store import Snapshot
 
@@ -23,21 +26,31 @@ class Reused(NamedTuple):
     codes: QuantizedVectors
 
 
-def codes_of_twins(
-    snapshot: Snapshot, chunks: Sequence[Chunk], twins: Sequence[UUID | None], calibration: Calibration | None
-) -> Reused | None:
-    """The codes of those chunks whose twin, a document that the store shows, has a chunk of the same text there.
+class Wanted(NamedTuple):
+    """What is embedded of a chunk, its place in its document, and a document in which to look, None where there is none."""
 
-    `twins` are the documents in which to look, one a chunk, None where there is none. None is returned where nothing is
-    found, or codes of other ranges than `calibration` are.
+    text: str
+    place: int
+    twin: UUID | None
+
+
+def codes_of_twins(
+    snapshot: Snapshot, wanted: Sequence[Wanted], encoder: Encoder, calibration: Calibration | None
+) -> Reused | None:
+    """The codes of those chunks of which their twin, a document that the store shows, has embedded the same text.
+
+    None is returned where nothing is found, or codes of other ranges than `calibration` are.
     """
-    documents = list(dict.fromkeys(twin for twin in twins if twin is not None))
-    hits = snapshot.document_chunks(documents) if documents else []
+    ids = list(dict.fromkeys(one.twin for one in wanted if one.twin is not None))
+    documents = {document.document_id: document for document in snapshot.some_documents(ids)} if ids else {}
+    hits = snapshot.with_outlines(snapshot.document_chunks(list(documents))) if documents else []
     found = {(hit.document_id, hit.chunk_index): hit for hit in hits}
     matches = [
         (row, hit)
-        for row, (chunk, twin) in enumerate(zip(chunks, twins, strict=True))
-        if twin is not None and (hit := found.get((twin, chunk.index))) is not None and hit.text == chunk.text
+        for row, one in enumerate(wanted)
+        if one.twin is not None
+        and (hit := found.get((one.twin, one.place))) is not None
+        and embedded_text(hit, documents[one.twin], encoder) == one.text
     ]
     if not matches:
         return None

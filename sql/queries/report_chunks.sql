@@ -4,7 +4,13 @@ SELECT
     chunks.chunk_index AS chunk_index,
     chunks.generation AS generation,
     chunks.source AS source,
+    chunks.heading AS heading,
+    chunks.char_start AS char_start,
+    chunks.char_end AS char_end,
+    chunks.line AS line,
+    chunks.page AS page,
     chunks.text AS text,
+    chunks.outline AS outline,
     float_references.vector AS vector
 FROM float_references
 INNER JOIN chunks

@@ -17,14 +17,14 @@ from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_s
 from sql.search.signs import query_signs
 from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
 from sql.store.places import read_place
-from sql.store.stored import stored_places
+from sql.store.stored import stored_chunk, stored_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sql.engine.client import Client, Row
-    from sql.records import QuantizedQuery, QuantizedVectors, WordQuery
+    from sql.records import Chunk, QuantizedQuery, QuantizedVectors, WordQuery
     from sql.records.metadata import MetadataValue
     from sql.records.places import Place
     from sql.search.filters import Filter
@@ -331,6 +331,12 @@ class Snapshot:
         """Source and text of every chunk, in a fixed order."""
         rows = self.client.query(Statement("chunk_texts", {"epoch": self.epoch}))
         return [(row["source"], row["text"]) for row in rows]
+
+    def chunks(self) -> list[tuple[LiveDocument, Chunk]]:
+        """Every chunk with its document, in a fixed order."""
+        documents = {document.generation: document for document in self.documents()}
+        rows = self.client.query(Statement("visible_chunks", {"epoch": self.epoch}))
+        return [(documents[row["generation"]], stored_chunk(row, row["tokens"])) for row in rows]
 
     def chunk_count(self) -> int:
         """How many chunks can be seen."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.chunk import MAX_CHARACTERS, MIN_TOKENS, _leads, chunker_name, split_document
+from ingest.chunk import MAX_CHARACTERS, _leads, chunker_name, split_document
 from ingest.document import Document
 from ingest.readers.code import code_blocks
 from ingest.readers.html.page import extract_html
@@ -17,6 +17,7 @@ from ingest.readers.markdown import markdown_blocks
 from ingest.readers.rst import rst_blocks
 from ingest.readers.text import text_blocks
 from sql.records import Outline
+from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
 
 if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
@@ -80,7 +81,7 @@ def assert_lawful(document: Document, chunks: list[Chunk], tokenizer: Tokenizer,
 
 
 @LAWS
-@given(HOSTILE_LINES, st.sampled_from(["markdown", "rst", "text", "code"]), st.integers(MIN_TOKENS, 60))
+@given(HOSTILE_LINES, st.sampled_from(["markdown", "rst", "text", "code"]), st.integers(MIN_CHUNK_TOKENS, 60))
 def test_chunks_are_exact_slices_within_the_limit_that_lose_nothing(
     tokenizer: Tokenizer, text: str, format_name: str, max_tokens: int
 ) -> None:
@@ -91,7 +92,7 @@ def test_chunks_are_exact_slices_within_the_limit_that_lose_nothing(
 
 
 @settings(max_examples=100, deadline=None)
-@given(HOSTILE_LINES, st.integers(MIN_TOKENS, 60))
+@given(HOSTILE_LINES, st.integers(MIN_CHUNK_TOKENS, 60))
 def test_the_laws_hold_for_the_default_tokenizer(default_tokenizer: Tokenizer, text: str, max_tokens: int) -> None:
     document = document_of(text)
     assert_lawful(document, split_document(document, default_tokenizer, max_tokens, 10), default_tokenizer, max_tokens)
@@ -239,15 +240,16 @@ def test_nothing_is_repeated_across_sections(tokenizer: Tokenizer) -> None:
 # Limits
 
 
-@pytest.mark.parametrize(("max_tokens", "overlap"), [(255, 30), (MIN_TOKENS - 1, 0), (0, 0), (40, 40), (40, -1)])
+@pytest.mark.parametrize(("max_tokens", "overlap"), [(255, 30), (MIN_CHUNK_TOKENS - 1, 0), (0, 0), (40, 40), (40, -1)])
 def test_limits_the_encoder_cannot_keep_are_refused(tokenizer: Tokenizer, max_tokens: int, overlap: int) -> None:
     with pytest.raises(ValueError, match="chunk"):
         split_document(document_of("the cat"), tokenizer, max_tokens, overlap)
 
 
 def test_the_chunkers_name_tells_its_limits_apart() -> None:
-    assert len({chunker_name(), chunker_name(100, 30), chunker_name(200, 10)}) == 3
-    assert chunker_name() == chunker_name(200, 30)
+    others = [ChunkSettings(100, 30), ChunkSettings(200, 10), ChunkSettings(headings=False)]
+    assert len({chunker_name(one) for one in (ChunkSettings(), *others)}) == 4
+    assert chunker_name() == chunker_name(ChunkSettings())
 
 
 # Outlines

@@ -79,6 +79,25 @@ def test_another_text_is_embedded_even_if_everything_else_is_said_to_be_the_same
     assert library.store.snapshot().damaged_documents() == []
 
 
+def test_the_same_text_under_another_heading_is_embedded_again(library: Library) -> None:
+    """The headings are part of what is embedded, though not of the text that is stored."""
+    text = "The kiln cools for a day. " * 40
+    library.write("a.md", f"# Kiln\n\n{text}")
+    library.write("b.md", f"# Oven\n\n{text}")
+    library.sync()
+    later = {(text, vector) for text, vector in codes(library) if "#" not in text}
+    assert len({text for text, _ in later}) * 2 == len(later) > 0
+
+
+def test_a_file_whose_title_is_its_name_keeps_its_codes_under_another_one(library: Library) -> None:
+    library.write("kiln.md", "The kiln cools for a day. " * 40)
+    library.sync()
+    before = codes(library)
+    (library.folder / "kiln.md").rename(library.folder / "oven.md")
+    library.sync()
+    assert (library.kernel.texts, codes(library)) == (0, before)
+
+
 def test_ranges_that_are_fitted_again_are_not_mixed_with_old_codes(tmp_path: Path, tokenizer: Tokenizer) -> None:
     folder = tmp_path / "docs"
     folder.mkdir()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import write_tiny_checkpoint
 
+import ingest
 import rag
 from ingest.reembed import reembed
 from ingest.synchronize import prepare
@@ -87,3 +88,57 @@ def test_row_hashes_and_words_are_equal_through_all_four_ways_in(tmp_path: Path,
     with Store.open(str(tmp_path / "import"), write=True) as store:
         import_store(store, tmp_path / "export", read_export(tmp_path / "export"))
     assert stored(tmp_path / "import") == expected
+
+
+HEADED = (
+    "# Guide\n\nThe cat sat.\n\n## Reset\n\n"
+    + "The dog runs to the cat. " * 40
+    + "\n\n| name | age |\n|---|---|\n"
+    + "".join(f"| cat | {number} |\n" for number in range(60))
+)
+VECTORS = "SELECT text, scale, zero_point, codes FROM chunks ORDER BY ALL"
+
+
+def vectors(location: Path | str) -> set[bytes]:
+    """Each text with its vector."""
+    with Store.open(str(location)) as store:
+        assert store.snapshot().damaged_documents() == []
+        return set(store.client.text(VECTORS, "TSV").splitlines())
+
+
+def test_headings_and_headers_are_embedded_alike_through_all_ways_in(tmp_path: Path, model: str) -> None:
+    for name in ("docs", "moved"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "docs" / "a.md").write_text(HEADED)
+
+    with rag.open(str(tmp_path / "ingest"), write=True, model=model, language="en") as library:
+        ingest.sync(library, [tmp_path / "docs"])
+    expected = vectors(tmp_path / "ingest")
+
+    reembed(read_settings(), model, str(tmp_path / "ingest"), str(tmp_path / "reembed"))
+    assert vectors(tmp_path / "reembed") == expected
+
+    with Store.open(str(tmp_path / "ingest")) as store:
+        export_store(store, tmp_path / "export")
+    with Store.open(str(tmp_path / "import"), write=True) as store:
+        import_store(store, tmp_path / "export", read_export(tmp_path / "export"))
+    assert vectors(tmp_path / "import") == expected
+
+    # A copy, whose vectors are taken over, has those that it would have alone.
+    (tmp_path / "moved" / "b.md").write_text(HEADED)
+    for store_name in ("import", "alone"):
+        with rag.open(str(tmp_path / store_name), write=True, model=model, language="en") as library:
+            ingest.sync(library, [tmp_path / "moved"])
+        assert vectors(tmp_path / store_name) == expected
+
+    bare = texts_alone(tmp_path / "bare", model, [line.split(b"\t")[0].decode() for line in expected])
+    assert expected.isdisjoint(bare - expected)
+    assert len(bare - expected) == len(expected) - 1  # all but the first, which holds its headings
+
+
+def texts_alone(location: Path, model: str, written: list[str]) -> set[bytes]:
+    """The vectors of the same texts without anything above them, as LangChain brings them."""
+    texts = [text.replace("\\n", "\n") for text in written]
+    with QuantizedSQLVectorStore(Int8DistilBertEmbeddings(model), str(location), language="en") as store:
+        store.add_texts(texts)
+    return vectors(location)
