@@ -27,7 +27,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from ingest.chunk import DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS, split_document
+from ingest.chunk import DEFAULT, split_document
 from ingest.places import Rectangle
 from ingest.readers.pdf.read import read
 from ingest.readers.raw_file import RawFile
@@ -130,7 +130,7 @@ def checked(path: Path, tokenizer: Tokenizer, most_pages: int, show: bool) -> Co
         return counts
     if cast("int", document.metadata["pages"]) > most_pages:
         return counts
-    chunks = split_document(document, tokenizer, DEFAULT_MAX_TOKENS, DEFAULT_OVERLAP_TOKENS)
+    chunks = split_document(document, tokenizer, DEFAULT.size, DEFAULT.overlap)
     pages = letters_of_pages(with_notes_drawn(data)) if chunks else []
     verdicts: dict[int, str] = {}
     for chunk in chunks:

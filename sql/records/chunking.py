@@ -54,7 +54,7 @@ class ChunkSettings:
 def embeds_headings(chunker: str) -> bool:
     """Whether the chunks of a document are embedded with their headings, by the name of what cut it.
 
-    >>> embeds_headings("structure-6/200+30+headings, part, one of 2"), embeds_headings("structure-5/200+30")
+    >>> embeds_headings("structure-6/200+30+headings, part, one of 2"), embeds_headings("structure-6/200+30")
     (True, False)
     """
     return chunker.partition(",")[0].endswith(_HEADINGS)
