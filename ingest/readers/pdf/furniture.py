@@ -26,6 +26,7 @@ _DENSITY = 0.3  # how many of the pages between the first and the last one have 
 _MOST_ROWS = 8  # of furniture at one end of a page
 _LONGEST = 60  # characters of what says no more than a page's number
 _SAME_HEIGHT = 8.0  # points
+_MOST_NUMBERS = 8  # of a row, each of which may be that of the page
 _NUMBER = re.compile(r"\d+")
 _PAGE_NUMBER = re.compile(
     r"[\W_]*(?:(?:page|seite|p(?:ágina|agina|\.)?|s\.|страница)\s*)?([0-9]{1,5}|[ivxlcdm]{1,8}|[a-z]?-?[0-9]{1,4})"
@@ -112,14 +113,14 @@ def _repeated(candidates: Sequence[_Candidate]) -> Iterator[_Candidate]:
 
 
 def _readings(candidate: _Candidate) -> set[str]:
-    """What a row says: as it stands, and with its first, its last and all numbers as distances from the page's."""
+    """What a row says: as it stands, and with one of its numbers or all of them as distances from the page's."""
     text = " ".join(candidate.row.text.casefold().split())
     label = candidate.page.label.casefold()
     if label and not label.isdigit():
         text = re.sub(rf"(?<!\w){re.escape(label)}(?!\w)", "#", text)
     numbers = [found for found in _NUMBER.finditer(text) if len(found[0]) <= 6]
     readings = {text}
-    for chosen in (numbers[:1], numbers[-1:], numbers) if numbers else ():
+    for chosen in (*([number] for number in [*numbers[:_MOST_NUMBERS], *numbers[-1:]]), numbers):
         reading = text
         for found in reversed(chosen):
             distance = f"#{int(found[0]) - candidate.page.page}"

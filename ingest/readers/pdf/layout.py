@@ -7,6 +7,7 @@ in coordinates in which most of the page's text is upright; text in another dire
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _MARKER_REACH = 5.0  # how far a list's mark may stand from its text
 _MAX_COLUMNS_DEEP = 6
 _MAX_COLUMN_PIECES = 4000  # of a page, beyond which it is a drawing and is read from the top down
+# A number of up to three digits, not a year, a letter once or twice, or a Roman number, with what divides it from the text.
+_NUMBERED_MARKER = re.compile(
+    r"\(?(?=[^\W_])(?:[0-9]{1,3}|([^\W\d_])\1?|x{0,3}(?:ix|iv|v?i{0,3})|X{0,3}(?:IX|IV|V?I{0,3}))(?:\)|\.\)?)"
+)
 _MARKERS = frozenset("•●○◦▪■□–—-*·‣➢✓")
 
 
@@ -247,8 +252,5 @@ def _with_markers(row: list[Piece]) -> list[Piece]:
 
 
 def is_marker(text: str) -> bool:
-    """Whether this is all that stands before an item of a list: a bullet, 1., (a), iv)."""
-    if len(text) <= 1:
-        return text in _MARKERS
-    inner = text.strip("().")
-    return len(text) <= 6 and text[-1] in ".)" and inner.isalnum() and (inner.isdigit() or len(inner) <= 4)
+    """Whether this is all that stands before an item of a list: a bullet, 1., (a), iv), bb. A word at an end is none."""
+    return text in _MARKERS if len(text) <= 1 else bool(_NUMBERED_MARKER.fullmatch(text))

@@ -119,6 +119,20 @@ def test_items_of_lists_keep_their_marks_and_the_lines_below() -> None:
     ]
 
 
+@pytest.mark.parametrize("word", ["kiln.", "(NE)", "it.", "USA.", "1998.", "no)"])
+def test_a_word_at_the_end_of_a_sentence_is_no_mark_of_a_list_where_a_line_begins_with_it(word: str) -> None:
+    page = lines(
+        f"The potter works from the morning to the night in\n{word} The bowls are sold in the village.", 72, 700
+    )
+    assert len(blocks_of(pdf([page]))) == 1
+
+
+@pytest.mark.parametrize("mark", ["1.", "(12)", "a)", "(bb)", "iv.", "XII.", "•"])
+def test_numbers_letters_and_bullets_are_marks_of_lists(mark: str) -> None:
+    page = text("Needed are:", 72, 700) + text(f"{mark} clay from the river", 80, 680)
+    assert blocks_of(pdf([page]))[1] == ("list", f"{mark} clay from the river")
+
+
 def test_the_cells_of_a_table_stand_apart_row_by_row() -> None:
     rows = [("Bowl", "Price", "Weight"), ("Blue", "12 EUR", "300 g"), ("Green", "14 EUR", "280 g")]
     page = lines(BODY, 72, 700)
@@ -255,6 +269,14 @@ def test_headers_footers_and_page_numbers_are_in_no_block() -> None:
 def test_the_number_of_its_page_alone_in_a_margin_is_furniture_even_in_a_file_of_one_page() -> None:
     assert texts_of(pdf([lines(BODY, 72, 700) + text("- 1 -", 300, 30)])) == [joined(BODY)]
     assert texts_of(pdf([lines(BODY, 72, 700) + text("17", 300, 30)])) == [joined(BODY), "17"]
+
+
+def test_a_footer_in_which_any_of_the_numbers_counts_with_the_pages_is_furniture() -> None:
+    pages = [
+        with_furniture(n, body, f"16:21 Aug 05, 2020 Frm {n + 4:05} Fmt 4702")
+        for n, body in enumerate([BODY, OTHER] * 2)
+    ]
+    assert texts_of(pdf(pages)) == [joined(BODY), joined(OTHER)] * 2
 
 
 def test_the_first_line_of_pages_that_are_alike_is_no_furniture() -> None:
