@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import note, one_line, out, out_emphasized, out_json, shown_name
+from sql.engine.location import parse_location
+from sql.engine.wire import knocking
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -28,6 +30,18 @@ SNIPPET = 240  # characters of a hit shown on a terminal
 
 def ask(options: Namespace) -> int:
     """Answers a question with sentences of the documents, or says that nothing fits; a language model may write it."""
+    with knocking(parse_location(options.db).real_folder):
+        return ask_library(options)
+
+
+def search(options: Namespace) -> int:
+    """Lists the chunks that fit a query best, explains how they were found, or verifies how well that is done."""
+    with knocking(parse_location(options.db).real_folder):
+        return search_library(options)
+
+
+def ask_library(options: Namespace) -> int:
+    """What `ask` does when a process that has the store knows of it."""
     from rag.answer.answer import Answer
 
     if options.max_tokens < 1:
@@ -48,8 +62,8 @@ def ask(options: Namespace) -> int:
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
-def search(options: Namespace) -> int:
-    """Lists the chunks that fit a query best, explains how they were found, or verifies how well that is done."""
+def search_library(options: Namespace) -> int:
+    """What `search` does then."""
     if options.verify:
         return verify(options)
     request = read_request(options)

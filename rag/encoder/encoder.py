@@ -71,10 +71,16 @@ class Encoder:
         return self.config.identity
 
     def encode_documents(
-        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int], None] = lambda count: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> NDArray[np.float32]:
-        """Vectors of passages, float32 (texts, dimensions); `progress` hears how many were done after each batch."""
-        return self.encode([self.config.document_prompt + text for text in texts], progress)
+        """Vectors of passages, float32 (texts, dimensions); `progress` hears how many were done after each batch.
+
+        Each thread that computes batches calls `give_way` before each, and goes on when it returns.
+        """
+        return self.encode([self.config.document_prompt + text for text in texts], progress, give_way)
 
     def encode_query(self, question: str) -> NDArray[np.float32]:
         """The vector of a question, float32 (dimensions,)."""
@@ -108,7 +114,12 @@ class Encoder:
             room -= 1  # where tokens of two texts are more together than each by itself
         return ""
 
-    def encode(self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None) -> NDArray[np.float32]:
+    def encode(
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int], None] = lambda count: None,
+        give_way: Callable[[], None] = lambda: None,
+    ) -> NDArray[np.float32]:
         """Vectors of texts as they stand, float32 (texts, dimensions).
 
         Raises RagError for a text of more tokens than the encoder reads: none is ever cut.
@@ -128,17 +139,23 @@ class Encoder:
             vectors[rows] = found
             progress(len(rows))
 
-        self._compute(ids, receive)
+        self._compute(ids, receive, give_way)
         if self.config.normalized:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
         return vectors
 
-    def _compute(self, ids: Sequence[Sequence[int]], receive: Callable[[list[int], NDArray[np.float32]], None]) -> None:
+    def _compute(
+        self,
+        ids: Sequence[Sequence[int]],
+        receive: Callable[[list[int], NDArray[np.float32]], None],
+        give_way: Callable[[], None],
+    ) -> None:
         """Hands over the rows of each batch with their vectors, as batches are done; several are computed at once."""
         kernel, limit = self.kernel, self.config.max_tokens
         groups = groups_of_like_length([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
 
         def compute(rows: list[int]) -> NDArray[np.float32]:
+            give_way()
             return kernel.forward(*pad([ids[row] for row in rows], limit))
 
         workers = min(kernel.threads, len(groups))

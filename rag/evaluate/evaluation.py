@@ -95,12 +95,15 @@ class RememberingEncoder(Encoder):
     known: dict[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def encode_documents(
-        self, texts: Sequence[str], progress: Callable[[int], None] = lambda count: None
+        self,
+        texts: Sequence[str],
+        progress: Callable[[int], None] = lambda count: None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> NDArray[np.float32]:
         """Vectors of passages, float32 (texts, dimensions)."""
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
-            self.known.update(zip(new, super().encode_documents(new, progress), strict=True))
+            self.known.update(zip(new, super().encode_documents(new, progress, give_way), strict=True))
         return np.stack([self.known[text] for text in texts])
 
 

@@ -215,7 +215,7 @@ class Pipeline:
         _ = self.encoder.kernel  # made on first use, which says nothing about its speed
         places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         started = self.clock()
-        vectors = self.encoder.encode_documents(list(places), self._encoded)
+        vectors = self.encoder.encode_documents(list(places), self._encoded, self.indexer.store.client.give_way)
         self._room = chunks_per_window(len(places), self.clock() - started)
         self._tell(chunks=len(texts) - len(places))
         return vectors[[places[text] for text in texts]] if len(places) < len(texts) else vectors

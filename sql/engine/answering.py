@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sql.engine.courtesy import Courtesy
 from sql.engine.driver import connect_to_engine, run_bound, settle
 from sql.engine.failures import READONLY
 from sql.engine.free_sql import READS, SESSION, first_word, split_statements, writes_file
@@ -64,6 +65,7 @@ class Answering:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.courtesy = Courtesy()
         self._listener = listen(engine.folder)
         self._guard = threading.Lock()
         self._visits: set[Visit] = set()
@@ -90,7 +92,12 @@ class Answering:
             if not self._closing and len(self._visits) < MOST_READERS:
                 self._number += 1
                 visit = Visit(self, wire, f"reader {self._number}")
-                visit.thread.start()
+                self.courtesy.arrive(visit)
+                try:
+                    visit.thread.start()
+                except RuntimeError:
+                    self.courtesy.leave(visit)
+                    raise
                 self._visits.add(visit)
                 return
         with suppress(WireBroken):
@@ -99,6 +106,7 @@ class Answering:
 
     def forget(self, visit: Visit) -> None:
         """A visit is over."""
+        self.courtesy.leave(visit)
         with self._guard:
             self._visits.discard(visit)
 
@@ -121,6 +129,10 @@ class Answering:
         if self._judge is not None:
             self._judge.close()
         return True
+
+    def give_way(self) -> None:
+        """Waits while a reader that has just come may need the processors."""
+        self.courtesy.give_way()
 
     def abandon(self) -> None:
         """Closes descriptors that a forked process has got; the connections stay with the other one."""

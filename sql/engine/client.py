@@ -131,6 +131,15 @@ class Client:
         if self._entrance is not None:
             self._entrance.answer_readers()
 
+    def give_way(self) -> None:
+        """Waits while another process that reads through this one has just come; see sql/engine/courtesy.py.
+
+        To be called between pieces of work that can wait, by a thread that holds nothing which a statement needs.
+        """
+        engine = self._engine
+        if engine is not None and engine.answers is not None:
+            engine.answers.give_way()
+
     @property
     def is_server(self) -> bool:
         """Whether others may use the store at the same time."""

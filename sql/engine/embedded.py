@@ -43,6 +43,9 @@ class Answers(Protocol):
     def close(self) -> bool:
         """Ends that; whether nothing of it is left in the engine."""
 
+    def give_way(self) -> None:
+        """Waits while a reader that has just come may need the processors."""
+
     def abandon(self) -> None:
         """Lets go of it in a process that was forked from the one it belongs to."""
 

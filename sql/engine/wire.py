@@ -164,6 +164,22 @@ def connect(folder: Path) -> Wire:
     return wire
 
 
+@contextmanager
+def knocking(folder: Path | None) -> Iterator[None]:
+    """While it lasts, the process that listens in the folder of a store, if there is one, knows that somebody is coming.
+
+    It makes room meanwhile (sql/engine/courtesy.py): for a command that takes a second until it has its first statement.
+    """
+    wire = None
+    with suppress(WireBroken):
+        wire = None if folder is None else connect(folder)
+    try:
+        yield
+    finally:
+        if wire is not None:
+            wire.close()
+
+
 def accept(listener: socket.socket) -> Wire | None:
     """A wire to the next process that connects; None where it is of another user, OSError when nobody listens any more."""
     connected, _ = listener.accept()
