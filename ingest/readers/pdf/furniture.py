@@ -13,6 +13,8 @@ from collections import Counter, defaultdict
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from ingest.readers.pdf.pieces import at_one_height
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -78,10 +80,14 @@ def _candidates(page: PageLayout, body_size: float) -> Iterator[_Candidate]:
 
 
 def _is_apart(row: Row, others: Sequence[Row], is_top: bool) -> bool:
-    """Whether a gap divides a row, or rows that follow closely at the same size, from all rows further in."""
+    """Whether a gap divides a row from all rows further in; one beside it is the rest of a line that columns divided."""
     area = row.area
     gap = min(
-        ((area.bottom - other.area.top if is_top else other.area.bottom - area.top) for other in others),
+        (
+            area.bottom - other.area.top if is_top else other.area.bottom - area.top
+            for other in others
+            if not at_one_height(area, other.area)
+        ),
         default=float("inf"),
     )
     return gap >= _APART * row.size

@@ -279,6 +279,12 @@ def test_a_footer_in_which_any_of_the_numbers_counts_with_the_pages_is_furniture
     assert texts_of(pdf(pages)) == [joined(BODY), joined(OTHER)] * 2
 
 
+def test_a_footer_that_columns_divide_is_furniture() -> None:
+    footer = text("16:21 Aug 05", 72, 30, 6) + text("Jkt 250001", 250, 30, 6) + text("Proposed rules", 400, 30, 6)
+    pages = [two_columns(by_turns) + footer for by_turns in (True, False, True)]
+    assert texts_of(pdf(pages)) == 3 * texts_of(pdf([two_columns(True)]))
+
+
 def test_the_first_line_of_pages_that_are_alike_is_no_furniture() -> None:
     pages = [lines(f"Record {number}\n{BODY}", 72, 740) for number in range(1, 5)]
     assert sum("Record" in shown for shown in texts_of(pdf(pages))) == 4
