@@ -13,7 +13,7 @@ from ingest.readers.xml_tree import first_named, local_name, namespace, parse_xm
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Container, Iterator
 
     from ingest.readers.raw_file import RawFile
     from ingest.readers.xml_tree import Element
@@ -107,6 +107,30 @@ def chosen(alternatives: Element) -> Element | None:
         elif kind == "mc:Fallback":
             return alternative
     return None
+
+
+def unwrapped(
+    container: Element, wanted: Container[str], is_wrapper: Callable[[str, Element], bool]
+) -> Iterator[tuple[str, Element]]:
+    """The elements of these names in a container with their names, in order, through wrappers and the alternative shown.
+
+    However deep wrappers lie in each other, it takes no stack.
+    """
+    waiting = [container.iterchildren()]
+    while waiting:
+        child = next(waiting[-1], None)
+        if child is None:
+            waiting.pop()
+            continue
+        name = name_of(child.tag)
+        if name in wanted:
+            yield name, child
+        elif name == "mc:AlternateContent":
+            found = chosen(child)
+            if found is not None:
+                waiting.append(found.iterchildren())
+        elif name and is_wrapper(name, child):
+            waiting.append(child.iterchildren())
 
 
 class Relation(NamedTuple):

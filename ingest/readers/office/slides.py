@@ -13,7 +13,7 @@ from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, a
 from ingest.readers.html.notation import LINE_BREAK, LOWERED, RAISED, collapsed, plain_text
 from ingest.readers.office.drawings import write_drawing
 from ingest.readers.office.formula import formula_text
-from ingest.readers.office.package import Package, child_of, chosen, name_of, number, value_of
+from ingest.readers.office.package import Package, child_of, chosen, name_of, number, unwrapped, value_of
 from ingest.readers.office.slide_lists import LEVELS, TITLES, Bullets, Counters, bullet_of, placeholder_of
 
 if TYPE_CHECKING:
@@ -199,22 +199,10 @@ class _Reader:
 
 def _shapes(tree: Element | None) -> Iterator[Element]:
     """The shapes of a slide that can hold text, those of groups in their place."""
-    waiting = [tree.iterchildren()] if tree is not None else []
-    while waiting:
-        child = next(waiting[-1], None)
-        if child is None:
-            waiting.pop()
-            continue
-        kind = name_of(child.tag)
-        if kind in _SHAPES:
-            if not _is_hidden(child):
-                yield child
-        elif kind == "mc:AlternateContent":
-            found = chosen(child)
-            if found is not None:
-                waiting.append(found.iterchildren())
-        elif kind == "p:grpSp":
-            waiting.append(child.iterchildren())
+    if tree is not None:
+        for _, shape in unwrapped(tree, _SHAPES, lambda name, _: name == "p:grpSp"):
+            if not _is_hidden(shape):
+                yield shape
 
 
 def _is_hidden(shape: Element) -> bool:

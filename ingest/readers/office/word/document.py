@@ -13,7 +13,7 @@ from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, l
 from ingest.readers.html.notation import LINE_BREAK, collapsed, plain_text
 from ingest.readers.html.vocabulary import names
 from ingest.readers.office.drawings import write_drawing
-from ingest.readers.office.package import Package, child_of, chosen, is_on, name_of, number, setting, value_of
+from ingest.readers.office.package import Package, child_of, is_on, name_of, number, setting, unwrapped, value_of
 from ingest.readers.office.word.numbering import Numbering
 from ingest.readers.office.word.runs import PLACEHOLDER, Runs, Story, are_fields_closed, page_count
 from ingest.readers.office.word.styles import TITLE_LEVEL, Styles, outline_level
@@ -264,28 +264,14 @@ def _is_end_deleted(paragraph: Element) -> bool:
 
 def _blocks(container: Element) -> Iterator[tuple[str, Element]]:
     """The paragraphs and tables in a container, through wrappers of any name."""
-    yield from _unwrapped(container, _BLOCKS)
+    yield from unwrapped(container, _BLOCKS, _is_wrapper)
 
 
 def _children(container: Element, name: str) -> Iterator[Element]:
     """The rows of a table or the cells of a row, through wrappers."""
-    for _, element in _unwrapped(container, frozenset((name,))):
+    for _, element in unwrapped(container, (name,), _is_wrapper):
         yield element
 
 
-def _unwrapped(container: Element, wanted: frozenset[str]) -> Iterator[tuple[str, Element]]:
-    waiting = [container.iterchildren()]
-    while waiting:
-        child = next(waiting[-1], None)
-        if child is None:
-            waiting.pop()
-            continue
-        name = name_of(child.tag)
-        if name in wanted:
-            yield name, child
-        elif name == "mc:AlternateContent":
-            found = chosen(child)
-            if found is not None:
-                waiting.append(found.iterchildren())
-        elif name and name not in _NO_BLOCKS and not is_on(child, *PLACEHOLDER):
-            waiting.append(child.iterchildren())
+def _is_wrapper(name: str, element: Element) -> bool:
+    return name not in _NO_BLOCKS and not is_on(element, *PLACEHOLDER)
