@@ -61,7 +61,7 @@ def import_(options: Namespace) -> int:
 
 
 def backup(options: Namespace) -> int:
-    """Copies the folder of the store while nobody can use it, opens the copy and checks every document."""
+    """Copies the store, its files while nobody can use it or else its documents, and checks every document of the copy."""
     return copy(options.db, options.folder)
 
 
@@ -75,6 +75,6 @@ def copy(source: str, target: str) -> int:
     from sql.engine.client import parse_location
     from sql.upkeep.backup import copy_store
 
-    documents, chunks = copy_store(parse_location(source), parse_location(target))
+    documents, chunks = copy_store(parse_location(source), parse_location(target), note)
     out(f"{target}: {documents} documents, {chunks} chunks, all sound")
     return EXIT_OK
