@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import BooleanOptionalAction
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
+    from ingest.cutting import ChunkOptions
     from ingest.given_metadata import GivenMetadata
     from ingest.plan import SyncPlan
     from ingest.shard import Shard
@@ -172,12 +174,20 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
                 keep_floats=options.keep_floats,
                 recalibrate=options.recalibrate,
                 ocr=options.ocr,
+                chunks=chunk_options(options),
                 said=said,
             )
         for sentence in summary.notes:
             note(one_line(sentence))
         library.store.garbage.collect_at_once()
     return summary
+
+
+def chunk_options(options: Namespace) -> ChunkOptions:
+    """What is asked of chunks."""
+    from ingest.cutting import ChunkOptions
+
+    return ChunkOptions(options.chunk_size, options.chunk_overlap, options.embed_headings)
 
 
 def embed_again(options: Namespace) -> int:
@@ -191,6 +201,7 @@ def embed_again(options: Namespace) -> int:
         or options.keep_floats
         or options.meta
         or options.meta_file is not None
+        or (options.chunk_size, options.chunk_overlap, options.embed_headings) != (None, None, None)
     ):
         raise UsageError(
             "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"
@@ -229,17 +240,28 @@ def embed_again(options: Namespace) -> int:
 
 def show_plan(found: Walk, options: Namespace) -> int:
     """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
+    from ingest.chunk import chunker_name
+    from ingest.cutting import check_all_reached, chosen_settings
     from ingest.plan import make_plan
 
     location, said = parse_location(options.db), said_metadata(options)
-    documents, metadata = [], {}
+    documents, metadata, stored = [], {}, None
     if location.may_hold_store:
         from sql.store import Store
 
         with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
-            documents, metadata = store.snapshot().documents(), store.snapshot().document_metadata()
+            now = store.snapshot()
+            documents, metadata, stored = now.documents(), now.document_metadata(), now.chunk_settings()
+    settings = chosen_settings(chunk_options(options), stored)
+    check_all_reached(found, documents, stored, settings)
     plan = make_plan(
-        found, documents, all_again=options.recalibrate, ocr=options.ocr, said=said, metadata=lambda: metadata
+        found,
+        documents,
+        all_again=options.recalibrate,
+        ocr=options.ocr,
+        said=said,
+        metadata=lambda: metadata,
+        chunker=chunker_name(settings),
     )
     if options.json:
         out_json(plan_record(plan))
@@ -384,6 +406,23 @@ def make_parser() -> Parser:
         "--range",
         choices=RANGE_METHODS,
         help="how the range that has codes is found, chosen once for a new store (default minmax)",
+    )
+    parser.add_argument(
+        "--chunk-size",
+        type=int,
+        metavar="N",
+        help="most tokens of a chunk (default: as the store has it, in a new one 200)",
+    )
+    parser.add_argument(
+        "--chunk-overlap",
+        type=int,
+        metavar="N",
+        help="how many of them a chunk may repeat of the one before (default: as the store has it, in a new one 30)",
+    )
+    parser.add_argument(
+        "--embed-headings",
+        action=BooleanOptionalAction,
+        help="embed the headings above a chunk with it (default: as the store has it, in a new one yes)",
     )
     parser.add_argument(
         "--ocr",

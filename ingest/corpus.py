@@ -5,10 +5,11 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from ingest.chunk import chunker_name
+from ingest.cutting import AS_BEFORE, ChunkOptions, chosen_settings, split
 from ingest.document import Document
-from ingest.identity import CHUNKER, manifest_document
+from ingest.identity import manifest_document
 from ingest.readers.text import text_blocks
-from ingest.synchronize import split
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
 from sql.base.terminal import Silence
@@ -29,21 +30,25 @@ def index_corpus(
     progress: Progress | None = None,
     *,
     keep_floats: int = 0,
+    chunks: ChunkOptions = AS_BEFORE,
 ) -> None:
     """Puts the documents into a store that is prepared, under their ids as sources; what is there unchanged is left alone.
 
-    `keep_floats` N also keeps the float32 vector of one chunk in N.
+    `keep_floats` N also keeps the float32 vector of one chunk in N; `chunks` is how documents are cut.
     """
     store, encoder = library.store, library.document_encoder()
-    known = {document.path: (document.content_sha256, document.chunker) for document in store.snapshot().documents()}
+    now = store.snapshot()
+    known = {document.path: (document.content_sha256, document.chunker) for document in now.documents()}
+    settings = chosen_settings(chunks, now.chunk_settings(), encoder)
+    chunker = chunker_name(settings)
     indexer = Indexer(store, encoder.identity, library.language)
     pipeline = Pipeline(indexer, encoder, progress or Silence(), keep_floats)
     with pipeline:
         for entry in corpus:
             document = corpus_document(entry)
             path = f"{folder.resolve()}#{entry.id}"
-            if known.get(path) != (document.content_hash, CHUNKER):
-                pipeline.add(manifest_document(document, path), split(document, encoder))
+            if known.get(path) != (document.content_hash, chunker):
+                pipeline.add(manifest_document(document, path, chunker=chunker), split(document, encoder, settings))
         pipeline.finish()
 
 

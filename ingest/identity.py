@@ -38,7 +38,9 @@ def document_path(file_path: str, part: str) -> str:
     return f"{file_path}{PART_MARK}{part}" if part else file_path
 
 
-def cut_name(part: str, count: int, given: Iterable[str] = (), *, has_pictures: bool = False) -> str:
+def cut_name(
+    part: str, count: int, given: Iterable[str] = (), *, has_pictures: bool = False, chunker: str = CHUNKER
+) -> str:
     """How a document came to be: the chunker, whether it is a part, of how many documents of its file it is one, whether
     it has pictures whose text was not recognised, and the names of metadata that the user gave it.
 
@@ -46,14 +48,18 @@ def cut_name(part: str, count: int, given: Iterable[str] = (), *, has_pictures: 
     ('structure-6/200+30+headings, pictures unread', 'structure-6/200+30+headings, part, one of 12, given team year')
     """
     names = " ".join(sorted(given))
-    cut = CHUNKER + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")
+    cut = chunker + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")
     return cut + (_PICTURES if has_pictures else "") + (_GIVEN + names if names else "")
 
 
 def manifest_document(
-    document: Document, file_path: str, count: int = 1, given: Mapping[str, MetadataValue] = NO_METADATA
+    document: Document,
+    file_path: str,
+    count: int = 1,
+    given: Mapping[str, MetadataValue] = NO_METADATA,
+    chunker: str = CHUNKER,
 ) -> SourceDocument:
-    """The manifest's view of a document that was read, one of `count` in the file at `file_path`.
+    """The manifest's view of a document that was read, one of `count` in the file at `file_path`, and cut by `chunker`.
 
     `given` is what the user says of it, which goes before what it says of itself. InvalidMetadata where that is too much.
     """
@@ -65,7 +71,7 @@ def manifest_document(
         encoding=document.encoding,
         content_sha256=document.content_hash,
         content_bytes=document.content_bytes,
-        chunker=cut_name(document.part, count, given, has_pictures=document.unread_pictures > 0),
+        chunker=cut_name(document.part, count, given, has_pictures=document.unread_pictures > 0, chunker=chunker),
         extracted_text=document.text if document.converted else None,
         metadata={**document.metadata, **given},
         places=(*document.page_places(), *document.places),
@@ -80,15 +86,14 @@ class StoredFile:
     source: str
     documents: tuple[LiveDocument, ...]
 
-    def made_of(self, content_sha256: str) -> tuple[LiveDocument, ...]:
-        """The documents of a file of this content, cut as today; none where one is missing."""
-        made = [one for one in self.documents if one.content_sha256 == content_sha256 and _cut(one).chunker == CHUNKER]
+    def made_of(self, content_sha256: str, chunker: str) -> tuple[LiveDocument, ...]:
+        """The documents of a file of this content, cut by this chunker; none where one is missing."""
+        made = [one for one in self.documents if one.content_sha256 == content_sha256 and _cut(one).chunker == chunker]
         return tuple(made) if all(_cut(one).documents == len(made) for one in made) else ()
 
-    @property
-    def is_cut_as_today(self) -> bool:
+    def is_cut_by(self, chunker: str) -> bool:
         """Whether it can be unchanged at all, which its content then decides."""
-        return any(_cut(one).chunker == CHUNKER for one in self.documents)
+        return any(_cut(one).chunker == chunker for one in self.documents)
 
     @property
     def has_unread_pictures(self) -> bool:

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from ingest.given_metadata import NOTHING_SAID
-from ingest.identity import Twins, document_path, given_names, stored_files
+from ingest.identity import CHUNKER, Twins, document_path, given_names, stored_files
 from ingest.readers import file_bytes
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
@@ -150,10 +150,11 @@ def make_plan(
     ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
     metadata: Callable[[], Mapping[int, Metadata]] = dict,
+    chunker: str = CHUNKER,
 ) -> SyncPlan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
 
-    A file is unchanged where every document that it gave is there, cut as today, with the metadata that is said of it, and
+    A file is unchanged where every document that it gave is there, cut by `chunker`, with the metadata that is said of it, and
     with `ocr` where no picture of it is left whose text could be recognised.
     `metadata` looks up that of documents by generation; it is asked where some were given any. With `all_again` every file
     counts as changed; UsageError where a document has no file to be made from again.
@@ -181,7 +182,7 @@ def make_plan(
         elif (
             not all_again
             and not (ocr and known_file.has_unread_pictures)
-            and (made := made_of(file, known_file))
+            and (made := made_of(file, known_file, chunker))
             and wishes.are_met(file, known_file)
         ):
             plan.unchanged.append(file)
@@ -193,9 +194,9 @@ def make_plan(
     return plan
 
 
-def made_of(file: FoundFile, stored: StoredFile) -> Sequence[LiveDocument]:
-    """The documents in the store that a file gives as it is now, cut as today; none where one of them is missing."""
-    return stored.made_of(content_sha256(file)) if stored.is_cut_as_today else ()
+def made_of(file: FoundFile, stored: StoredFile, chunker: str) -> Sequence[LiveDocument]:
+    """The documents in the store that a file gives as it is now, cut by this chunker; none where one is missing."""
+    return stored.made_of(content_sha256(file), chunker) if stored.is_cut_by(chunker) else ()
 
 
 def content_sha256(file: FoundFile) -> str:

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from ingest.box.ahead import ReadAhead
 from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
-from ingest.chunk import DEFAULT, split_document
+from ingest.chunk import chunker_name
+from ingest.cutting import AS_BEFORE, ChunkOptions, check_all_reached, chosen_settings, fitting, split
 from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.identity import manifest_document
 from ingest.plan import make_plan
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ingest.box.messages import Content
-    from ingest.document import Document
     from ingest.given_metadata import Metadata
     from ingest.plan import SyncPlan
     from ingest.walk import FoundFile, Walk
     from rag.encoder.encoder import Encoder
     from rag.library import Library
     from sql.base.terminal import Progress
-    from sql.records import Chunk, SourceDocument
+    from sql.records import SourceDocument
+    from sql.records.chunking import ChunkSettings
     from sql.store import Store
 
 OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
@@ -103,6 +104,9 @@ def sync(
     ocr: bool = False,
     metadata: Metadata | None = None,
     metadata_by_path: Mapping[str, Metadata] | None = None,
+    chunk_size: int | None = None,
+    chunk_overlap: int | None = None,
+    embed_headings: bool | None = None,
     progress: Progress | None = None,
 ) -> Summary:
     """Makes the store of a library match the files below some paths, as `python -m ingest` does.
@@ -116,6 +120,10 @@ def sync(
     `quantizer` (asymmetric or symmetric), `granularity` (vector, dimension or collection) and `ranges` (minmax, percentile
     or mse) are for a new store. `keep_floats` N also keeps the float32 vector of one chunk in N. `recalibrate` fits the
     shared ranges again, codes every document with them, and publishes all at once.
+
+    `chunk_size` and `chunk_overlap` are the most tokens of a chunk and how many it may repeat of the one before;
+    `embed_headings` says whether the headings above a chunk are embedded with it. The store keeps to them in later runs.
+    Others than it has are for all of its documents: UsageError where one is not below the paths.
 
     `include` and `exclude` are patterns as in .gitignore, for files below the folders that are given; with `gitignore`
     what the folders' own .gitignore files name is left out too. What is left out is deleted from the store.
@@ -134,7 +142,16 @@ def sync(
     said = GivenMetadata.said(metadata, metadata_by_path)
     found = walk([str(path) for path in given], selection)
     prepare(library, quantizer, granularity, ranges)
-    summary = sync_walk(library, found, progress, keep_floats=keep_floats, recalibrate=recalibrate, ocr=ocr, said=said)
+    summary = sync_walk(
+        library,
+        found,
+        progress,
+        keep_floats=keep_floats,
+        recalibrate=recalibrate,
+        ocr=ocr,
+        said=said,
+        chunks=ChunkOptions(chunk_size, chunk_overlap, embed_headings),
+    )
     library.store.garbage.collect()
     return summary
 
@@ -148,6 +165,7 @@ def sync_walk(
     recalibrate: bool = False,
     ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
+    chunks: ChunkOptions = AS_BEFORE,
 ) -> Summary:
     """Makes a store that is prepared match the files that were found: see `sync`."""
     check_ocr(ocr=ocr)
@@ -155,7 +173,18 @@ def sync_walk(
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
     now = store.snapshot()
-    plan = make_plan(found, now.documents(), all_again=recalibrate, ocr=ocr, said=said, metadata=now.document_metadata)
+    documents, stored = now.documents(), now.chunk_settings()
+    settings = chosen_settings(chunks, stored, encoder)
+    check_all_reached(found, documents, stored, settings)
+    plan = make_plan(
+        found,
+        documents,
+        all_again=recalibrate,
+        ocr=ocr,
+        said=said,
+        metadata=now.document_metadata,
+        chunker=chunker_name(settings),
+    )
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     tally = FileTally(watch)
@@ -163,7 +192,7 @@ def sync_walk(
     pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
     try:
         with pipeline:
-            remarks = index_files(plan, encoder, pipeline, tally, ocr)
+            remarks = index_files(plan, settings, pipeline, tally, ocr)
         # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
         pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
@@ -222,7 +251,9 @@ class FileTally:
             self.progress.advance(len(done), sum(done), chunks)
 
 
-def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: FileTally, ocr: bool = False) -> list[str]:
+def index_files(
+    plan: SyncPlan, settings: ChunkSettings, pipeline: Pipeline, tally: FileTally, ocr: bool = False
+) -> list[str]:
     """Reads the files of a plan into the pipeline; returns what is to be remarked on them.
 
     Those that cannot be read are added to the plan's failures, and keep all documents that they gave before: a file's
@@ -230,14 +261,16 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
     """
     remarks = []
     limits = Limits(seconds=OCR_SECONDS) if ocr else Limits()
-    cut = partial(chunking, encoder, pipeline.indexer.language)
-    with ReadAhead(plan.to_index, partial(split, encoder=encoder), cut, limits, ocr) as readings:
+    encoder = pipeline.encoder
+    here = partial(split, encoder=encoder, settings=settings)
+    elsewhere = partial(chunking, encoder, settings, pipeline.indexer.language)
+    with ReadAhead(plan.to_index, here, elsewhere, limits, ocr) as readings:
         pipeline.on_failure = readings.give_up
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
                 contents = reading.documents()
-                documents = described(plan, file, contents)
+                documents = described(plan, file, contents, chunker_name(settings))
                 plan.claims.take(file, [content.document for content in contents])
             except (UnreadableDocument, InvalidMetadata) as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.
@@ -252,11 +285,13 @@ def index_files(plan: SyncPlan, encoder: Encoder, pipeline: Pipeline, tally: Fil
     return remarks
 
 
-def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content]) -> list[SourceDocument]:
+def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content], chunker: str) -> list[SourceDocument]:
     """The documents of a file as the store is to hold them, with the metadata that they are given."""
     given = plan.wishes.of(file, contents[0].document.content_hash)
     path, count = printable(file.path), len(contents)
-    return [manifest_document(one.document, path, count, given if one.chunks else NO_METADATA) for one in contents]
+    return [
+        manifest_document(one.document, path, count, given if one.chunks else NO_METADATA, chunker) for one in contents
+    ]
 
 
 def unused_rules(plan: SyncPlan) -> list[str]:
@@ -291,16 +326,6 @@ def check_recalibration(store: Store, *, recalibrate: bool) -> None:
         )
 
 
-def split(document: Document, encoder: Encoder) -> list[Chunk]:
-    """The chunks of a document, none longer than the encoder reads."""
-    return split_document(document, encoder.tokenizer, max_tokens(encoder), DEFAULT.overlap)
-
-
-def chunking(encoder: Encoder, language: str) -> Chunking:
+def chunking(encoder: Encoder, settings: ChunkSettings, language: str) -> Chunking:
     """How another process makes the same chunks as `split`, and their words."""
-    return Chunking.by(encoder.tokenizer, max_tokens(encoder), DEFAULT.overlap, language)
-
-
-def max_tokens(encoder: Encoder) -> int:
-    """Tokens of text in a chunk: our default, or less where the encoder or its prompt leaves less."""
-    return min(DEFAULT.size, encoder.max_document_tokens)
+    return Chunking.by(encoder.tokenizer, *fitting(settings, encoder), language)

@@ -63,10 +63,12 @@ class Walk:
 
     def covers(self, path: str) -> bool:
         """Whether the file at `path` would have been seen, were it still there."""
-        return (
-            self.is_ours(path)
-            and any(is_below(path, root) for root in self.roots)
-            and not any(is_below(path, folder) for folder in self.unreadable)
+        return self.is_ours(path) and self.reaches(path)
+
+    def reaches(self, path: str) -> bool:
+        """Whether this run, or another one with a shard of the same paths, would have seen the file at `path`."""
+        return any(is_below(path, root) for root in self.roots) and not any(
+            is_below(path, folder) for folder in self.unreadable
         )
 
 

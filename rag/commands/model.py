@@ -67,12 +67,17 @@ def report_model(options: Namespace) -> int:
 def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
     """An evaluation set whose documents are cut as they are for a store."""
     from ingest.corpus import corpus_document
-    from ingest.synchronize import split
+    from ingest.cutting import split
     from rag.evaluate.beir import read_evaluation_set
     from rag.evaluate.model_report import JudgedSet
+    from sql.records.chunking import ChunkSettings
 
     given = read_evaluation_set(Path(folder))
-    passages = [(entry.id, chunk.text) for entry in given.corpus for chunk in split(corpus_document(entry), encoder)]
+    passages = [
+        (entry.id, chunk.text)
+        for entry in given.corpus
+        for chunk in split(corpus_document(entry), encoder, ChunkSettings())
+    ]
     return JudgedSet(folder, passages, given.queries, given.qrels)
 
 

@@ -11,6 +11,8 @@ MIN_CHUNK_TOKENS = (
 
 _HEADINGS = "+headings"
 _NAME = re.compile(r"(\d+)\+(\d+)(\+headings)?")
+_CHUNKER = re.compile(r"structure-(\d+)/([^,]*)")
+_FIRST_WITH_SETTINGS = 6  # older ones cut all documents alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,18 @@ class ChunkSettings:
         if match is None:
             raise ValueError(f"{name!r} does not say how documents are cut into chunks, as 200+30+headings does")
         return cls(int(match[1]), int(match[2]), headings=match[3] is not None)
+
+    @classmethod
+    def of_chunker(cls, chunker: str) -> ChunkSettings | None:
+        """Those by which a document was cut, by the name of what cut it; None where it did not come from a file.
+
+        >>> ChunkSettings.of_chunker("structure-6/120+0, part, one of 2")
+        ChunkSettings(size=120, overlap=0, headings=False)
+        """
+        match = _CHUNKER.match(chunker)
+        if match is None:
+            return None
+        return cls.from_name(match[2]) if int(match[1]) >= _FIRST_WITH_SETTINGS else cls()
 
 
 def embeds_headings(chunker: str) -> bool:

@@ -11,6 +11,7 @@ from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
 from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
 from sql.records.calibration import Calibration
+from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
@@ -337,6 +338,11 @@ class Snapshot:
         documents = {document.generation: document for document in self.documents()}
         rows = self.client.query(Statement("visible_chunks", {"epoch": self.epoch}))
         return [(documents[row["generation"]], stored_chunk(row, row["tokens"])) for row in rows]
+
+    def chunk_settings(self) -> ChunkSettings | None:
+        """How the newest ingest has cut documents into chunks; None where no document came from a file."""
+        rows = self.client.query(Statement("newest_chunker", {"epoch": self.epoch}))
+        return ChunkSettings.of_chunker(rows[0]["chunker"]) if rows else None
 
     def chunk_count(self) -> int:
         """How many chunks can be seen."""

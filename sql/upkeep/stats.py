@@ -11,6 +11,7 @@ from sql.engine.statements import Statement
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sql.records.chunking import ChunkSettings
     from sql.store import Collection, Store
 
 FLOAT_BYTES = 4  # of one number of a float32 vector
@@ -37,10 +38,15 @@ class TableBytes:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """A store in numbers. `dead_rows` are chunks of superseded or unpublished versions, which no reader sees."""
+    """A store in numbers.
+
+    `chunking` is how the newest ingest has cut documents, None where there was none; `dead_rows` are chunks of superseded
+    or unpublished versions, which no reader sees.
+    """
 
     store: str
     collection: Collection
+    chunking: ChunkSettings | None
     epoch: int
     documents: int
     rows: int
@@ -82,11 +88,13 @@ def read_stats(store: Store) -> Stats:
     collection = store.collection()
     if collection is None:
         raise StoreError(f"the store {store.client.location} is empty: there is nothing to count")
-    epoch, query = store.snapshot().epoch, store.client.query
+    now, query = store.snapshot(), store.client.query
+    epoch = now.epoch
     (counts,) = query(Statement("stats_rows", {"epoch": epoch}))
     return Stats(
         store=str(store.client.location),
         collection=collection,
+        chunking=now.chunk_settings(),
         epoch=epoch,
         documents=counts["documents"],
         rows=counts["rows"],
@@ -116,6 +124,7 @@ def stats_record(stats: Stats) -> dict[str, Any]:
         "quantizer": stats.collection.quantizer,
         "dimensions": encoder.dimensions,
         "epoch": stats.epoch,
+        "chunking": asdict(stats.chunking) if stats.chunking else None,
         "documents": stats.documents,
         "rows": stats.rows,
         "live_rows": stats.live_rows,
@@ -139,6 +148,9 @@ def stats_lines(stats: Stats) -> Iterator[str]:
     yield f"store        {stats.store}, schema version {stats.collection.schema_version}, epoch {stats.epoch}"
     yield f"model        {encoder.model}, {encoder.dimensions} dimensions, weights {encoder.weights}"
     yield f"vectors      {stats.collection.quantizer}"
+    if one := stats.chunking:
+        headings = "with" if one.headings else "without"
+        yield f"chunking     at most {one.size} tokens, {one.overlap} of them repeated, embedded {headings} headings"
     yield f"documents    {stats.documents:,}"
     yield f"chunks       {stats.live_rows:,} live in {stats.live_generations:,} generations"
     yield f"left over    {stats.dead_rows:,} in {stats.dead_generations:,} dead generations"

@@ -32,6 +32,7 @@ ORDER = (
         "ingest.chunk",
         "ingest.box",
         "ingest.identity",
+        "ingest.cutting",
     ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),
     *("ingest.watch", "ingest.ray", "ingest", "ingest.command_line"),

@@ -1,0 +1,94 @@
+"""What is asked of chunks, and how those of a store were made, in; how all of its documents are to be cut out.
+
+A store has chunks of one kind: the settings of its newest ingest hold until others are named, and then for every document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ingest.chunk import split_document
+from sql.base.errors import UsageError
+from sql.records.chunking import ChunkSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.document import Document
+    from ingest.walk import Walk
+    from rag.encoder.encoder import Encoder
+    from sql.records import Chunk, LiveDocument
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkOptions:
+    """What a user asks for; None is as the store has it, and in a new one the default."""
+
+    size: int | None = None
+    overlap: int | None = None
+    headings: bool | None = None
+
+
+AS_BEFORE = ChunkOptions()
+
+
+def chosen_settings(
+    options: ChunkOptions, stored: ChunkSettings | None, encoder: Encoder | None = None
+) -> ChunkSettings:
+    """The settings to cut with; `stored` are those of the store, None for a new one.
+
+    Raises UsageError for chunks that cannot be, or that the encoder does not read.
+    """
+    known = stored or ChunkSettings()
+    if options.size is not None and encoder is not None and options.size > encoder.max_document_tokens:
+        raise UsageError(
+            f"chunk size {options.size}: {encoder.identity.model} reads {encoder.max_document_tokens} tokens of a chunk: "
+            "give no more than those"
+        )
+    try:
+        return ChunkSettings(
+            known.size if options.size is None else options.size,
+            known.overlap if options.overlap is None else options.overlap,
+            headings=known.headings if options.headings is None else options.headings,
+        )
+    except ValueError as error:
+        raise UsageError(f"{error}: name another --chunk-size or --chunk-overlap") from error
+
+
+def check_all_reached(
+    found: Walk, documents: Sequence[LiveDocument], stored: ChunkSettings | None, wanted: ChunkSettings
+) -> None:
+    """Raises UsageError where settings are new to a store and one of its documents would stay cut by others."""
+    if stored in {None, wanted}:
+        return
+    left = [
+        one
+        for one in documents
+        if one.chunk_count
+        and ChunkSettings.of_chunker(one.chunker) not in {None, wanted}
+        and not found.reaches(one.path)
+    ]
+    if left:
+        raise UsageError(
+            f"the store's chunks have {described(stored)}, and with {described(wanted)} every document has to be cut "
+            f"again: {len(left)} are not below the given paths ({left[0].path}): give their folders too, or leave the "
+            "chunks as they are"
+        )
+
+
+def described(settings: ChunkSettings | None) -> str:
+    """Settings in a few words, for messages."""
+    one = settings or ChunkSettings()
+    return f"{one.size} tokens, {one.overlap} repeated, {'with' if one.headings else 'without'} headings"
+
+
+def fitting(settings: ChunkSettings, encoder: Encoder) -> tuple[int, int]:
+    """The most tokens of a chunk and of its overlap: those of the settings, or less where the encoder reads less."""
+    size = min(settings.size, encoder.max_document_tokens)
+    return size, min(settings.overlap, size - 1)
+
+
+def split(document: Document, encoder: Encoder, settings: ChunkSettings) -> list[Chunk]:
+    """The chunks of a document, none longer than the encoder reads."""
+    return split_document(document, encoder.tokenizer, *fitting(settings, encoder))
