@@ -9,17 +9,20 @@ as in corpus.jsonl, else the lines of corpus.jsonl. Every document is ingested a
 asked as a user would (hybrid search, 5 chunks). Printed in percent, over the questions of answers.jsonl:
 
     nDCG@10   of documents, by their best chunk
-    holds     questions whose known answer stands in one of the 5 chunks
-    first     questions whose known answer stands in the first quoted sentence, and
-    quoted    in any of them
 
-and where answers.jsonl has `spans` (start and end in the document, or in those that `docs` names), as
+where answers.jsonl has `spans` (start and end in the document, or in those that `docs` names), as
 https://research.trychroma.com/evaluating-chunking defines them, of the tokens of the 5 chunks:
 
     recall    how many of the relevant tokens they hold
     precision how many of theirs are relevant, those that overlap counted each time
     IoU       tokens in both, of those in either
     @1000     recall within the first 1,000 tokens of the chunks, however many chunks that are
+
+and where it has answers alone:
+
+    holds     questions whose known answer stands in one of the 5 chunks
+    first     questions whose known answer stands in the first quoted sentence, and
+    quoted    in any of them
 """
 
 from __future__ import annotations
@@ -173,14 +176,14 @@ def measures_of(library: Library, given: Set, question: Question) -> Iterator[tu
     """What one question shows."""
     hits = library.search(question.text, k=WIDE)
     yield "nDCG@10", ndcg(list(dict.fromkeys(hit.source for hit in hits)), question.grades, 10)
-    if question.answers:
+    if question.spans:
+        yield from token_measures(given, question, hits)
+    elif question.answers:
         texts = [without_case(hit.text) for hit in hits[:CHUNKS]]
         citations = [without_case(one.text) for one in library.ask(question.text).citations]  # type: ignore[union-attr]
         answers = [without_case(one) for one in question.answers]
         for name, some in (("holds", texts), ("first", citations[:1]), ("quoted", citations)):
             yield name, float(any(answer in text for answer in answers for text in some))
-    if question.spans:
-        yield from token_measures(given, question, hits)
 
 
 def token_measures(given: Set, question: Question, hits: Sequence[Hit]) -> Iterator[tuple[str, float]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from support import QUANTIZER, HashKernel, hash_encoder, sync_with, visible_texts
 
+from ingest.cutting import AS_BEFORE
 from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.plan import make_plan
 from ingest.walk import walk
@@ -16,6 +17,7 @@ from sql.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ingest.cutting import ChunkOptions
     from ingest.plan import SyncPlan
     from ingest.synchronize import Summary
     from ingest.walk import Walk
@@ -61,11 +63,14 @@ class Library:
         recalibrate: bool = False,
         said: GivenMetadata = NOTHING_SAID,
         ocr: bool = False,
+        chunks: ChunkOptions = AS_BEFORE,
     ) -> Summary:
         """One run over what was found."""
         encoder, self.kernel = hash_encoder(self.tokenizer, batches_left)
         self.store.prepare(encoder.identity, self.quantizer)
-        return sync_with(self.store, encoder, found, progress=progress, recalibrate=recalibrate, said=said, ocr=ocr)
+        return sync_with(
+            self.store, encoder, found, progress=progress, recalibrate=recalibrate, said=said, ocr=ocr, chunks=chunks
+        )
 
     def found(self, *paths: Path | str) -> Walk:
         """The files below the given paths, or the whole folder."""

@@ -81,14 +81,19 @@ def assert_lawful(document: Document, chunks: list[Chunk], tokenizer: Tokenizer,
 
 
 @LAWS
-@given(HOSTILE_LINES, st.sampled_from(["markdown", "rst", "text", "code"]), st.integers(MIN_CHUNK_TOKENS, 60))
+@given(
+    HOSTILE_LINES,
+    st.sampled_from(["markdown", "rst", "text", "code"]),
+    st.integers(MIN_CHUNK_TOKENS, 60),
+    st.floats(0, 1),
+)
 def test_chunks_are_exact_slices_within_the_limit_that_lose_nothing(
-    tokenizer: Tokenizer, text: str, format_name: str, max_tokens: int
+    tokenizer: Tokenizer, text: str, format_name: str, max_tokens: int, overlap: float
 ) -> None:
-    document = document_of(text, format_name)
-    chunks = split_document(document, tokenizer, max_tokens, max_tokens // 4)
+    document, repeated = document_of(text, format_name), int(overlap * (max_tokens - 1))
+    chunks = split_document(document, tokenizer, max_tokens, repeated)
     assert_lawful(document, chunks, tokenizer, max_tokens)
-    assert chunks == split_document(document, tokenizer, max_tokens, max_tokens // 4)
+    assert chunks == split_document(document, tokenizer, max_tokens, repeated)
 
 
 @settings(max_examples=100, deadline=None)
