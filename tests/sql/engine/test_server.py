@@ -408,7 +408,7 @@ def test_an_insert_that_was_cut_off_is_neither_lost_nor_doubled(
 def test_a_publication_on_a_server_that_stays_away_publishes_nothing_and_can_be_repeated(
     server: Server, database: str, proxy: Proxy
 ) -> None:
-    with Store.open(server.dsn(database, port=proxy.port, timeout=2), write=True) as store:
+    with Store.open(server.dsn(database, port=proxy.port, timeout=10), write=True) as store:
         draft = draft_document(store, "c.txt", ["four"])
         proxy.fault = Fault(cut_request_after=0)
         with pytest.raises(StoreUnreachable, match="the connection was cut: run the command again"):
