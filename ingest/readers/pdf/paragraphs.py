@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from ingest.readers.pdf.layout import is_marker
+from ingest.readers.pdf.tables import begins_small, follows_closely
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,15 +97,23 @@ def _pitch(above: Row, below: Row) -> float:
 def _runs(rows: Sequence[Row]) -> Iterator[tuple[bool, list[Row]]]:
     """The rows in runs: those of a table, two or more with cells and what stands between them, and others."""
     flags = [len(row.pieces) > 1 for row in rows]
-    for number in range(1, len(rows) - 1):
-        if flags[number - 1] and flags[number + 1] and rows[number].area.left > rows[number].left + rows[number].size:
-            flags[number] = True  # the rest of a cell that is not the first of its row
+    for number in range(1, len(rows)):
+        if not flags[number] and flags[number - 1]:
+            flags[number] = _is_rest_of_cell(
+                rows[number - 1], rows[number], number + 1 < len(rows) and flags[number + 1]
+            )
     start = 0
     for flag, group in groupby(flags):
         length = len(list(group))
         run = list(rows[start : start + length])
-        yield flag and length > 1, run
+        yield flag and sum(len(row.pieces) > 1 for row in run) > 1, run
         start += length
+
+
+def _is_rest_of_cell(above: Row, row: Row, has_cells_below: bool) -> bool:
+    """Whether a row of one piece below one with cells is the rest of one of these."""
+    is_first = row.area.left <= row.left + row.size
+    return not is_first and (has_cells_below or (begins_small(row.text) and follows_closely(above, row)))
 
 
 def _is_item(row: Row) -> bool:

@@ -15,6 +15,7 @@ from ingest.readers.pdf.paragraphs import Paragraph, body_size, paragraphs
 from ingest.readers.pdf.pdfium import opened, opened_to_read, shows_something, visible_box
 from ingest.readers.pdf.pieces import pieces_of
 from ingest.readers.pdf.recognise import recognised
+from ingest.readers.pdf.tables import table_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,7 +120,9 @@ class _Writer:
     def _lines(self, paragraph: Paragraph) -> None:
         """A paragraph on one line, divided words in one piece."""
         self._first = len(self._parts)
-        pieces = [(page, piece) for page, row in paragraph.rows for piece in row.pieces]
+        self._joined([(page, piece) for page, row in paragraph.rows for piece in row.pieces])
+
+    def _joined(self, pieces: Sequence[tuple[int, Piece]]) -> None:
         for number, (page, piece) in enumerate(pieces):
             following = pieces[number + 1][1].text if number + 1 < len(pieces) else ""
             shown, between = self._ends.between(piece.text, following)
@@ -128,14 +131,14 @@ class _Writer:
                 self._add(between)
 
     def _table(self, paragraph: Paragraph) -> None:
-        """A line for each row, its cells divided."""
-        for number, (page, row) in enumerate(paragraph.rows):
+        """A line for each row, its cells divided, the lines of a cell joined."""
+        for number, row in enumerate(table_cells(paragraph.rows)):
             if number:
                 self._add("\n")
-            for column, piece in enumerate(row.pieces):
+            for column, cell in enumerate(row):
                 if column:
                     self._add(CELL_DIVIDER)
-                self._place(page, piece, self._ends.between(piece.text, "")[0])
+                self._joined(cell)
 
     def _place(self, page: int, piece: Piece, shown: str) -> None:
         if not shown:
