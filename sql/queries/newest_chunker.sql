@@ -1,6 +1,7 @@
--- What cut the document of a file that was published or deleted last, at an epoch: the newest ingest.
+-- What cut the document of a file that was published last, at an epoch. The row that deletes a document names what had cut
+-- it, long ago perhaps: it counts where no other is left.
 SELECT chunker
 FROM manifest
 WHERE epoch <= {epoch:UInt64} AND startsWith(chunker, 'structure-')
-ORDER BY epoch DESC, document_id
+ORDER BY kind = 'publish' DESC, epoch DESC, document_id
 LIMIT 1

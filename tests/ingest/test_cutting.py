@@ -103,6 +103,16 @@ def test_a_store_whose_documents_have_gone_still_knows_its_size(library: Library
     assert (tokens(library), library.store.snapshot().chunk_settings()) == ([], ChunkSettings(40, 10))
 
 
+def test_a_document_that_goes_while_others_are_cut_anew_does_not_bring_back_the_old_size(library: Library) -> None:
+    library.write("a.md", TEXT)
+    gone = library.write("b.md", f"{TEXT} b")
+    cut(library, SMALL)
+    gone.unlink()
+    assert cut(library, ChunkOptions(size=80)) == (1, 1, 0, 1, 0)
+    assert library.store.snapshot().chunk_settings() == ChunkSettings(80, 10)
+    assert cut(library) == (1, 0, 1, 0, 0)
+
+
 def test_headings_are_embedded_unless_they_are_not_wanted(library: Library) -> None:
     library.write("a.md", TEXT)
     codes = []
