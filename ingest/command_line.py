@@ -165,7 +165,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         language=options.language,
         announce=note,
     ) as library:
-        prepare(library, options.quantizer, options.granularity, options.range)
+        prepare(library, options.quantizer, options.granularity, options.range, files=len(found.files))
         with progress_bar(quiet=options.json) as progress:
             summary = sync_walk(
                 library,

@@ -72,17 +72,25 @@ class Summary:
 
 
 def prepare(
-    library: Library, quantizer: str | None = None, granularity: str | None = None, ranges: str | None = None
+    library: Library,
+    quantizer: str | None = None,
+    granularity: str | None = None,
+    ranges: str | None = None,
+    *,
+    files: int = 0,
 ) -> Encoder:
     """The encoder to fill a library with: its store's own, or for a new one, whose tables are made, the one asked for.
 
-    Raises StoreMismatch where another encoder or quantizer is asked for than an old store was made with.
+    Where the store is new and there are `files` to be read, the encoder gets ready while the tables are made. Raises
+    StoreMismatch where another encoder or quantizer is asked for than an old store was made with.
     """
     store = library.store
     collection = store.collection()
     stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0], GRANULARITIES[0], RANGE_METHODS[0])
     wanted = Quantizer(quantizer or stored.kind, granularity or stored.granularity, ranges or stored.ranges)
     encoder = library.document_encoder()
+    if collection is None and files:
+        encoder.make_kernel_ahead()
     store.made_with.check_encoder(encoder.identity, wanted.name)
     add_words(store, library.language, library.announce)  # of a store that an older version has made
     store.prepare(encoder.identity, wanted.name, ANALYSER)
@@ -141,7 +149,7 @@ def sync(
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
     said = GivenMetadata.said(metadata, metadata_by_path)
     found = walk([str(path) for path in given], selection)
-    prepare(library, quantizer, granularity, ranges)
+    prepare(library, quantizer, granularity, ranges, files=len(found.files))
     summary = sync_walk(
         library,
         found,
@@ -185,6 +193,8 @@ def sync_walk(
         metadata=now.document_metadata,
         chunker=chunker_name(settings),
     )
+    if plan.to_index:
+        encoder.make_kernel_ahead()
     watch.start(len(plan.to_index), sum(file.size for file in plan.to_index))
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     tally = FileTally(watch)

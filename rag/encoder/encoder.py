@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +65,21 @@ class Encoder:
                 if not self._made:
                     self._made.append(self.make_kernel())
         return self._made[0]
+
+    def make_kernel_ahead(self) -> None:
+        """Begins to make the kernel, in a thread, while the caller does other things: importing torch takes seconds.
+
+        What fails there is raised by whoever asks for the kernel, for whom it is tried again.
+        """
+
+        def make() -> None:
+            with suppress(Exception):
+                _ = self.kernel
+
+        if not self._made:
+            Thread(
+                target=make, name="kernel"
+            ).start()  # no daemon: the interpreter is not to end in the middle of an import
 
     @property
     def identity(self) -> EncoderIdentity:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from models import save_distilbert
-from support import write_tiny_checkpoint
+from support import HashKernel, tiny_config, write_tiny_checkpoint
 
 from rag.compute.plan import ComputePlan
 from rag.encoder import kernel_numpy
@@ -342,3 +342,24 @@ def test_a_question_is_encoded_without_torch_and_a_new_process_finds_the_same_ve
     assert first == second
     vector = np.frombuffer(bytes.fromhex(first.strip()), dtype=np.float32)
     assert float(vector @ encoder.encode_query("How large is a code?")) > 0.99
+
+
+def test_a_kernel_that_is_made_ahead_is_made_once_and_what_fails_is_raised_to_who_asks(tokenizer: Tokenizer) -> None:
+    made: list[HashKernel] = []
+    failures = [OSError("no memory")]
+
+    def make() -> HashKernel:
+        if failures:
+            raise failures[0]
+        made.append(HashKernel(8))
+        return made[-1]
+
+    encoder = Encoder(tiny_config(tokenizer), tokenizer, make)
+    encoder.make_kernel_ahead()
+    with pytest.raises(OSError, match="no memory"):
+        _ = encoder.kernel
+    failures.clear()
+    encoder.make_kernel_ahead()
+    assert encoder.kernel is made[0]
+    encoder.make_kernel_ahead()
+    assert made == [encoder.kernel]
