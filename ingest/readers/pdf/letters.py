@@ -40,7 +40,8 @@ _MARKS = {
     for accent, mark in zip("`¨¯´¸ˆˇ˘˙˚˛˜˝", "\u0300\u0308\u0304\u0301\u0327\u0302\u030c\u0306\u0307\u030a\u0328\u0303\u030b",
                             strict=True)
 }  # fmt: skip
-_ACCENTS = np.array(sorted(_MARKS), np.uint16)
+_IS_ACCENT = np.zeros(1 << 16, np.bool_)  # of each unit of UTF-16
+_IS_ACCENT[list(_MARKS)] = True
 _ACCENTED = re.compile(r"([^\W\d_])([\u0300-\u0328]+)")
 _WITH_A_DOT = str.maketrans("ıȷ", "ij")  # whose dots are taken off to bear an accent
 
@@ -50,7 +51,7 @@ _WITH_A_DOT = str.maketrans("ıȷ", "ij")  # whose dots are taken off to bear an
 
 def put_accents_behind(units: Units, boxes: Boxes, is_space: Flags) -> None:
     """Makes each accent that lies over a letter a mark behind that letter, in place; a space that it made goes."""
-    accents = np.flatnonzero(np.isin(units, _ACCENTS)).tolist()
+    accents = np.flatnonzero(_IS_ACCENT[units]).tolist()
     if not accents:
         return
     places = np.arange(len(units), dtype=np.float64)

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 LINE_HYPHEN = "\x02"  # at the end of a piece: its line ends with a hyphen, and the word may go on in the next
 _MARK, _MEANINGLESS, _LINE_FEED, _SOFT_HYPHEN = 0xFFFE, 0, 0x0A, 0xAD
-_SPACES = np.array([*range(9, 14), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F,
-                    0x205F, 0x3000], np.uint16)  # fmt: skip
+_SPACES = (*range(9, 14), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F,
+           0x3000)  # fmt: skip
+_IS_SPACE = np.zeros(1 << 16, np.bool_)  # of each unit of UTF-16: to look it up takes a fraction of a search
+_IS_SPACE[list(_SPACES)] = True
 _WIDEST_SPACE = 1.0  # between two words of a piece, in heights of a line; more divides cells and columns
 _NARROWEST_SPACE = (
     0.14  # what divides words though the file has no space there, where letters stand close to each other
@@ -111,7 +113,7 @@ class _Words:
     def __init__(self, characters: Characters, shown: Box) -> None:
         self._characters = characters
         self._units = _units(characters)
-        is_space = np.isin(self._units, _SPACES)
+        is_space = _IS_SPACE[self._units]
         self._boxes = _sound(characters.boxes(np.flatnonzero(~is_space)).astype(np.float64))
         turn_ligatures(self._units, self._boxes)
         put_accents_behind(self._units, self._boxes, is_space)
@@ -244,7 +246,7 @@ def _units(characters: Characters) -> NDArray[np.uint16]:
     for index in np.flatnonzero(units == _MARK).tolist():
         units[index] = characters.code(index)
     at_line_ends = np.flatnonzero(units[:-1] == _SOFT_HYPHEN)
-    units[at_line_ends[np.isin(units[at_line_ends + 1], _SPACES)]] = ord(LINE_HYPHEN)
+    units[at_line_ends[_IS_SPACE[units[at_line_ends + 1]]]] = ord(LINE_HYPHEN)
     return units
 
 
