@@ -186,8 +186,10 @@ def measures_of(library: Library, given: Set, question: Question) -> Iterator[tu
             yield name, float(any(answer in text for answer in answers for text in some))
 
 
-def token_measures(given: Set, question: Question, hits: Sequence[Hit]) -> Iterator[tuple[str, float]]:
-    """Recall, precision and IoU of tokens."""
+def token_measures(
+    given: Set, question: Question, hits: Sequence[Hit], room: int = READ
+) -> Iterator[tuple[str, float]]:
+    """Recall, precision and IoU of tokens, and the recall of who has room for so many."""
     relevant = set[tuple[str, int]]().union(*(given.tokens(*span) for span in question.spans))
     chunks = [given.tokens(hit.source, hit.start, hit.end) for hit in hits]
     shown = chunks[:CHUNKS]
@@ -196,7 +198,6 @@ def token_measures(given: Set, question: Question, hits: Sequence[Hit]) -> Itera
     yield "precision", both / count
     yield "IoU", both / (len(relevant) + count - both)
     read: Tokens = set()
-    room = READ
     for chunk in chunks:
         room -= len(chunk)
         if room < 0:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 from library import Library, counts
-from support import QUANTIZER, hash_encoder
+from support import QUANTIZER, hash_encoder, write_tiny_checkpoint
 
+from ingest.command_line import command
 from ingest.cutting import AS_BEFORE, ChunkOptions, chosen_settings
 from rag.answer.answer import candidate_sentences
-from sql.base.errors import UsageError
+from sql.base.errors import EXIT_OK, EXIT_USAGE, UsageError
+from sql.base.terminal import run_command
 from sql.records.chunking import ChunkSettings
 from sql.store import Store
 from sql.upkeep.stats import read_stats, stats_lines, stats_record
@@ -168,3 +171,26 @@ def test_stats_tell_how_documents_are_cut(library: Library) -> None:
     stats = read_stats(library.store)
     assert stats_record(stats)["chunking"] == {"size": 40, "overlap": 10, "headings": True}
     assert "chunking     at most 40 tokens, 10 of them repeated, embedded with headings" in list(stats_lines(stats))
+
+
+def test_the_options_of_the_command_reach_the_store(
+    tmp_path: Path, tokenizer: Tokenizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text(TEXT)
+    model = write_tiny_checkpoint(tmp_path / "tiny", tokenizer)
+    asked = [str(tmp_path / "docs"), "--db", str(tmp_path / "store"), "--model", str(model), "--json"]
+    options = ["--chunk-size", "40", "--chunk-overlap", "5", "--no-embed-headings"]
+    assert run_command(command, [*asked, *options]) == EXIT_OK
+    with Store.open(str(tmp_path / "store")) as store:
+        assert store.snapshot().chunk_settings() == ChunkSettings(40, 5, headings=False)
+
+    def would_replace(*options: str) -> int:
+        capsys.readouterr()
+        assert run_command(command, [*asked, "--dry-run", *options]) == EXIT_OK
+        return len(json.loads(capsys.readouterr().out)["replace"])
+
+    assert (would_replace(), would_replace("--chunk-size", "40"), would_replace("--chunk-size", "60")) == (0, 0, 1)
+    assert (would_replace("--embed-headings"), would_replace("--no-embed-headings")) == (1, 0)
+    assert run_command(command, [*asked, "--chunk-size", "300"]) == EXIT_USAGE
+    assert "chunk size 300: tiny reads 254 tokens" in capsys.readouterr().err
