@@ -10,6 +10,7 @@ given it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.chunk import chunker_name
@@ -157,7 +158,12 @@ class Cut(NamedTuple):
 
 
 def _cut(document: LiveDocument | SourceDocument) -> Cut:
-    head, _, names = document.chunker.partition(_GIVEN)
+    return _read_cut(document.chunker)
+
+
+@lru_cache(maxsize=1000)  # thousands of documents have the same, and each is asked for several times
+def _read_cut(name: str) -> Cut:
+    head, _, names = name.partition(_GIVEN)
     bare = head.removesuffix(_PICTURES)
     has_pictures, head = bare != head, bare
     head, _, count = head.partition(_ONE_OF)

@@ -130,12 +130,20 @@ def _opened_folder(path: Path, source: str, root: Path | None) -> Iterator[int |
         return
     descriptor = _open_folder(root, source)
     try:
-        for name in path.relative_to(root).parts[:-1]:
+        for name in _folders_below(path, root):
             above, descriptor = descriptor, _open_folder(name, source, descriptor)
             os.close(above)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _folders_below(path: Path, root: Path) -> list[str]:
+    """The folders between a root and a file below it. `Path.relative_to` takes as long as all system calls for the file."""
+    folder = os.path.join(root, "")  # noqa: PTH118 - text is what is compared
+    if not str(path).startswith(folder):
+        raise ValueError(f"{path} is not below {root}")
+    return str(path)[len(folder) :].split(os.sep)[:-1]  # noqa: PTH206
 
 
 def _open_folder(name: Path | str, source: str, above: int | None = None) -> int:
@@ -152,14 +160,18 @@ def _read_all(name: Path | str, source: str, folder: int | None = None) -> bytes
     # O_NONBLOCK: a FIFO put in the file's place since the check must not keep us waiting for a writer
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW
     descriptor = os.open(name, flags, dir_fd=folder)
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
-        _check_readable(os.fstat(descriptor), source)
-        parts, total = [], 0
-        while part := file.read(_READ_BYTES):
+    try:
+        status = os.fstat(descriptor)
+        _check_readable(status, source)
+        parts, total, room = [], 0, min(status.st_size + 1, _READ_BYTES)
+        while part := os.read(descriptor, room):
             parts.append(part)
             total += len(part)
+            room = _READ_BYTES if total > status.st_size else room
             if total > MAX_FILE_BYTES:  # it grows while it is read, or its size is a lie
                 raise UnreadableDocument(_too_large(source, total))
+    finally:
+        os.close(descriptor)
     return b"".join(parts)
 
 
