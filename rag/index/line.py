@@ -104,19 +104,24 @@ class Line(Generic[Piece]):
                 thread.start()
 
     def _work(self, number: int) -> None:
-        while True:
-            with self._state:
-                self._state.wait_for(lambda: self._waiting[number] or self._is_over(number))
-                if not self._waiting[number]:
-                    return
-                piece = self._waiting[number].popleft()
-                self._at_work.add(number)
-                self._state.notify_all()
-            try:
-                self.steps[number](piece)
-            except BaseException as error:
-                self._end_steps(number + 1, error)
-            self._hand_on(number, piece)
+        while self._takes_one(number):
+            pass
+
+    def _takes_one(self, number: int) -> bool:
+        """Does a step for the next piece, which nobody here keeps afterwards; False where there is none any more."""
+        with self._state:
+            self._state.wait_for(lambda: self._waiting[number] or self._is_over(number))
+            if not self._waiting[number]:
+                return False
+            piece = self._waiting[number].popleft()
+            self._at_work.add(number)
+            self._state.notify_all()
+        try:
+            self.steps[number](piece)
+        except BaseException as error:
+            self._end_steps(number + 1, error)
+        self._hand_on(number, piece)
+        return True
 
     def _hand_on(self, number: int, piece: Piece) -> None:
         following = number + 1
