@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
 SHOWN_UNUSED = 3  # paths
+NO_TEXT = "no text was found in it"
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 
 
@@ -288,11 +289,17 @@ def index_files(
                 tally.leave_out(file.size)
                 continue
             tally.expect(len(contents), contents[0].document.content_bytes)
-            remarks += [f"{one.document.source}, {one.document.remark}" for one in contents if one.document.remark]
+            remarks += [f"{one.document.source}, {remark}" for one in contents if (remark := remark_on(one))]
             for stored, content in zip(documents, contents, strict=True):
                 pipeline.add(stored, content.chunks or (), plan.twins.twin_of(stored), content.words)
     pipeline.finish()
     return remarks
+
+
+def remark_on(content: Content) -> str:
+    """What is to be said of a document: its reader's remark, or that nothing was found in a file that is no plain text."""
+    empty = content.document.converted and not content.chunks
+    return content.document.remark or (NO_TEXT if empty else "")
 
 
 def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content], chunker: str) -> list[SourceDocument]:

@@ -7,6 +7,7 @@ a title of it and no header. Each value knows its cell, or the block of cells th
 from __future__ import annotations
 
 import io
+import re
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,8 @@ _MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row 
 _MAX_COPIES = 1_000_000  # characters of all of them on a sheet
 _ZIP = b"PK\x03\x04"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # how an XLSX with a password is kept
+# How an XLS with a password begins: BOF, perhaps WriteProtect, FilePass ([MS-XLS] 2.1.7.20.3), in BIFF5 and BIFF8.
+_FILE_PASS = re.compile(rb"\x09\x08(?:\x08\0\0\x05.{6}|\x10\0\0\x06.{14})(?:\x86\0\0\0)?\x2f\0", re.DOTALL)
 _CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
 _LARGEST_EXACT = 1e15  # a whole number below is written with all its digits, and without a point
 _SAMPLE = 200  # rows and columns that tell whether there is a header
@@ -70,7 +73,7 @@ def read(file: RawFile) -> Iterator[Document]:
             raise UnreadableDocument(_protected(file.source))
         archive.verify()  # before a library unpacks it without limits
         formats = formats_of(archive, file.source)
-    elif _ENCRYPTED_PACKAGE in file.data:
+    elif _ENCRYPTED_PACKAGE in file.data or _FILE_PASS.search(file.data):
         raise UnreadableDocument(_protected(file.source))
     writer = _Writer()
     remarks = []

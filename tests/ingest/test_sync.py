@@ -120,6 +120,14 @@ def test_an_empty_file_is_indexed_once_and_found_by_nobody(library: Library) -> 
     assert visible_texts(library.store) == {}
 
 
+def test_a_file_whose_format_has_text_and_that_has_none_is_named(library: Library) -> None:
+    library.write("empty.txt", "")
+    library.write("empty.svg", "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>")
+    library.write("full.svg", "<svg xmlns='http://www.w3.org/2000/svg'><text>words</text></svg>")
+    summary = library.sync(library.folder)
+    assert [Path(note).name for note in summary.notes] == ["empty.svg, no text was found in it"]
+
+
 def test_two_files_of_equal_content_are_two_documents(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.write("b.txt", "the cat")

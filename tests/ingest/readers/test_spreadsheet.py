@@ -297,9 +297,22 @@ def test_a_few_cells_that_stand_far_apart_are_refused_before_room_is_made_for_th
         read(workbook(fill))
 
 
+COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 64
+BOF_5, BOF_8 = b"\x09\x08\x08\0\0\x05" + bytes(6), b"\x09\x08\x10\0\0\x06" + bytes(14)
+WRITE_PROTECT, FILE_PASS = b"\x86\0\0\0", b"\x2f\0\x06\0" + bytes(6)
+
+
+@pytest.mark.parametrize("beginning", [BOF_5, BOF_8, BOF_8 + WRITE_PROTECT])
+def test_an_old_workbook_with_a_password_is_refused_for_that(beginning: bytes) -> None:
+    with pytest.raises(UnreadableDocument, match=r"^a\.xls is protected by a password: save it without one"):
+        read(COMPOUND_FILE + beginning + FILE_PASS, "a.xls")
+    with pytest.raises(UnreadableDocument, match=r"^a\.xls is no workbook that can be read"):
+        read(COMPOUND_FILE + beginning, "a.xls")
+
+
 @pytest.mark.parametrize("name", ["a.xlsx", "a.ods"])
 def test_a_workbook_with_a_password_is_refused_for_that(name: str) -> None:
-    data = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" * 64 + "EncryptedPackage".encode("utf-16-le")
+    data = COMPOUND_FILE + "EncryptedPackage".encode("utf-16-le")
     if name == "a.ods":
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
