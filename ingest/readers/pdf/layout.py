@@ -35,12 +35,15 @@ _MARKERS = frozenset("•●○◦▪■□–—-*·‣➢✓")
 
 
 class Row:
-    """What stands at one height within a column, from left to right, and the left and right end of that column."""
+    """What stands at one height within a column, from left to right, and the left and right end of that column.
 
-    __slots__ = ("area", "column", "left", "pieces", "right", "size", "text")
+    `is_note` says that it is laid over the page.
+    """
+
+    __slots__ = ("area", "column", "is_note", "left", "pieces", "right", "size", "text")
 
     def __init__(self, pieces: list[Piece], left: float, right: float, column: int) -> None:
-        self.pieces, self.left, self.right, self.column = pieces, left, right, column
+        self.pieces, self.left, self.right, self.column, self.is_note = pieces, left, right, column, False
         self.area = around([piece.area for piece in pieces]) if len(pieces) > 1 else pieces[0].area
         self.text = " ".join([piece.text for piece in pieces])
         self.size = max(pieces, key=lambda piece: len(piece.text)).size
@@ -57,18 +60,28 @@ class PageLayout:
     furniture: list[Row] = field(default_factory=list)
 
 
-def page_layout(page: int, pieces: list[Piece], shown: Box, label: str = "") -> PageLayout:
-    """The layout of a page with these pieces, of which `shown` is shown."""
-    if not pieces:
+def page_layout(
+    page: int, pieces: list[Piece], shown: Box, label: str = "", notes: Sequence[list[Piece]] = ()
+) -> PageLayout:
+    """The layout of a page with these pieces, of which `shown` is shown; what is laid over it, each note by itself, is last."""
+    if not (pieces or notes):
         return PageLayout(page, [], shown, label)
+    rows: list[Row] = []
+    for number, group in enumerate((pieces, *notes)):
+        for turn in _turns(group):
+            found = _rows([piece for piece in group if piece.turn == turn], rows[-1].column + 1 if rows else 0)
+            for row in found:
+                row.is_note = number > 0
+            rows += found
+    return PageLayout(page, rows, upright(shown, _turns(pieces or notes[0])[0]), label)
+
+
+def _turns(pieces: Sequence[Piece]) -> list[int]:
+    """The turns of pieces, that of the most letters first."""
     letters: Counter[int] = Counter()
     for piece in pieces:
         letters[piece.turn] += len(piece.text)
-    turns = sorted(letters, key=lambda turn: (-letters[turn], turn))
-    rows: list[Row] = []
-    for turn in turns:
-        rows += _rows([piece for piece in pieces if piece.turn == turn], rows[-1].column + 1 if rows else 0)
-    return PageLayout(page, rows, upright(shown, turns[0]), label)
+    return sorted(letters, key=lambda turn: (-letters[turn], turn))
 
 
 # Order

@@ -133,7 +133,7 @@ def _goes_on(paragraph: Paragraph, page: int, row: Row, pitch: float) -> bool:
     if last.pieces[-1].is_bold != row.pieces[0].is_bold and paragraph.is_bold != all(p.is_bold for p in row.pieces):
         return False
     if last_page != page or last.column != row.column:
-        return _is_unfinished(last.text) and row.text[:1].islower()
+        return _is_unfinished(last.text) and row.text[:1].islower() and not (last.is_note or row.is_note)
     if last.pieces[-1].has_line_hyphen and row.text[:1].islower():
         return True
     if not -0.5 < _pitch(last, row) < _LARGER_PITCH * pitch + 0.05:

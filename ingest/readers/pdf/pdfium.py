@@ -37,7 +37,7 @@ _OBJECT_STREAMS = re.compile(rb"/ObjStm\b(?:(?!endobj|stream).){0,500}?>>\s{0,10
 _MAX_INFLATED = 32_000_000
 _MAX_LAYERS, _MAX_LAYER_PIXELS = 500, 1_000_000
 _MAX_ANNOTATIONS = 10_000
-_NOTES = frozenset((raw.FPDF_ANNOT_WIDGET, raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP))
+_NOTES = (raw.FPDF_ANNOT_FREETEXT, raw.FPDF_ANNOT_STAMP)
 _REASONS = {
     raw.FPDF_ERR_PASSWORD: "is encrypted and needs a password: save a copy without one",
     raw.FPDF_ERR_SECURITY: "is encrypted in a way that is not supported: save a copy without a password",
@@ -131,32 +131,45 @@ def opened_page(file: PdfFile, page: int) -> Iterator[Any | None]:
         opened_one.close()
 
 
+class LaidOver(NamedTuple):
+    """Where something with text is laid over a page: a note or a stamp, or else the field of a form."""
+
+    box: Box
+    is_note: bool
+
+
 @contextmanager
-def opened_to_read(file: PdfFile, page: int) -> Iterator[Any | None]:
-    """Like opened_page, with the values of forms and the text of notes in the page, and without layers that are off."""
+def opened_to_read(file: PdfFile, page: int) -> Iterator[tuple[Any | None, list[LaidOver]]]:
+    """Like opened_page, with the values of forms and the text of notes in the page, and without layers that are off.
+
+    What was laid over comes last among the page's characters; with the page comes where it is.
+    """
     with opened_page(file, page) as first:
-        if first is None or not _has_notes(first):
+        laid_over = _laid_over(first) if first is not None else []
+        if first is None or not laid_over:
             if first is not None and file.may_have_layers:
                 _leave_out_hidden_layers(first)
-            yield first
+            yield first, []
             return
         raw.FPDFPage_Flatten(first, raw.FLAT_NORMALDISPLAY)
     with opened_page(file, page) as flattened:  # what was flattened is in the text of a page that is opened anew only
         if flattened is not None and file.may_have_layers:
             _leave_out_hidden_layers(flattened)
-        yield flattened
+        yield flattened, laid_over
 
 
-def _has_notes(page: Any) -> bool:
-    """Whether something that holds text is laid over a page."""
+def _laid_over(page: Any) -> list[LaidOver]:
+    found, rectangle = [], raw.FS_RECTF()
     for index in range(min(raw.FPDFPage_GetAnnotCount(page), _MAX_ANNOTATIONS)):
         annotation = raw.FPDFPage_GetAnnot(page, index)
         if annotation:
             kind = raw.FPDFAnnot_GetSubtype(annotation)
+            if kind in (raw.FPDF_ANNOT_WIDGET, *_NOTES):
+                raw.FPDFAnnot_GetRect(annotation, rectangle)
+                box = Box(rectangle.left, rectangle.bottom, rectangle.right, rectangle.top)
+                found.append(LaidOver(box, kind in _NOTES))
             raw.FPDFPage_CloseAnnot(annotation)
-            if kind in _NOTES:
-                return True
-    return False
+    return found
 
 
 def shows_something(page: Any) -> bool:

@@ -23,11 +23,11 @@ from ingest.readers.pdf.letters import composed, from_the_left, goes_back, put_a
 from ingest.readers.pdf.pdfium import Box, opened_characters, visible_box
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from ingest.readers.pdf.pdfium import Characters
+    from ingest.readers.pdf.pdfium import Characters, LaidOver
 
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
@@ -105,6 +105,25 @@ def pieces_of(page: Any) -> list[Piece]:
             return []
         words = _Words(characters, visible_box(page))
         return list(words.pieces()) if words.count else []
+
+
+def without_notes(pieces: list[Piece], laid_over: Sequence[LaidOver]) -> tuple[list[Piece], list[list[Piece]]]:
+    """The pieces of the page itself and of its forms, and those of each note that is laid over it."""
+    start = len(pieces)
+    if any(over.is_note for over in laid_over):
+        while start and any(_is_in(pieces[start - 1], over) for over in laid_over):
+            start -= 1
+    body = pieces[:start]
+    notes: dict[int, list[Piece]] = {number: [] for number, over in enumerate(laid_over) if over.is_note}
+    for piece in pieces[start:]:
+        note = next((notes[number] for number in notes if _is_in(piece, laid_over[number])), body)
+        note.append(piece)
+    return body, [note for note in notes.values() if note]
+
+
+def _is_in(piece: Piece, over: LaidOver) -> bool:
+    x, y = (piece.box.left + piece.box.right) / 2, (piece.box.bottom + piece.box.top) / 2
+    return over.box.left <= x <= over.box.right and over.box.bottom <= y <= over.box.top
 
 
 class _Words:

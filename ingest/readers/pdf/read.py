@@ -13,7 +13,7 @@ from ingest.readers.pdf.hyphens import LineEnds
 from ingest.readers.pdf.layout import PageLayout, page_layout
 from ingest.readers.pdf.paragraphs import Paragraph, body_size, paragraphs
 from ingest.readers.pdf.pdfium import opened, opened_to_read, shows_something, visible_box
-from ingest.readers.pdf.pieces import pieces_of
+from ingest.readers.pdf.pieces import pieces_of, without_notes
 from ingest.readers.pdf.recognise import recognised
 from ingest.readers.pdf.tables import table_cells
 
@@ -72,7 +72,7 @@ def _pages(pdf: PdfFile, ocr: bool) -> tuple[list[PageLayout], list[int], list[i
     pages: list[PageLayout] = []
     empty, damaged, recognised_pages = [], [], 0
     for number in range(1, pdf.page_count + 1):
-        with opened_to_read(pdf, number) as page:
+        with opened_to_read(pdf, number) as (page, laid_over):
             if page is None:
                 damaged.append(number)
                 continue
@@ -81,7 +81,8 @@ def _pages(pdf: PdfFile, ocr: bool) -> tuple[list[PageLayout], list[int], list[i
                 pieces = recognised(page)
                 recognised_pages += bool(pieces)
             if pieces:
-                pages.append(page_layout(number, pieces, visible_box(page), pdf.page_label(number)))
+                body, notes = without_notes(pieces, laid_over)
+                pages.append(page_layout(number, body, visible_box(page), pdf.page_label(number), notes))
             elif shows_something(page):
                 empty.append(number)
     return pages, empty, damaged, recognised_pages

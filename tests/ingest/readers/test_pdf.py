@@ -309,6 +309,29 @@ def test_values_of_forms_are_read_where_they_are_shown() -> None:
     assert 590 <= where.bottom <= where.top <= 620
 
 
+def note(words: str, box: tuple[int, int, int, int], number: int, kind: str = "FreeText") -> dict[int, str]:
+    """A note laid over a page, with what it shows, as objects `number` and `number` + 1."""
+    left, bottom, right, top = box
+    shown = text(words, 2, 4)
+    frame = f"/BBox [0 0 {right - left} {top - bottom}] /Resources << /Font << /F1 4 0 R >> >>"
+    return {
+        number: f"<< /Type /Annot /Subtype /{kind} /Rect [{left} {bottom} {right} {top}] /AP << /N {number + 1} 0 R >> "
+        f"/DA (/F1 10 Tf 0 g) /Contents ({words}) >>",
+        number + 1: f"<< /Type /XObject /Subtype /Form {frame} /Length {len(shown)} >>\nstream\n{shown}\nendstream",
+    }
+
+
+@pytest.mark.parametrize("kind", ["FreeText", "Stamp"])
+def test_notes_laid_over_a_page_come_behind_its_text_each_by_itself(kind: str) -> None:
+    objects = note("Too hot", (150, 690, 220, 704), 70, kind) | note("ask Ada", (240, 678, 300, 692), 80, kind)
+    data = pdf(
+        [Page(lines(BODY, 72, 700), "/Annots [70 0 R 80 0 R]"), lines(OTHER, 72, 700)], PdfParts(objects=objects)
+    )
+    assert texts_of(data) == [joined(BODY), "Too hot", "ask Ada", joined(OTHER)]
+    only = pdf([Page("", "/Annots [70 0 R]")], PdfParts(objects=objects))
+    assert texts_of(only) == ["Too hot"]
+
+
 @pytest.mark.parametrize("off", ["Draft", "Final"])
 def test_a_layer_that_is_switched_off_is_not_read(off: str) -> None:
     number = {"Draft": 70, "Final": 71}[off]
