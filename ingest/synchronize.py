@@ -144,7 +144,8 @@ def sync(
     that fit a pattern as in .gitignore; of several that fit one the last holds, `metadata` goes before them, and both
     before what a document says of itself. Without either of them documents keep what they were given before; with one,
     what is not given any longer is gone. No text is embedded again for that.
-    Raises RagError where a path is missing or cannot be listed: then nothing was changed.
+    Other threads store meanwhile: not to be called by one that holds `store.writing`. `progress` hears from them, one at a
+    time. Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
