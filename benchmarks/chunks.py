@@ -6,7 +6,7 @@ A setting is the most tokens of a chunk, how many of them it may repeat, and `he
 
 DIR is a folder in BEIR layout. Where it has a folder `docs`, its documents are the files there, read as Markdown and named
 as in corpus.jsonl, else the lines of corpus.jsonl. Every document is ingested anew for each setting, and each question is
-asked as a user would (hybrid search, 5 chunks). Printed in percent, over the questions of answers.jsonl:
+asked as a user would (hybrid search unless --ranking says otherwise, 5 chunks). Printed in percent:
 
     nDCG@10   of documents, by their best chunk
 
@@ -50,6 +50,7 @@ from rag.evaluate.metrics import ndcg
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
 from rag.library import Library
+from sql.base.settings import RANKINGS
 from sql.base.terminal import Silence
 from sql.records.chunking import ChunkSettings
 from sql.store import Store
@@ -100,35 +101,42 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+", metavar="DIR")
     parser.add_argument("--settings", type=ChunkSettings.from_name, nargs="+", default=[*DEFAULTS], metavar="SETTING")
     parser.add_argument("--questions", type=int, default=100, help="drawn from each set (default %(default)s)")
+    parser.add_argument("--ranking", choices=RANKINGS, default=RANKINGS[0])
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="some documents of the sets, and the questions about them"
+    )
     options = parser.parse_args()
     for folder in options.folders:
-        measure_set(folder, options.settings, options.questions)
+        measure_set(folder, options.settings, options.questions, options.only, options.ranking)
 
 
-def measure_set(folder: Path, settings: Sequence[ChunkSettings], questions: int) -> None:
+def measure_set(
+    folder: Path, settings: Sequence[ChunkSettings], questions: int, only: Sequence[str] | None, ranking: str
+) -> None:
     """Prints a line for each setting."""
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
         encoder = prepare(Library(store))
     remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
-    given = read_set(folder, encoder.tokenizer, questions)
+    given = read_set(folder, encoder.tokenizer, questions, only)
     print(f"{given.name}: {len(given.documents)} documents, {len(given.questions)} questions")
     for one in settings:
-        measures = measure(given, one, remembering)
+        measures = measure(given, one, remembering, ranking)
         line = "".join(f"{name} {100 * value:6.2f}  " for name, value in measures.items())
         print(f"  {one.name:18} {line}", flush=True)
 
 
-def read_set(folder: Path, tokenizer: Tokenizer, questions: int) -> Set:
-    """The set in a folder."""
+def read_set(folder: Path, tokenizer: Tokenizer, questions: int, only: Sequence[str] | None = None) -> Set:
+    """The set in a folder, or some of its documents."""
     given, files = read_evaluation_set(folder), folder / "docs"
     documents = [read_file(path) for path in sorted(files.iterdir())] if files.is_dir() else []
     documents = documents or [corpus_document(entry) for entry in given.corpus]
+    documents = [one for one in documents if only is None or one.source in only]
     path = folder / "answers.jsonl"
     known = {row["_id"]: row for row in map(json.loads, path.read_text().splitlines())} if path.exists() else {}
     asked = [
         question_of(query.text, known.get(query.id, {}), dict(given.qrels[query.id]))
         for query in given.queries
-        if query.id in given.qrels
+        if query.id in given.qrels and (only is None or given.qrels[query.id].keys() <= set(only))
     ]
     drawn = random.Random(0).sample(asked, min(questions, len(asked)))
     starts = {one.source: np.maximum.accumulate(tokenizer.spans(one.text)[:, 0]) for one in documents}
@@ -149,7 +157,7 @@ def question_of(text: str, row: dict[str, Any], grades: dict[str, int]) -> Quest
     return Question(text, tuple(row.get("answers", ())), grades, places)
 
 
-def measure(given: Set, settings: ChunkSettings, encoder: Encoder) -> dict[str, float]:
+def measure(given: Set, settings: ChunkSettings, encoder: Encoder, ranking: str) -> dict[str, float]:
     """The measures of one setting, each the mean over the questions that have it."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
@@ -157,7 +165,7 @@ def measure(given: Set, settings: ChunkSettings, encoder: Encoder) -> dict[str, 
         prepare(library)
         index(library, given, settings, encoder)
         for question in given.questions:
-            for name, value in measures_of(library, given, question):
+            for name, value in measures_of(library, given, question, ranking):
                 found.setdefault(name, []).append(value)
     return {name: float(np.mean(values)) for name, values in found.items()}
 
@@ -172,15 +180,15 @@ def index(library: Library, given: Set, settings: ChunkSettings, encoder: Encode
         pipeline.finish()
 
 
-def measures_of(library: Library, given: Set, question: Question) -> Iterator[tuple[str, float]]:
+def measures_of(library: Library, given: Set, question: Question, ranking: str) -> Iterator[tuple[str, float]]:
     """What one question shows."""
-    hits = library.search(question.text, k=WIDE)
+    hits = library.search(question.text, k=WIDE, ranking=ranking)
     yield "nDCG@10", ndcg(list(dict.fromkeys(hit.source for hit in hits)), question.grades, 10)
     if question.spans:
         yield from token_measures(given, question, hits)
     elif question.answers:
         texts = [without_case(hit.text) for hit in hits[:CHUNKS]]
-        citations = [without_case(one.text) for one in library.ask(question.text).citations]  # type: ignore[union-attr]
+        citations = [without_case(one.text) for one in library.ask(question.text, ranking=ranking).citations]  # type: ignore[union-attr]
         answers = [without_case(one) for one in question.answers]
         for name, some in (("holds", texts), ("first", citations[:1]), ("quoted", citations)):
             yield name, float(any(answer in text for answer in answers for text in some))
