@@ -395,9 +395,9 @@ def stemmer(language: str) -> Any:
     """The Snowball stemmer of a language for the calling thread: it holds the word that it is at."""
     known: dict[str, Any] = STEMMERS.__dict__
     if language not in known:
-        import snowballstemmer
+        import Stemmer
 
-        known[language] = snowballstemmer.stemmer(LANGUAGES[language].stemmer)
+        known[language] = Stemmer.Stemmer(LANGUAGES[language].stemmer)
     return known[language]
 
 

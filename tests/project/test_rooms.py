@@ -63,7 +63,7 @@ DOORS = {
     "lxml": {"ingest/readers/xml_tree.py"},
     "xml": {"ingest/readers/xml_tree.py"},
     "zipfile": {"ingest/readers/archive.py", "rag/encoder/weights.py"},
-    "snowballstemmer": {"rag/text/analyser.py"},
+    "Stemmer": {"rag/text/analyser.py"},
     "charset_normalizer": {"ingest/readers/decode.py"},
     "pypdfium2": {"ingest/readers/pdf/pdfium.py"},
     "rapidocr": {"ingest/readers/pdf/recognise.py"},

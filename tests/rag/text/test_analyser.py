@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as some
+from support import PROJECT
 
 from rag.text.analyser import (
     LONGEST_TERM,
@@ -87,6 +89,26 @@ def test_texts_that_stand_together_tell_each_other_their_language_in_any_order()
 
 def test_the_languages_of_the_command_line_are_those_there_are() -> None:
     assert ("auto", *LANGUAGES, "none") == settings.LANGUAGES
+
+
+KNOWN_WORDS = sorted(
+    {
+        word
+        for path in ("rag/text/languages.py", "rag/text/analyser.py", "docs/concepts.md")
+        for word in (PROJECT / path).read_text(encoding="utf-8").lower().split()
+    }
+)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@given(words=some.lists(some.text(max_size=20), max_size=20))
+@hypothesis_settings(max_examples=20, deadline=None)
+def test_stems_are_those_of_the_same_algorithms_in_python(language: str, words: list[str]) -> None:
+    name = LANGUAGES[language].stemmer
+    module = importlib.import_module(f"snowballstemmer.{name}_stemmer")  # `snowballstemmer.stemmer` would be ours
+    plain = getattr(module, f"{name.capitalize()}Stemmer")()
+    for word in [*words, *KNOWN_WORDS[:: max(1, len(words))]]:
+        assert stemmer(language).stemWord(word) == plain.stemWord(word)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
