@@ -890,7 +890,7 @@ def test_a_dry_run_for_a_new_store_loads_neither_a_model_nor_a_database(tmp_path
     assert not (tmp_path / "store").exists()
 
 
-# Waits, after the first documents have been published, for a line on stdin that never comes.
+# Waits, after documents have been published, for the end of stdin.
 STOPS_AFTER_THE_FIRST_WINDOW = """
 import sys
 import threading
@@ -903,7 +903,7 @@ class Waits(terminal.Lines):
         super().advance(files, content_bytes, chunks)
         if files:
             terminal.note(f"published {files}")
-            sys.stdin.readline()
+            sys.stdin.read()
 
 prepare_process()
 terminal.Lines = Waits
@@ -917,9 +917,9 @@ sys.exit(terminal.run_command(command))
 def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_on_from_there(
     command: Command, tmp_path: Path, number: int, code: int, word: str
 ) -> None:
-    files = LEAST_CHUNKS_PER_WINDOW + 10
+    files = 8 * LEAST_CHUNKS_PER_WINDOW  # far more than is on its way through the steps at a time
     for name in range(files):
-        (tmp_path / "docs" / f"{name:02}.txt").write_text(f"the cat {name}")
+        (tmp_path / "docs" / f"{name:03}.txt").write_text(f"the cat {name}")
     arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
     with subprocess.Popen(
         [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
@@ -931,13 +931,16 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     ) as process:
         assert process.stderr is not None
         assert process.stdout is not None
+        assert process.stdin is not None
         assert process.stderr.readline() == f"published {LEAST_CHUNKS_PER_WINDOW}\n"
         process.send_signal(number)
-        assert process.stderr.read() == (
-            f"{word}: {LEAST_CHUNKS_PER_WINDOW} of {files} files are in the store, and the same command goes on from there\n"
-        )
+        process.stdin.close()
+        *published, told = process.stderr.read().splitlines()
         assert process.stdout.read() == ""
     assert process.returncode == code
+    stored = LEAST_CHUNKS_PER_WINDOW + sum(int(line.removeprefix("published ")) for line in published)
+    assert stored < files
+    assert told == f"{word}: {stored} of {files} files are in the store, and the same command goes on from there"
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
     record = json.loads(out)
-    assert (record["unchanged"], record["indexed"]) == (LEAST_CHUNKS_PER_WINDOW, 10)
+    assert (record["unchanged"], record["indexed"]) == (stored, files - stored)
