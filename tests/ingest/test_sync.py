@@ -18,6 +18,7 @@ import pytest
 from library import Library, counts
 from support import (
     DIMENSIONS,
+    PATIENCE,
     PROJECT,
     HashKernel,
     chunks_of,
@@ -944,3 +945,25 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
     record = json.loads(out)
     assert (record["unchanged"], record["indexed"]) == (stored, files - stored)
+
+
+def test_a_second_signal_does_not_wait_for_what_is_being_stored(command: Command, tmp_path: Path) -> None:
+    for name in range(2 * LEAST_CHUNKS_PER_WINDOW):
+        (tmp_path / "docs" / f"{name:03}.txt").write_text(f"the cat {name}")
+    arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)  # for the step that is storing
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 130
+    _, out, _ = command.run(str(tmp_path / "docs"), "--json")
+    assert json.loads(out)["unchanged"] >= LEAST_CHUNKS_PER_WINDOW
