@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from support import hash_encoder
 
+from ingest.cutting import split
 from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.identity import manifest_document
 from ingest.readers import read_documents
-from ingest.synchronize import split
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import VECTOR_SCHEMES, quantize_vectors
 from rag.library import Library as Asked
 from sql.base.errors import UnreadableDocument
+from sql.records.chunking import ChunkSettings
 
 if TYPE_CHECKING:
     import random
@@ -306,7 +307,7 @@ class Edits:
         """The documents of a file, as an ingest into an empty store would have them."""
         found = {}
         for document in read_documents(path, str(path)):
-            chunks, described = split(document, self.encoder), manifest_document(document, str(path))
+            chunks, described = split(document, self.encoder, ChunkSettings()), manifest_document(document, str(path))
             codes = self.codes([embedded_text(chunk, described, self.encoder) for chunk in chunks])
             found[document.source] = Expected(
                 document.title,

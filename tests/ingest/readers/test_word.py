@@ -497,6 +497,11 @@ def test_a_style_of_characters_can_raise_and_hide() -> None:
     assert read_bytes(kept.getvalue(), "a.docx").text == "10^6 tonnes"
 
 
+def test_a_text_box_comes_behind_the_paragraph_that_goes_on_after_a_deleted_end() -> None:
+    first = f"<w:p><w:pPr><w:rPr><w:del/></w:rPr></w:pPr><w:r><w:t>one </w:t></w:r>{WRITTEN['<box>']}</w:p>"
+    assert read_bytes(word_file(first + p("two")), "a.docx").text == "one two\n\nb"
+
+
 PIECE = st.sampled_from(
     ["a", " ", "\u00ad", "<br/>", "<up>", "<page/>", "<begin/>", "<separate/>", "<end/>", "<note/>", "<box>", "<hidden>", "<cell>", "<gone>", "<item>", "<heading>"]
 )  # fmt: skip

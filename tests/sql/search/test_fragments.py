@@ -112,6 +112,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/migration_2_different_manifest.sql": (1, OLD_VERSION),
         "queries/migration_2_manifest.sql": (1, OLD_VERSION),
         "queries/migration_2_manifest_counts.sql": (1, OLD_VERSION),
+        "queries/newest_chunker.sql": (1, "asks what cut the document that was published last"),
         "queries/newest_epoch.sql": (1, "asks for the epoch"),
         "queries/newest_manifest.sql": (1, "returns deletions too"),
         "queries/publications.sql": (1, "asks for every publication, those that were followed by others too"),
@@ -133,6 +134,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/export_chunks.sql": (1, "returns all columns"),
         "queries/migration_2_different_chunks.sql": (2, OLD_VERSION),
         "queries/migration_2_rows.sql": (1, OLD_VERSION),
+        "queries/report_chunks.sql": (2, "returns what is embedded of a chunk"),
+        "queries/visible_chunks.sql": (1, "returns what is embedded of a chunk"),
         "queries/whole_chunks.sql": (1, "returns all columns"),
     },
     r"\bscore DESC\b": {

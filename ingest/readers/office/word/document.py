@@ -15,14 +15,13 @@ from ingest.readers.html.vocabulary import names
 from ingest.readers.office.drawings import write_drawing
 from ingest.readers.office.package import Package, child_of, is_on, name_of, number, setting, unwrapped, value_of
 from ingest.readers.office.word.numbering import Numbering
-from ingest.readers.office.word.runs import PLACEHOLDER, Runs, Story, are_fields_closed, page_count
+from ingest.readers.office.word.runs import PLACEHOLDER, Inline, Runs, Story, are_fields_closed, page_count
 from ingest.readers.office.word.styles import TITLE_LEVEL, Styles, outline_level
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.document import Document
-    from ingest.readers.office.word.runs import Inline
     from ingest.readers.raw_file import RawFile
     from ingest.readers.xml_tree import Element
 
@@ -87,27 +86,28 @@ class _Reader:
     # Blocks
 
     def _read_blocks(self, container: Element) -> None:
-        carried: list[str] = []  # the text of paragraphs whose end was deleted: it goes on in the next one
+        carried = Inline()  # of paragraphs whose end was deleted: what goes on in the next one
         for name, element in _blocks(container):
             self._older = len(self._runs.notes)
             if name == "w:p":
                 style = self._style_of(element)
-                inline = self._runs.read(element, style)
-                inline.pieces[:0] = carried
-                carried = []
+                carried.go_on(self._runs.read(element, style))
                 if _is_end_deleted(element):
-                    carried, inline.pieces = inline.pieces, []
-                else:
-                    self._write_paragraph(element, style, inline)
-                self._read_attached(inline)
+                    continue
+                self._write_paragraph(element, style, carried)
+                self._read_attached(carried)
             else:
-                self._write("paragraph", collapsed("".join(carried)))
-                carried = []
+                self._write_carried(carried)
                 if name == "w:tbl":
                     self._read_table(element)
                 else:
                     self._left_out.append("a document that is embedded as a whole is left out")
-        self._write("paragraph", collapsed("".join(carried)))
+            carried = Inline()
+        self._write_carried(carried)
+
+    def _write_carried(self, inline: Inline) -> None:
+        self._write("paragraph", collapsed("".join(inline.pieces)))
+        self._read_attached(inline)
 
     def _style_of(self, paragraph: Element) -> str:
         return setting(paragraph, "w:pPr", "w:pStyle") or self._styles.default

@@ -42,6 +42,12 @@ class Inline:
     boxes: list[Element] = field(default_factory=list)
     drawings: list[tuple[str, Element]] = field(default_factory=list)
 
+    def go_on(self, other: Inline) -> None:
+        """The content of another one belongs to the same paragraph."""
+        self.pieces += other.pieces
+        self.boxes += other.boxes
+        self.drawings += other.drawings
+
 
 @dataclass
 class Story:
