@@ -947,6 +947,7 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     assert (record["unchanged"], record["indexed"]) == (stored, files - stored)
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_wait_for_what_is_being_stored(command: Command, tmp_path: Path) -> None:
     for name in range(2 * LEAST_CHUNKS_PER_WINDOW):
         (tmp_path / "docs" / f"{name:03}.txt").write_text(f"the cat {name}")

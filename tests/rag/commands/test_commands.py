@@ -216,6 +216,7 @@ def test_another_model_is_refused_with_the_one_to_use(desk: Desk, tokenizer: Tok
     assert desk.json("rag", "ask", "How many bees live in a hive?")["answered"] is True
 
 
+@pytest.mark.slow
 def test_any_distilbert_can_be_used_from_ingest_to_answer(cache: Path, tokenizer: Tokenizer, tmp_path: Path) -> None:
     desk = Desk(tmp_path / "desk", cache)
     save_distilbert(tmp_path / "model", tokenizer)

@@ -288,6 +288,7 @@ def threads_found(before: str = "") -> int:
     return int(json.loads(run_python("-c", THREADS.format(before=before)).stdout))
 
 
+@pytest.mark.slow
 def test_a_quota_limits_the_threads_of_torch_unless_the_user_has_chosen() -> None:
     assert threads_found("import os; os.environ.pop('OMP_NUM_THREADS', None)") == 1
     assert threads_found("import os; os.environ['OMP_NUM_THREADS'] = '2'") == min(2, os.cpu_count() or 1)

@@ -99,7 +99,7 @@ PLANS = [
     ComputePlan(),
     ComputePlan(attention="bfloat16"),
     ComputePlan(bounded_pairs=True),
-    ComputePlan("bf16"),
+    pytest.param(ComputePlan("bf16"), marks=pytest.mark.slow),
     ComputePlan("bf16", attention="bfloat16"),
     ComputePlan("fp32"),
 ]

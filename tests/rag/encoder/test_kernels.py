@@ -140,7 +140,7 @@ def test_no_pair_of_bounded_weights_can_overflow_16_bits(seed: int, width: int, 
 def bound_one_channel(codes: list[int], limit: int) -> tuple[list[float], float]:
     """The slow twin of `bound_pairs`: one channel's codes, and the factor by which its weights shrank."""
     pairs = [codes[first : first + 2] for first in range(0, len(codes), 2)]
-    least = min(1.0, (limit - 1) / max(sum(map(abs, pair)) for pair in pairs))
+    least = min(1.0, (limit - 1) / max(1, *(sum(map(abs, pair)) for pair in pairs)))
     tries = []
     for part in np.linspace(0, 1, SHRINK_STEPS):
         factor = least + (1 - least) * float(part)

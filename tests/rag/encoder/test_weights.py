@@ -113,6 +113,7 @@ def model_path(tmp_path: Path, endpoint: str, **environment: str) -> subprocess.
     )
 
 
+@pytest.mark.slow
 def test_a_model_comes_from_the_hub_once_and_then_from_caches(hub: Hub, tmp_path: Path) -> None:
     endpoint = f"http://127.0.0.1:{hub.server_port}"
     first = model_path(tmp_path, endpoint)

@@ -83,10 +83,29 @@ def printed(workplace: Path) -> dict[str, Any]:
     return json.loads(json.dumps(records[0], allow_nan=False))
 
 
+def test_a_report_of_two_forms_compares_their_sizes_and_speed(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records: list[dict[str, Any]] = []
+    two = [each for each in forms() if each.name in {"float32", "int8"}]
+    monkeypatch.setenv("RAG_CACHE", str(workplace / "cache"))
+    monkeypatch.setattr("rag.commands.model.out_json", records.append)
+    monkeypatch.setattr(model_report, "ROUNDS", 1)
+    monkeypatch.setattr(model_report, "PASSAGES", 2)
+    monkeypatch.setattr(model_report, "forms", lambda: two)
+    monkeypatch.setattr(model_report, "measure_apart", measure_one_apart)
+    assert command(["model", "report", "--model", str(workplace / "model"), "--architecture", "none", "--json"]) == 0
+    plain, quantized = records[0]["forms"]
+    assert (plain["name"], quantized["name"]) == ("float32", "int8")
+    assert plain.keys() == quantized.keys() == FORM_KEYS
+    assert plain["times_float32"] == 1
+    assert quantized["query_ms"] > 0
+    assert quantized["disk_bytes"] < plain["disk_bytes"]
+
+
 def form(printed: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in printed["forms"] if each["name"] == name)
 
 
+@pytest.mark.slow
 def test_every_form_is_there_with_every_key(printed: dict[str, Any]) -> None:
     assert printed.keys() == {
         "model", "revision", "tokenizer", "torch", "threads", "passages", "tokens", "forms", "architecture"
@@ -99,6 +118,7 @@ def test_every_form_is_there_with_every_key(printed: dict[str, Any]) -> None:
         assert (each["tokens_per_second"] is None) == (each["name"] == "int8 numpy")  # which is for questions alone
 
 
+@pytest.mark.slow
 def test_the_report_says_which_tokenizer_is_used(printed: dict[str, Any]) -> None:
     tokenizer = printed["tokenizer"]
     assert tokenizer.keys() == {"used", "agrees", "note"}
@@ -107,12 +127,14 @@ def test_the_report_says_which_tokenizer_is_used(printed: dict[str, Any]) -> Non
     assert "transformers" in tokenizer["note"]
 
 
+@pytest.mark.slow
 def test_sizes_on_disk_are_those_of_the_files(printed: dict[str, Any], workplace: Path) -> None:
     checkpoint = checkpoint_folder(settings_of(workplace), str(workplace / "model")) / WEIGHTS_FILE
     assert form(printed, "float32")["disk_bytes"] == os.stat(workplace / "model" / "model.safetensors").st_size  # noqa: PTH116
     assert form(printed, "int8")["disk_bytes"] == os.stat(checkpoint).st_size  # noqa: PTH116
 
 
+@pytest.mark.slow
 def test_float32_is_itself_and_int8_is_near_it(printed: dict[str, Any]) -> None:
     itself, near = form(printed, "float32"), form(printed, "int8")
     assert itself["cosine_min"] == pytest.approx(1, abs=1e-9)
@@ -121,6 +143,7 @@ def test_float32_is_itself_and_int8_is_near_it(printed: dict[str, Any]) -> None:
     assert 0.98 < near["cosine_min"] <= near["cosine_mean"] < 1 - 1e-9
 
 
+@pytest.mark.slow
 def test_ndcg_is_that_of_the_set_which_was_given(printed: dict[str, Any], workplace: Path) -> None:
     for each in printed["forms"]:
         if each["tokens_per_second"] is None:
@@ -130,18 +153,21 @@ def test_ndcg_is_that_of_the_set_which_was_given(printed: dict[str, Any], workpl
         assert 0 < each["ndcg@10"][str(workplace / "tiny-set")] <= 1
 
 
+@pytest.mark.slow
 def test_the_weights_of_int8_take_less_memory_than_those_of_float32(printed: dict[str, Any]) -> None:
     weights = {each["name"]: each["weights_bytes"] for each in printed["forms"]}
     assert weights["int8"] < weights["float32"]
     assert weights["int8 numpy"] < weights["quantize_dynamic"] < weights["float32"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone tells a process's peak")
 def test_encoding_takes_more_memory_than_being_loaded(printed: dict[str, Any]) -> None:
     apart = form(printed, "int8")
     assert apart["encoding_bytes"] >= apart["loaded_bytes"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("printed")
 def test_the_picture_is_a_png_with_something_on_it(workplace: Path) -> None:
     from matplotlib.image import imread

@@ -91,6 +91,7 @@ def test_an_empty_store_cannot_be_verified(tmp_path: Path) -> None:
         verify_search(store.snapshot(), SearchRequest(**way("exact")))
 
 
+@pytest.mark.slow
 def test_sixteen_threads_get_the_answers_of_one_while_documents_are_ingested(store: Store) -> None:
     epoch = store.epoch()
     queries = [quantize_query(vector) for vector in vectors_of(TEXTS[:16]).dequantize()]

@@ -290,6 +290,7 @@ def test_runs_in_parallel_publish_one_after_another(location: str) -> None:
         assert (len(store.snapshot().documents()), store.snapshot().damaged_documents()) == (9, [])
 
 
+@pytest.mark.slow
 def test_a_shard_that_is_away_is_a_clear_error_and_loses_nothing(location: str, shards: list[Server]) -> None:
     quick = f"{location}&timeout=20"
     with open_store(quick) as store:

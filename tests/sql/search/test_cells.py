@@ -143,6 +143,7 @@ def test_moving_into_cells_changes_nothing_but_cell_and_generation(store: Store)
     assert store.client.text("SELECT count(), countIf(cell = 0) FROM chunks", "TSV") == b"400\t0\n"
 
 
+@pytest.mark.slow
 def test_every_chunk_lies_in_the_cell_of_its_vector_moved_or_inserted(store: Store) -> None:
     fill(store, clustered(400))
     maintain_cells(store, least=100)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-THREADS, ROUNDS = 6, 5
+THREADS, ROUNDS = 6, 2
 
 
 @pytest.fixture(params=["embedded", "server"])
