@@ -47,12 +47,12 @@ test-pythons:
 	for each in $(PYTHONS); do $(MAKE) test PYTHON=$$each VENV=.venv-$$each || exit 1; done
 
 soak: dev
-	$(BIN)/python -m pytest -m slow
+	HYPOTHESIS_PROFILE=drawn $(BIN)/python -m pytest -m slow
 
 # Changed bytes of files of every format, far more than each test run tries; FUZZ_ROUNDS for each.
 FUZZ_ROUNDS ?= 3000
 fuzz: dev
-	FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/readers/test_fuzz.py
+	HYPOTHESIS_PROFILE=drawn FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/readers/test_fuzz.py
 
 lint: dev
 	$(BIN)/ruff check .

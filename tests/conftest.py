@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from server import Server, running_server
 
 from rag.compute.processors import usable_processors
@@ -30,6 +31,13 @@ def pytest_configure() -> None:
     """Lets the commands that tests start hear Ctrl-C: a shell that runs the tests in the background ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# The same examples on every run: a change is judged by what it changes. HYPOTHESIS_PROFILE=drawn draws new ones, as the
+# long suite does.
+hypothesis_settings.register_profile("same", derandomize=True)
+hypothesis_settings.register_profile("drawn", derandomize=False)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 
 @pytest.hookimpl(optionalhook=True)

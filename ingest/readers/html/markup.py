@@ -287,6 +287,8 @@ class _Reader(OpenElements):
     def _start_void(self, name: str, attributes: str, position: int) -> None:
         if name == "hr":
             self._close_paragraph()
+            if self._in_scope("select"):
+                self._imply_ends()
         elif name == "input" and self._in_scope("select"):
             self._pop_to(self._place("select"))
         if name not in ("hr", "base", "basefont", "bgsound", "link", "meta", "param", "source", "track"):

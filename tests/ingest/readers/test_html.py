@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import turbohtml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Document
@@ -439,6 +439,7 @@ def parents_of_words(markup: str) -> dict[str, list[str]]:
     return around
 
 
+@example("<select><option><hr>w3 ")
 @settings(max_examples=300, deadline=None)
 @given(
     st.one_of(
