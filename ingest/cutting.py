@@ -60,7 +60,7 @@ def check_all_reached(
     found: Walk, documents: Sequence[LiveDocument], stored: ChunkSettings | None, wanted: ChunkSettings
 ) -> None:
     """Raises UsageError where settings are new to a store and one of its documents would stay cut by others."""
-    if stored in {None, wanted}:
+    if stored is None or stored == wanted:
         return
     left = [
         one
@@ -77,10 +77,10 @@ def check_all_reached(
         )
 
 
-def described(settings: ChunkSettings | None) -> str:
+def described(settings: ChunkSettings) -> str:
     """Settings in a few words, for messages."""
-    one = settings or ChunkSettings()
-    return f"{one.size} tokens, {one.overlap} repeated, {'with' if one.headings else 'without'} headings"
+    headings = "with" if settings.headings else "without"
+    return f"{settings.size} tokens, {settings.overlap} repeated, {headings} headings"
 
 
 def fitting(settings: ChunkSettings, encoder: Encoder) -> tuple[int, int]:

@@ -273,7 +273,7 @@ def index_files(
     """
     remarks = []
     limits = Limits(seconds=OCR_SECONDS) if ocr else Limits()
-    encoder = pipeline.encoder
+    encoder, chunker = pipeline.encoder, chunker_name(settings)
     here = partial(split, encoder=encoder, settings=settings)
     elsewhere = partial(chunking, encoder, settings, pipeline.indexer.language)
     with ReadAhead(plan.to_index, here, elsewhere, limits, ocr) as readings:
@@ -282,7 +282,7 @@ def index_files(
             file, source = reading.file, printable(reading.file.source)
             try:
                 contents = reading.documents()
-                documents = described(plan, file, contents, chunker_name(settings))
+                documents = described(plan, file, contents, chunker)
                 plan.claims.take(file, [content.document for content in contents])
             except (UnreadableDocument, InvalidMetadata) as error:
                 # The message begins with the name, which stands beside it already wherever failures are shown.

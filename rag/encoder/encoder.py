@@ -77,9 +77,8 @@ class Encoder:
                 _ = self.kernel
 
         if not self._made:
-            Thread(
-                target=make, name="kernel"
-            ).start()  # no daemon: the interpreter is not to end in the middle of an import
+            # no daemon: the interpreter is not to end in the middle of an import
+            Thread(target=make, name="kernel").start()
 
     @property
     def identity(self) -> EncoderIdentity:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-MIN_CHUNK_TOKENS = (
-    18  # one character can be this many tokens: U+FDFA stands for 18 letters in a tokenizer that uses NFKC
-)
+# One character can be this many tokens: U+FDFA stands for 18 letters in a tokenizer that uses NFKC.
+MIN_CHUNK_TOKENS = 18
 
 _HEADINGS = "+headings"
 _NAME = re.compile(r"(\d+)\+(\d+)(\+headings)?")

@@ -912,6 +912,21 @@ sys.exit(terminal.run_command(command))
 """
 
 
+def stopping_ingest(command: Command, folder: Path, files: int) -> subprocess.Popen[str]:
+    """An ingest of so many small files, which waits as above."""
+    for name in range(files):
+        (folder / f"{name:03}.txt").write_text(f"the cat {name}")
+    arguments = [str(folder), "--db", command.store, "--model", command.model]
+    return subprocess.Popen(
+        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
@@ -919,17 +934,7 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     command: Command, tmp_path: Path, number: int, code: int, word: str
 ) -> None:
     files = 8 * LEAST_CHUNKS_PER_WINDOW  # far more than is on its way through the steps at a time
-    for name in range(files):
-        (tmp_path / "docs" / f"{name:03}.txt").write_text(f"the cat {name}")
-    arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
-    with subprocess.Popen(
-        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with stopping_ingest(command, tmp_path / "docs", files) as process:
         assert process.stderr is not None
         assert process.stdout is not None
         assert process.stdin is not None
@@ -949,16 +954,7 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
 
 @pytest.mark.slow
 def test_a_second_signal_does_not_wait_for_what_is_being_stored(command: Command, tmp_path: Path) -> None:
-    for name in range(2 * LEAST_CHUNKS_PER_WINDOW):
-        (tmp_path / "docs" / f"{name:03}.txt").write_text(f"the cat {name}")
-    arguments = [str(tmp_path / "docs"), "--db", command.store, "--model", command.model]
-    with subprocess.Popen(
-        [sys.executable, "-c", STOPS_AFTER_THE_FIRST_WINDOW, *arguments],
-        cwd=PROJECT,
-        stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with stopping_ingest(command, tmp_path / "docs", 2 * LEAST_CHUNKS_PER_WINDOW) as process:
         assert process.stderr is not None
         process.stderr.readline()
         process.send_signal(signal.SIGINT)
