@@ -27,7 +27,7 @@ from rag.library import Library
 from sql.store import Store
 
 LEAST_CHUNKS = 500
-VECTOR_COLUMNS = ("codes", "scale", "zero_point", "norm")
+VECTOR_COLUMNS = ("codes", "scale", "zero_point", "norm", "error")
 BYTES = """
 SELECT column, sum(column_data_compressed_bytes) AS bytes, sum(rows) AS row_count
 FROM system.parts_columns WHERE database = currentDatabase() AND table = {table:String} AND active GROUP BY column

@@ -48,7 +48,7 @@ HIT = (
     *("source", "title", "heading", "char_start", "char_end", "line", "page", "place_name", "text", "metadata"),
     *("document_id", "cell", "generation", "chunk_index"),
 )
-NOT_OF_A_HIT = ("tokens", "outline", "codes", "scale", "zero_point", "norm", "signs", "row_hash")
+NOT_OF_A_HIT = ("tokens", "outline", "codes", "scale", "zero_point", "norm", "error", "signs", "row_hash")
 PRODUCT = "scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})"
 SCORE = f"{PRODUCT}\n        * {{query_scale:Float64}}"
 TERM_SCORE = """transform(term, {terms:Array(String)}, {weights:Array(Float64)}, 0.) * frequency

@@ -114,7 +114,7 @@ class Reembedder:
         """Whether the store has the model already; what a run that was killed after the switch has left is removed."""
         with opened(self.source) as store:
             encoder, collection = self.wanted_encoder(), store.collection()
-            if collection is None or collection.encoder != encoder.identity:
+            if collection is None or collection.encoder != encoder.identity or lacks_errors(store):
                 return False
             known = {row["generation"] for row in newest_rows(store)}
         if self.target.may_hold_store:
@@ -268,6 +268,11 @@ def newest_rows(store: Store) -> list[Row]:
     if store.collection() is None:
         return []
     return store.client.query(Statement("newest_manifest", {"epoch": store.epoch()}))
+
+
+def lacks_errors(store: Store) -> bool:
+    """Whether the rounding error of a chunk is not known: version 4 kept none, and then only a new vector has one."""
+    return bool(store.client.query(Statement("unknown_errors", {"epoch": store.epoch()}))[0]["chunk_count"])
 
 
 def read_batch(store: Store, rows: Sequence[Row]) -> Batch:

@@ -17,7 +17,7 @@ from sql.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHANGES = ("create", "delete", "execute", "insert")
+CHANGES = ("create", "change", "execute", "insert")
 
 
 def stop_before(number: int, stop: Callable[[], None]) -> list[int]:

@@ -20,6 +20,7 @@ from rag.int8.quantization import (
     finite_floats,
     quantize,
     quantize_vectors,
+    with_errors,
 )
 from sql.base.settings import QUANTIZERS
 from sql.records import QuantizedVectors
@@ -157,7 +158,7 @@ def code_vectors(vectors: NDArray[np.float32], calibration: Calibration) -> Quan
     shared = (1.0, 0) if calibration.per_dimension else (calibration.scale[0], calibration.zero_point[0])
     rows = len(vectors)
     scale, zero_point = np.full(rows, shared[0], dtype=np.float32), np.full(rows, shared[1], dtype=np.int8)
-    return QuantizedVectors(codes, scale, zero_point, calibration)
+    return with_errors(QuantizedVectors(codes, scale, zero_point, calibration), vectors)
 
 
 def count_saturated(vectors: NDArray[np.float32], calibration: Calibration) -> int:

@@ -17,13 +17,13 @@ arXiv:1806.08342 (affine and symmetric quantizers; weights per channel).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from sql.base.errors import InvalidVector
-from sql.records import FLOAT32_MAX, QUERY_LIMIT, QuantizedQuery, QuantizedVectors, fold_query
+from sql.records import FLOAT32_MAX, QUERY_LIMIT, QuantizedQuery, QuantizedVectors, fold_query, rounded_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -257,7 +257,23 @@ def quantize_vectors(
     vectors = finite_floats(vectors, "vectors", ("row", "dimension"))
     scale, zero_point = fit_parameters(vectors, scheme, "vector", ranges)
     scale, zero_point = scale[:, 0], zero_point[:, 0]
-    return QuantizedVectors(quantize_rows(vectors, scale, zero_point, scheme), scale, zero_point.astype(np.int8))
+    codes = quantize_rows(vectors, scale, zero_point, scheme)
+    return with_errors(QuantizedVectors(codes, scale, zero_point.astype(np.int8)), vectors)
+
+
+def with_errors(codes: QuantizedVectors, vectors: NDArray[np.float32]) -> QuantizedVectors:
+    """Codes that know how far they are from the vectors (n, dimensions) they were made of, cut numbers included.
+
+    The error of a vector is the Euclidean length of x - scale * (code - zero_point), rounded up to float32: no vector is
+    further from its codes than that. It bounds what rounding does to an inner product (sql/search/certificate.py).
+    """
+    lengths = np.empty(len(vectors), dtype=np.float64)
+    for first in range(0, len(vectors), ROWS_AT_ONCE):
+        rows = range(first, len(vectors))[:ROWS_AT_ONCE]
+        some = codes.rows(rows)
+        lost = vectors[rows.start : rows.stop] - some.steps() * some.step_widths()
+        lengths[rows.start : rows.stop] = np.sqrt(np.einsum("ij,ij->i", lost, lost))
+    return replace(codes, error=rounded_up(lengths))
 
 
 def quantize_rows(

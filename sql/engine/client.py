@@ -166,7 +166,12 @@ class Client:
         self._run(statement.name, lambda handle: handle.command(text, parameters=values), repeatable=repeatable)
 
     def delete(self, statement: Statement) -> None:
-        """A DELETE, which is done when it returns. StoreError where it does not get on: then it has been taken back.
+        """A DELETE, which is done when it returns. StoreError where it does not get on: then it has been taken back."""
+        self.change(statement, "old versions of documents could not be deleted from")
+
+    def change(self, statement: Statement, failure: str) -> None:
+        """A change of rows that may be repeated, done when it returns; StoreError, which begins with `failure` and the
+        table, where it does not get on: then it has been taken back.
 
         The embedded engine rewrites parts of tables in the background, and waits for space on a full disk for ever.
         """
@@ -175,10 +180,10 @@ class Client:
             return
         text, values = self.text_of(statement), dict(statement.values)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values, settings=dict(IN_BACKGROUND)))
-        self._await_deletions()
+        self._await_changes(failure)
 
-    def _await_deletions(self) -> None:
-        """Waits until the embedded engine has deleted everything, as long as it gets on."""
+    def _await_changes(self, failure: str) -> None:
+        """Waits until the embedded engine has changed everything, as long as it gets on."""
         seen, moved, pause = None, time.monotonic(), 0.002
         while True:
             (left,) = self.query(Statement("unfinished_deletions"))
@@ -192,8 +197,8 @@ class Client:
                 self.execute(Statement("give_up_deletions"))
                 reason = left["reason"] or "the engine waits for space on the disk"
                 raise StoreError(
-                    f"{self.location}: old versions of documents could not be deleted from {', '.join(left['tables'])} "
-                    f"({reason[:200]}): nothing is lost, free some space, and the next run deletes them"
+                    f"{self.location}: {failure} {', '.join(left['tables'])} ({reason[:200]}): nothing is lost, free some "
+                    "space, and the next run does it"
                 )
             time.sleep(pause)
             pause = min(2 * pause, 0.2)

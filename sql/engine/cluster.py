@@ -74,8 +74,8 @@ class Cluster:
             with closing(Client(self._place(host, port, self.server.database))) as node:
                 node.create(name, {})
 
-    def delete(self, statement: Statement) -> None:
-        """A deletion from the local tables of every node."""
+    def change(self, statement: Statement) -> None:
+        """A deletion from the local tables of every node, or a change of their rows that may be repeated."""
         for local in self.local_clients():
             local.execute(statement, repeatable=True)
 

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def read_vectors(rows: Sequence[Row], calibration: Calibration | None) -> QuantizedVectors:
-    """Vectors from the codes, scale and zero_point of rows, and the ranges that they share, if they do."""
+    """Vectors from the codes, scale, zero_point and, where they have it, error of rows, and the ranges that they share."""
+    has_errors = bool(rows) and "error" in rows[0]
     return QuantizedVectors(
         np.array([row["codes"] for row in rows] or np.empty((0, 1)), dtype=np.int8),
         np.array([row["scale"] for row in rows], dtype=np.float32),
         np.array([row["zero_point"] for row in rows], dtype=np.int8),
         calibration,
+        np.array([row["error"] for row in rows], dtype=np.float32) if has_errors else None,
     )
 
 

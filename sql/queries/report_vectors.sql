@@ -18,7 +18,7 @@ SELECT
     avg(if(original_length = 0, 0, lost_length / original_length) AS relative_error) AS error_mean,
     max(relative_error) AS error_largest,
     sum(arrayCount((x, width) -> abs(x) > 0.5001 * toFloat64(scale) * width, lost, widths)) / sum(length(codes)) AS saturated_share,
-    avg(length(codes) + 4 + 1 + 4) AS code_bytes,
+    avg(length(codes) + 4 + 1 + 4 + 4) AS code_bytes,
     avg(4 * length(float_references.vector)) AS float_bytes
 FROM float_references
 INNER JOIN chunks

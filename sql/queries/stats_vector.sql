@@ -4,6 +4,7 @@ SELECT
     byteSize(scale) AS scale,
     byteSize(zero_point) AS zero_point,
     byteSize(norm) AS norm,
+    byteSize(error) AS error,
     length(signs) AS signs
 FROM chunks
 LIMIT 1

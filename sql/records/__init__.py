@@ -14,7 +14,15 @@ from sql.records.documents import (
 from sql.records.encoder import EncoderIdentity
 from sql.records.generations import GENERATION_RANDOM_BITS, first_generation
 from sql.records.hits import ChunkWords, Hit, TextStatistics, WordQuery
-from sql.records.vectors import FLOAT32_MAX, MAX_DIMENSIONS, QUERY_LIMIT, QuantizedQuery, QuantizedVectors, fold_query
+from sql.records.vectors import (
+    FLOAT32_MAX,
+    MAX_DIMENSIONS,
+    QUERY_LIMIT,
+    QuantizedQuery,
+    QuantizedVectors,
+    fold_query,
+    rounded_up,
+)
 
 __all__ = [
     "FLOAT32_MAX",
@@ -39,4 +47,5 @@ __all__ = [
     "first_generation",
     "fold_query",
     "path_id",
+    "rounded_up",
 ]

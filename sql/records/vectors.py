@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_TINY = np.finfo(np.float32).tiny  # the least normal one: less could be flushed to 0 by a CPU or a database
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
+# By how much a sum of MAX_DIMENSIONS squares, its root and a few more steps of float64 can fall short, and far more.
+FLOAT64_SLACK = 2**-36
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class QuantizedVectors:
     codes: int8, shape (n, dimensions); scale: float32, shape (n,), finite and positive; zero_point: int8, shape (n,).
     `calibration` holds the ranges that they share, if they do. Per dimension, its scales and zero-points apply and those
     of the vectors are 1 and 0; per collection, its one scale and zero-point are repeated for each vector.
+    `error` is at least the length of what rounding has changed of each vector, float32, shape (n,), not negative:
+    infinity where nobody knows, and None where nobody knows of any.
     Raises InvalidVector where a dtype, a shape or a scale is anything else: the database would wrap or store it.
     """
 
@@ -33,6 +38,7 @@ class QuantizedVectors:
     scale: NDArray[np.float32]
     zero_point: NDArray[np.int8]
     calibration: Calibration | None = None
+    error: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.codes.ndim != 2 or self.codes.dtype != np.int8:
@@ -55,6 +61,9 @@ class QuantizedVectors:
             shared.scale.shape != (dimensions,) or (self.scale != 1).any() or self.zero_point.any()
         ):
             raise InvalidVector(f"ranges of {len(shared.scale)} dimensions cannot be those of {dimensions} dimensions")
+        error = self.error
+        if error is not None and (error.shape != (rows,) or error.dtype != np.float32 or not (error >= 0).all()):
+            raise InvalidVector(f"error must be float32 of shape ({rows},) and at least 0, not {error.dtype} {error}")
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -72,7 +81,14 @@ class QuantizedVectors:
     def rows(self, rows: range) -> QuantizedVectors:
         """Some of the vectors, one behind the other, without a copy."""
         part = slice(rows.start, rows.stop)
-        return replace(self, codes=self.codes[part], scale=self.scale[part], zero_point=self.zero_point[part])
+        error = None if self.error is None else self.error[part]
+        return replace(
+            self, codes=self.codes[part], scale=self.scale[part], zero_point=self.zero_point[part], error=error
+        )
+
+    def errors(self) -> NDArray[np.float32]:
+        """At least the length of each vector's rounding error, float32 (n,); infinity where nobody knows."""
+        return np.full(len(self), np.inf, dtype=np.float32) if self.error is None else self.error
 
     def steps(self) -> NDArray[np.int32]:
         """Codes without their zero-point, int32 (n, dimensions), within -255..255: int8 could not hold them."""
@@ -128,6 +144,19 @@ class QuantizedQuery:
             raise InvalidVector(f"a query holds 1 to {MAX_DIMENSIONS} codes within -{QUERY_LIMIT}..{QUERY_LIMIT}")
         if not np.isfinite(self.scale) or self.scale <= 0:
             raise InvalidVector(f"a query's scale must be finite and greater than 0, not {self.scale}")
+
+
+def rounded_up(lengths: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Lengths that were computed in float64, as float32 numbers that are surely not less; 0 stays 0.
+
+    >>> float(rounded_up(np.array([0.1]))[0]) > 0.1
+    True
+    """
+    least = lengths * (1 + FLOAT64_SLACK)
+    with np.errstate(over="ignore"):  # beyond float32 nothing but infinity is not less
+        narrow = least.astype(np.float32)
+        raised = np.where(narrow < least, np.nextafter(narrow, np.float32(np.inf)), narrow)
+    return np.asarray(np.where(lengths > 0, np.maximum(raised, FLOAT32_TINY), raised), dtype=np.float32)
 
 
 def fold_query(query: QuantizedQuery, calibration: Calibration | None) -> tuple[QuantizedQuery, int]:

@@ -23,11 +23,13 @@ CREATE TABLE IF NOT EXISTS chunks
     scale Float32 CODEC(Gorilla),
     zero_point Int8,
     norm Float32 CODEC(ZSTD(1)) COMMENT 'Euclidean length of the dequantized vector',
+    error Float32 DEFAULT inf CODEC(ZSTD(1)) COMMENT 'at least the length of what rounding changed of the float32 vector; inf where nobody knows',
     -- FixedString({sign_bytes}): a parameter cannot stand in a type, so the type is that of the default.
     signs DEFAULT toFixedString('', {sign_bytes:UInt16}) CODEC(NONE) COMMENT 'which numbers of the vector, then of its rotation, are above 0',
     row_hash UInt64 COMMENT 'BLAKE2b-64 of the row, summed up in the manifest',
     CONSTRAINT dimensions CHECK length(codes) = {dimensions:UInt16},
-    CONSTRAINT scale_is_usable CHECK isFinite(scale) AND scale > 0 AND isFinite(norm)
+    CONSTRAINT scale_is_usable CHECK isFinite(scale) AND scale > 0 AND isFinite(norm),
+    CONSTRAINT error_is_length CHECK error >= 0
 )
 ENGINE = MergeTree
 -- Near vectors lie together, so that a search can leave most of a large table unread. Without cells, chunks of one

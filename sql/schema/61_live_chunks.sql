@@ -2,7 +2,7 @@
 CREATE VIEW IF NOT EXISTS live_chunks AS
 SELECT
     cell, generation, chunk_index, document_id, source, title, heading, char_start, char_end, line, page, place_name,
-    tokens, text, metadata, codes, scale, zero_point, norm, signs
+    tokens, text, metadata, codes, scale, zero_point, norm, error, signs
 FROM chunks
 WHERE generation IN
 (

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sql.engine.client import Client
     from sql.engine.location import Location
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings", "places"}
 
 

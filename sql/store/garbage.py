@@ -121,6 +121,6 @@ class Garbage:
         """Runs statements that delete rows, one after the other, on every shard there is."""
         for statement in statements:
             if self.cluster is not None:
-                self.cluster.delete(statement)
+                self.cluster.change(statement)
             else:
                 self.client.delete(statement)

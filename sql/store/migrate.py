@@ -14,10 +14,13 @@ brings about. Hashes stay: a row without an outline has the hash that it had. On
 
 Version 3 to 4: the table of places, which older documents have none of, what the manifest promises of them, and the names
 of the places of chunks. Hashes stay here too.
+
+Version 4 to 5: how far each vector is from its codes, as far as these tell, and views that make use of it. No hash covers it.
 """
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import defaultdict
 from contextlib import closing
@@ -33,6 +36,7 @@ from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.records.calibration import PER_DIMENSION, Quantizer
 from sql.search.signs import sign_bytes, vector_signs
+from sql.store.known_errors import HALF_STEP, has_own_ranges, lowest_code
 from sql.store.rows import generation_batches
 
 if TYPE_CHECKING:
@@ -46,6 +50,8 @@ NEW_IN_2 = {"chunks": "signs", "manifest": "calibration"}  # a column that tells
 TABLES_2 = ("25_calibrations", "35_cells", "41_lengths", "42_postings", "45_float_references")
 TABLES_4, COLUMNS_4 = ("43_places",), ("20_manifest", "30_chunks")
 DEFINITIONS_4 = ("60_live_documents", "61_live_chunks", "64_live_places", "65_highlights")
+COLUMNS_5, DEFINITIONS_5 = ("30_chunks", "31_chunks"), ("61_live_chunks",)
+FLOAT32_SLACK = 2**-23  # by which float32 may round down
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 
 
@@ -232,6 +238,51 @@ def name_version_4(client: Client) -> None:
     add_revision(client, {"schema_version": 4})
 
 
+# Version 4 to 5
+
+
+def add_errors(client: Client) -> None:
+    """The column for rounding errors and the views that go with it, on every node there is."""
+    views = [f"migrations/5/{name}.sql" for name in DEFINITIONS_5]
+    tables = [f"migrations/5/{name}.sql" for name in COLUMNS_5]
+    server = client.location.server
+    if server is None or not server.cluster:
+        for name in (*tables, *views):
+            client.create(name, {})
+        return
+    with closing(Cluster(client, server)) as cluster:
+        for name in (*tables, *views):
+            cluster.alter(name)
+
+
+def find_errors(client: Client) -> None:
+    """The errors that follow from the codes of older chunks; those that do not stay infinite."""
+    (row,) = client.query(Statement("collection"))
+    quantizer = Quantizer.from_name(row["quantizer"])
+    steps = math.sqrt(row["dimensions"])
+    if quantizer.granularity == PER_DIMENSION:
+        steps = client.query(Statement("migration_5_widest"))[0]["steps"]
+    statement = Statement(
+        "migration_5_errors",
+        {
+            "own_ranges": int(has_own_ranges(quantizer)),
+            "lowest": lowest_code(quantizer),
+            "width": HALF_STEP * steps * (1 + FLOAT32_SLACK),
+        },
+    )
+    server = client.location.server
+    if server is None or not server.cluster:
+        client.change(statement, "the rounding errors of vectors could not be written to")
+        return
+    with closing(Cluster(client, server)) as cluster:
+        cluster.change(statement)
+
+
+def name_version_5(client: Client) -> None:
+    """The revision that opens the store for readers again."""
+    add_revision(client, {"schema_version": 5})
+
+
 MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     2: (
         add_tables,
@@ -245,6 +296,7 @@ MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     ),
     3: (add_outlines, name_version_3),
     4: (add_places, name_version_4),
+    5: (add_errors, find_errors, name_version_5),
 }
 
 

@@ -94,6 +94,7 @@ def chunk_columns(batch: ChunkBatch, rows: range, cells: Cells | None = None) ->
         "scale": vectors.scale,
         "zero_point": vectors.zero_point,
         "norm": norms,
+        "error": vectors.errors(),
         "signs": signs.view(f"V{signs.shape[1]}").reshape(-1),
         "row_hash": np.array(hashes, np.uint64),
     }

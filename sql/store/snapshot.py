@@ -349,9 +349,10 @@ class Snapshot:
         return int(self.client.query(Statement("chunk_count", {"epoch": self.epoch}))[0]["chunk_count"])
 
     def damaged_documents(self) -> list[str]:
-        """Paths of documents whose chunks are not what the manifest promises; empty for a sound store."""
+        """Paths of documents whose chunks are not what the manifest promises or cannot be; empty for a sound store."""
         values = {"epoch": self.epoch}
         rows = self.client.query(Statement("damaged_documents", values))
+        rows += self.client.query(Statement("damaged_errors", values))
         rows += self.client.query(Statement("damaged_words", values))
         rows += self.client.query(Statement("damaged_places", values))
         return sorted({row["path"] for row in rows})

@@ -20,9 +20,10 @@ from sql.engine.folders import unfinished_folder
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.records import ChunkWords, EncoderIdentity
-from sql.records.calibration import Calibration
+from sql.records.calibration import Calibration, Quantizer
 from sql.search.words import words_checksum
 from sql.store import SCHEMA_VERSION, ChunkBatch, Draft, Store, generation_batches, hashed_ending
+from sql.store.known_errors import with_known_errors
 from sql.store.migrate import row_hash
 from sql.store.places import places_promise
 from sql.store.stored import stored_chunk, stored_document, stored_places
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
-# Chunks of version 2 have no outline, those of version 3 no places; they are otherwise alike.
-READABLE_SCHEMAS = (2, 3, SCHEMA_VERSION)
+# Chunks of version 2 have no outline, those of version 3 no places, those of version 4 no errors; otherwise they are alike.
+READABLE_SCHEMAS = (2, 3, 4, SCHEMA_VERSION)
 PARTS = ("chunks", "texts", "lengths", "postings", "float_references", "places")  # in several files each
 
 
@@ -238,9 +239,10 @@ def import_store(store: Store, folder: Path, found: Export) -> Import:
     calibration = (
         store.writer.add_calibration(Calibration.from_row(calibrations[0])) if calibrations and wanted else None
     )
+    quantizer = Quantizer.from_name(found.quantizer)
     drafts: dict[int, Draft] = {}
     for number in part_numbers(found):
-        drafts |= import_part(store, ExportPart.read(folder, found, number, wanted), calibration)
+        drafts |= import_part(store, ExportPart.read(folder, found, number, wanted), quantizer, calibration)
     for generation in wanted.keys() - drafts.keys():  # documents without chunks and without an extracted text
         drafts[generation] = store.writer.begin(stored_document(wanted[generation], None, "{}"))
     store.writer.publish([drafts[generation] for generation in wanted])
@@ -288,7 +290,9 @@ def wanted_rows(folder: Path, found: Export, name: str, wanted: Mapping[int, Row
     return [row for row in read_parquet(folder / name) if row["generation"] in wanted]
 
 
-def import_part(store: Store, part: ExportPart, calibration: Calibration | None) -> dict[int, Draft]:
+def import_part(
+    store: Store, part: ExportPart, quantizer: Quantizer, calibration: Calibration | None
+) -> dict[int, Draft]:
     """Inserts the documents of a part under fresh generations, and returns their drafts; nobody sees them yet."""
     metadata = {row["generation"]: row["metadata"] for row in part.chunks}
     drafts = {}
@@ -301,7 +305,7 @@ def import_part(store: Store, part: ExportPart, calibration: Calibration | None)
         drafts[generation] = store.writer.begin(stored_document(row, part.texts.get(generation), text, places))
         drafts[generation].metadata = text
     if part.chunks:
-        vectors = read_vectors(part.chunks, calibration)
+        vectors = with_known_errors(read_vectors(part.chunks, calibration), quantizer)
         chunks = [(drafts[row["generation"]], stored_chunk(row, row["tokens"])) for row in part.chunks]
         store.writer.insert(ChunkBatch(chunks, vectors, stored_words(part), stored_references(part)))
     for generation, draft in drafts.items():

@@ -120,6 +120,15 @@ def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_mod
         assert place.found(place.large, ranking=ranking) == place.found(place.large, tmp_path / "fresh", ranking)
 
 
+def test_the_model_of_the_store_finds_the_rounding_errors_that_an_older_version_did_not_keep(place: Place) -> None:
+    assert not place.run(place.small).switched  # nothing is missing
+    with Store.open(str(place.store), write=True) as store:
+        store.client.text("ALTER TABLE chunks UPDATE error = inf WHERE source LIKE '%a%'", None)
+    assert place.run(place.small).switched
+    with Store.open(str(place.store)) as store:
+        assert store.client.text("SELECT countIf(isFinite(error)) = count() FROM chunks", "TSV") == b"1\n"
+
+
 @pytest.mark.slow
 def test_chunks_whose_floats_are_kept_keep_those_of_the_new_model(place: Place, tmp_path: Path) -> None:
     places = "SELECT generation, chunk_index, length(vector) FROM float_references ORDER BY ALL"

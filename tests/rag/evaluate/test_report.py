@@ -190,7 +190,7 @@ def test_the_vector_part_in_sql_is_that_of_numpy(measured: Measured) -> None:
     assert found["error_largest"] == pytest.approx(measured.errors.max(), rel=1e-3)
     assert found["vectors"] == DOCUMENTS
     assert found["saturated_share"] == 0
-    assert (found["code_bytes"], found["float_bytes"]) == (48 + 9, 4 * 48)
+    assert (found["code_bytes"], found["float_bytes"]) == (48 + 13, 4 * 48)
     assert found["calibration"] == measured.calibration
 
 
@@ -300,7 +300,7 @@ def test_the_command_fills_a_store_measures_it_and_prints_the_losses(
         "all together",
     ]
     assert f"{losses['kept']:.2%}" in printed
-    assert "a vector takes 57 bytes, 192 in float32" in printed
+    assert "a vector takes 61 bytes, 192 in float32" in printed
     assert run_command(command, ["report", *kept, "--sample", "5"]) == EXIT_OK
     assert "5 questions to 5 of 16 chunks" in capsys.readouterr().out
     assert run_command(command, ["report", *kept, "--sample", "0"]) == EXIT_USAGE

@@ -362,7 +362,7 @@ def test_scores_of_vectors_with_other_dimensions_are_refused() -> None:
 def test_the_sizes_in_the_manual_are_those_of_the_arithmetic() -> None:
     manual = (PROJECT / "docs" / "quantization.md").read_text(encoding="utf-8")
     vectors = quantize_vectors(np.ones((1, 384), dtype=np.float32))
-    parts = (vectors.codes, vectors.scale, vectors.zero_point, vectors.norms())
+    parts = (vectors.codes, vectors.scale, vectors.zero_point, vectors.norms(), vectors.errors())
     assert f"**{sum(part.nbytes for part in parts)}**" in manual
     # distilbert-base-uncased: embedding rows, Linear weights, Linear biases, layer norms
     wide, deep, layers = 768, 3072, 6

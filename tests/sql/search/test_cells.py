@@ -60,9 +60,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def table(store: Store) -> list[tuple[str, str]]:
     """What readers see, less the generations: everything of a chunk that must not change."""
-    columns = (
-        "source, chunk_index, char_start, char_end, text, metadata, codes, scale, zero_point, norm, signs, row_hash"
-    )
+    columns = "source, chunk_index, char_start, char_end, text, metadata, codes, scale, zero_point, norm, error, signs, row_hash"
     sql = f"SELECT hex(toString(({columns}))) AS row FROM chunks WHERE generation IN {live(store)} ORDER BY row"
     return [(line, "") for line in store.client.text(sql, "TSV").decode().splitlines()]
 

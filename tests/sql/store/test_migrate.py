@@ -111,7 +111,7 @@ def assert_migrated(folder: Path) -> None:
 
 
 def test_a_reader_of_an_old_store_is_told_the_command_that_migrates_it(old: Path) -> None:
-    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 4: .*`python -m rag migrate --db .*store`$"):
+    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 5: .*`python -m rag migrate --db .*store`$"):
         Store.open(str(old))
     version = ask(old, "SELECT max(schema_version) FROM collection FORMAT TabSeparated")
     assert version == "1\n"  # a reader changes nothing
@@ -122,7 +122,7 @@ def test_a_writer_migrates_an_old_store_and_says_so_once(old: Path) -> None:
     for _ in range(2):
         with Store.open(str(old), write=True, announce=said.append):
             pass
-    assert said == [f"{old}: bringing schema version {one} to {one + 1}" for one in (1, 2, 3)]
+    assert said == [f"{old}: bringing schema version {one} to {one + 1}" for one in (1, 2, 3, 4)]
     assert_migrated(old)
 
 
@@ -152,10 +152,13 @@ def test_a_search_of_the_old_version_finds_the_same_before_and_after(old: Path) 
 
 
 def test_migrated_rows_are_the_rows_of_a_new_store_but_for_their_generation(old: Path, tmp_path: Path) -> None:
-    rows = "SELECT * EXCEPT (generation, signs), hex(signs) FROM chunks ORDER BY source, chunk_index FORMAT JSONEachRow"
+    rows = "SELECT * EXCEPT (generation, signs, error), hex(signs) FROM chunks ORDER BY source, chunk_index FORMAT JSONEachRow"
     Store.open(str(old), write=True).close()
     fresh_store(tmp_path / "new").close()
     assert ask(old, rows) == ask(tmp_path / "new", rows)
+    errors = "SELECT error FROM chunks ORDER BY source, chunk_index FORMAT TabSeparated"
+    for bound, error in zip(ask(old, errors).split(), ask(tmp_path / "new", errors).split(), strict=True):
+        assert float(error) <= float(bound) < 3 * float(error)  # what the codes tell, and what the floats told
 
 
 @pytest.mark.slow
@@ -364,7 +367,7 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:
     ended = run_python("-m", "rag", "migrate", "--db", str(old))
-    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 4, 6 chunks\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 5, 6 chunks\n")
     assert "bringing schema version 1 to 2" in ended.stderr
     assert "making the words of 3 documents" in ended.stderr
     again = run_python("-m", "rag", "migrate", "--db", str(old))

@@ -221,7 +221,9 @@ def test_a_document_has_the_same_id_in_every_run_and_on_every_machine() -> None:
 def test_the_second_run_of_the_same_documents_has_the_same_rows_but_for_the_generation(
     new_location: Callable[[], str],
 ) -> None:
-    columns = "document_id, chunk_index, source, char_start, char_end, text, codes, scale, zero_point, norm, row_hash"
+    columns = (
+        "document_id, chunk_index, source, char_start, char_end, text, codes, scale, zero_point, norm, error, row_hash"
+    )
     dumps = []
     for folder in ("one", "two"):
         with open_store(new_location()) as store:
@@ -528,6 +530,8 @@ def test_an_insert_is_done_when_it_returns(store: Store) -> None:
         {"scale": np.array([np.nan], np.float32)},
         {"scale": np.array([0], np.float32)},
         {"norm": np.array([np.inf], np.float32)},
+        {"error": np.array([-1], np.float32)},
+        {"error": np.array([np.nan], np.float32)},
     ],
 )
 def test_the_table_itself_refuses_a_wrong_dimension_and_an_unusable_scale(
