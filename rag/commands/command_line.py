@@ -180,6 +180,9 @@ def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument(
         "--eval", metavar="DIR", help="measure nDCG@10 on this folder in BEIR layout, which is indexed first"
     )
+    one.add_argument(
+        "--ladder", action="store_true", help="print what signs, 4 bits, 8 bits, candidates and cells find and cost"
+    )
     one.add_argument("--sample", type=int, default=500, metavar="N", help="chunks to compare (default %(default)s)")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument(

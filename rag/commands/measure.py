@@ -116,15 +116,19 @@ def diagnose(options: Namespace) -> int:
 
 
 def report(options: Namespace) -> int:
-    """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors."""
+    """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors.
+
+    With --ladder: what ever more bits, candidates and cells find and cost on this corpus.
+    """
     if options.sample < 1:
         raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
     location = options.db if options.eval is not None else options.db or read_settings().store
-    losses = measured(location, lambda location: report_in(location, options))
+    measure, show = (ladder_in, show_ladder) if options.ladder else (report_in, show_losses)
+    found = measured(location, lambda location: measure(location, options))
     if options.json:
-        out_json(losses)
+        out_json(found)
     else:
-        show_losses(losses)
+        show(found)
     return EXIT_OK
 
 
@@ -145,6 +149,49 @@ def report_in(location: str, options: Namespace) -> dict[str, Any]:
         return report_losses(
             library.store, encoder, lambda: load_float_encoder(library.settings, encoder), judged, options.sample
         )
+
+
+def ladder_in(location: str, options: Namespace) -> dict[str, Any]:
+    """The ladder of the store at a place, which is filled first where an evaluation set is given."""
+    import rag.library
+    from rag.evaluate.beir import read_evaluation_set
+    from rag.evaluate.ladder import measure_ladder
+    from rag.evaluate.report import QUESTIONS, Judged, judged_questions
+
+    with rag.library.open(location, write=options.eval is not None, model=options.model, announce=note) as library:
+        questions = []
+        if options.eval is not None:
+            given = read_evaluation_set(Path(options.eval))
+            index_set(library, Path(options.eval), given, quiet=options.json, keep_floats=1)
+            questions = judged_questions(Judged(given.queries, given.qrels), library.document_encoder(), None)
+        return measure_ladder(library.store.snapshot(), questions, questions=min(options.sample, QUESTIONS)).record()
+
+
+def show_ladder(ladder: dict[str, Any]) -> None:
+    """A line a rung; a dash where nothing was measured."""
+    columns = {
+        "recall@10": ("recall@10", "{:.2%}"),
+        "of float32": ("recall@10_of_float32", "{:.2%}"),
+        "nDCG kept": ("ndcg@10_kept", "{:.2%}"),
+        "read": ("bytes_read", "{:,.0f} B"),
+        "stored": ("bytes_stored", "{:,} B"),
+        "clock": ("ms", "{:.1f} ms"),
+        "CPU": ("cpu_ms", "{:.1f} ms"),
+    }
+    out(f"{'':26}" + "".join(f"{name:>11}" for name in columns))
+    for rung in ladder["rungs"]:
+        values = [(rung[name], form) for name, form in columns.values()]
+        cells = ["-" if value is None else form.format(value) for value, form in values]
+        out(f"{rung_name(rung):26}" + "".join(f"{cell:>11}" for cell in cells))
+    out(
+        f"{ladder['chunks']} chunks, {ladder['questions']} questions, the ten nearest chunks of each; bytes for each vector"
+    )
+
+
+def rung_name(rung: dict[str, Any]) -> str:
+    """A rung with what it is set to."""
+    settings = [f"{rung[name]} {name}" for name in ("candidates", "probes") if rung[name] is not None]
+    return ", ".join([rung["name"], *settings])
 
 
 def show_losses(losses: dict[str, Any]) -> None:

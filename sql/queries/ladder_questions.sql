@@ -1,0 +1,13 @@
+-- Some visible chunks to ask with, the same ones for the same content of the table.
+SELECT document_id, chunk_index, codes, scale, zero_point
+FROM chunks
+WHERE generation IN
+(
+    SELECT argMax(manifest.generation, manifest.epoch)
+    FROM manifest
+    WHERE manifest.epoch <= {epoch:UInt64}
+    GROUP BY document_id
+    HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
+)
+ORDER BY cityHash64(row_hash, chunk_index), generation, chunk_index
+LIMIT {rows:UInt32}
