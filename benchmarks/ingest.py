@@ -4,12 +4,14 @@
 
 Without a FOLDER the files are Markdown, HTML, PDF and DOCX made of the docstrings of Python's standard library, the same on
 every run (benchmarks/ingest_files.py). Each round ingests them into a new store, with the model loaded and warm; then the
-encoder alone is given the texts of the same chunks, and the ratio of the two rates is the first figure: how busy the rest
-keeps it. The processor time of both is the second: what the rest costs where all processors are taken.
+encoder alone is given the same texts, chunks with the headings above them as the ingest has embedded them, and the ratio of
+the two rates is the first figure: how busy the rest keeps it. The processor time of both is the second: what the rest costs
+where all processors are taken. Tokens are those that the encoder reads.
 
 --peers names the Python of an environment in which peers are installed, apart from this one's (pip install
 langchain-huggingface langchain-community langchain-text-splitters sentence-transformers docx2txt beautifulsoup4 pypdf txtai
-chromadb onnx). They run in the same rounds, each in its turn: see benchmarks/ingest_peers.py. Medians are shown.
+chromadb onnx). They run in the same rounds, each in its turn: see benchmarks/ingest_peers.py. Each cuts the files as its
+documentation shows it, so they embed other texts than we do, of about as many characters, which are shown. Medians are shown.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from ingest_peers import PEERS
 from ingest.synchronize import prepare, sync_walk
 from ingest.walk import walk
 from rag.encoder.weights import float_model
+from rag.index.surroundings import embedded_text
 from rag.library import Library
 from sql.base.settings import DEFAULT_MODEL
 from sql.store import Store
@@ -55,11 +58,13 @@ class Figures:
     busy: int
     chunks: int = 0
     tokens: int = 0
+    characters: int = 0
     seconds: list[float] = field(default_factory=list)
     encoder_seconds: list[float] = field(default_factory=list)
     processor_seconds: list[float] = field(default_factory=list)
     encoder_processor_seconds: list[float] = field(default_factory=list)
     peers: dict[str, list[float]] = field(default_factory=dict)  # seconds
+    peer_characters: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -82,7 +87,7 @@ def main() -> None:
         folder = options.folder or Path(scratch) / "files"
         if options.folder is None:
             write_files(folder, options.characters)
-        found = [Figures(busy) for busy in (0, options.busy)]
+        found = [Figures(busy) for busy in sorted({0, options.busy})]
         for _ in range(options.rounds):
             for figures in found:
                 with busy_processes(figures.busy):
@@ -107,11 +112,16 @@ def make_parser() -> argparse.ArgumentParser:
         "--rounds", type=whole_number, default=3, metavar="N", help="rounds to run (default %(default)s)"
     )
     parser.add_argument(
-        "--busy", type=whole_number, default=1, metavar="N", help="busy processes beside it (default %(default)s)"
+        "--busy", type=processes, default=1, metavar="N", help="busy processes beside it (default %(default)s; 0: none)"
     )
     parser.add_argument("--peers", metavar="PYTHON", help="interpreter of an environment that has the peers")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     return parser
+
+
+def processes(text: str) -> int:
+    """A number of processes, or none."""
+    return 0 if text == "0" else whole_number(text)
 
 
 def measure_ours(folder: Path, scratch: Path, figures: Figures) -> None:
@@ -123,9 +133,18 @@ def measure_ours(folder: Path, scratch: Path, figures: Figures) -> None:
         seconds, work = timed(lambda: sync_walk(library, walk([str(folder)])))
         figures.seconds.append(seconds)
         figures.processor_seconds.append(work)
-        rows = store.client.rows("SELECT text, tokens FROM chunks")
-        measure_encoder(encoder, [row["text"] for row in rows], figures)
-        figures.chunks, figures.tokens = len(rows), sum(row["tokens"] for row in rows)
+        texts = embedded_texts(library)
+        measure_encoder(encoder, texts, figures)
+        figures.chunks, figures.characters = len(texts), sum(map(len, texts))
+        figures.tokens = sum(encoder.tokenizer.counts(texts))
+
+
+def embedded_texts(library: Library) -> list[str]:
+    """What the encoder was given of each chunk of a store."""
+    snapshot, encoder = library.store.snapshot(), library.document_encoder()
+    documents = {document.document_id: document for document in snapshot.documents()}
+    hits = snapshot.with_outlines(snapshot.document_chunks(list(documents)))
+    return [embedded_text(hit, documents[hit.document_id], encoder) for hit in hits]
 
 
 def measure_encoder(encoder: Encoder, texts: list[str], figures: Figures) -> None:
@@ -154,7 +173,9 @@ def measure_peers(python: str, folder: Path, figures: Figures) -> None:
                 figures.left_out[name] = (finished.stderr.strip().splitlines() or ["it says nothing"])[-1]
             else:
                 done = json.loads(finished.stdout.splitlines()[-1])
-                figures.peers.setdefault(f"{name} {done['version']}", []).append(done["seconds"])
+                label = f"{name} {done['version']}"
+                figures.peers.setdefault(label, []).append(done["seconds"])
+                figures.peer_characters[label] = done["characters"]
 
 
 def show(found: list[Figures], *, as_json: bool) -> None:
@@ -171,7 +192,11 @@ def show(found: list[Figures], *, as_json: bool) -> None:
             f"({one.tokens / median(one.encoder_seconds):.0f}); by processor time {one.of_the_work:.0%}"
         )
         for name, taken in one.peers.items():
-            print(f"  {name}: {median(taken):.1f} s, {median(taken) / seconds:.1f} times as long")
+            more = one.peer_characters[name] / one.characters
+            print(
+                f"  {name}: {median(taken):.1f} s, {median(taken) / seconds:.1f} times as long, "
+                f"for {more:.2f} times as many characters"
+            )
         for name, reason in one.left_out.items():
             print(f"  {name} left out: {reason}")
 

@@ -26,7 +26,7 @@ Texts = list[str]
 
 
 def main() -> None:
-    """Prints the seconds, the chunks and the version of one peer."""
+    """Prints the seconds, the chunks with their characters, and the version of one peer."""
     warnings.simplefilter("ignore")
     name, model, folder = sys.argv[1:]
     with tempfile.TemporaryDirectory() as scratch:
@@ -40,7 +40,8 @@ def main() -> None:
         texts = read_texts(Path(folder))
         store(texts)
         seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "chunks": len(texts), "version": version}))
+    characters = sum(map(len, texts))
+    print(json.dumps({"seconds": seconds, "chunks": len(texts), "characters": characters, "version": version}))
 
 
 def read_texts(folder: Path) -> Texts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from enum import IntEnum
-from itertools import accumulate, chain, groupby, islice
+from itertools import accumulate, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -31,7 +31,6 @@ DEFAULT = ChunkSettings()
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
 
 _PIECE_CHARACTERS = 32_000  # tokenized at a time
-_MAX_KNOWN_WORDS = 100_000
 _MAX_LEAD = 1000  # characters of a header or an introducing sentence that is kept with every chunk it belongs to
 _LINE_KINDS = frozenset(
     ("code", "table", "rows", "html", "front matter")
@@ -286,10 +285,9 @@ def _cut(text: str, start: int, end: int) -> int:
 
 def _counted_units(document: Document, tokenizer: Tokenizer, max_tokens: int) -> Iterator[_Unit]:
     """The units with their sizes; a long one is divided, so that a heading is never left without text for its size."""
-    words = _WordCounts(tokenizer)
     position = 0
     for batch in _batches(_units(document)):
-        counts = words.token_counts([document.text[unit.start : unit.end] for unit in batch])
+        counts = tokenizer.counts_by_words([document.text[unit.start : unit.end] for unit in batch])
         for unit, tokens in zip(batch, counts, strict=True):
             parts = [unit._replace(size=tokens)]
             if tokens > max_tokens // 2 or unit.end - unit.start > MAX_CHARACTERS // 2:
@@ -320,31 +318,6 @@ def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
             batch, characters = [], 0
     if batch:
         yield batch
-
-
-class _WordCounts:
-    """The tokens of texts as the sum of their words', each word tokenized once.
-
-    Exact where the tokenizer divides at spaces first, as BERT's does, and close elsewhere; chunks are counted whole
-    later. Tokenizing takes nine tenths of the chunker's time, and to tokenize every unit as well would double it.
-    """
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._known: dict[str, int] = {}
-
-    def token_counts(self, texts: list[str]) -> list[int]:
-        words = [text.split() for text in texts]
-        new = list(set(chain.from_iterable(words)) - self._known.keys())
-        self._known.update(zip(new, _token_counts(new, self._tokenizer), strict=True))
-        counts = [sum(map(self._known.__getitem__, each)) for each in words]
-        if len(self._known) > _MAX_KNOWN_WORDS:
-            self._known.clear()
-        return counts
-
-
-def _token_counts(texts: list[str], tokenizer: Tokenizer) -> list[int]:
-    return [len(ids) - tokenizer.special_tokens for ids in tokenizer.encode(texts)] if texts else []
 
 
 def _fitting_spans(
@@ -494,7 +467,7 @@ def _verified(
 def _counted_drafts(
     text: str, drafts: list[tuple[int, int, str]], tokenizer: Tokenizer, max_tokens: int
 ) -> Iterator[_Span]:
-    counts = _token_counts([text[start:end] for start, end, _ in drafts], tokenizer)
+    counts = tokenizer.counts([text[start:end] for start, end, _ in drafts])
     for (start, end, heading), tokens in zip(drafts, counts, strict=True):
         if tokens <= max_tokens:
             yield _Span(start, end, heading, tokens)

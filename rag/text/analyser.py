@@ -17,7 +17,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.text.languages import LANGUAGES, MULTIPLE, SCRIPTS, UNKNOWN
 from sql.records import ChunkWords
@@ -171,8 +171,7 @@ def codes_of(languages: Iterable[str]) -> list[str]:
 # Words
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):  # which is made in a third of the time that a frozen dataclass takes
     """A word of a text: as it is written, without what is invisible, and with its parts, whose differences of width,
     composition and case are gone; `name` says that it is written as names and acronyms are."""
 

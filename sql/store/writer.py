@@ -16,7 +16,7 @@ from sql.engine.statements import Statement
 from sql.records import GENERATION_RANDOM_BITS, first_generation
 from sql.records.metadata import metadata_json
 from sql.search.cells import read_cells
-from sql.search.words import length_columns, posting_columns, words_checksum
+from sql.search.words import length_columns, posting_columns
 from sql.store.places import draft_places, place_columns
 from sql.store.rows import Draft, chunk_columns, deletion_row, manifest_row, some_of, text_hash
 
@@ -143,22 +143,26 @@ class Writer:
             (draft.generation, chunk.index, words)
             for (draft, chunk), words in zip(batch.chunks, batch.words, strict=False)
         ]
-        self.insert_words(rows)
-        for (draft, chunk), words in zip(batch.chunks, batch.words, strict=False):
+        checksums = self.insert_words(rows)
+        for (draft, _), words, checksum in zip(batch.chunks, batch.words, checksums, strict=False):
             draft.words_count += 1
             draft.posting_count += len(words.terms)
-            draft.words_checksum = (draft.words_checksum + words_checksum(words, chunk.index)) & MASK_64
+            draft.words_checksum = (draft.words_checksum + checksum) & MASK_64
 
-    def insert_words(self, rows: Sequence[tuple[int, int, ChunkWords]]) -> None:
-        """Stores words of chunks, given by generation and index.
+    def insert_words(self, rows: Sequence[tuple[int, int, ChunkWords]]) -> list[int]:
+        """Stores words of chunks, given by generation and index; returns the checksum of each (`words_checksum`).
 
         Lengths go before postings, so that every generation with postings can be found.
         """
+        checksums: list[int] = []
         for first in range(0, len(rows), WORD_ROWS_PER_INSERT):
             some = rows[first : first + WORD_ROWS_PER_INSERT]
-            self.client.insert("lengths", length_columns(some))
+            lengths = length_columns(some)
+            checksums += lengths["checksum"].tolist()
+            self.client.insert("lengths", lengths)
             if postings := posting_columns(some):
                 self.client.insert("postings", postings)
+        return checksums
 
     def _insert_texts(self, drafts: Sequence[Draft]) -> None:
         converted = [draft for draft in drafts if draft.document.extracted_text is not None]
