@@ -42,7 +42,7 @@ class KnownWords:
         """The tokens of the words of each text together; `count` tells those of words."""
         known = self._counts  # looked at once: another thread may begin anew
         words = [text.split() for text in texts]
-        if new := list(set(chain.from_iterable(words)) - known.keys()):
+        if new := [word for word in set(chain.from_iterable(words)) if word not in known]:
             known.update(zip(new, count(new), strict=True))
             self._characters += sum(map(len, new))
         if self._characters > MOST_KNOWN:

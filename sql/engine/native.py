@@ -41,6 +41,17 @@ def native_block(columns: Mapping[str, Column]) -> bytes:
     return b"".join(parts)
 
 
+def columns_of_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows of texts, UUIDs and whole numbers, none of them negative, as the columns of a block.
+
+    Lists of numbers would go through the driver, which imports pandas for them: half a second and 50 MB.
+    """
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {
+        name: np.array(column, np.uint64) if isinstance(column[0], int) else column for name, column in columns.items()
+    }
+
+
 def array_column(column: NDArray[Any]) -> tuple[str, bytes]:
     """The type of an array's column, and its data."""
     if column.dtype.kind == "V":

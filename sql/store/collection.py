@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreMismatch
+from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
 from sql.records import EncoderIdentity
 from sql.records.calibration import Quantizer
@@ -78,7 +79,7 @@ class CollectionTable:
         """The first row, of a store whose tables have just been made."""
         row: dict[str, Any] = {name: getattr(encoder, name) for name in EncoderIdentity.__slots__}
         row |= {"revision": 1, "schema_version": SCHEMA_VERSION, "quantizer": quantizer, "analyser": analyser}
-        self.client.insert("collection", {name: [value] for name, value in row.items()})
+        self.client.insert("collection", columns_of_rows([row]))
 
     def revise(self, **changes: Any) -> None:
         """A new revision of what the store was made with."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sql.base.errors import StoreError, StoreUnreachable
 from sql.base.sums import MASK_64
 from sql.engine.lease import LEASE_TIMEOUTS, PublishLease, has_lease
+from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
 from sql.records import GENERATION_RANDOM_BITS, first_generation
 from sql.records.metadata import metadata_json
@@ -165,17 +166,20 @@ class Writer:
         return checksums
 
     def _insert_texts(self, drafts: Sequence[Draft]) -> None:
-        converted = [draft for draft in drafts if draft.document.extracted_text is not None]
-        if converted:
-            texts = [draft.document.extracted_text or "" for draft in converted]
-            columns: dict[str, list[Any]] = {
-                "generation": [draft.generation for draft in converted],
-                "document_id": [draft.document_id for draft in converted],
-                "source": [draft.document.source for draft in converted],
-                "text": texts,
-                "row_hash": [text_hash(text) for text in texts],
+        rows: list[dict[str, Any]] = [
+            {
+                "generation": draft.generation,
+                "document_id": draft.document_id,
+                "source": draft.document.source,
+                "text": text,
+                "row_hash": text_hash(text),
             }
-            self._insert_surely("texts", columns, lambda: self._arrived_texts(columns["generation"]))
+            for draft in drafts
+            if (text := draft.document.extracted_text) is not None
+        ]
+        if rows:
+            generations = [row["generation"] for row in rows]
+            self._insert_surely("texts", columns_of_rows(rows), lambda: self._arrived_texts(generations))
 
     def _insert_places(self, drafts: Sequence[Draft]) -> None:
         rows = draft_places(drafts)
@@ -251,8 +255,8 @@ class Writer:
                 return epoch - 1
             still_ours()
             # One insert of one block is one part.
-            columns = {name: [row[name] for row in rows] for name in rows[0]}
-            self._insert_surely("manifest", columns, lambda: self._arrived_manifest(epoch, columns["generation"]))
+            generations = [row["generation"] for row in rows]
+            self._insert_surely("manifest", columns_of_rows(rows), lambda: self._arrived_manifest(epoch, generations))
             if self.cluster is not None:
                 self._commit(epoch)
         return epoch
@@ -276,10 +280,10 @@ class Writer:
     def _commit(self, epoch: int) -> None:
         """Lets readers of a cluster read at an epoch; a second row for it says nothing new."""
         try:
-            self.client.insert("commits", {"epoch": [epoch]})
+            self.client.insert("commits", columns_of_rows([{"epoch": epoch}]))
         except StoreUnreachable:
             time.sleep(SETTLE_SECONDS)
-            self.client.insert("commits", {"epoch": [epoch]})
+            self.client.insert("commits", columns_of_rows([{"epoch": epoch}]))
 
     def _check_calibrations(self, drafts: Sequence[Draft], replaced: set[UUID]) -> None:
         """Raises StoreError where codes of different calibrations would be visible at once: one query reads them all."""

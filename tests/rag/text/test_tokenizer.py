@@ -14,7 +14,7 @@ from models import save_bert, unigram_tokenizer
 from rag.answer.answer import rank_sentences
 from rag.encoder.encoder import load_encoder
 from rag.langchain.embeddings import Int8DistilBertEmbeddings, text_windows
-from rag.text.tokenizer import Tokenizer, with_spaces
+from rag.text.tokenizer import KnownWords, Tokenizer, with_spaces
 from sql.base.settings import Settings
 from sql.records import Hit
 
@@ -153,3 +153,52 @@ def test_offsets_are_those_of_the_text_as_it_stands() -> None:
     text = "one\x0btwo\x0c\x85\u200bthree\r\nfour"
     assert len(with_spaces(text)) == len(text)
     assert with_spaces(text) == "one two   three\r\nfour"
+
+
+# Counting by words
+
+
+MIXED = st.text(
+    st.sampled_from("The caténé\u0301猫あ[SEP]#.,_ \n\t\x0b\x0c\x1c\x85\xa0\u200b\u2003\u2028\u3000\0\ufffd"),
+    max_size=40,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(texts=st.lists(MIXED, max_size=4))
+def test_the_tokens_of_a_text_are_those_of_its_words_where_the_tokenizer_divides_at_spaces(
+    default_tokenizer: Tokenizer, texts: list[str]
+) -> None:
+    assert default_tokenizer.divides_at_spaces
+    whole = [len(ids) - default_tokenizer.special_tokens for ids in default_tokenizer.encode(texts)]
+    assert default_tokenizer.counts(texts) == default_tokenizer.counts_by_words(texts) == whole
+
+
+def test_a_tokenizer_that_takes_spaces_into_its_tokens_counts_the_whole_text(unigram: Tokenizer) -> None:
+    assert not unigram.divides_at_spaces
+    text = "catsdogs :cats"
+    assert unigram.counts([text]) == [len(unigram.encode([text])[0]) - unigram.special_tokens]
+
+
+def test_a_token_that_holds_a_space_is_counted_as_one(default_tokenizer: Tokenizer) -> None:
+    other = Tokenizer.from_bytes(default_tokenizer.library.to_str().encode(), 256)
+    other.library.add_tokens(["new york"])
+    assert not other.divides_at_spaces
+    assert (other.count("in new york"), default_tokenizer.count("in new york")) == (2, 3)
+
+
+def test_a_word_is_tokenized_once_whatever_texts_it_stands_in_until_there_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[list[str]] = []
+
+    def lengths(words: list[str]) -> list[int]:
+        asked.append(sorted(words))
+        return [len(word) for word in words]
+
+    monkeypatch.setattr("rag.text.tokenizer.MOST_KNOWN", 8)
+    known = KnownWords()
+    assert known.sums(["cat dog cat", ""], lengths) == [9, 0]
+    assert known.sums(["dog cat", "birds"], lengths) == [6, 5]
+    assert known.sums(["cat"], lengths) == [3]
+    assert asked == [["cat", "dog"], ["birds"], ["cat"]]

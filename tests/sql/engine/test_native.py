@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import open_store
+from support import PROJECT, open_store, run_python
 
-from sql.engine.native import native_block, varint
+from sql.engine.native import columns_of_rows, native_block, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,3 +110,20 @@ def test_a_varint_says_its_number(number: int) -> None:
 def test_what_is_no_column_is_refused(columns: dict[str, object], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         native_block(columns)  # type: ignore[arg-type]
+
+
+def test_rows_become_columns_whose_numbers_come_back_to_the_largest(client: Client) -> None:
+    rows = [{"n": 0, "t": "publish", "x": 2**64 - 1, "u": UUIDS[1]}, {"n": 1, "t": "delete", "x": 0, "u": UUIDS[0]}]
+    definition = "n UInt8, t Enum8('publish' = 1, 'delete' = 2), x UInt64, u UUID"
+    assert read_back(client, definition, columns_of_rows(rows)) == [tuple(row.values()) for row in rows]
+
+
+def test_a_document_is_published_without_pandas_which_the_driver_would_import_for_lists(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.path.append(sys.argv[2])\n"
+        "from support import open_store, publish_document\n"
+        "with open_store(sys.argv[1]) as store: publish_document(store, 'a.txt', ['one'])\n"
+        "print({'chdb', 'pandas'} & set(sys.modules))\n"
+    )
+    finished = run_python("-c", program, str(tmp_path / "store"), str(PROJECT / "tests"))
+    assert (finished.stdout, finished.stderr) == ("{'chdb'}\n", "")
