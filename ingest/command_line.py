@@ -38,6 +38,8 @@ def command(arguments: Sequence[str]) -> int:
     """Plans or carries out one synchronization."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    if options.budget is not None:
+        check_budget(options)
     if options.keep_floats < 0:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
     if options.reembed:
@@ -56,6 +58,16 @@ def command(arguments: Sequence[str]) -> int:
     if options.dry_run:
         return show_plan(found, options)
     return finish(synchronize(found, options), options)
+
+
+def check_budget(options: Namespace) -> None:
+    """Refuses a budget that is none, before anything is done, and one beside what does not end with a whole store."""
+    from rag.evaluate.budget import NO_BUDGET, Budget
+
+    if options.dry_run or options.watch or options.reembed or options.shard is not None or options.ray is not None:
+        raise UsageError("--budget goes with PATHs alone: give no --dry-run, --watch, --reembed, --shard or --ray")
+    if options.budget != NO_BUDGET:
+        Budget.parse(options.budget)
 
 
 def watch_folders(options: Namespace) -> int:
@@ -180,6 +192,10 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         for sentence in summary.notes:
             note(one_line(sentence))
         library.store.garbage.collect_at_once()
+        if options.budget is not None:
+            from rag.evaluate.budget import choose_search
+
+            note(choose_search(library.store, options.budget))
     return summary
 
 
@@ -440,6 +456,12 @@ def make_parser() -> Parser:
         default=0,
         metavar="N",
         help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
+    )
+    parser.add_argument(
+        "--budget",
+        metavar="B",
+        help="choose how searches go: recall=0.99 for the cheapest way that finds so much, ms=10 for the best in that time, "
+        "or none",
     )
     parser.add_argument(
         "--reembed",

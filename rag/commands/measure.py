@@ -137,6 +137,7 @@ def report_in(location: str, options: Namespace) -> dict[str, Any]:
     import rag.library
     from rag.encoder.encoder import load_float_encoder
     from rag.evaluate.beir import read_evaluation_set
+    from rag.evaluate.budget import check_budget
     from rag.evaluate.report import Judged, report_losses
 
     judged = None
@@ -146,15 +147,17 @@ def report_in(location: str, options: Namespace) -> dict[str, Any]:
             judged = Judged(given.queries, given.qrels)
             index_set(library, Path(options.eval), given, quiet=options.json, keep_floats=1)
         encoder = library.document_encoder()
-        return report_losses(
+        losses = report_losses(
             library.store, encoder, lambda: load_float_encoder(library.settings, encoder), judged, options.sample
         )
+        return losses | {"budget": check_budget(library.store.snapshot())}
 
 
 def ladder_in(location: str, options: Namespace) -> dict[str, Any]:
     """The ladder of the store at a place, which is filled first where an evaluation set is given."""
     import rag.library
     from rag.evaluate.beir import read_evaluation_set
+    from rag.evaluate.budget import check_budget
     from rag.evaluate.ladder import measure_ladder
     from rag.evaluate.report import QUESTIONS, Judged, judged_questions
 
@@ -164,7 +167,9 @@ def ladder_in(location: str, options: Namespace) -> dict[str, Any]:
             given = read_evaluation_set(Path(options.eval))
             index_set(library, Path(options.eval), given, quiet=options.json, keep_floats=1)
             questions = judged_questions(Judged(given.queries, given.qrels), library.document_encoder(), None)
-        return measure_ladder(library.store.snapshot(), questions, questions=min(options.sample, QUESTIONS)).record()
+        snapshot = library.store.snapshot()
+        ladder = measure_ladder(snapshot, questions, questions=min(options.sample, QUESTIONS))
+        return ladder.record() | {"budget": check_budget(snapshot)}
 
 
 def show_ladder(ladder: dict[str, Any]) -> None:
@@ -186,6 +191,7 @@ def show_ladder(ladder: dict[str, Any]) -> None:
     out(
         f"{ladder['chunks']} chunks, {ladder['questions']} questions, the ten nearest chunks of each; bytes for each vector"
     )
+    show_budget(ladder["budget"])
 
 
 def rung_name(rung: dict[str, Any]) -> str:
@@ -212,6 +218,20 @@ def show_losses(losses: dict[str, Any]) -> None:
     out(
         f"{losses['questions']} questions to {losses['sampled']} of {losses['chunks']} chunks, {vectors['quantizer']}; "
         f"a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
+    )
+    show_budget(losses["budget"])
+
+
+def show_budget(budget: dict[str, Any] | None) -> None:
+    """Whether searches keep to the budget that they were given, where there is one, and what to do if not."""
+    if budget is None:
+        return
+    name = rung_name({**budget, "name": budget["strategy"]})
+    remedy = f"no longer holds: give `--budget {budget['budget']}` to an ingest again"
+    out(
+        f"budget {budget['budget']}: {name}; {budget['recall']:.2%} in {budget['milliseconds']:.1f} ms among "
+        f"{budget['chunks']:,} chunks when it was chosen, {budget['recall_now']:.2%} in {budget['milliseconds_now']:.1f} ms "
+        f"among {budget['chunks_now']:,} now: {'holds' if budget['holds'] else remedy}"
     )
 
 

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS collection
     max_tokens UInt16,
     quantizer LowCardinality(String) COMMENT 'how vectors become codes: asymmetric or symmetric, per vector',
     analyser LowCardinality(String) COMMENT 'what made the terms of postings, empty where nothing did',
+    search_choice String DEFAULT '' COMMENT 'JSON object: the budget of searches, how they keep to it, and what was measured; empty where nothing was chosen',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )
 ENGINE = MergeTree

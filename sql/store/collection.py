@@ -10,6 +10,7 @@ from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
 from sql.records import EncoderIdentity
 from sql.records.calibration import Quantizer
+from sql.records.choice import SearchChoice
 from sql.store.migrate import add_revision, stored_version
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Collection:
     quantizer: str
     schema_version: int
     analyser: str = ""
+    choice: SearchChoice | None = None
 
     @property
     def scheme(self) -> str:
@@ -73,7 +75,8 @@ class CollectionTable:
             return None
         row = rows[0]
         encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__})
-        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]))
+        choice = SearchChoice.from_json(row.get("search_choice", ""))
+        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]), choice)
 
     def insert_first(self, encoder: EncoderIdentity, quantizer: str, analyser: str) -> None:
         """The first row, of a store whose tables have just been made."""

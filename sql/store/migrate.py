@@ -16,6 +16,7 @@ Version 3 to 4: the table of places, which older documents have none of, what th
 of the places of chunks. Hashes stay here too.
 
 Version 4 to 5: how far each vector is from its codes, as far as these tell, and views that make use of it. No hash covers it.
+And the way of searching that was chosen for a budget, which older stores have not.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ NEW_IN_2 = {"chunks": "signs", "manifest": "calibration"}  # a column that tells
 TABLES_2 = ("25_calibrations", "35_cells", "41_lengths", "42_postings", "45_float_references")
 TABLES_4, COLUMNS_4 = ("43_places",), ("20_manifest", "30_chunks")
 DEFINITIONS_4 = ("60_live_documents", "61_live_chunks", "64_live_places", "65_highlights")
-COLUMNS_5, DEFINITIONS_5 = ("30_chunks", "31_chunks"), ("61_live_chunks",)
+COLUMNS_5, DEFINITIONS_5 = ("10_collection", "30_chunks", "31_chunks"), ("61_live_chunks",)
 FLOAT32_SLACK = 2**-23  # by which float32 may round down
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreMismatch
+from sql.base.settings import STRATEGIES
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
 from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     Watch = Callable[[Step], None]
 
+AUTO = STRATEGIES[0]
 MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
 
 
@@ -130,8 +132,24 @@ class Snapshot:
         rows = self.client.query(documents_statement(self._vector_search(query, request)))
         return [(row["source"], row["score"]) for row in rows]
 
+    def as_chosen(self, request: SearchRequest) -> SearchRequest:
+        """A request that does not say how to search, as the store's budget has it; any other as it is.
+
+        With a filter the way is chosen by what the filter leaves, and only what it takes is the budget's.
+        """
+        choice = self.collection.choice if self.collection else None
+        said = request.strategy != AUTO or request.candidates is not None or request.probes is not None
+        if choice is None or said:
+            return request
+        return replace(
+            request,
+            strategy=AUTO if request.filter else choice.strategy,
+            candidates=choice.candidates_for(request.k),
+            probes=choice.probes,
+        )
+
     def _vector_search(self, query: QuantizedQuery, request: SearchRequest) -> VectorSearch:
-        return VectorSearch(request, query, self.epoch, self.calibration())
+        return VectorSearch(self.as_chosen(request), query, self.epoch, self.calibration())
 
     # Search by words
 
