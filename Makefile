@@ -10,6 +10,9 @@ DEMO_QUESTION := How many bytes does one stored vector take?
 # One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
 TEST_OPTIONS ?= -n auto --dist loadfile
 
+# Compiled when they are first imported, by one process for all: none may keep from writing that down.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo demo-cluster install dev test test-pythons soak fuzz lint clean search-data
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.

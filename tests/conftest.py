@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import gc
 import importlib.util
 import os
 import signal
@@ -14,7 +16,10 @@ from hypothesis import settings as hypothesis_settings
 from server import Server, running_server
 
 from rag.compute.processors import usable_processors
+from rag.encoder.encoder import checkpoint_folder
 from rag.text.tokenizer import Tokenizer
+from sql.base.settings import DEFAULT_MODEL, Settings
+from sql.base.start import OBJECTS_PER_COLLECTION
 
 # Before torch is loaded: beside other busy processes, threads that wait for each other in a loop take most of the time.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -31,6 +36,12 @@ def pytest_configure() -> None:
     """Lets the commands that tests start hear Ctrl-C: a shell that runs the tests in the background ignores it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 20)  # as in the commands
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is looked for among what tests make, not among the modules of torch and of all tests, which stay."""
+    gc.freeze()
 
 
 # The same examples on every run: a change is judged by what it changes. HYPOTHESIS_PROFILE=drawn draws new ones, as the
@@ -86,8 +97,15 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache for the int8 checkpoint of the default model, which is made once a run."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache with the int8 checkpoint of the default model, which is made once a run, whichever process comes first."""
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+    cache = run / "model-cache"
+    with (run / "model-cache.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        checkpoint_folder(Settings(store=".rag", model=None, cache=cache, offline=True), DEFAULT_MODEL)
+    return cache
 
 
 BACK_ENDS = ["chdb", "server"]

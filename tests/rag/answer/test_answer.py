@@ -29,6 +29,7 @@ from sql.records import Hit, Lead, Outline, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 TEXT = (
     "# Visiting\n\n"
@@ -38,8 +39,8 @@ TEXT = (
 
 
 @pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return load_encoder(Settings(store=".rag", model=None, cache=tmp_path_factory.mktemp("cache"), offline=True))
+def encoder(model_cache: Path) -> Encoder:
+    return load_encoder(Settings(store=".rag", model=None, cache=model_cache, offline=True))
 
 
 def hit(text: str, start: int = 0, line: int = 1, score: float = 0.5, source: str = "visit.md") -> Hit:

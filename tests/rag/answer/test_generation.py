@@ -558,13 +558,13 @@ def test_a_message_without_content_is_no_answer(serve: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def desk(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> tuple[Path, dict[str, str]]:
     """A folder with a store of one small document, and the environment for commands in it."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "garden.md").write_text("# Garden\n\nTomatoes want a litre of water every morning.\n")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")} | {
         "PYTHONPATH": str(PROJECT),
-        "RAG_CACHE": str(tmp_path_factory.mktemp("cache")),
+        "RAG_CACHE": str(model_cache),
         "HF_HUB_OFFLINE": "1",
     }
     subprocess.run(

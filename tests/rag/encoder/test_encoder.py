@@ -58,8 +58,8 @@ LONG_TEXTS = [" ".join(["Storage engines keep columns apart and compress each by
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(store=".rag", model=None, cache=tmp_path_factory.mktemp("cache"), offline=True)
+def settings(model_cache: Path) -> Settings:
+    return Settings(store=".rag", model=None, cache=model_cache, offline=True)
 
 
 @pytest.fixture(scope="module")
