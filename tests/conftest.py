@@ -39,6 +39,14 @@ def pytest_configure() -> None:
     gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 20)  # as in the commands
 
 
+@pytest.hookimpl(tryfirst=True)  # before what is not wanted is left out
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that says nothing about the back end runs on the embedded engine every day, on a server in the long suite."""
+    for item in items:
+        if item.get_closest_marker("either_back_end") and "[server" in item.name:
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_finish() -> None:
     """Garbage is looked for among what tests make, not among the modules of torch and of all tests, which stay."""
     gc.freeze()

@@ -83,6 +83,7 @@ def test_a_second_run_embeds_nothing_and_writes_nothing(library: Library) -> Non
     assert (library.blocks(), library.store.epoch()) == before
 
 
+@pytest.mark.either_back_end
 def test_touching_a_file_is_no_change_and_an_edit_of_equal_size_and_time_is_one(library: Library) -> None:
     path = library.write("a.txt", "the cat sat")
     library.sync()
@@ -105,6 +106,7 @@ def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
     assert (library.text("a.txt"), library.text("b.txt")) == ("the cat", "the fox")
 
 
+@pytest.mark.either_back_end
 def test_a_file_of_another_chunker_is_cut_anew(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     publish_document(library.store, str(path)[1:], ["the old way to cut it"])
@@ -121,6 +123,7 @@ def test_an_empty_file_is_indexed_once_and_found_by_nobody(library: Library) -> 
     assert visible_texts(library.store) == {}
 
 
+@pytest.mark.either_back_end
 def test_a_file_whose_format_has_text_and_that_has_none_is_named(library: Library) -> None:
     library.write("empty.txt", "")
     library.write("empty.svg", "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>")
@@ -129,6 +132,7 @@ def test_a_file_whose_format_has_text_and_that_has_none_is_named(library: Librar
     assert [Path(note).name for note in summary.notes] == ["empty.svg, no text was found in it"]
 
 
+@pytest.mark.either_back_end
 def test_two_files_of_equal_content_are_two_documents(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.write("b.txt", "the cat")
@@ -152,6 +156,7 @@ def test_files_that_are_gone_are_deleted_below_the_given_folders_only(library: L
     assert library.names() == ["one/b.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_folder_that_is_gone_takes_its_documents_along_when_its_parent_is_given(library: Library) -> None:
     library.write("one/deep/a.txt", "the cat")
     library.write("b.txt", "the dog")
@@ -161,6 +166,7 @@ def test_a_folder_that_is_gone_takes_its_documents_along_when_its_parent_is_give
     assert library.names() == ["b.txt"]
 
 
+@pytest.mark.either_back_end
 def test_giving_one_file_deletes_nothing_beside_it(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.write("b.txt", "the dog")
@@ -170,6 +176,7 @@ def test_giving_one_file_deletes_nothing_beside_it(library: Library) -> None:
     assert library.names() == ["a.txt", "b.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_given_path_that_is_missing_is_an_error_and_nothing_is_done(library: Library) -> None:
     library.write("one/a.txt", "the cat")
     library.write("two/b.txt", "the dog")
@@ -181,6 +188,7 @@ def test_a_given_path_that_is_missing_is_an_error_and_nothing_is_done(library: L
     assert library.names() == ["one/a.txt", "two/b.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_folder_that_cannot_be_listed_is_a_failure_and_keeps_its_documents(library: Library) -> None:
     library.write("one/a.txt", "the cat")
     library.write("two/deep/b.txt", "the dog")
@@ -197,6 +205,7 @@ def test_a_folder_that_cannot_be_listed_is_a_failure_and_keeps_its_documents(lib
     assert library.names() == ["one/a.txt", "two/deep/b.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_path_too_long_for_the_system_is_a_failure_and_keeps_the_documents_below_it(library: Library) -> None:
     library.write("a.txt", "the cat")
     descriptor, names = os.open(library.folder, os.O_RDONLY), []
@@ -230,6 +239,7 @@ def test_everything_is_below_the_root_folder() -> None:
     assert not is_below("/docs-secret", "/docs")
 
 
+@pytest.mark.either_back_end
 def test_a_moved_file_is_found_at_its_new_place_only(library: Library) -> None:
     library.write("old/a.txt", "the cat sat")
     library.sync()
@@ -243,6 +253,7 @@ def test_a_moved_file_is_found_at_its_new_place_only(library: Library) -> None:
 # What cannot be read
 
 
+@pytest.mark.either_back_end
 def test_a_file_that_has_become_binary_keeps_its_last_version_and_counts_as_failed(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.sync()
@@ -254,6 +265,7 @@ def test_a_file_that_has_become_binary_keeps_its_last_version_and_counts_as_fail
         assert library.text("a.txt") == "the cat"
 
 
+@pytest.mark.either_back_end
 def test_a_file_that_may_not_be_read_any_more_keeps_its_last_version(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     library.sync()
@@ -264,6 +276,7 @@ def test_a_file_that_may_not_be_read_any_more_keeps_its_last_version(library: Li
     assert library.text("a.txt") == "the cat"
 
 
+@pytest.mark.either_back_end
 def test_bad_files_never_end_the_run(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.write("b.txt", b"\x7fELF\x00\x00\x00")
@@ -279,6 +292,7 @@ def test_bad_files_never_end_the_run(library: Library) -> None:
     assert all(one.reason for one in summary.failed)
 
 
+@pytest.mark.either_back_end
 def test_files_of_unknown_types_are_skipped_with_the_reason(library: Library) -> None:
     library.write("a.xyz", "the cat")
     library.write("nosuffix", "the cat")
@@ -295,6 +309,7 @@ def test_files_of_unknown_types_are_skipped_with_the_reason(library: Library) ->
 # Where the walk goes
 
 
+@pytest.mark.either_back_end
 def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(library: Library, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -319,6 +334,7 @@ def test_symbolic_links_are_not_followed_and_nothing_outside_is_ever_stored(libr
         assert CANARY.encode() not in library.store.client.text(f"SELECT * FROM {table}", "TSV")
 
 
+@pytest.mark.either_back_end
 def test_a_file_that_was_replaced_by_a_symbolic_link_is_deleted(library: Library, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text(CANARY)
     path = library.write("a.txt", "the cat")
@@ -329,6 +345,7 @@ def test_a_file_that_was_replaced_by_a_symbolic_link_is_deleted(library: Library
     assert visible_texts(library.store) == {}
 
 
+@pytest.mark.either_back_end
 @pytest.mark.parametrize("swapped", ["sub", "sub/deep", "sub/deep/a.txt", "."])
 def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
     library: Library, tmp_path: Path, swapped: str
@@ -353,6 +370,7 @@ def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
     assert CANARY.encode() not in library.store.client.text("SELECT * FROM chunks", "TSV")
 
 
+@pytest.mark.either_back_end
 def test_a_file_below_a_folder_that_became_a_link_keeps_its_last_version(library: Library, tmp_path: Path) -> None:
     library.write("sub/a.txt", "the cat")
     library.sync()
@@ -365,6 +383,7 @@ def test_a_file_below_a_folder_that_became_a_link_keeps_its_last_version(library
     assert library.text("sub/a.txt") == "the cat"
 
 
+@pytest.mark.either_back_end
 def test_no_descriptor_stays_open_for_what_was_or_could_not_be_read(library: Library) -> None:
     library.write("sub/deep/a.txt", "the cat")
     library.write("sub/deep/b.txt", b"\x00\x01")
@@ -380,6 +399,7 @@ def test_no_descriptor_stays_open_for_what_was_or_could_not_be_read(library: Lib
     assert len(os.listdir("/dev/fd")) == before
 
 
+@pytest.mark.either_back_end
 def test_a_symbolic_link_that_is_given_is_read_as_what_it_points_to(library: Library, tmp_path: Path) -> None:
     path = library.write("a.txt", "the cat")
     (tmp_path / "link").symlink_to(library.folder)
@@ -388,6 +408,7 @@ def test_a_symbolic_link_that_is_given_is_read_as_what_it_points_to(library: Lib
     assert library.names() == ["a.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_folder_whose_name_only_begins_alike_is_another_folder(library: Library) -> None:
     library.write("docs/a.txt", "the cat")
     library.write("docs-secret/b.txt", "the dog")
@@ -397,6 +418,7 @@ def test_a_folder_whose_name_only_begins_alike_is_another_folder(library: Librar
     assert library.names() == ["docs-secret/b.txt", "docs/a.txt"]
 
 
+@pytest.mark.either_back_end
 def test_hidden_and_ignored_folders_and_hidden_files_are_passed_over(library: Library) -> None:
     for name in (".git/a.txt", "node_modules/b.txt", "__pycache__/c.txt", "venv/d.txt", ".hidden.txt", "seen/e.txt"):
         library.write(name, "the cat")
@@ -404,11 +426,13 @@ def test_hidden_and_ignored_folders_and_hidden_files_are_passed_over(library: Li
     assert library.names() == ["seen/e.txt"]
 
 
+@pytest.mark.either_back_end
 def test_a_hidden_folder_that_is_given_is_read(library: Library) -> None:
     library.write(".notes/a.txt", "the cat")
     assert counts(library.sync(library.folder / ".notes")) == (1, 1, 0, 0, 0)
 
 
+@pytest.mark.either_back_end
 def test_one_folder_in_several_spellings_is_read_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     library.write("sub/a.txt", "the cat")
     monkeypatch.chdir(library.folder)
@@ -421,6 +445,7 @@ def test_one_folder_in_several_spellings_is_read_once(library: Library, monkeypa
     assert [document.source for document in library.store.snapshot().documents()] == ["sub/a.txt"]
 
 
+@pytest.mark.either_back_end
 def test_the_source_is_the_path_as_it_was_given(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     library.write("sub/a.txt", "the cat")
     monkeypatch.chdir(library.folder)
@@ -429,6 +454,7 @@ def test_the_source_is_the_path_as_it_was_given(library: Library, monkeypatch: p
     assert [file.source for file in walk([str(library.folder)]).files] == [f"{library.folder}/sub/a.txt"]
 
 
+@pytest.mark.either_back_end
 def test_files_come_in_the_same_order_however_the_disk_lists_them(library: Library) -> None:
     for name in ("b/2.txt", "a.txt", "b/1.txt", "c.txt", "b.txt", "B.txt"):
         library.write(name, "the cat")
@@ -458,6 +484,7 @@ def test_files_with_odd_names_are_stored_found_and_deleted_like_others(library: 
     assert counts(library.sync()) == (0, 0, 0, 6, 0)
 
 
+@pytest.mark.either_back_end
 def test_two_names_that_read_the_same_are_one_document_and_one_failure(library: Library) -> None:
     for name in (b"bad\xff.txt", rb"bad\xff.txt"):
         with open(os.fsencode(library.folder) + b"/" + name, "wb") as file:  # noqa: PTH123
@@ -577,6 +604,7 @@ def add(pipeline: Pipeline, first: int, count: int) -> None:
         pipeline.add(source_document(f"{number}.txt", content=text), chunks_of([text]))
 
 
+@pytest.mark.either_back_end
 def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(library: Library) -> None:
     pipeline, heard, _ = pipeline_of(library, seconds=1.0)
     with pipeline:
@@ -589,6 +617,7 @@ def test_a_slow_encoder_gets_small_windows_so_that_no_document_waits_for_long(li
     assert heard.content_bytes == sum(len(f"the cat {number}") for number in range(heard.files))
 
 
+@pytest.mark.either_back_end
 def test_a_fast_encoder_gets_wide_windows_while_it_is_busy(library: Library) -> None:
     pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / 100)
     kernel = pipeline.encoder.kernel
@@ -610,6 +639,7 @@ def test_a_fast_encoder_gets_wide_windows_while_it_is_busy(library: Library) -> 
         pipeline.finish()
 
 
+@pytest.mark.either_back_end
 def test_an_encoder_that_has_nothing_to_do_gets_a_window_that_is_not_full(library: Library) -> None:
     pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / MOST_CHUNKS_PER_WINDOW)
     with pipeline:
@@ -621,6 +651,7 @@ def test_an_encoder_that_has_nothing_to_do_gets_a_window_that_is_not_full(librar
         pipeline.finish()
 
 
+@pytest.mark.either_back_end
 def test_a_document_does_not_wait_for_others_that_are_slow_to_read(library: Library) -> None:
     pipeline, heard, hands = pipeline_of(library, seconds=0.0)
     with pipeline:
@@ -709,6 +740,7 @@ def test_the_json_summary_has_the_promised_fields(command: Command, tmp_path: Pa
     assert isinstance(record["seconds"], float)
 
 
+@pytest.mark.either_back_end
 def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well(
     command: Command, tmp_path: Path
 ) -> None:
@@ -723,6 +755,7 @@ def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well
     assert out.startswith("1 file: 0 indexed, 1 unchanged")
 
 
+@pytest.mark.either_back_end
 @pytest.mark.parametrize("name", ["c.xyz", "report.dwg", "nosuffix", "pipe.txt"])
 def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Command, tmp_path: Path, name: str) -> None:
     path = tmp_path / "docs" / name
@@ -740,6 +773,7 @@ def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Comman
     assert [one["path"] for one in record["failed"]] == [str(path)]
 
 
+@pytest.mark.either_back_end
 def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     library.sync()
@@ -749,6 +783,7 @@ def test_a_named_file_that_is_no_file_any_more_keeps_its_last_version(library: L
     assert library.text("a.txt") == "the cat"
 
 
+@pytest.mark.either_back_end
 def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> None:
     for number in range(7):
         (tmp_path / "docs" / f"{number}.psd").write_text("")
@@ -765,12 +800,14 @@ def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> N
     assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
 
 
+@pytest.mark.either_back_end
 def test_an_empty_folder_is_no_silent_success(command: Command, tmp_path: Path) -> None:
     for options in ([], ["--dry-run"]):
         code, _, err = command.run(str(tmp_path / "docs"), *options)
         assert (code, err) == (EXIT_OK, "nothing to index: no files were found\n")
 
 
+@pytest.mark.either_back_end
 def test_a_name_cannot_forge_a_line_in_any_list(command: Command, tmp_path: Path) -> None:
     forged = "a\nfailed b.md: lost\u2028\u0085\u061c\u202e\rskip"
     for ending, content in (("txt", b"\x00\x01"), ("xyz", b""), ("md", b"the cat"), ("x\ny", b"")):
@@ -800,6 +837,7 @@ def test_the_exit_code_is_1_for_a_missing_path_and_no_store_is_made(command: Com
         Store.open(command.store)
 
 
+@pytest.mark.either_back_end
 @pytest.mark.parametrize("arguments", [[], [".", "--quantizer", "ternary"], [".", "--no-such-option"]])
 def test_the_exit_code_is_2_for_a_wrong_call(command: Command, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -810,6 +848,7 @@ def test_the_exit_code_is_2_for_a_wrong_call(command: Command, arguments: list[s
     assert len(error.splitlines()) == 1
 
 
+@pytest.mark.either_back_end
 def test_the_exit_code_is_2_for_a_location_of_no_known_kind(command: Command, tmp_path: Path) -> None:
     command.store = "mysql://host/db"
     code, _, err = command.run(str(tmp_path / "docs"))
@@ -828,6 +867,7 @@ def test_the_exit_code_is_4_when_a_file_failed_and_the_others_are_stored(command
         assert [document.source for document in store.snapshot().documents()] == [str(tmp_path / "docs" / "a.txt")]
 
 
+@pytest.mark.either_back_end
 def test_names_cannot_send_escapes_to_the_terminal(command: Command, tmp_path: Path) -> None:
     for name in ODD_NAMES:
         with open(os.fsencode(tmp_path) + b"/docs/" + name, "wb") as file:  # noqa: PTH123
@@ -927,6 +967,7 @@ def stopping_ingest(command: Command, folder: Path, files: int) -> subprocess.Po
     )
 
 
+@pytest.mark.either_back_end
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )

@@ -111,28 +111,26 @@ def test_a_search_takes_its_options_by_name_or_as_a_request(library: Library) ->
     assert library.search(request, filter=None, k=9) == library.search("the cat", k=9, ranking="words")
 
 
-@pytest.mark.parametrize(
-    ("question", "options", "sentence"),
-    [
-        ("  ", {}, "the question is empty"),
-        ("x" * 40_000, {}, "more than the 32,000"),
-        ("\ud800", {}, "bytes that are not UTF-8"),
-        ("cat", {"k": 0}, "k is 0: it must be at least 1"),
-        ("cat", {"top": 3}, "top: not all are options of a search, which are k, vector, filter, ranking, strategy"),
-        ("cat", {"ranking": "bm25"}, "the ranking 'bm25' is not known: choose one of hybrid, vector, words"),
-        ("cat", {"strategy": "fast"}, "the search strategy 'fast' is not known"),
-        ("cat", {"language": "xx"}, "the language 'xx' is not known"),
-        ("cat", {"per_document": 0}, "0 chunks of one document"),
-        ("cat", {"candidates": 0}, "0 candidates"),
-        ("cat", {"probes": 0}, "0 probes"),
-        ("cat", {"filter": {"$bad": 1}}, "\\$bad"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused_before_anything_is_searched(
-    library: Library, question: str, options: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(rag.UsageError, match=sentence):
-        library.search(question, **options)
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("  ", {}, "the question is empty"),
+    ("x" * 40_000, {}, "more than the 32,000"),
+    ("\ud800", {}, "bytes that are not UTF-8"),
+    ("cat", {"k": 0}, "k is 0: it must be at least 1"),
+    ("cat", {"top": 3}, "top: not all are options of a search, which are k, vector, filter, ranking, strategy"),
+    ("cat", {"ranking": "bm25"}, "the ranking 'bm25' is not known: choose one of hybrid, vector, words"),
+    ("cat", {"strategy": "fast"}, "the search strategy 'fast' is not known"),
+    ("cat", {"language": "xx"}, "the language 'xx' is not known"),
+    ("cat", {"per_document": 0}, "0 chunks of one document"),
+    ("cat", {"candidates": 0}, "0 candidates"),
+    ("cat", {"probes": 0}, "0 probes"),
+    ("cat", {"filter": {"$bad": 1}}, "\\$bad"),
+]
+
+
+def test_what_cannot_be_asked_is_refused_before_anything_is_searched(library: Library) -> None:
+    for question, options, sentence in REFUSED:
+        with pytest.raises(rag.UsageError, match=sentence):
+            library.search(question, **options)
 
 
 def test_words_are_searched_without_an_encoder(folder: Path, library: Library) -> None:

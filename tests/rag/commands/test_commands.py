@@ -112,17 +112,27 @@ def test_a_question_that_nothing_answers_ends_with_3(desk: Desk) -> None:
     }
 
 
-@pytest.mark.parametrize("arguments", [["ask", "Why?"], ["search", "why"], ["search", "why", "--ranking", "words"]])
-def test_a_store_without_documents_is_called_empty(tmp_path: Path, cache: Path, arguments: list[str]) -> None:
-    desk = Desk(tmp_path, cache)
-    (tmp_path / "empty").mkdir()
+@pytest.fixture(scope="module")
+def bare_desk(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Desk:
+    """One whose store has tables and no documents."""
+    desk = Desk(tmp_path_factory.mktemp("desk"), cache)
+    (desk.folder / "empty").mkdir()
     assert desk.run("ingest", "empty").returncode == 0
-    finished = desk.run("rag", *arguments)
+    return desk
+
+
+@pytest.mark.parametrize("arguments", [["ask", "Why?"], ["search", "why"], ["search", "why", "--ranking", "words"]])
+def test_a_store_without_documents_is_called_empty(bare_desk: Desk, arguments: list[str]) -> None:
+    finished = bare_desk.run("rag", *arguments, "--json")  # the sentence is on the other stream
     assert finished.returncode == 3
     assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
-    finished = desk.run("rag", *arguments, "--json")
-    assert finished.returncode == 3
     assert json.loads(finished.stdout).keys() <= {"question", "answer", "citations", "answered", "hits"}
+
+
+def test_nothing_is_found_in_a_store_without_documents(bare_desk: Desk) -> None:
+    finished = bare_desk.run("rag", "search", "why")
+    assert (finished.returncode, finished.stdout) == (3, "Nothing found.\n")
+    assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
 
 
 def test_search_gives_the_nearest_chunks_in_order(desk: Desk) -> None:
