@@ -130,13 +130,13 @@ def relative_names(file: FoundFile) -> list[str]:
 
 def absolute_names(file: FoundFile) -> list[str]:
     """What a pattern that begins with a slash may mean, without the slash: a place in the given folder, or anywhere."""
-    return [*below_root(file), *with_folders(plain_path(printable(file.path)).removeprefix("/"))]
+    return [*below_root(file), *with_folders(plain_path(file.stored_path).removeprefix("/"))]
 
 
 def below_root(file: FoundFile) -> list[str]:
     """A file and its folders, as they are called below the folder that was given."""
     if file.root is None:
-        return [printable(file.path.name)]
+        return [printable(file.name)]
     return with_folders(printable(file.path.relative_to(file.root).as_posix()))
 
 

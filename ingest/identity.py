@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID
 
 from ingest.chunk import chunker_name
 from ingest.document import PART_MARK
@@ -21,7 +23,6 @@ from sql.records.metadata import NO_METADATA
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from uuid import UUID
 
     from ingest.document import Document
     from sql.records import LiveDocument
@@ -79,7 +80,7 @@ def manifest_document(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """What the store holds of one file: its document, or several. `source` is the path as it was given."""
 
@@ -116,24 +117,27 @@ def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
 class Twins:
     """Documents by their content, each format, cut and part of a file apart: one that was moved or copied has a twin.
 
-    So has one whose metadata alone are other than they were: what the store holds of it.
+    So has one whose metadata alone are other than they were: what the store holds of it. Kept are numbers, of the content
+    64 bits: whoever takes a twin's codes looks whether they are of the same text.
     """
 
     def __init__(self, documents: Iterable[LiveDocument] = ()) -> None:
-        self._known = {_content(one): one.document_id for one in documents}
+        self._known = {_content(one): one.document_id.int for one in documents}
         self._stored = set(self._known.values())
 
     def twin_of(self, document: SourceDocument) -> UUID | None:
         """A document of the same content, None where there is none; from now on this one is such a document too."""
-        known = self._known.setdefault(_content(document), document.document_id)
-        return known if known != document.document_id or known in self._stored else None
+        own = document.document_id.int
+        known = self._known.setdefault(_content(document), own)
+        return UUID(int=known) if known != own or known in self._stored else None
 
 
-def _content(document: LiveDocument | SourceDocument) -> tuple[str, ...]:
-    """What two documents of the same content share."""
+def _content(document: LiveDocument | SourceDocument) -> int:
+    """What two documents of the same content share: BLAKE2b-64 of it."""
     cut = _cut(document)
     part = document.path.rpartition(PART_MARK)[2] if cut.is_part else ""
-    return document.content_sha256, document.format, cut.chunker, str(cut.documents), part
+    names = (document.content_sha256, document.format, cut.chunker, str(cut.documents), part)
+    return int.from_bytes(blake2b("\0".join(names).encode(), digest_size=8).digest(), "little")
 
 
 def _end(document: LiveDocument) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from ingest.document import PART_MARK
 from ingest.given_metadata import NOTHING_SAID
 from ingest.identity import CHUNKER, Twins, document_path, given_names, stored_files
 from ingest.readers import file_bytes
@@ -27,11 +28,16 @@ class Claims:
     """Which file each document of the store belongs to, and which documents have to go, while files are read.
 
     What a file gives is known only when it has been read: until then what it gave before is kept.
+
+    A document may have to do with another file than the one at its path only where that holds the mark of a part; of no
+    others is anything remembered, however many there are.
     """
 
     def __init__(self, stored: dict[str, StoredFile]) -> None:
         self._stored = stored
-        self._owners = {one.path: file.path for file in stored.values() for one in file.documents}
+        self._owners = {
+            one.path: file.path for file in stored.values() for one in file.documents if PART_MARK in one.path
+        }
         self._going: dict[str, LiveDocument] = {}
 
     @property
@@ -41,7 +47,8 @@ class Claims:
 
     def expect(self, path: str) -> None:
         """A file has been found; its name is its own, unless a document of another file has it already."""
-        self._owners.setdefault(path, path)
+        if PART_MARK in path:
+            self._owners.setdefault(path, path)
 
     def release(self, documents: Iterable[LiveDocument]) -> None:
         """Documents that are to go, unless a file that is read later gives them again."""
@@ -54,7 +61,7 @@ class Claims:
 
         Raises UnreadableDocument, and changes nothing, where a document would take the place of another file's.
         """
-        path = printable(file.path)
+        path = file.stored_path
         given = dict.fromkeys(document_path(path, document.part) for document in documents)
         for one in given:
             owner = self._owners.get(one, path)
@@ -62,7 +69,8 @@ class Claims:
                 what = "has the name of a part of" if one == path else "holds a part with the name of the file"
                 raise UnreadableDocument(f"{printable(file.source)} {what} {owner}: rename one of the two files")
         for one in given:
-            self._owners[one] = path
+            if PART_MARK in one:
+                self._owners[one] = path
             self._going.pop(one, None)
         if path in self._stored:
             self.release(one for one in self._stored[path].documents if one.path not in given)
@@ -93,7 +101,7 @@ class Wishes:
         """The metadata that a file of this content is to be given."""
         if self._said.was_said:
             return self._said.of(file)
-        before = self._before.get(printable(file.path))
+        before = self._before.get(file.stored_path)
         return self._moved.get(content_sha256, NO_METADATA) if before is None else before
 
     def are_met(self, file: FoundFile, stored: StoredFile) -> bool:
@@ -162,7 +170,7 @@ def make_plan(
     stored = stored_files(documents)
     wishes = Wishes(said, metadata() if any(map(given_names, documents)) else {})
     plan = SyncPlan(Claims(stored), Twins(documents), wishes, skipped=list(found.skipped), failed=list(found.failed))
-    present = {printable(file.path): file for file in found.files}
+    present = {file.stored_path: file for file in found.files}
     missing = [known for path, known in stored.items() if path not in present]
     plan.deleted = [known for known in missing if found.covers(known.path)]
     for known in plan.deleted:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from sql.base.paths import printable
-
 if TYPE_CHECKING:
     from ingest.walk import Walk
 
@@ -50,7 +48,7 @@ def take_shard(found: Walk, shard: Shard) -> Walk:
     """The walk of one shard; what was left out is told by the shard that its path belongs to."""
     return replace(
         found,
-        files=[file for file in found.files if shard.holds(printable(file.path))],
+        files=[file for file in found.files if shard.holds(file.stored_path)],
         skipped=[one for one in found.skipped if shard.holds(one.path)],
         failed=[one for one in found.failed if shard.holds(one.path)],
         is_ours=shard.holds,

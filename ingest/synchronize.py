@@ -306,7 +306,7 @@ def remark_on(content: Content) -> str:
 def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content], chunker: str) -> list[SourceDocument]:
     """The documents of a file as the store is to hold them, with the metadata that they are given."""
     given = plan.wishes.of(file, contents[0].document.content_hash)
-    path, count = printable(file.path), len(contents)
+    path, count = file.stored_path, len(contents)
     return [
         manifest_document(one.document, path, count, given if one.chunks else NO_METADATA, chunker) for one in contents
     ]

@@ -10,16 +10,17 @@ import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.readers.table import reader_of
+from ingest.readers.table import reader_of, suffix_of
 from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError
 from sql.base.paths import expand_user, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from typing import Self
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
@@ -29,15 +30,40 @@ EVERYTHING = Selection()  # that git does not ignore
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file of a type that can be read: `path` is real and absolute, `source` is the path as it was given.
+    """A file of a type that can be read, in a `folder` whose path is real and absolute, and was given as `source_folder`.
 
-    `root` is the folder that was given and below which the file was found; None where it was given itself.
+    `root` is the folder that was given and below which the file was found; None where it was given itself, by
+    `source_name` if that is a link of another name. There may be a million: the files of a folder share its paths, and
+    each has its name alone.
     """
 
-    path: Path
-    source: str
+    name: str
     size: int
+    folder: str
+    source_folder: str
     root: Path | None = None
+    source_name: str = ""
+
+    @classmethod
+    def given(cls, path: Path, source: str, size: int, root: Path | None = None) -> Self:
+        """The file at a real and absolute path, which was given as `source`."""
+        above, name = os.path.split(source)
+        return cls(path.name, size, str(path.parent), above, root, name if name != path.name else "")
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.folder, self.name)
+
+    @property
+    def stored_path(self) -> str:
+        """The same as text that any encoding can hold: what names it in a store."""
+        return printable(os.path.join(self.folder, self.name))  # noqa: PTH118 - in a tenth of the time
+
+    @property
+    def source(self) -> str:
+        """The path as it was given."""
+        return os.path.join(self.source_folder, self.source_name or self.name)  # noqa: PTH118 - as it was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +128,8 @@ def each_once(found: Walk) -> list[FoundFile]:
     """The files without repetitions. Two names that read the same once escaped would be one document: one is refused."""
     files: dict[str, FoundFile] = {}
     for file in found.files:
-        first = files.setdefault(printable(file.path), file)
-        if first.path != file.path:
+        first = files.setdefault(file.stored_path, file)
+        if (first.folder, first.name) != (file.folder, file.name):
             found.failed.append(
                 LeftOut(printable(file.source), "another file's name reads the same: rename one of them")
             )
@@ -119,28 +145,31 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], se
         within = relative(folder, root)
         if selection.gitignore and GITIGNORE in entries:
             ignored = ignored.below(folder, within, root)
-        folders = []
-        for entry, path, status in entries_of(found, folder, name, entries):
-            source = os.path.join(name, entry) if name != "." else entry  # noqa: PTH118 (keeps the path as given)
+        folders: list[tuple[Path, str]] = []
+        real, given_as = str(folder), name if name != "." else ""
+        for entry, path, status in entries_of(found, real, name, entries):
+            source = os.path.join(given_as, entry)  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
                 reason = "a symbolic link: its target is read only where it is given"
                 found.skipped.append(LeftOut(printable(source), reason, "symbolic link"))
                 continue
             is_folder = stat.S_ISDIR(status.st_mode)
-            if entry.startswith(".") or (is_folder and (entry in IGNORED_FOLDERS or path == selection.store)):
+            if entry.startswith(".") or (is_folder and (entry in IGNORED_FOLDERS or Path(path) == selection.store)):
                 continue
             below = f"{within}/{entry}" if within else entry
             if reason := selection.why_not(below, ignored, folder=is_folder):
                 found.skipped.append(LeftOut(printable(source), reason, reason))
             elif is_folder:
-                folders.append((path, source))
+                folders.append((Path(path), source))
+            elif left_out := why_left_out(entry, source, status):
+                found.skipped.append(left_out)
             else:
-                take_file(found, path, source, status, root)
-        for path, source in reversed(folders):
+                found.files.append(FoundFile(entry, status.st_size, real, given_as, root))
+        for inner, source in reversed(folders):
             try:
-                pending.append((path, source, sorted(os.listdir(path)), ignored))
+                pending.append((inner, source, sorted(os.listdir(inner)), ignored))
             except OSError as error:
-                found.unreadable.append(printable(path))
+                found.unreadable.append(printable(inner))
                 found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
 
 
@@ -150,13 +179,13 @@ def relative(folder: Path, root: Path) -> str:
 
 
 def entries_of(
-    found: Walk, folder: Path, name: str, entries: Sequence[str]
-) -> Iterator[tuple[str, Path, os.stat_result]]:
-    """The entries of a folder with their status; one that vanished meanwhile is gone, one that fails is reported."""
+    found: Walk, folder: str, name: str, entries: Sequence[str]
+) -> Iterator[tuple[str, str, os.stat_result]]:
+    """The entries of a folder with path and status; one that vanished meanwhile is gone, one that fails is reported."""
     for entry in entries:
-        path = folder / entry
+        path = os.path.join(folder, entry)  # noqa: PTH118 - in a tenth of the time
         try:
-            yield entry, path, path.lstat()
+            yield entry, path, os.lstat(path)
         except FileNotFoundError:
             continue
         except OSError as error:
@@ -164,31 +193,24 @@ def entries_of(
             found.failed.append(LeftOut(printable(os.path.join(name, entry)), str(error.strerror)))  # noqa: PTH118
 
 
-def take_file(found: Walk, path: Path, source: str, status: os.stat_result, root: Path) -> None:
-    """Adds one file below a given folder, or says why it is left out."""
-    if left_out := why_left_out(path, source, status):
-        found.skipped.append(left_out)
-    else:
-        found.files.append(FoundFile(path, source, status.st_size, root))
-
-
 def take_given_file(found: Walk, path: Path, source: str, status: os.stat_result) -> None:
     """Adds a file that was given itself; one that is not read has failed, and keeps the version that is in the store."""
-    if left_out := why_left_out(path, source, status):
+    if left_out := why_left_out(path.name, source, status):
         found.failed.append(left_out)
         found.unreadable.append(printable(path))
     else:
-        found.files.append(FoundFile(path, source, status.st_size))
+        found.files.append(FoundFile.given(path, source, status.st_size))
 
 
-def why_left_out(path: Path, source: str, status: os.stat_result) -> LeftOut | None:
-    """Why a file is not read; None where it is."""
+def why_left_out(name: str, source: str, status: os.stat_result) -> LeftOut | None:
+    """Why a file of this name is not read; None where it is."""
     if not stat.S_ISREG(status.st_mode):
         return LeftOut(printable(source), "not a regular file", "special file")
-    if reader_of(path) is not None:
+    if reader_of(name) is not None:
         return None
-    kind = path.suffix.lower() if SUFFIX.fullmatch(path.suffix) else ""
-    shown = path.suffix if kind else path.name
+    suffix = suffix_of(name)
+    kind = suffix.lower() if SUFFIX.fullmatch(suffix) else ""
+    shown = suffix if kind else name
     return LeftOut(printable(source), f"files of type {printable(shown)} are not supported", kind or "without a type")
 
 

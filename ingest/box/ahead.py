@@ -229,5 +229,5 @@ class ReadAhead:
 
 def is_boxed(file: FoundFile) -> bool:
     """Whether the table wants a file to be read by a process alone."""
-    reader = reader_of(file.path)
+    reader = reader_of(file.name)
     return reader is not None and reader.boxed

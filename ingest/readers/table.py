@@ -26,6 +26,7 @@ The module is imported when the first file of the format is read: to list files 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -116,9 +117,20 @@ SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 NAMES = {name: reader for reader in READERS for name in reader.names}
 
 
-def reader_of(path: PurePath) -> Reader | None:
+def reader_of(path: PurePath | str) -> Reader | None:
     """The reader of a file by its name or else its suffix, in any letter case; None where it is not read."""
-    return NAMES.get(path.name.lower()) or SUFFIXES.get(path.suffix.lower())
+    name = os.path.basename(path).lower()  # noqa: PTH119 - of each of a million files
+    return NAMES.get(name) or SUFFIXES.get(suffix_of(name))
+
+
+def suffix_of(name: str) -> str:
+    """The suffix of a file's name, as `PurePath.suffix` has it.
+
+    >>> suffix_of("notes.tar.gz"), suffix_of(".profile"), suffix_of("end.")
+    ('.gz', '', '')
+    """
+    dot = name.rfind(".")
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def readable_types() -> str:

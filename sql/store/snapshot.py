@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreMismatch
@@ -301,8 +302,7 @@ class Snapshot:
 
     def documents(self) -> list[LiveDocument]:
         """Every document, ordered by path."""
-        rows = self.client.query(Statement("live_documents", {"epoch": self.epoch}))
-        return [read_document(row) for row in rows]
+        return self.client.query_records(Statement("live_documents", {"epoch": self.epoch}), read_document)
 
     def some_documents(self, document_ids: Sequence[UUID]) -> list[LiveDocument]:
         """The documents of these ids, ordered by path; ids of no document are passed over."""
@@ -385,7 +385,8 @@ def read_hit(row: Row) -> Hit:
 
 def read_document(row: Row) -> LiveDocument:
     """A document from a row of the manifest."""
-    return LiveDocument(**{**row, "format": str(row["format"])})
+    # few texts for all documents: each row brings its own
+    return LiveDocument(**{**row, "format": intern(str(row["format"])), "chunker": intern(str(row["chunker"]))})
 
 
 def read_listed(row: Row, metadata: Mapping[str, MetadataValue] = NO_METADATA) -> ListedDocument:

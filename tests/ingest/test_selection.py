@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from library import counts
 
+from ingest.plan import make_plan
 from ingest.selection import Ignored, Selection
 from ingest.walk import walk
 from sql.base.errors import EXIT_OK, EXIT_USAGE, UsageError
@@ -177,3 +179,34 @@ def test_an_empty_list_is_a_mistake(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n\n")))
     assert run_command(ingest.command_line.command, ["-", "--dry-run"]) == EXIT_USAGE
     assert "one path a line" in capsys.readouterr().err
+
+
+# What is remembered of a file
+
+
+def test_a_file_that_was_found_takes_no_more_memory_however_deep_its_folder_lies(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["a folder with a long name"] * 20)
+    folder.mkdir(parents=True)
+    for number in range(500):
+        (folder / f"{number:03}.md").touch()
+    walk([str(tmp_path)])  # what is imported or kept once is not counted
+    tracemalloc.start()
+    try:
+        plan = make_plan(walk([str(tmp_path)]), [])
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(plan.new) == 500
+    assert taken / 500 < 300
+    first = plan.new[0]
+    assert (str(first.path), first.source, first.stored_path) == (str(folder / "000.md"),) * 3
+
+
+def test_a_file_that_is_given_by_a_link_of_another_name_keeps_the_name_that_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notes.md").touch()
+    (tmp_path / "latest.md").symlink_to("notes.md")
+    monkeypatch.chdir(tmp_path)
+    (file,) = walk(["./latest.md"]).files
+    assert (file.source, file.path, file.stored_path) == ("latest.md", tmp_path / "notes.md", f"{tmp_path}/notes.md")

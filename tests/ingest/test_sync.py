@@ -110,7 +110,7 @@ def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
 def test_a_file_of_another_chunker_is_cut_anew(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     publish_document(library.store, str(path)[1:], ["the old way to cut it"])
-    assert library.plan().changed == [FoundFile(path, str(path), 7, library.folder)]
+    assert library.plan().changed == [FoundFile.given(path, str(path), 7, library.folder)]
     assert counts(library.sync()) == (1, 1, 0, 0, 0)
     assert library.text("a.txt") == "the cat"
 

@@ -190,7 +190,7 @@ def test_a_process_that_ends_or_goes_too_far_is_one_file_that_failed(
     for number, each in enumerate(["say before", content, "say after"]):
         path = tmp_path / f"{number}.mischief"
         path.write_text(each)
-        found.append(FoundFile(path, path.name, len(each)))
+        found.append(FoundFile.given(path, path.name, len(each)))
     with ReadAhead(found, limits=limits, processes=1) as readings:
         before, between, after = list(readings)
     assert [one.document.text for one in (*before.documents(), *after.documents())] == ["before", "after"]
