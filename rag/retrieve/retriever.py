@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.int8.quantization import quantize_query
-from rag.retrieve.words import weighed_words
+from rag.retrieve.words import asked_words, weighed_among, weighed_words
 from rag.text.analyser import WORD, visible
 from sql.base.errors import UsageError
 from sql.store.snapshot import unwatched
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Looked at by each of the two searches before their scores are put together; of a cosine and a BM25 score that both lie
 # below rank 100 nothing in the first ten is made: 50, 100 and 1,000 give the same nDCG@10 on every set.
 FUSED_CANDIDATES = 100
+LOOK_AT_ALL = ("auto", "exact")  # strategies for which a small store is searched without candidates
 # The part of the cosine in a hybrid score for an encoder that knows every word of the question as one piece. It falls
 # with the pieces that a word is cut into: such words were rare where the encoder learned.
 VECTOR_SHARE = 0.45
@@ -104,7 +105,9 @@ class Retriever:
         return snapshot.hybrid_hits(scores, query, request, watch, vector_share=0.0, most=1.0)
 
     def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:
-        """The candidates of both searches in the order of the weighted mean of their scores."""
+        """The chunks in the order of the weighted mean of both scores: of a small store all, else candidates of both."""
+        if request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small:
+            return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
         near = by_meaning(snapshot, replace(request, k=candidates), query, watch)
         words = self.word_query(snapshot, request, watch)
@@ -118,6 +121,28 @@ class Retriever:
         if request.per_document is None:
             scores = contenders(scores, near, request.k, share, words.most)
         return snapshot.hybrid_hits(scores, query, request, watch, vector_share=share, most=words.most)
+
+    def _by_both_among_all(
+        self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch
+    ) -> list[Hit]:
+        """Both scores of every chunk: there are no candidates that could be missed."""
+        asked = asked_words(snapshot, request.question, request.language)
+        if asked is None:
+            return by_meaning(snapshot, request, query, watch)
+        everything = snapshot.score_everything(query, request, asked.terms, watch)
+        words = weighed_among(everything, asked, snapshot.text_statistics())
+        cosines = everything.products
+        if words is None:
+            best = everything.best(cosines, request.k, request.per_document)
+            parts = [{"score": float(cosines[row]), "vector_score": float(cosines[row])} for row in best]
+        else:
+            share, by_words = self.vector_share(request.question), everything.word_scores(words)
+            scores = share * cosines + (1 - share) * by_words / words.most
+            best = everything.best(scores, request.k, request.per_document)
+            columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
+            parts = [{name: float(column[row]) for name, column in columns.items()} for row in best]
+        places = [everything.place(row) for row in best.tolist()]
+        return snapshot.hits_at(list(zip(places, parts, strict=True)), watch)
 
 
 def by_meaning(snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:

@@ -27,6 +27,7 @@ from sql.records import TextStatistics, WordQuery
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
+    from sql.search.everything import Everything
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
 
@@ -49,10 +50,39 @@ class Rarities:
         return rarity(self.frequencies.get(term, 0), self.chunks) if self.chunks else 0.0
 
 
-def weighed_words(snapshot: Snapshot, question: str, language: str, watch: Watch) -> WordQuery | None:
-    """What a question in a language, or `auto`, asks of the word index, with the rarity that its words have at an epoch.
+@dataclass(frozen=True, slots=True)
+class AskedWords:
+    """The words of a question as the word index may hold them.
 
-    None where no chunk holds any of its words. Raises StoreMismatch for words of another analyser.
+    `words`: the forms of each word, and how often it is asked; `together`: the languages in which they may be compounds;
+    `foreign`: forms of other languages than the question's; `terms`: all forms, and all that may be parts of compounds.
+    """
+
+    words: Mapping[tuple[str, ...], int]
+    together: Sequence[str]
+    foreign: Collection[str]
+    terms: Sequence[str]
+
+    def with_several_forms(self, frequencies: Collection[str]) -> list[list[str]]:
+        """The forms that there are of each word that has several."""
+        return [found for word in self.words if len(found := [term for term in word if term in frequencies]) > 1]
+
+    def weighed(
+        self, statistics: TextStatistics, frequencies: Mapping[str, int], shared: Mapping[str, int]
+    ) -> WordQuery | None:
+        """With the weights that follow from how many chunks hold each term; None where no chunk holds any.
+
+        `shared` says how many hold any of several forms of a word, by the first of them that there is.
+        """
+        if not frequencies:
+            return None
+        return weigh_words(self.words, frequencies, statistics, self.together, shared, self.foreign)
+
+
+def asked_words(snapshot: Snapshot, question: str, language: str) -> AskedWords | None:
+    """The words of a question in a language, or `auto`, in the languages of a store; None where there are none.
+
+    Raises StoreMismatch for words of another analyser.
     """
     snapshot.check_analyser(ANALYSER)
     statistics = snapshot.text_statistics()
@@ -63,19 +93,35 @@ def weighed_words(snapshot: Snapshot, question: str, language: str, watch: Watch
     if not asked:
         return None
     together = [code for code in languages if compounds_are_written_together(code) and language in {UNKNOWN, code}]
-    parts = {part for word in asked for term in word for code in together for part in possible_parts(term, code)}
-    terms = {term for word in asked for term in word} | parts
-    frequencies = snapshot.term_frequencies(terms, watch)
-    if not frequencies:
-        return None
-    several = [found for word in asked if len(found := [term for term in word if term in frequencies]) > 1]
-    counts = snapshot.word_frequencies(several, watch)
-    shared = {found[0]: count for found, count in zip(several, counts, strict=True)}
+    forms = {term for word in asked for term in word}
+    parts = {part for term in forms for code in together for part in possible_parts(term, code)}
     foreign: set[str] = set()
     if language in codes_of(statistics.languages):
-        own = {form for forms in question_forms(question, language, [language]) for form in forms}
-        foreign = {form for forms in asked for form in forms} - own
-    return weigh_words(asked, frequencies, statistics, together, shared, foreign)
+        foreign = forms - {form for forms in question_forms(question, language, [language]) for form in forms}
+    return AskedWords(asked, together, foreign, sorted(forms | parts))
+
+
+def weighed_words(snapshot: Snapshot, question: str, language: str, watch: Watch) -> WordQuery | None:
+    """What a question in a language, or `auto`, asks of the word index, with the rarity that its words have at an epoch.
+
+    None where no chunk holds any of its words. Raises StoreMismatch for words of another analyser.
+    """
+    asked = asked_words(snapshot, question, language)
+    if asked is None:
+        return None
+    frequencies = snapshot.term_frequencies(asked.terms, watch)
+    several = asked.with_several_forms(frequencies)
+    counts = snapshot.word_frequencies(several, watch)
+    shared = {found[0]: count for found, count in zip(several, counts, strict=True)}
+    return asked.weighed(snapshot.text_statistics(), frequencies, shared)
+
+
+def weighed_among(everything: Everything, asked: AskedWords, statistics: TextStatistics) -> WordQuery | None:
+    """The same where all postings of the asked terms are at hand."""
+    frequencies = {term: count for term, count in everything.term_counts.items() if count}
+    several = asked.with_several_forms(frequencies)
+    shared = {found[0]: everything.word_count(found) for found in several}
+    return asked.weighed(statistics, frequencies, shared)
 
 
 def word_rarities(snapshot: Snapshot, question: str, language: str = LANGUAGES[0]) -> Rarities:

@@ -32,7 +32,7 @@ from sql.engine.free_sql import returns_rows
 from sql.engine.helper_thread import NoAnswerInTime, in_helper_thread
 from sql.engine.location import Location, parse_location
 from sql.engine.native import native_block
-from sql.engine.statements import Statement, read_statement
+from sql.engine.statements import Statement, read_statement, without_comments
 from sql.engine.wire import HolderGone
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ ENGINES_BY_NAME = {
 IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
 MOST_HOLDERS = 10  # processes through which one statement is tried to be read, one after the other
+SHORT_LIST = 16  # numbers of a parameter that the driver writes down quickly enough
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
@@ -127,6 +128,11 @@ class Client:
         """Whether an embedded store may be read by another process, through this one."""
         return self._entrance is not None and not self._entrance.nobody_else_reads()
 
+    @property
+    def changes(self) -> int | None:
+        """A number that stays while nothing is written into an embedded store; None where another process may write."""
+        return None if self._engine is None else self._engine.changes
+
     def answer_readers(self) -> None:
         """Lets other processes read an embedded store through this one; to be called when it is fit to be read."""
         if self._entrance is not None:
@@ -152,22 +158,20 @@ class Client:
 
     def query_records(self, statement: Statement, record: Callable[[Row], Record]) -> list[Record]:
         """What `record` makes of each row of a SELECT. Of a million rows, their dicts would take more than the records."""
-        text, values = self.text_of(statement), dict(statement.values)
-        result = self._run(statement.name, lambda handle: handle.query(text, parameters=values), repeatable=True)
+        text, values = self.text_of(statement), bound_values(statement)
+        result = self._read(statement.name, lambda handle: handle.query(text, parameters=values))
         return [record(dict(zip(result.column_names, row, strict=True))) for row in result.result_rows]
 
     def query_packed(self, statement: Statement) -> bytes:
         """The rows of a SELECT of numbers as RowBinary: one after the other, little-endian, nothing between them."""
-        text, values = self.text_of(statement), dict(statement.values)
-        return self._run(
-            statement.name,
-            lambda handle: bytes(handle.raw_query(text, parameters=values, fmt="RowBinary")),
-            repeatable=True,
+        text, values = self.text_of(statement), bound_values(statement)
+        return self._read(
+            statement.name, lambda handle: bytes(handle.raw_query(text, parameters=values, fmt="RowBinary"))
         )
 
     def execute(self, statement: Statement, *, repeatable: bool = False) -> None:
         """A statement that returns nothing; `repeatable` says that a second time does no harm."""
-        text, values = self.text_of(statement), dict(statement.values)
+        text, values = self.text_of(statement), bound_values(statement)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values), repeatable=repeatable)
 
     def delete(self, statement: Statement) -> None:
@@ -183,7 +187,7 @@ class Client:
         if self._engine is None:
             self.execute(statement, repeatable=True)
             return
-        text, values = self.text_of(statement), dict(statement.values)
+        text, values = self.text_of(statement), bound_values(statement)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values, settings=dict(IN_BACKGROUND)))
         self._await_changes(failure)
 
@@ -291,7 +295,7 @@ class Client:
 
     def text_of(self, statement: Statement) -> str:
         """A statement's text as it is sent to this back end."""
-        return self.localize(statement).text
+        return without_comments(self.localize(statement).text)
 
     def close(self) -> None:
         """Closes every handle; a closed client stays closed."""
@@ -357,7 +361,19 @@ class Client:
             "cannot share a connection: open the store after the fork"
         )
 
+    def _read(self, what: str, work: Callable[[Any], Result]) -> Result:
+        """Runs one call of the driver that changes nothing."""
+        return self._attempt(what, work, repeatable=True)
+
     def _run(self, what: str, work: Callable[[Any], Result], *, repeatable: bool = False) -> Result:
+        """Runs one call of the driver that may change something; `changes` counts it when it is done or has failed."""
+        try:
+            return self._attempt(what, work, repeatable=repeatable)
+        finally:
+            if (engine := self._engine) is not None:
+                engine.count_change()
+
+    def _attempt(self, what: str, work: Callable[[Any], Result], *, repeatable: bool = False) -> Result:
         """Runs one call of the driver on a handle of its own.
 
         A server's failed connection is tried again a few times, but only where the statement may be `repeatable`:
@@ -433,6 +449,21 @@ class Client:
             self._idle = [other for other in self._idle if not is_borrowed(other)]
         for gone in (handle, *waiting):
             self._forget_handle(gone)
+
+
+def bound_values(statement: Statement) -> dict[str, Any]:
+    """The values of a statement for the driver, which takes a millisecond to write a vector down as text."""
+    return {name: number_list(value) if is_long(value) else value for name, value in statement.values.items()}
+
+
+def is_long(value: Any) -> bool:
+    """Whether a value is a list of numbers that is worth writing down here."""
+    return isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
+
+
+def number_list(numbers: Sequence[float]) -> str:
+    """Numbers as the text of an array parameter."""
+    return f"[{','.join(map(repr, numbers))}]"
 
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -66,12 +66,19 @@ class Engine:
     clients: int = 0
     writing: threading.RLock = field(default_factory=threading.RLock)
     drafts: set[int] = field(default_factory=set)
+    counting: threading.Lock = field(default_factory=threading.Lock)
     answers: Answers | None = None
+    changes: int = 0  # calls that may have written something
 
     @property
     def data(self) -> str:
         """What the engine is told to run on; the driver would resolve a place below DESCRIPTORS if it were not a URI."""
         return f"file:{self.place}/{DATA}" if self.opened is not None else f"{self.place}/{DATA}"
+
+    def count_change(self) -> None:
+        """Says that something may have been written."""
+        with self.counting:
+            self.changes += 1
 
     def new_payload(self) -> tuple[Any, str]:
         """A new file for the rows of an insert, open for writing, and its path as the engine is told it."""

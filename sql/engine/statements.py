@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -70,6 +70,12 @@ def escape_parameter(value: Value) -> str:
 def escape_literal(text: str) -> str:
     """What stands between the quotes of a string literal."""
     return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+@lru_cache(maxsize=1000)  # there is no end of filters
+def without_comments(text: str) -> str:
+    """A statement without the lines that are comments, which the driver would read again with every call."""
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--"))
 
 
 @cache

@@ -202,7 +202,7 @@ class Searcher:
         unknown = unknown_among(generations, known, epoch)
         if unknown and epoch > known.known_until and not known.full:
             values = {"after": known.known_until, "epoch": epoch, "limit": MOST_PUBLICATIONS}
-            known = known.extended(run.pairs("published", Statement("publications", values)), epoch)
+            known = known.extended(run.packed("published", Statement("publications", values), 16), epoch)
             self.publications = known
             unknown = unknown_among(generations, known, epoch)
         asked: dict[str, Any] = {"generations": unknown, "epoch": epoch}
@@ -233,9 +233,9 @@ class Runner:
     def __call__(self, stage: str, statement: Statement) -> list[Row]:
         return self._timed(stage, statement, self.client.query)
 
-    def pairs(self, stage: str, statement: Statement) -> bytes:
-        """The rows of a statement that returns two UInt64 columns, packed as RowBinary."""
-        return self._timed(stage, statement, self.client.query_packed, row_length=16)
+    def packed(self, stage: str, statement: Statement, row_length: int) -> bytes:
+        """The rows of a statement that returns numbers, each of so many bytes, packed as RowBinary."""
+        return self._timed(stage, statement, self.client.query_packed, row_length)
 
     def _timed(self, stage: str, statement: Statement, read: Callable[[Statement], Rows], row_length: int = 1) -> Rows:
         started = perf_counter()

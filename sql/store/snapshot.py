@@ -15,6 +15,15 @@ from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, 
 from sql.records.calibration import Calibration
 from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata
+from sql.search.everything import (
+    SCORED_ROW,
+    VISIBLE_ROW,
+    Everything,
+    Visible,
+    everything_statement,
+    hits_statement,
+    visible_statement,
+)
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
 from sql.search.signs import query_signs
@@ -40,6 +49,7 @@ if TYPE_CHECKING:
 
 AUTO = STRATEGIES[0]
 MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
+REPLACED = "a document was replaced and its old chunks are gone: search again"
 
 
 def unwatched(step: Step) -> None:
@@ -60,6 +70,7 @@ class Snapshot:
     _statistics: TextStatistics | None = None
     _frequencies: dict[str, int] = field(default_factory=dict)  # how many chunks hold each term
     _analyser_is_fresh: bool = False
+    _visible: Visible | None = None
 
     @property
     def epoch(self) -> int:
@@ -237,6 +248,45 @@ class Snapshot:
         statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
         return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
 
+    # Search of everything
+
+    def visible(self, watch: Watch = unwatched) -> Visible:
+        """The generations that are published; of a large store not all of them. Read once an epoch."""
+        visible = self._visible
+        if visible is None:
+            packed = Runner(self.client, watch).packed("visible", visible_statement(self.epoch), VISIBLE_ROW.itemsize)
+            visible = self._visible = Visible.unpack(packed)
+        return visible
+
+    def score_everything(
+        self, query: QuantizedQuery, request: SearchRequest, terms: Sequence[str], watch: Watch = unwatched
+    ) -> Everything:
+        """The inner products of all chunks that pass the filter, and all postings of some terms: for a small store.
+
+        How often the terms occur is remembered.
+        """
+        statement = everything_statement(self._vector_search(query, request), terms)
+        packed = Runner(self.client, watch).packed("search", statement, SCORED_ROW.itemsize)
+        found = Everything.unpack(packed, self.visible(watch), terms)
+        if len(self._frequencies) <= MOST_FREQUENCIES:
+            self._frequencies |= found.term_counts
+        return found
+
+    def hits_at(
+        self, scored: Sequence[tuple[tuple[int, int], dict[str, float]]], watch: Watch = unwatched
+    ) -> list[Hit]:
+        """Hits from the places of chunks, generation and index, each with its scores by their names; in this order.
+
+        StoreError where one was collected since it was found.
+        """
+        if not scored:
+            return []
+        rows = Runner(self.client, watch)("hits", hits_statement([place for place, _ in scored]))
+        found = {(row["generation"], row["chunk_index"]): row for row in rows}
+        if len(found) < len(scored):
+            raise StoreError(REPLACED)
+        return [read_hit(found[place] | scores) for place, scores in scored]
+
     def refuse_hopeless(self, given: Filter) -> None:
         """Raises InvalidFilter where a filter, which nothing has passed, asks for a name or a type that no chunk has."""
         rows = self.client.query(Statement("metadata_names", {"epoch": self.epoch}))
@@ -291,7 +341,7 @@ class Snapshot:
         try:
             return [found[(hit.cell, hit.generation, hit.chunk_index)] for hit in hits]
         except KeyError as error:
-            raise StoreError("a document was replaced and its old chunks are gone: search again") from error
+            raise StoreError(REPLACED) from error
 
     # Documents and chunks
 

@@ -48,6 +48,7 @@ class Store:
     announce: Callable[[str], None] = lambda sentence: None
     cluster: Cluster | None = None
     _latest: Snapshot | None = None
+    _newest: tuple[int | None, int] | None = None  # how much had been written when an epoch was the newest
 
     def __post_init__(self) -> None:
         self.made_with = CollectionTable(self.client)
@@ -177,8 +178,11 @@ class Store:
     # Reading
 
     def epoch(self) -> int:
-        """The highest published epoch, 0 for an empty store."""
-        return int(self.client.query(Statement("epoch"))[0]["epoch"])
+        """The highest published epoch, 0 for an empty store. Looked up again only where something may have been written."""
+        changes, known = self.client.changes, self._newest
+        if changes is None or known is None or known[0] != changes:
+            known = self._newest = changes, int(self.client.query(Statement("epoch"))[0]["epoch"])
+        return known[1]
 
     def snapshot(self, epoch: int | None = None) -> Snapshot:
         """The store at an epoch, by default the latest. What was remembered of it is there again while it is the newest."""
