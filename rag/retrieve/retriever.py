@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rag.text.tokenizer import Tokenizer
-    from sql.records import Hit, QuantizedQuery, WordQuery
+    from sql.records import Candidate, Hit, QuantizedQuery, WordQuery
     from sql.search.request import Reranker, SearchRequest
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
@@ -109,11 +109,11 @@ class Retriever:
         if request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small:
             return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
-        near = by_meaning(snapshot, replace(request, k=candidates), query, watch)
         words = self.word_query(snapshot, request, watch)
         if words is None:
-            return near[: request.k]
-        scores = dict.fromkeys(((hit.generation, hit.chunk_index) for hit in near), 0.0)
+            return by_meaning(snapshot, request, query, watch)
+        near = snapshot.candidates(query, replace(request, k=candidates), watch)
+        scores = dict.fromkeys(((one.generation, one.chunk_index) for one in near), 0.0)
         scores |= snapshot.rank_by_words(words, replace(request, k=len(near) + candidates), near, watch)
         if not scores:
             return []
@@ -151,14 +151,14 @@ def by_meaning(snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery
 
 
 def contenders(
-    scores: dict[tuple[int, int], float], near: Sequence[Hit], k: int, share: float, most: float
+    scores: dict[tuple[int, int], float], near: Sequence[Candidate], k: int, share: float, most: float
 ) -> dict[tuple[int, int], float]:
     """Those places whose hybrid score can be among the k highest: nothing is read of the others.
 
     Of the chunks `near` both scores are known. The cosine of the others is not: a search of cells or in two stages may
     have missed a nearer one. Vectors of length 1 have none above 1; where there are others, none above the nearest.
     """
-    cosines = {(hit.generation, hit.chunk_index): hit.score for hit in near}
+    cosines = {(one.generation, one.chunk_index): one.score for one in near}
     if len(cosines) < k:
         return scores
     highest = max(HIGHEST_COSINE, near[0].score)

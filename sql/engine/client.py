@@ -453,17 +453,13 @@ class Client:
 
 def bound_values(statement: Statement) -> dict[str, Any]:
     """The values of a statement for the driver, which takes a millisecond to write a vector down as text."""
-    return {name: number_list(value) if is_long(value) else value for name, value in statement.values.items()}
+    return {name: number_list(value) for name, value in statement.values.items()}
 
 
-def is_long(value: Any) -> bool:
-    """Whether a value is a list of numbers that is worth writing down here."""
-    return isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
-
-
-def number_list(numbers: Sequence[float]) -> str:
-    """Numbers as the text of an array parameter."""
-    return f"[{','.join(map(repr, numbers))}]"
+def number_list(value: Any) -> Any:
+    """A list of many numbers as the text of an array parameter; any other value as it is."""
+    many = isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
+    return f"[{','.join(map(repr, value))}]" if many else value
 
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -13,7 +13,7 @@ from sql.records.documents import (
 )
 from sql.records.encoder import EncoderIdentity
 from sql.records.generations import GENERATION_RANDOM_BITS, first_generation
-from sql.records.hits import ChunkWords, Hit, TextStatistics, WordQuery
+from sql.records.hits import Candidate, ChunkWords, Hit, TextStatistics, WordQuery
 from sql.records.vectors import (
     FLOAT32_MAX,
     MAX_DIMENSIONS,
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_DIMENSIONS",
     "NO_OUTLINE",
     "QUERY_LIMIT",
+    "Candidate",
     "Chunk",
     "ChunkWords",
     "EncoderIdentity",

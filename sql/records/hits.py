@@ -73,6 +73,15 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk that a search by vectors has found, by its key, before it is known whether it will be shown."""
+
+    generation: int
+    chunk_index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkWords:
     """The words of a chunk, as an analyser leaves them: each term with how often it occurs, and the language.
 

@@ -36,7 +36,7 @@ ENGINE = MergeTree
 -- version of a document lie together, in reading order, and new ones are appended.
 ORDER BY (cell, generation, chunk_index)
 SETTINGS
-    index_granularity = 256,
+    index_granularity = 64,
     -- A block is what is decompressed at a time: one granule of each column, not dozens for the few rows of a cell.
     min_compress_block_size = 1024,
     fsync_after_insert = 1,

@@ -124,7 +124,7 @@ class Everything:
         frequencies, lengths = self.frequencies[found], self.lengths[found]
         scores = weights[terms] * frequencies / (frequencies + K1 * (1 - B + B * lengths / query.average_length))
         rows, scores = best_of_each(rows, words[terms], scores)
-        return np.bincount(rows, scores, minlength=len(self.chunks))
+        return np.bincount(rows, scores, minlength=len(self.chunks)).astype(np.float64)
 
     def best(self, scores: NDArray[np.float64], k: int, per_document: int | None = None) -> NDArray[np.int64]:
         """The rows of the k best chunks by some scores, (n,), int64; of equal ones the first by document and index.

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.records import first_generation, fold_query
-from sql.search.cells import CELLS_FROM, read_cells
+from sql.search.cells import CELLS_FROM, cells_row, read_cells
 from sql.search.publications import MOST_PUBLICATIONS, Publications
 from sql.search.signs import query_signs
 
@@ -41,7 +41,7 @@ Rows = TypeVar("Rows", list[dict[str, Any]], bytes)  # of a statement, as Python
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
-PROBES = 64  # cells that a search reads
+PROBES = 96  # cells that a search reads
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many results, candidates and probes where the first ones left fewer than k
 # Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not
@@ -55,13 +55,15 @@ NO_LIMIT = 2**31
 class VectorSearch:
     """A request as the statements of one epoch bind it: its vector as codes, and the ranges that the codes there share.
 
-    `calibration` is None where each vector has a range of its own.
+    `calibration` is None where each vector has a range of its own. With a limit for each document everything comes, whatever
+    is wanted.
     """
 
     request: SearchRequest
     query: QuantizedQuery
     epoch: int
     calibration: Calibration | None = None
+    places_only: bool = False  # generations, indexes and scores are all that is wanted of the chunks
 
     @property
     def k(self) -> int:
@@ -141,7 +143,7 @@ class Searcher:
         if strategy == "two-stage":
             return partial(two_stage_statement, search)
         probes = search.request.probes or math.ceil(PROBES / max(share, 1 / WIDER))
-        return partial(cells_statement, search, self.cells(run), probes)
+        return partial(cells_statement, search, self.cells(run, len(search.query.codes)), probes)
 
     def choose_strategy(self, search: VectorSearch, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
@@ -162,11 +164,12 @@ class Searcher:
             self._table = table
         return table
 
-    def cells(self, run: Runner) -> Cells:
+    def cells(self, run: Runner, dimensions: int) -> Cells:
         """The newest cells, read again only when there are newer ones; StoreError where there are none yet."""
         newest = self.table(run)["last_cell"]
         if self.newest_cells is None or self.newest_cells.last_cell != newest:
-            self.newest_cells = read_cells(run("cells", Statement("cells"))) if newest else None
+            length = cells_row(dimensions).itemsize
+            self.newest_cells = read_cells(run.packed("cells", Statement("cells"), length)) if newest else None
         if self.newest_cells is None:
             raise StoreError(
                 f"the store {self.client.location} has no cells: ingest makes them from {CELLS_FROM} chunks on, "
@@ -255,7 +258,7 @@ def exact_statement(search: VectorSearch) -> Statement:
     """Scores every visible chunk that passes the filter."""
     values = query_values(search)
     if search.per_document is None:
-        return Statement("search_exact", values, search.condition)
+        return Statement("rank_exact" if search.places_only else "search_exact", values, search.condition)
     values["per_document"] = search.per_document
     return Statement("search_exact_per_document", values, search.condition)
 
@@ -270,7 +273,7 @@ def cells_statement(
         "last_cell": cells.last_cell,
     }
     if search.per_document is None:
-        return Statement("search_cells", values, search.condition)
+        return Statement("rank_cells" if search.places_only else "search_cells", values, search.condition)
     values |= {
         "candidates": candidates(search, wider),
         "begun_later": first_generation(search.epoch),
@@ -287,8 +290,10 @@ def two_stage_statement(search: VectorSearch, hidden: list[int], wider: int, mor
         "sign_bytes": len(signs),
         "candidates": candidates(search, wider),
         "begun_later": first_generation(search.epoch),
-        "per_document": search.per_document or NO_LIMIT,
     }
+    if search.places_only and search.per_document is None:
+        return Statement("rank_two_stage", values, search.condition)
+    values["per_document"] = search.per_document or NO_LIMIT
     return Statement("search_two_stage", values, search.condition)
 
 

@@ -15,7 +15,7 @@ from sql.search.search import NO_LIMIT, code_values
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sql.records import ChunkWords, Hit, WordQuery
+    from sql.records import Candidate, ChunkWords, WordQuery
     from sql.search.request import SearchRequest
     from sql.search.search import VectorSearch
 
@@ -60,7 +60,7 @@ def posting_columns(rows: Sequence[tuple[int, int, ChunkWords]]) -> dict[str, An
     }
 
 
-def bm25_statement(query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Hit] = ()) -> Statement:
+def bm25_statement(query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Candidate] = ()) -> Statement:
     """The search by words, ready to run or to be shown; the chunks `near` are ranked first."""
     values, condition = bm25_values(query, request.k, near) | {"epoch": epoch}, request.condition
     if query.words or request.per_document is not None:
@@ -74,7 +74,7 @@ def bm25_statement(query: WordQuery, request: SearchRequest, epoch: int, near: S
 
 
 def large_bm25_statement(
-    query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Hit], hidden: Sequence[int]
+    query: WordQuery, request: SearchRequest, epoch: int, near: Sequence[Candidate], hidden: Sequence[int]
 ) -> Statement:
     """The search by words in a large table; what it finds may be a draft's."""
     values = bm25_values(query, request.k, near) | {"begun_later": first_generation(epoch), "dead": list(hidden)}
@@ -89,7 +89,7 @@ def form_values(query: WordQuery, per_document: int | None) -> dict[str, Any]:
     return {"words": list(words), "per_document": per_document or NO_LIMIT}
 
 
-def bm25_values(query: WordQuery, k: int, near: Sequence[Hit]) -> dict[str, Any]:
+def bm25_values(query: WordQuery, k: int, near: Sequence[Candidate]) -> dict[str, Any]:
     """The values that every search by words binds."""
     return {
         "terms": list(query.terms),

@@ -11,7 +11,7 @@ from sql.base.errors import StoreError, StoreMismatch
 from sql.base.settings import STRATEGIES
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
-from sql.records import NO_OUTLINE, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
+from sql.records import NO_OUTLINE, Candidate, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
 from sql.records.calibration import Calibration
 from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata
@@ -131,6 +131,12 @@ class Snapshot:
         rows = self.searcher.search(self._vector_search(query, request), watch)
         return [read_hit(row) for row in rows]
 
+    def candidates(self, query: QuantizedQuery, request: SearchRequest, watch: Watch = unwatched) -> list[Candidate]:
+        """The same chunks by their keys: nothing else is read of them."""
+        search = replace(self._vector_search(query, request), places_only=True)
+        rows = self.searcher.search(search, watch)
+        return [Candidate(row["generation"], row["chunk_index"], row["score"]) for row in rows]
+
     def search_statements(self, query: QuantizedQuery, request: SearchRequest) -> list[Statement]:
         """The statements of a search to be shown: the one that fixes the epoch, and the search at it.
 
@@ -203,7 +209,7 @@ class Snapshot:
         return [found.get(number, 0) for number in range(1, len(words) + 1)]
 
     def rank_by_words(
-        self, query: WordQuery, request: SearchRequest, near: Sequence[Hit] = (), watch: Watch = unwatched
+        self, query: WordQuery, request: SearchRequest, near: Sequence[Candidate] = (), watch: Watch = unwatched
     ) -> WordScores:
         """Places and BM25 scores of the k best chunks by words, of the chunks `near` first; none without a word.
 
@@ -217,7 +223,7 @@ class Snapshot:
         return {(row["generation"], row["chunk_index"]): row["score"] for row in rows}
 
     def _rank_in_large_table(
-        self, query: WordQuery, request: SearchRequest, near: Sequence[Hit], run: Runner
+        self, query: WordQuery, request: SearchRequest, near: Sequence[Candidate], run: Runner
     ) -> list[Row]:
         """The k best rows that are published, where a search by vectors has listed the hidden generations."""
         k = limit = request.k

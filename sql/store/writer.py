@@ -111,7 +111,7 @@ class Writer:
         """The newest version of the cells, which new chunks are put into; None while there are none."""
         found = self._cells  # looked at once: another thread may be at `forget_cells`
         if not found:
-            found = self._cells = [read_cells(self.client.query(Statement("cells")))]
+            found = self._cells = [read_cells(self.client.query_packed(Statement("cells")))]
         return found[0]
 
     def forget_cells(self) -> None:

@@ -82,8 +82,21 @@ def test_the_same_vectors_give_the_same_cells() -> None:
     vectors = clustered(500)
     first, second = train_cells(vectors, 500, None), train_cells(vectors, 500, None)
     assert (first.centroids == second.centroids).all()
-    assert len(first.centroids) == cell_count(500) == 44
+    assert len(first.centroids) == cell_count(500) == 176
     assert np.allclose(np.linalg.norm(first.centroids, axis=1), 1, atol=1e-6)
+
+
+def test_cells_that_follow_each_other_lie_nearer_than_others() -> None:
+    centroids = train_cells(clustered(2_000), 2_000, None).centroids
+    cosines = centroids @ centroids.T
+    neighbours = np.mean([cosines[cell, cell + 1] for cell in range(len(centroids) - 1)])
+    assert neighbours > cosines.mean() + 0.5 * (1 - cosines.mean())
+
+
+def test_vectors_that_are_all_the_same_have_cells_too() -> None:
+    cells = train_cells(np.ones((300, 4), np.float32), 300, None)
+    assert np.allclose(cells.centroids, 0.5)
+    assert cells.similarity == pytest.approx(1)
 
 
 def test_a_vector_belongs_to_the_centroid_with_the_largest_product() -> None:

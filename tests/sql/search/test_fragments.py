@@ -102,6 +102,7 @@ TABLE = re.compile(r"\bCREATE TABLE\b")
 VIEWS_OF_ITS_OWN = "is the view of all documents, which has more of each than its generation"
 VERSION_2 = "is the view as version 2 had it"
 OLD_VERSION = "works on tables of version 1 and stays as it is"
+FEW_DRAFTS = "drops drafts begun after the epoch when it has found them: few of them lie in a cell"
 MYSCALE_ALONE = "is an example for MyScale, whose indexes compute the score"
 MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\b(?:FROM|JOIN) manifest\b": {
@@ -119,6 +120,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/published_among.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/published_generations.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/superseded_generations.sql": (1, "goes by the clock of the server instead of an epoch"),
+        "queries/visible_generations.sql": (1, "returns more of each document than its generation"),
         "migrations/4/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
         "schema/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
     },
@@ -155,27 +157,29 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "schema/54_rag_inner_product.sql": (1, "compares two stored vectors"),
     },
     "{query_(?:sum|offset|scale):": {"queries/ladder_four_bits.sql": (2, "takes half of each code")},
-    "{query_signs:": {"myscale/queries/search_two_stage.sql": (1, "has MyScale's own distance of binary vectors")},
+    "{query_signs:": {
+        "myscale/queries/search_two_stage.sql": (1, "has MyScale's own distance of binary vectors"),
+        "myscale/queries/rank_two_stage.sql": (1, "has MyScale's own distance of binary vectors"),
+    },
     "{(?:begun_later|dead):": {
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
         "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
-        "queries/search_cells.sql": (
-            1,
-            "drops drafts begun after the epoch when it has found them: few of them lie in a cell",
-        ),
+        "queries/rank_cells.sql": (1, FEW_DRAFTS),
+        "queries/search_cells.sql": (1, FEW_DRAFTS),
     },
     "{(?:first|last)_cell:": {"queries/documents_outside_cells.sql": (2, "asks for the chunks outside all cells")},
     "{per_document:": {},
     "{(?:weights|k1|b|average_length):": {},
     "{words:": {"myscale/optional/search_text.sql": (1, MYSCALE_ALONE)},
     "{near_(?:generations|indexes):": {},
-    "{(?:scores|indexes):": {},
+    "{(?:scores|indexes):": {"queries/hits.sql": (1, "finds chunks by their keys as they stand, without scores")},
     r"\bFROM postings\b": {
         "queries/count_postings.sql": (1, "counts back what was sent"),
         "queries/damaged_words.sql": (1, "compares all postings with what they should be"),
         "queries/delete_postings.sql": (1, "deletes them"),
         "queries/export_postings.sql": (1, "returns them"),
         "queries/move_postings.sql": (1, "copies them"),
+        "queries/score_everything.sql": (1, "returns them for whoever asked"),
         "queries/term_frequencies.sql": (1, "counts the chunks of each term"),
         "queries/word_frequencies.sql": (1, "counts the chunks of each word"),
     },

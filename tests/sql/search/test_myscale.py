@@ -51,16 +51,17 @@ def test_a_variant_takes_the_parameters_and_returns_the_columns_of_its_twin(fold
     assert ("/* filter */" in own) == ("/* filter */" in twin)
 
 
-def test_the_search_on_myscale_differs_from_its_twin_in_the_distance_alone() -> None:
-    own = read_statement("myscale/queries/search_two_stage.sql")
-    twin = read_statement("queries/search_two_stage.sql")
+@pytest.mark.parametrize("name", ["search_two_stage", "rank_two_stage"])
+def test_the_search_on_myscale_differs_from_its_twin_in_the_distance_alone(name: str) -> None:
+    own = read_statement(f"myscale/queries/{name}.sql")
+    twin = read_statement(f"queries/{name}.sql")
     hamming = "bitHammingDistance(signs, toFixedString(unhex({query_signs:String}), {sign_bytes:UInt16}))"
     index = "distance(signs, substring(unhex({query_signs:String}), 1, {sign_bytes:UInt16}))"
     assert twin[twin.index("SELECT") :].replace(hamming, index) == own[own.index("SELECT") :]
 
 
 def test_the_engine_reads_every_statement_but_for_what_only_myscale_knows(server: Server) -> None:
-    for name in (*statements_in("myscale"), *statements_in("myscale/optional"), "myscale/queries/search_two_stage.sql"):
+    for name in (*statements_in("myscale"), *statements_in("myscale/optional"), *statements_in("myscale/queries")):
         text = re.sub(
             r"ADD VECTOR INDEX (\w+) (\w+) TYPE (\w+)\(([^)]*)\)", r"ADD INDEX \1 \2 TYPE \3", read_statement(name)
         )
