@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare

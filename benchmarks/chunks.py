@@ -30,10 +30,13 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
 import numpy as np
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare

@@ -13,10 +13,13 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
 from busy import busy_processes
 from encoder import whole_number

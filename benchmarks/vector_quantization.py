@@ -11,9 +11,12 @@ numbers that were clipped.
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
 import numpy as np
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+BENCHMARKS = PROJECT / "benchmarks"
+
+
 @pytest.mark.slow
 def test_ingest_is_measured_beside_its_encoder_and_every_column_has_a_size(
     tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -40,3 +43,10 @@ def test_ingest_is_measured_beside_its_encoder_and_every_column_has_a_size(
     assert len(sizes) == 6
     assert min(sizes) > 0
     assert sizes[4] == pytest.approx(sum(sizes[:4]), abs=0.5)
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in BENCHMARKS.glob("*.py")))
+def test_a_benchmark_finds_the_package_ingest_and_not_the_benchmark_of_that_name(name: str) -> None:
+    source = (BENCHMARKS / name).read_text(encoding="utf-8")
+    imports = re.search(r"^(?:from|import) ingest\b", source, re.MULTILINE)
+    assert imports is None or "sys.path" in source[: imports.start()]
