@@ -39,10 +39,10 @@ def test_ingest_is_measured_beside_its_encoder_and_every_column_has_a_size(
     rate, alone = map(float, re.findall(r"([\d.]+) chunks/s, \d+% of the ([\d.]+) that", shown)[0])
     assert min(rate, alone) > 0
     assert "1 busy beside it" in shown
-    sizes = [float(size) for size in re.findall(r"(?:codes|scale|zero_point|norm|int8|float32) ([\d.]+)", shown)]
-    assert len(sizes) == 6
+    sizes = [float(size) for size in re.findall(r"(?:codes|scale|zero_point|norm|error|int8|float32) ([\d.]+)", shown)]
+    assert len(sizes) == 7
     assert min(sizes) > 0
-    assert sizes[4] == pytest.approx(sum(sizes[:4]), abs=0.5)
+    assert sizes[5] == pytest.approx(sum(sizes[:5]), abs=0.5)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in BENCHMARKS.glob("*.py")))
