@@ -182,7 +182,7 @@ class Table:
         client, rows = snapshot.client, snapshot.chunk_count()
         found = client.query(Statement("ladder_cell_rows"))
         cell_rows = {row["cell"]: row["row_count"] for row in found}
-        cells = read_cells(client.query(Statement("cells")))
+        cells = read_cells(client.query_packed(Statement("cells")))
         (floats,) = client.query(Statement("ladder_float_count", {"epoch": snapshot.epoch}))
         return cls(rows, snapshot.dimensions, cells, cell_rows, rows > 0 and floats["kept"] == rows)
 

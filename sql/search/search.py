@@ -258,7 +258,9 @@ def exact_statement(search: VectorSearch) -> Statement:
     """Scores every visible chunk that passes the filter."""
     values = query_values(search)
     if search.per_document is None:
-        return Statement("rank_exact" if search.places_only else "search_exact", values, search.condition)
+        if search.places_only:
+            return Statement("rank_exact", values, search.condition)
+        return Statement("search_exact", values, search.condition)
     values["per_document"] = search.per_document
     return Statement("search_exact_per_document", values, search.condition)
 
@@ -273,7 +275,9 @@ def cells_statement(
         "last_cell": cells.last_cell,
     }
     if search.per_document is None:
-        return Statement("rank_cells" if search.places_only else "search_cells", values, search.condition)
+        if search.places_only:
+            return Statement("rank_cells", values, search.condition)
+        return Statement("search_cells", values, search.condition)
     values |= {
         "candidates": candidates(search, wider),
         "begun_later": first_generation(search.epoch),
