@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     Key = tuple[UUID, int]
 
 CANDIDATES = (20, 50, 100, 200, 300, 500, 1000, 2000, 5000)
-PROBES = (4, 8, 16, 32, 64, 128, 256)
+PROBES = (4, 8, 16, 32, 64, 96, 128, 256)
 TIMED = 20  # questions
 CODE_EXTRAS = 5  # bytes of a scale and a zero-point
 CELL_BYTES = 4

@@ -156,8 +156,16 @@ def test_cells_are_rungs_that_read_their_share_of_the_table(tmp_path: Path) -> N
         maintain_cells(store, least=100)
         store.garbage.collect_unseen(grace_seconds=0)
         table = Table.of(store.snapshot())
-        assert [rung.probes for rung in table.rungs() if rung.name == "cells"] == [4, 8, 16, 32]  # of 40 cells
-        few, many = [Rung("cells", probes=4), Rung("cells", probes=32)]
+        assert [rung.probes for rung in table.rungs() if rung.name == "cells"] == [
+            4,
+            8,
+            16,
+            32,
+            64,
+            96,
+            128,
+        ]  # of 160 cells
+        few, many = [Rung("cells", probes=16), Rung("cells", probes=128)]
         prices = measure_ladder(store.snapshot(), rungs=[few, many], questions=8).prices
     assert prices[0].recall < prices[1].recall
     assert 0.05 < prices[0].read / (DIMENSIONS + 5) < 0.3

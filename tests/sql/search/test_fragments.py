@@ -130,6 +130,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\bheading\b": {
         "filters/values_heading.sql": (1, "is the column alone"),
         "migrations/2/61_live_chunks.sql": (1, VERSION_2),
+        "migrations/4/61_live_chunks.sql": (1, "is the view as version 4 had it"),
         "migrations/2/63_nearest_chunks.sql": (1, VERSION_2),
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
         "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
