@@ -56,6 +56,8 @@ WORD = re.compile(r"\w+")  # as it is written, whatever the language; `words_in`
 SENTENCE_START = re.compile(r"(?:^|[.!?:;…\n\r])[^\w\n\r]*$")
 BEFORE = 20  # characters before a word that tell whether it begins a sentence
 STEMMERS = threading.local()
+# Read and stemmed once while they are among the last that were met: 30 MB, of a folder of any size.
+KNOWN_WORDS = 50_000
 
 
 # Languages
@@ -207,7 +209,7 @@ def normal_form(text: str) -> str:
     return text if text.isascii() else IGNORABLE.sub("", unicodedata.normalize("NFKC", text))
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=KNOWN_WORDS)
 def read_word(found: str) -> tuple[str, str, tuple[str, ...]]:
     """A word as it stands in a text: as it is written without what is invisible, folded, and its parts."""
     written = BREAKS.sub("", found)
@@ -286,7 +288,7 @@ def forms_of(words: Iterable[Word], languages: Sequence[str]) -> list[tuple[str,
     return [forms for word in words for forms in word_forms(word.folded, word.parts, codes)]
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=KNOWN_WORDS)
 def word_forms(folded: str, parts: tuple[str, ...], languages: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """The forms of one word and of each of its parts; of letters that are written without spaces, each of their pairs."""
     if UNSPACED_RUN.match(folded):
@@ -335,7 +337,6 @@ def stop_words(language: str) -> frozenset[str]:
     return listed | {spelling for word in listed for spelling in spellings(word, language)}
 
 
-@lru_cache(maxsize=200_000)
 def term_forms(word: str, language: str) -> tuple[str, ...]:
     """The forms of one normalized word in a text: as it is spelled, and where that differs as typed without accents.
 
@@ -350,7 +351,6 @@ def term_forms(word: str, language: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form for form in forms if form))
 
 
-@lru_cache(maxsize=200_000)
 def term_of(word: str, language: str) -> str:
     """The stem of one normalized word, without accents."""
     stem: str = stemmer(language).stemWord(word) if language else word
@@ -396,7 +396,7 @@ def stemmer(language: str) -> Any:
     if language not in known:
         import Stemmer
 
-        known[language] = Stemmer.Stemmer(LANGUAGES[language].stemmer)
+        known[language] = Stemmer.Stemmer(LANGUAGES[language].stemmer, 0)  # `word_forms` remembers
     return known[language]
 
 

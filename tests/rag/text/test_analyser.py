@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import tracemalloc
 import unicodedata
 from typing import Any
 
@@ -304,3 +305,16 @@ def test_a_swedish_compound_is_divided_too() -> None:
 )
 def test_the_parts_of_a_compound_are_among_the_possible_ones(term: str, vocabulary: list[str]) -> None:
     assert set(compound_parts(term, set(vocabulary), "de")) <= possible_parts(term, "de") & set(vocabulary)
+
+
+def test_what_is_remembered_of_a_word_does_not_grow_with_the_languages_that_it_is_stemmed_in() -> None:
+    chunk_words("warm up", MULTIPLE)
+    words = [f"organisation{number}s" for number in range(500)]
+    tracemalloc.start()
+    try:
+        for word in words:
+            chunk_words(word, MULTIPLE)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / len(words) < 1500  # bytes; 6,900 with every stem of it
