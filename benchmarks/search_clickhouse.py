@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 50_000
 MULTIPLIERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 100)
+FINE = 128  # rows of a granule: the floats of a whole one are read for each row on the shortlist
 EFFORTS = (16, 32, 64, 128, 256, 512, 1024)
 FLOATS = "Array(Float32)"
 QUANTIZED = {
@@ -35,13 +36,16 @@ QUANTIZED = {
 class Engine:
     """A table `t` of ids and vectors in an embedded ClickHouse."""
 
-    def __init__(self, scratch: Path, columns: str) -> None:
+    def __init__(self, scratch: Path, columns: str, granularity: int = 8192) -> None:
         import chdb
 
         self.part = (scratch / "part.arrow").resolve()
         self.db = chdb.connect(str(scratch / "data"))
         self.run("SET enable_quantized_codec = 1")
-        self.run(f"CREATE TABLE t (id UInt32, {columns}) ENGINE = MergeTree ORDER BY id")
+        self.run(
+            f"CREATE TABLE t (id UInt32, {columns}) ENGINE = MergeTree ORDER BY id "
+            f"SETTINGS index_granularity = {granularity}"
+        )
 
     def run(self, sql: str) -> str:
         """A statement's result, separated by tabs."""
@@ -106,9 +110,10 @@ def stored(
     column: str,
     ways: Callable[[Engine], list[Way]],
     prepare: Callable[[np.ndarray], np.ndarray] = lambda values: values,
+    granularity: int = 8192,
 ) -> Built:
     """A table of one column of vectors."""
-    engine, vectors = Engine(scratch, column), read_rows(folder, rows)
+    engine, vectors = Engine(scratch, column, granularity), read_rows(folder, rows)
     watch = Stopwatch()
     for ids, part in blocks(vectors):
         engine.insert(id=ids, v=prepare(part))
@@ -179,7 +184,8 @@ def quantized(folder: Path, scratch: Path, rows: int, method: str) -> Iterator[B
 
         return [Way(f"ClickHouse Quantized({QUANTIZED[method]})", search, MULTIPLIERS, "multiplier")]
 
-    yield stored(folder, scratch, rows, f"v {FLOATS} CODEC(Quantized({QUANTIZED[method]}))", ways)
+    column = f"v {FLOATS} CODEC(Quantized({QUANTIZED[method]}))"
+    yield stored(folder, scratch, rows, column, ways, granularity=FINE)
 
 
 def rabitq(folder: Path, scratch: Path, rows: int) -> Iterator[Built]:

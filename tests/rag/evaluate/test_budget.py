@@ -87,13 +87,20 @@ def test_candidates_were_chosen_for_ten_chunks_and_grow_with_k(k: int, candidate
     assert replace(CHOICE, candidates=25).candidates_for(k) == candidates
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_store(tmp_path / "store", DIMENSIONS) as one:
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    with open_store(tmp_path_factory.mktemp("budget") / "store", DIMENSIONS) as one:
         draft = one.writer.begin(source_document("a.txt", metadata={"year": 2020}))
         one.writer.insert(ChunkBatch([(draft, chunk) for chunk in chunks_of(TEXTS)], vectors_of(TEXTS, DIMENSIONS)))
         one.writer.publish([draft])
         yield one
+
+
+@pytest.fixture
+def store(opened: Store) -> Store:
+    """The store without a budget."""
+    opened.made_with.revise(search_choice="")
+    return opened
 
 
 def statements(store: Store, k: int = 5, **how: Any) -> list[tuple[str, int | None]]:

@@ -304,6 +304,12 @@ def test_the_command_fills_a_store_measures_it_and_prints_the_losses(
     assert run_command(command, ["report", *kept, "--sample", "5"]) == EXIT_OK
     assert "5 questions to 5 of 16 chunks" in capsys.readouterr().out
     assert run_command(command, ["report", *kept, "--sample", "0"]) == EXIT_USAGE
+    assert run_command(command, ["report", "--ladder", "--eval", str(evaluation), "--json", *kept]) == EXIT_OK
+    ladder = json.loads(capsys.readouterr().out)
+    assert (ladder["chunks"], ladder["questions"], ladder["budget"]) == (DOCUMENTS, QUERIES, None)
+    rungs = {rung["name"]: rung for rung in ladder["rungs"]}
+    assert rungs["8 bits"]["ndcg@10_kept"] == rungs["8 bits"]["recall@10"] == 1
+    assert all(0 < rung["recall@10_of_float32"] <= 1 for rung in rungs.values())  # the set keeps all float32 vectors
 
 
 def test_the_command_says_where_the_float_weights_are_missing_and_where_there_is_no_store(
