@@ -18,10 +18,14 @@ from sql.base.errors import UsageError
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from rag.text.tokenizer import Tokenizer
     from sql.records import Candidate, Hit, QuantizedQuery, WordQuery
+    from sql.search.everything import Everything
     from sql.search.request import Reranker, SearchRequest
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
@@ -94,6 +98,8 @@ class Retriever:
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery | None, watch: Watch
     ) -> list[Hit]:
         """Hits in the order of BM25; with their cosines where the question has a vector."""
+        if (query is not None or not request.filter) and is_small(snapshot, request, watch):
+            return by_words_among_all(snapshot, request, query, watch)
         words = self.word_query(snapshot, request, watch)
         if words is None:
             return []
@@ -106,7 +112,7 @@ class Retriever:
 
     def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:
         """The chunks in the order of the weighted mean of both scores: of a small store all, else candidates of both."""
-        if request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small:
+        if is_small(snapshot, request, watch):
             return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
         words = self.word_query(snapshot, request, watch)
@@ -133,16 +139,51 @@ class Retriever:
         words = weighed_among(everything, asked, snapshot.text_statistics())
         cosines = everything.products
         if words is None:
-            best = everything.best(cosines, request.k, request.per_document)
-            parts = [{"score": float(cosines[row]), "vector_score": float(cosines[row])} for row in best]
-        else:
-            share, by_words = self.vector_share(request.question), everything.word_scores(words)
-            scores = share * cosines + (1 - share) * by_words / words.most
-            best = everything.best(scores, request.k, request.per_document)
-            columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
-            parts = [{name: float(column[row]) for name, column in columns.items()} for row in best]
-        places = [everything.place(row) for row in best.tolist()]
-        return snapshot.hits_at(list(zip(places, parts, strict=True)), watch)
+            return best_hits(snapshot, request, everything, {"score": cosines, "vector_score": cosines}, watch)
+        share, by_words = self.vector_share(request.question), everything.word_scores(words)
+        scores = share * cosines + (1 - share) * by_words / words.most
+        columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
+        return best_hits(snapshot, request, everything, columns, watch)
+
+
+def is_small(snapshot: Snapshot, request: SearchRequest, watch: Watch) -> bool:
+    """Whether every chunk and every posting may be looked at."""
+    return request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small
+
+
+def by_words_among_all(
+    snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery | None, watch: Watch
+) -> list[Hit]:
+    """The chunks of a small store that hold a word of the question, in the order of BM25."""
+    asked = asked_words(snapshot, request.question, request.language)
+    if asked is None:
+        return []
+    if query is None:
+        everything = snapshot.postings(asked.terms, watch)
+    else:
+        everything = snapshot.score_everything(query, request, asked.terms, watch)
+    words = weighed_among(everything, asked, snapshot.text_statistics())
+    if words is None:
+        return []
+    by_words = everything.word_scores(words)
+    columns = {"score": by_words, "bm25_score": by_words}
+    if query is not None:
+        columns["vector_score"] = everything.products
+    hits = best_hits(snapshot, request, everything, columns, watch)
+    return [hit for hit in hits if hit.score > 0]
+
+
+def best_hits(
+    snapshot: Snapshot,
+    request: SearchRequest,
+    everything: Everything,
+    columns: Mapping[str, NDArray[np.float64]],
+    watch: Watch,
+) -> list[Hit]:
+    """The chunks with the k highest numbers in the column `score`, with what the columns say of them."""
+    best = everything.best(columns["score"], request.k, request.per_document).tolist()
+    scored = [(everything.place(row), {name: float(column[row]) for name, column in columns.items()}) for row in best]
+    return snapshot.hits_at(scored, watch)
 
 
 def by_meaning(snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:

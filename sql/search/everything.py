@@ -7,7 +7,7 @@ What is published at an epoch is read once while the epoch lasts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,13 @@ class Everything:
             rows["length"][postings].astype(np.float64),
         )
 
+    @classmethod
+    def of_postings(cls, packed: bytes, visible: Visible, terms: Sequence[str]) -> Everything:
+        """From the rows of `postings.sql`: the chunks are those that hold one of the terms, and their products 0."""
+        bare = cls.unpack(packed, visible, terms)
+        chunks = np.unique(bare.places)
+        return replace(bare, chunks=chunks, products=np.zeros(len(chunks)))
+
     @cached_property
     def term_counts(self) -> dict[str, int]:
         """How many chunks that can be seen hold each of the terms; 0 where none does."""
@@ -173,6 +180,11 @@ def everything_statement(search: VectorSearch, terms: Sequence[str]) -> Statemen
     """The products of all chunks that pass the filter of a search, and the postings of some terms."""
     values: dict[str, Any] = code_values(search.query, search.calibration) | {"terms": list(terms)}
     return Statement("score_everything", values, search.condition)
+
+
+def postings_statement(terms: Sequence[str]) -> Statement:
+    """The postings of some terms alone."""
+    return Statement("postings", {"terms": list(terms)})
 
 
 def hits_statement(places: Sequence[tuple[int, int]]) -> Statement:

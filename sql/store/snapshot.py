@@ -22,6 +22,7 @@ from sql.search.everything import (
     Visible,
     everything_statement,
     hits_statement,
+    postings_statement,
     visible_statement,
 )
 from sql.search.filters import compile_filter, refuse_hopeless
@@ -273,7 +274,14 @@ class Snapshot:
         """
         statement = everything_statement(self._vector_search(query, request), terms)
         packed = Runner(self.client, watch).packed("search", statement, SCORED_ROW.itemsize)
-        found = Everything.unpack(packed, self.visible(watch), terms)
+        return self._remembered(Everything.unpack(packed, self.visible(watch), terms))
+
+    def postings(self, terms: Sequence[str], watch: Watch = unwatched) -> Everything:
+        """All postings of some terms alone, and no filter: for a small store. How often the terms occur is remembered."""
+        packed = Runner(self.client, watch).packed("words", postings_statement(terms), SCORED_ROW.itemsize)
+        return self._remembered(Everything.of_postings(packed, self.visible(watch), terms))
+
+    def _remembered(self, found: Everything) -> Everything:
         if len(self._frequencies) <= MOST_FREQUENCIES:
             self._frequencies |= found.term_counts
         return found

@@ -180,6 +180,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/delete_postings.sql": (1, "deletes them"),
         "queries/export_postings.sql": (1, "returns them"),
         "queries/move_postings.sql": (1, "copies them"),
+        "queries/postings.sql": (1, "returns them for whoever asked"),
         "queries/score_everything.sql": (1, "returns them for whoever asked"),
         "queries/term_frequencies.sql": (1, "counts the chunks of each term"),
         "queries/word_frequencies.sql": (1, "counts the chunks of each word"),
