@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from rag.retrieve.certified import certify_hits
 from rag.retrieve.retriever import Retriever
 from sql.base.errors import NoStore, UsageError
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sql.base.settings import Settings
     from sql.engine.statements import Value
     from sql.records import Hit, LiveDocument
+    from sql.search.certificate import Certificate
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
     from sql.upkeep.stats import Stats
@@ -161,6 +163,24 @@ class Library:
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
         """`search` in a thread."""
         return await asyncio.to_thread(lambda: self.search(query, **options))
+
+    def certified_search(
+        self, query: str | SearchRequest, *, watch: Watch = unwatched, **options: Any
+    ) -> tuple[list[Hit], Certificate]:
+        """The same chunks, and what is proven of their order by float32 vectors, of which the store has only the codes.
+
+        It takes one more look at every chunk. Raises UsageError for a request with a reranker.
+        """
+        request = self.request(query, **options)
+        if request.vector is None and request.ranking != "words":
+            request = replace(request, vector=self.encoder.encode_query(request.question))
+        snapshot = self._snapshot(request)
+        hits = snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
+        return hits, certify_hits(self.retriever, snapshot, request, hits)
+
+    async def acertified_search(self, query: str | SearchRequest, **options: Any) -> tuple[list[Hit], Certificate]:
+        """`certified_search` in a thread."""
+        return await asyncio.to_thread(lambda: self.certified_search(query, **options))
 
     def request(self, question: str | SearchRequest, **options: Any) -> SearchRequest:
         """What is asked for as a request: in words with options, or one that is made already, perhaps with changes."""

@@ -74,12 +74,15 @@ def search_library(options: Namespace) -> int:
         if options.explain:
             return explain(library, request, options)
         steps: list[Step] = []
-        hits = library.search(request, watch=steps.append)
+        if options.json:
+            hits, certificate = library.certified_search(request, watch=steps.append)
+        else:
+            hits = library.search(request, watch=steps.append)
         show_statements(steps, options)
         if not hits:
             note_empty(library)
     if options.json:
-        out_json({"hits": [hit_record(hit) for hit in hits]})
+        out_json({"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()})
     else:
         show_hits(hits)
     return EXIT_OK if hits else EXIT_NOTHING_FOUND
@@ -87,10 +90,12 @@ def search_library(options: Namespace) -> int:
 
 def explain(library: Library, request: SearchRequest, options: Namespace) -> int:
     """Prints every statement of a search with its time and rows, and of every hit the scores of each stage."""
+    from rag.retrieve.certified import certify_hits
     from rag.retrieve.inspection import explain_search
 
     snapshot = library.store.snapshot()
     found = explain_search(library.retriever, snapshot, request)
+    certificate = certify_hits(library.retriever, snapshot, request, found.hits)
     if options.json:
         out_json(
             {
@@ -98,6 +103,7 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
                     hit_record(hit) | {"hamming": distance}
                     for hit, distance in zip(snapshot.with_places(found.hits), found.distances, strict=True)
                 ],
+                "float32": certificate.record(),
                 "sign_bits": found.bits,
                 "steps": [step_record(step) for step in found.steps],
             }
@@ -111,6 +117,8 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
         words = "" if hit.bm25_score is None else f"{hit.bm25_score:.3f}"
         scores = f"{hit.score:7.3f}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
         out_emphasized(scores, shown_place(hit))
+    for sentence in certificate.sentences():
+        out(sentence)
     for number, step in enumerate(found.steps, start=1):
         out()
         out(f"-- {number}. {step.stage}")

@@ -24,8 +24,9 @@ class QuantizedSQLRetriever(BaseRetriever):
     retriever = QuantizedSQLRetriever.open(".rag")  # a store that `python -m ingest` has filled
     retriever.invoke("How large is an int8 code?", k=2)
 
-    `ranking`, `filter` and `per_document` are those of the vector store's searches. By default the ranking is `hybrid`, the
-    best one measured, for the project's own embeddings and `vector` for others. `mode` is the former name of `ranking`.
+    `ranking`, `filter`, `per_document` and `certify` are those of the vector store's searches. By default the ranking is
+    `hybrid`, the best one measured, for the project's own embeddings and `vector` for others. `mode` is the former name of
+    `ranking`.
     """
 
     vectorstore: QuantizedSQLVectorStore
@@ -34,6 +35,7 @@ class QuantizedSQLRetriever(BaseRetriever):
     mode: str | None = None
     filter: dict[str, Any] | None = None
     per_document: int | None = None
+    certify: bool = False
 
     @classmethod
     def open(cls, location: str | None = None, embedding: Embeddings | None = None, **fields: Any) -> Self:
@@ -67,4 +69,4 @@ class QuantizedSQLRetriever(BaseRetriever):
         own = isinstance(self.vectorstore.embeddings, Int8DistilBertEmbeddings)
         ranking = self.ranking or (former_mode(self.mode) if self.mode else RANKINGS[0] if own else VECTOR)
         fields = {"k": self.k, "ranking": ranking, "filter": self.filter, "per_document": self.per_document}
-        return fields | with_ranking(given)
+        return fields | {"certify": self.certify} | with_ranking(given)

@@ -277,6 +277,8 @@ class QuantizedSQLVectorStore(VectorStore):
 
         `ranking` says what is compared: `vector` meanings, where the score is the cosine; `words`, and `hybrid` both,
         where it is that of the project's own search. Raises UsageError for another one. `mode` is its former name.
+        With `certify` the metadata of each has `float32`: between what its score by float32 vectors lies, and whether it
+        is certain to be one of the k best by them.
         """
         if self.store.collection() is None:
             return []
@@ -358,14 +360,30 @@ class QuantizedSQLVectorStore(VectorStore):
         ranking: str = VECTOR,
         filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
         per_document: int | None = None,
+        certify: bool = False,
     ) -> list[tuple[Document, float]]:
         """The documents that fit a text and its vector best by a ranking, each with its score."""
-        if ranking == VECTOR and vector is not None:
+        if ranking == VECTOR and vector is not None and not certify:
             return self._nearest(vector, k, filter=filter, per_document=per_document)
         row = None if vector is None else self._rows([vector])[0]
         wanted = None if filter is None else stored_filter(filter)
         request = SearchRequest(query, k, row, wanted, ranking, per_document=per_document, language=self._language)
+        if certify:
+            return self._certified(request)
         return [(read_document(hit), hit.score) for hit in self._library.search(request)]
+
+    def _certified(self, request: SearchRequest) -> list[tuple[Document, float]]:
+        """The documents of a search, with what is proven of each score under the name `float32` of their metadata."""
+        if not self._has_unit_length():
+            raise UsageError(
+                "certify: the vectors of this model are not normalized, so a score here is no inner product that could be "
+                "certified: use `certified_search` of rag.Library"
+            )
+        hits, certificate = self._library.certified_search(request)
+        documents = [read_document(hit) for hit in hits]
+        for place, document in enumerate(documents):
+            document.metadata["float32"] = certificate.hit_record(place)
+        return [(document, hit.score) for document, hit in zip(documents, hits, strict=True)]
 
     def _documents(self, hits: Sequence[Hit]) -> list[Document]:
         """Hits as LangChain's documents, with their places in the original where they have any."""

@@ -51,8 +51,9 @@ NEW_IN_2 = {"chunks": "signs", "manifest": "calibration"}  # a column that tells
 TABLES_2 = ("25_calibrations", "35_cells", "41_lengths", "42_postings", "45_float_references")
 TABLES_4, COLUMNS_4 = ("43_places",), ("20_manifest", "30_chunks")
 DEFINITIONS_4 = ("60_live_documents", "61_live_chunks", "64_live_places", "65_highlights")
-COLUMNS_5, DEFINITIONS_5 = ("10_collection", "30_chunks"), ("61_live_chunks",)
+COLUMNS_5 = ("10_collection", "30_chunks")
 LOCAL_5 = ("31_chunks",)  # constraints, which a Distributed table does not have
+DEFINITIONS_5 = ("55_rag_query_length", "56_rag_query_error", "57_rag_score_radius", "61_live_chunks")
 FLOAT32_SLACK = 2**-23  # by which float32 may round down
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 
@@ -245,7 +246,9 @@ def name_version_4(client: Client) -> None:
 
 def add_errors(client: Client) -> None:
     """The column for rounding errors and the views that go with it, on every node there is."""
-    names = [f"migrations/5/{name}.sql" for name in (*COLUMNS_5, *DEFINITIONS_5)]
+    own = "dimension/" if shares_ranges_per_dimension(client) else ""
+    definitions = (*COLUMNS_5, *DEFINITIONS_5, f"{own}66_certified_chunks")
+    names = [f"migrations/5/{name}.sql" for name in definitions]
     constraints = [f"migrations/5/{name}.sql" for name in LOCAL_5]
     server = client.location.server
     if server is None or not server.cluster:

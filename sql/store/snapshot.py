@@ -15,6 +15,14 @@ from sql.records import NO_OUTLINE, Candidate, Hit, ListedDocument, LiveDocument
 from sql.records.calibration import Calibration
 from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata
+from sql.search.certificate import (
+    QueryBound,
+    bounded_hit,
+    bounded_rival,
+    certify,
+    rivals_statement,
+    rivals_wanted,
+)
 from sql.search.everything import (
     SCORED_ROW,
     VISIBLE_ROW,
@@ -26,7 +34,7 @@ from sql.search.everything import (
     visible_statement,
 )
 from sql.search.filters import compile_filter, refuse_hopeless
-from sql.search.search import WIDER, Runner, Searcher, VectorSearch, documents_statement
+from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
 from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
 from sql.store.places import read_place
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
     from sql.records import Chunk, QuantizedQuery, QuantizedVectors, WordQuery
     from sql.records.metadata import MetadataValue
     from sql.records.places import Place
+    from sql.search.certificate import Certificate, WordsShare
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -348,6 +357,29 @@ class Snapshot:
         signs = query_signs(query)
         values = hit_keys(hits) | {"query_signs": signs.hex(), "sign_bytes": len(signs)}
         return [row["distance"] for row in self._rows_of_hits(hits, Statement("hit_distances", values))]
+
+    def certify(
+        self, query: QuantizedQuery, request: SearchRequest, hits: Sequence[Hit], words: WordsShare | None = None
+    ) -> Certificate:
+        """What is proven of the hits of a request, by which vectors take part, about their order by float32 vectors.
+
+        `query` is its vector as codes, and `words` the part of words in the scores, if they have one. All visible chunks
+        that pass the filter are looked at, so it also says whether the search has missed one.
+        """
+        if request.vector is None:
+            raise ValueError("a certificate is about the request's vector, and it has none")
+        search = self._vector_search(query, request)
+        bound = QueryBound.of(request.vector, query, search.calibration)
+        values = code_values(query, search.calibration)
+        rows = self._rows_of_hits(hits, Statement("hit_bounds", hit_keys(hits) | values))
+        found = self.client.query(rivals_statement(search, values, bound, words))
+        return certify(
+            [bounded_hit(hit, row, bound, words) for hit, row in zip(hits, rows, strict=True)],
+            [bounded_rival(row) for row in found],
+            search.k,
+            request.per_document,
+            all_rivals=len(found) < rivals_wanted(search),
+        )
 
     def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
         rows = self.client.query(statement) if hits else []

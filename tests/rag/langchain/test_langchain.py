@@ -434,6 +434,18 @@ def test_windows_hold_every_token_once_and_none_is_too_long(tokenizer: Tokenizer
 # A store that `python -m ingest` fills
 
 
+def test_metadata_say_on_request_what_is_certain_of_float32_vectors(pots: QuantizedSQLVectorStore) -> None:
+    for ranking in ("vector", "hybrid", "words"):
+        plain = pots.similarity_search_with_score("clay bowl", k=3, ranking=ranking)
+        certified = pots.similarity_search_with_score("clay bowl", k=3, ranking=ranking, certify=True)
+        assert [document.id for document, _ in certified] == [document.id for document, _ in plain]
+        for document, score in certified:
+            told = document.metadata["float32"]
+            assert told["lower"] <= score <= told["upper"]
+            assert isinstance(told["certain"], bool)
+        assert all("float32" not in document.metadata for document, _ in plain)
+
+
 @pytest.fixture
 def garden(tmp_path: Path, place: str, checkpoint: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of two documents, indexed in the store."""

@@ -151,6 +151,19 @@ def test_the_filter_and_the_cap_of_the_command_line_reach_the_search(ask) -> Non
     assert ask("search", "cat", "--filter", "first=1")[0] == 3
 
 
+def test_json_says_which_hits_and_ranks_are_certain_of_float32_vectors(ask) -> None:  # type: ignore[no-untyped-def]
+    for more in ([], ["--explain"], ["--strategy", "two-stage", "--per-document", "1"]):
+        code, printed = ask("search", "cat", "-k", "5", "--json", *more)
+        found = json.loads(printed)
+        told = found["float32"]
+        assert (code, len(told["hits"]), told["unknown"]) == (0, 5, 0)
+        assert told["certain"] == sum(hit["certain"] for hit in told["hits"])
+        assert told["outsider"] == (told["certain"] < 5)
+        assert all(first + 1 == second <= 5 for first, second in told["open"])
+        for hit, bounds in zip(found["hits"], told["hits"], strict=True):
+            assert bounds["lower"] <= hit["score"] <= bounds["upper"]
+
+
 def test_explain_and_verify_print_json_too(ask) -> None:  # type: ignore[no-untyped-def]
     code, printed = ask("search", "cat", "-k", "3", "--explain", "--strategy", "two-stage", "--json")
     told = json.loads(printed)
@@ -161,6 +174,7 @@ def test_explain_and_verify_print_json_too(ask) -> None:  # type: ignore[no-unty
     code, printed = ask("search", "cat", "-k", "3", "--explain", "--strategy", "two-stage")
     assert "2. search: search_two_stage.sql," in printed
     assert "bitHammingDistance" in printed
+    assert "Their order is that of float32 vectors." in printed or "Which comes first is open" in printed
     code, printed = ask("search", "--verify", "--strategy", "two-stage", "--json")
     assert (code, json.loads(printed)["recall"]) == (0, 1.0)
     assert "recall@5 1.0000" in ask("search", "--verify", "--strategy", "exact")[1]
