@@ -1,5 +1,5 @@
 -- The vectors of chunks, found by their keys.
-SELECT cell, generation, chunk_index, codes, scale, zero_point
+SELECT cell, generation, chunk_index, codes, scale, zero_point, error
 FROM chunks
 WHERE cell IN {cells:Array(UInt32)}
     AND generation IN {generations:Array(UInt64)}

@@ -31,10 +31,8 @@ def library(request: pytest.FixtureRequest, tmp_path: Path, tokenizer: Tokenizer
 
 
 def codes(library: Library) -> set[tuple[str, str]]:
-    """Text and codes of every visible chunk."""
-    sql = (
-        f"SELECT text, toString((codes, scale, zero_point)) AS vector FROM live_chunks(epoch = {library.store.epoch()})"
-    )
+    """Text and codes of every visible chunk, and how far these are from its vector."""
+    sql = f"SELECT text, toString((codes, scale, zero_point, error)) AS vector FROM live_chunks(epoch = {library.store.epoch()})"
     return {tuple(line.split("\t")) for line in library.store.client.text(sql, "TSV").decode().splitlines()}  # type: ignore[misc]
 
 
