@@ -8,6 +8,11 @@ certain hits, `order` the part whose order is certain too, `ms` what the certifi
 
 from __future__ import annotations
 
+import sys
+
+# benchmarks/ingest.py is called as a package of ours is, which has to be found first.
+sys.path.append(sys.path.pop(0))
+
 import argparse
 import random
 import tempfile

@@ -267,3 +267,10 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
 def test_nothing_outside_its_package_imports_langchain() -> None:
     users = [name for name in MODULES if imports_of(name, "rag.langchain")]
     assert [name for name in users if not name.startswith("rag/langchain/")] == []
+
+
+def test_a_benchmark_that_uses_ingest_does_not_find_the_benchmark_of_that_name() -> None:
+    for path in sorted((PROJECT / "benchmarks").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        used = re.search(r"^from ingest\.", text, re.MULTILINE)
+        assert used is None or "sys.path" in text[: used.start()], f"{path.name} imports benchmarks/ingest.py instead"
