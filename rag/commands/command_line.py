@@ -167,6 +167,12 @@ def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     """`doctor`."""
     one = commands.add_parser("doctor", help="which arithmetic runs here and why", description=diagnose.__doc__)
     one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of reading what is cached")
+    one.add_argument(
+        "--drift", action="store_true", help="how vectors have changed by day, folder and language, and what helps"
+    )
+    one.add_argument(
+        "--sample", type=int, default=32, metavar="N", help="chunks to encode again for --drift (default %(default)s)"
+    )
     one.add_argument("--json", action="store_true", help="print JSON")
     add_model_option(one)
     add_compute_option(one)

@@ -97,6 +97,8 @@ def diagnose(options: Namespace) -> int:
     """Tells which arithmetic the encoder uses on this CPU and why, what files are read in, and whether model and store are
     at hand.
     """
+    if options.drift:
+        return diagnose_drift(options)
     from ingest.box.protections import describe_protections
     from rag.evaluate.doctor import examine
 
@@ -109,6 +111,23 @@ def diagnose(options: Namespace) -> int:
         width = max(len(name) for name in findings)
         for name, value in findings.items():
             out(f"{name.replace('_', ' '):{width}}  {value}")
+    return EXIT_OK
+
+
+def diagnose_drift(options: Namespace) -> int:
+    """What `--drift` prints instead."""
+    import rag.library
+    from rag.evaluate.drift import drift_lines, examine_drift
+
+    if options.sample < 1:
+        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be encoded again")
+    with rag.library.open(options.db, model=options.model, compute=options.compute, announce=note) as library:
+        found = examine_drift(library, options.sample)
+    if options.json:
+        out_json(found.record())
+    else:
+        for line in drift_lines(found):
+            out(line)
     return EXIT_OK
 
 

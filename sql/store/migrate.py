@@ -54,6 +54,7 @@ DEFINITIONS_4 = ("60_live_documents", "61_live_chunks", "64_live_places", "65_hi
 COLUMNS_5 = ("10_collection", "30_chunks")
 LOCAL_5 = ("31_chunks",)  # constraints, which a Distributed table does not have
 DEFINITIONS_5 = ("55_rag_query_length", "56_rag_query_error", "57_rag_score_radius", "61_live_chunks")
+DRIFT_5 = ("67_vector_drift", "68_score_drift")
 FLOAT32_SLACK = 2**-23  # by which float32 may round down
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 
@@ -247,7 +248,7 @@ def name_version_4(client: Client) -> None:
 def add_errors(client: Client) -> None:
     """The column for rounding errors and the views that go with it, on every node there is."""
     own = "dimension/" if shares_ranges_per_dimension(client) else ""
-    definitions = (*COLUMNS_5, *DEFINITIONS_5, f"{own}66_certified_chunks")
+    definitions = (*COLUMNS_5, *DEFINITIONS_5, f"{own}66_certified_chunks", *DRIFT_5)
     names = [f"migrations/5/{name}.sql" for name in definitions]
     constraints = [f"migrations/5/{name}.sql" for name in LOCAL_5]
     server = client.location.server

@@ -1,0 +1,36 @@
+-- How vectors and their rounding errors are distributed, by the day on which their documents were written, by folder and by
+-- language: SELECT * FROM vector_drift(epoch = 7) ORDER BY day, folder, language.
+-- saturated: the part of the numbers whose code is the lowest or the highest. In ranges that vectors share it grows when
+-- later vectors lie outside; a vector with a range of its own has at least one or two such numbers.
+CREATE OR REPLACE VIEW vector_drift AS
+WITH (SELECT if(startsWith(argMax(collection.quantizer, collection.revision), 'symmetric'), -127, -128) FROM collection) AS lowest
+SELECT
+    documents.day AS day,
+    documents.folder AS folder,
+    words.language AS language,
+    count() AS chunk_count,
+    sum(arrayCount(code -> code = 127 OR code = lowest, codes)) / sum(length(codes)) AS saturated,
+    countIf(isInfinite(error)) AS unknown_errors,
+    avgIf(error / norm, isFinite(error) AND norm > 0) AS relative_error,
+    maxIf(error / norm, isFinite(error) AND norm > 0) AS greatest_relative_error,
+    min(norm) AS least_norm,
+    median(norm) AS median_norm,
+    max(norm) AS greatest_norm
+FROM chunks
+INNER JOIN
+(
+    SELECT
+        argMax(manifest.generation, manifest.epoch) AS generation,
+        toDate(argMax(manifest.written_at, manifest.epoch)) AS day,
+        argMax(manifest.source, manifest.epoch) AS source,
+        if(position(source, '/') > 0, replaceRegexpOne(source, '/[^/]*$', ''), '') AS folder
+    FROM manifest
+    WHERE manifest.epoch <= {epoch:UInt64}
+    GROUP BY document_id
+    HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
+) AS documents ON documents.generation = chunks.generation
+LEFT JOIN
+(
+    SELECT generation, chunk_index, toString(lengths.language) AS language FROM lengths
+) AS words ON words.generation = chunks.generation AND words.chunk_index = chunks.chunk_index
+GROUP BY day, folder, language
