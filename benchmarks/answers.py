@@ -9,11 +9,6 @@ sentence, or any sentence, holds a known answer, and the part of the foreign que
 
 from __future__ import annotations
 
-import sys
-
-# benchmarks/ingest.py is called as a package of ours is, which has to be found first.
-sys.path.append(sys.path.pop(0))
-
 import argparse
 import random
 import sys

@@ -8,11 +8,6 @@ DIRs are folders in BEIR layout. `ranks` is reciprocal rank fusion (k = 60) of t
 
 from __future__ import annotations
 
-import sys
-
-# benchmarks/ingest.py is called as a package of ours is, which has to be found first.
-sys.path.append(sys.path.pop(0))
-
 import argparse
 import random
 import sys

@@ -10,11 +10,6 @@ engine, holds the same vectors dequantized.
 
 from __future__ import annotations
 
-import sys
-
-# benchmarks/ingest.py is called as a package of ours is, which has to be found first.
-sys.path.append(sys.path.pop(0))
-
 import argparse
 import json
 import shutil

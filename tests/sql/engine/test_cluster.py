@@ -339,7 +339,7 @@ def test_the_replicated_form_of_every_table_is_a_statement_the_engine_can_read(s
             store.client.create(name, {"dimensions": 8, "sign_bytes": 2}, engine="ReplicatedMergeTree")
         store.client._run = real.__get__(store.client)  # type: ignore[method-assign]
         tables = [text for text in seen if "CREATE TABLE" in text]
-        assert len(tables) == len(names) - 11
+        assert len(tables) == sum(name.rpartition("/")[2] < "50" for name in names)
         for text in tables:
             assert ENGINES_BY_NAME["ReplicatedMergeTree"] in text
             server.ask("EXPLAIN AST " + text.replace("{dimensions:UInt16}", "8").replace("{sign_bytes:UInt16}", "2"))
