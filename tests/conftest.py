@@ -6,6 +6,7 @@ import fcntl
 import gc
 import importlib.util
 import os
+import shutil
 import signal
 import string
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
-from server import Server, running_server
+from server import FILES, Server, running_server
 
 from rag.compute.processors import usable_processors
 from rag.encoder.encoder import checkpoint_folder
@@ -32,8 +33,20 @@ KNOWN_WORDS = ("the", "a", "of", "and", "to", "cat", "dog", "sat", "mat", "runs"
 MOST_WORKERS = 4  # each holds torch, an engine and a server of its own: about 2 GB
 
 
-def pytest_configure() -> None:
-    """Lets the commands that tests start hear Ctrl-C: a shell that runs the tests in the background ignores it."""
+# The files of everyday tests are in memory where it has so much room: a store is written through to the disk many times,
+# which is a third of the time of a test that makes one. `--basetemp` and pytest's own variable say otherwise.
+MEMORY = Path("/dev/shm")  # noqa: S108
+ROOM = 4 << 30  # bytes; a run needs a fifth of it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Chooses where files are, and lets the commands that tests start hear Ctrl-C.
+
+    A shell that runs the tests in the background ignores it.
+    """
+    everyday = config.option.markexpr == "not slow"
+    if everyday and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        os.environ.setdefault(FILES, str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 20)  # as in the commands

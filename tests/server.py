@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FILES = "PYTEST_DEBUG_TEMPROOT"  # the variable by which pytest is told where the files of tests are
 PASSWORD = "pass/wo:rd@ü"  # noqa: S105  # every character that a DSN has to encode
 DATABASES = "rag"  # every database of a test begins with it; the grants name the prefix
 TABLES = ("collection", "manifest", "chunks", "texts", "lease", "commits")
@@ -219,7 +220,7 @@ class Server:
 @contextlib.contextmanager
 def running_server() -> Iterator[Server]:
     """A server for as long as the block lasts. Its folder is kept where the block fails, for its log."""
-    home = Path(tempfile.mkdtemp(prefix="int8-rag-server-"))
+    home = Path(tempfile.mkdtemp(prefix="int8-rag-server-", dir=os.environ.get(FILES)))
     server = Server(home)
     try:
         server.start()
@@ -232,7 +233,7 @@ def running_server() -> Iterator[Server]:
 @contextlib.contextmanager
 def running_shards(count: int = 2, keeper: str = "") -> Iterator[list[Server]]:
     """Servers that know each other as the shards of the cluster `two`, and one Keeper, host:port, if it is given."""
-    home = Path(tempfile.mkdtemp(prefix="int8-rag-shards-"))
+    home = Path(tempfile.mkdtemp(prefix="int8-rag-shards-", dir=os.environ.get(FILES)))
     servers = [Server(home / str(number), keeper=keeper) for number in range(count)]
     for server in servers:
         server.shards = [other.tcp for other in servers]
