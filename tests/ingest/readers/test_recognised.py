@@ -21,6 +21,7 @@ def files_to_read(library: Library, *, ocr: bool) -> list[str]:
     return [file.path.name for file in plan.to_index]
 
 
+@pytest.mark.either_back_end
 def test_only_files_with_pictures_of_text_are_read_again_for_it(library: Library) -> None:
     library.write("scan.pdf", SCAN)
     library.write("plain.pdf", pdf([lines("The kiln is hot.", 72, 700)]))
@@ -34,6 +35,7 @@ def test_only_files_with_pictures_of_text_are_read_again_for_it(library: Library
     assert files_to_read(library, ocr=True) == ["mail.eml", "scan.pdf"]
 
 
+@pytest.mark.either_back_end
 def test_what_was_recognised_stays_and_is_not_recognised_again(library: Library) -> None:
     pytest.importorskip("rapidocr")
     library.write("scan.pdf", SCAN)
