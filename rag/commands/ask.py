@@ -49,6 +49,7 @@ def ask_library(options: Namespace) -> int:
     steps: list[Step] = []
     request = read_request(options)
     with open_library(options) as library:
+        rank_in_sql(library, options)
         answer = library.ask(request, max_tokens=options.max_tokens, watch=steps.append)
         show_statements(steps, options)
         if not answer.answered:
@@ -74,6 +75,7 @@ def search_library(options: Namespace) -> int:
         if options.explain:
             return explain(library, request, options)
         steps: list[Step] = []
+        rank_in_sql(library, options)
         if options.json:
             hits, certificate = library.certified_search(request, watch=steps.append)
         else:
@@ -195,6 +197,12 @@ def open_library(options: Namespace) -> Library:
         llm=getattr(options, "llm", None) or read_settings().llm,
         announce=note,
     )
+
+
+def rank_in_sql(library: Library, options: Namespace) -> None:
+    """Has the statements of --show-sql give the hits and their scores by themselves, wherever they are pasted."""
+    if options.show_sql:
+        library.retriever.looks_at_all = False
 
 
 def show_statements(steps: Sequence[Step], options: Namespace) -> None:

@@ -46,10 +46,12 @@ RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusio
 class Retriever:
     """Finds chunks for questions. Safe to use from any thread.
 
-    `tokenizer` gives that of the encoder whose vectors are searched; None where its vocabulary is not known here.
+    `tokenizer` gives that of the encoder whose vectors are searched; None where its vocabulary is not known here. Without
+    `looks_at_all` a small store is searched by the statements of a large one, which put both scores together in SQL.
     """
 
     tokenizer: Callable[[], Tokenizer] | None = None
+    looks_at_all: bool = True
     _last_words: tuple[str, str, Snapshot, WordQuery | None] | None = None
 
     def retrieve(self, snapshot: Snapshot, request: SearchRequest, watch: Watch = unwatched) -> list[Hit]:
@@ -75,6 +77,10 @@ class Retriever:
             snapshot.refuse_hopeless(request.filter)
         return hits if request.reranker is None else reranked(request.reranker, request.question, hits)[: request.k]
 
+    def may_look_at_all(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> bool:
+        """Whether a search may look at every chunk and every posting."""
+        return self.looks_at_all and request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small
+
     def vector_share(self, question: str) -> float:
         """The part of the cosine in the hybrid score of a question: VECTOR_SHARE, or less for words cut into pieces."""
         return VECTOR_SHARE / (pieces_per_word(question, self.tokenizer()) if self.tokenizer else 1)
@@ -98,7 +104,7 @@ class Retriever:
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery | None, watch: Watch
     ) -> list[Hit]:
         """Hits in the order of BM25; with their cosines where the question has a vector."""
-        if (query is not None or not request.filter) and is_small(snapshot, request, watch):
+        if (query is not None or not request.filter) and self.may_look_at_all(snapshot, request, watch):
             return by_words_among_all(snapshot, request, query, watch)
         words = self.word_query(snapshot, request, watch)
         if words is None:
@@ -108,11 +114,12 @@ class Retriever:
             return []
         if query is None:
             return snapshot.word_hits(scores, request, watch)
-        return snapshot.hybrid_hits(scores, query, request, watch, vector_share=0.0, most=1.0)
+        in_sql = not self.looks_at_all
+        return snapshot.hybrid_hits(scores, query, request, watch, vector_share=0.0, most=1.0, in_sql=in_sql)
 
     def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:
         """The chunks in the order of the weighted mean of both scores: of a small store all, else candidates of both."""
-        if is_small(snapshot, request, watch):
+        if self.may_look_at_all(snapshot, request, watch):
             return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
         words = self.word_query(snapshot, request, watch)
@@ -126,7 +133,8 @@ class Retriever:
         share = self.vector_share(request.question)
         if request.per_document is None:
             scores = contenders(scores, near, request.k, share, words.most)
-        return snapshot.hybrid_hits(scores, query, request, watch, vector_share=share, most=words.most)
+        in_sql = not self.looks_at_all
+        return snapshot.hybrid_hits(scores, query, request, watch, vector_share=share, most=words.most, in_sql=in_sql)
 
     def _by_both_among_all(
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch
@@ -144,11 +152,6 @@ class Retriever:
         scores = share * cosines + (1 - share) * by_words / words.most
         columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
         return best_hits(snapshot, request, everything, columns, watch)
-
-
-def is_small(snapshot: Snapshot, request: SearchRequest, watch: Watch) -> bool:
-    """Whether every chunk and every posting may be looked at."""
-    return request.strategy in LOOK_AT_ALL and snapshot.visible(watch).is_small
 
 
 def by_words_among_all(

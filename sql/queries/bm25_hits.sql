@@ -18,11 +18,7 @@ SELECT
         {scores:Array(Float64)}, 0.) AS bm25_score,
     bm25_score AS score
 FROM chunks
-WHERE (generation, chunk_index) IN
-(
-    SELECT place.1, place.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
-)
+WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
 ORDER BY score DESC, document_id, chunk_index
 LIMIT {per_document:UInt32} BY document_id
 LIMIT {k:UInt32}

@@ -22,11 +22,7 @@ SELECT
         * {query_scale:Float64} AS vector_score,
     {vector_share:Float64} * vector_score + (1 - {vector_share:Float64}) * bm25_score / {most:Float64} AS score
 FROM chunks
-WHERE (generation, chunk_index) IN
-(
-    SELECT place.1, place.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
-)
+WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
 ORDER BY score DESC, document_id, chunk_index
 LIMIT {per_document:UInt32} BY document_id
 LIMIT {k:UInt32}

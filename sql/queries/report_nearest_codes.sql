@@ -16,11 +16,7 @@ CROSS JOIN
         asked.3 AS query_sum,
         asked.4 AS query_offset
 ) AS questions
-WHERE (generation, chunk_index) IN
-(
-    SELECT place.1, place.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
-)
+WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
 ORDER BY
     question,
     scale * (dotProduct(query, codes) - zero_point * query_sum + query_offset) DESC,

@@ -38,7 +38,7 @@ ORDER BY (cell, generation, chunk_index)
 SETTINGS
     index_granularity = 64,
     -- A block is what is decompressed at a time: one granule of each column, not dozens for the few rows of a cell.
-    min_compress_block_size = 1024,
+    min_compress_block_size = 4096,
     fsync_after_insert = 1,
     fsync_part_directory = 1,
     min_rows_to_fsync_after_merge = 1,

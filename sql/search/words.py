@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -19,8 +20,19 @@ if TYPE_CHECKING:
     from sql.search.request import SearchRequest
     from sql.search.search import VectorSearch
 
+    Place = tuple[int, int, int]  # cell, generation and index of a chunk
     WordScores = Mapping[tuple[int, int], float]  # generation and index of a chunk: its BM25 score
 
+PLACE_ROW = np.dtype(
+    [
+        ("cell", "<u4"),
+        ("generation", "<u8"),
+        ("chunk_index", "<u4"),
+        ("upper", "<u8"),
+        ("lower", "<u8"),
+        ("score", "<f8"),
+    ]
+)
 # BM25's constants: how fast repetitions of a term stop counting, and how much a long chunk is held back. Lucene's
 # defaults; within 0.9..1.5 and 0.4..0.75 nDCG@10 moved by less than 0.015 on the sets of docs/hybrid.md.
 K1 = 1.2
@@ -106,6 +118,38 @@ def bm25_values(query: WordQuery, k: int, near: Sequence[Candidate]) -> dict[str
 def word_hits_statement(scores: WordScores, request: SearchRequest) -> Statement:
     """The chunks that a search by words has found."""
     return Statement("bm25_hits", place_values(scores, request))
+
+
+def places_statement(scores: WordScores, search: VectorSearch) -> Statement:
+    """The inner products of a query and the chunks at some places."""
+    values = {"generations": [generation for generation, _ in scores], "indexes": [index for _, index in scores]}
+    return Statement("score_places", values | code_values(search.query, search.calibration))
+
+
+def best_places(
+    packed: bytes, scores: WordScores, request: SearchRequest, share: float, most: float
+) -> list[tuple[Place, dict[str, float]]]:
+    """The k best chunks from the rows of `score_places.sql` as RowBinary, each with its scores, in the order of hybrid_hits.sql."""
+    rows = np.frombuffer(packed, dtype=PLACE_ROW)
+    by_words = np.array([scores[int(row["generation"]), int(row["chunk_index"])] for row in rows], dtype=np.float64)
+    mixed = share * rows["score"] + (1 - share) * by_words / most
+    # The engine orders UUIDs by their lower half first.
+    order = np.lexsort((rows["chunk_index"], rows["upper"], rows["lower"], -mixed))
+    taken: Counter[int] = Counter()
+    found = []
+    for row in order.tolist():
+        cell, generation, index, *_, score = rows[row].item()
+        taken[generation] += 1
+        if taken[generation] <= (request.per_document or NO_LIMIT):
+            parts = {"score": float(mixed[row]), "vector_score": score, "bm25_score": float(by_words[row])}
+            found.append(((cell, generation, index), parts))
+    return found[: request.k]
+
+
+def cell_hits_statement(places: Sequence[Place]) -> Statement:
+    """What is shown of the chunks at some places with their cells."""
+    cells, generations, indexes = (list(column) for column in zip(*places, strict=True))
+    return Statement("hits_in_cells", {"cells": cells, "generations": generations, "indexes": indexes})
 
 
 def hybrid_hits_statement(scores: WordScores, search: VectorSearch, *, vector_share: float, most: float) -> Statement:

@@ -36,7 +36,16 @@ from sql.search.everything import (
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
-from sql.search.words import bm25_statement, hybrid_hits_statement, large_bm25_statement, word_hits_statement
+from sql.search.words import (
+    PLACE_ROW,
+    best_places,
+    bm25_statement,
+    cell_hits_statement,
+    hybrid_hits_statement,
+    large_bm25_statement,
+    places_statement,
+    word_hits_statement,
+)
 from sql.store.places import read_place
 from sql.store.stored import stored_chunk, stored_places
 
@@ -258,11 +267,26 @@ class Snapshot:
         *,
         vector_share: float,
         most: float,
+        in_sql: bool = False,
     ) -> list[Hit]:
-        """The k best of chunks whose BM25 scores are known by both scores together."""
-        search = self._vector_search(query, request)
-        statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
-        return [read_hit(row) for row in Runner(self.client, watch)("hits", statement)]
+        """The k best of chunks whose BM25 scores are known by both scores together.
+
+        One statement reads their vectors and another one the texts of the k; `in_sql` does everything in one, which takes
+        longer and says of itself what it ranks by.
+        """
+        search, run = self._vector_search(query, request), Runner(self.client, watch)
+        if in_sql:
+            statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
+            return [read_hit(row) for row in run("hits", statement)]
+        packed = run.packed("scores", places_statement(scores, search), PLACE_ROW.itemsize)
+        best = best_places(packed, scores, request, vector_share, most)
+        if not best:
+            return []
+        rows = run("hits", cell_hits_statement([place for place, _ in best]))
+        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
+        if len(found) < len(best):
+            raise StoreError(REPLACED)
+        return [read_hit(found[place] | parts) for place, parts in best]
 
     # Search of everything
 

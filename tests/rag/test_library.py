@@ -219,7 +219,7 @@ async def test_asynchronous_twins_return_the_same(library: Library) -> None:
 
 
 def test_every_method_that_waits_has_its_twin() -> None:
-    waiting = {"ask", "search", "documents", "sql", "stats"}
+    waiting = {"ask", "search", "certified_search", "documents", "sql", "stats"}
     assert {name for name in dir(Library) if f"a{name}" in dir(Library)} == waiting
 
 

@@ -126,7 +126,7 @@ def test_a_store_without_documents_is_called_empty(bare_desk: Desk, arguments: l
     finished = bare_desk.run("rag", *arguments, "--json")  # the sentence is on the other stream
     assert finished.returncode == 3
     assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
-    assert json.loads(finished.stdout).keys() <= {"question", "answer", "citations", "answered", "hits"}
+    assert json.loads(finished.stdout).keys() <= {"question", "answer", "citations", "answered", "hits", "float32"}
 
 
 def test_nothing_is_found_in_a_store_without_documents(bare_desk: Desk) -> None:

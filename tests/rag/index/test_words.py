@@ -636,8 +636,8 @@ def test_what_cannot_be_among_the_best_is_left_out_and_changes_nothing(
 
     def ask(question: str) -> list[Hit]:
         def watch(step: Step) -> None:
-            if step.stage == "hits":
-                fetched.append(len(step.statement.values["scores"]))  # type: ignore[arg-type]
+            if step.stage == "scores":
+                fetched.append(len(step.statement.values["generations"]))  # type: ignore[arg-type]
 
         return shelf.library.search(question, k=5, watch=watch)
 

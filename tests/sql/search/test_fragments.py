@@ -78,7 +78,7 @@ FRAGMENTS = (
     Fragment("the order by terms", "queries/search_bm25.sql", "ORDER BY (generation", "LIMIT {k:UInt32}"),
     Fragment("the order by words", "queries/search_bm25_forms.sql", "ORDER BY is_near DESC", "LIMIT {k:UInt32}"),
     Fragment("the scores of places", "queries/bm25_hits.sql", "transform((generation", "AS bm25_score"),
-    Fragment("places", "queries/bm25_hits.sql", "(SELECT place.1", "AS place) )"),
+    Fragment("places", "queries/hits.sql", "(generation, chunk_index) IN arrayZip", "{indexes:Array(UInt32)})"),
     Fragment("the keys of hits", "queries/hit_vectors.sql", "cell IN {cells:Array(UInt32)}", "{indexes:Array(UInt32)}"),
     Fragment("the checksum of places", "queries/count_places.sql", "sum((char_start", "AS checksum_sum"),
     Fragment("a place in the original", "queries/whole_places.sql", "generation, char_start", "FROM places"),
@@ -102,6 +102,7 @@ TABLE = re.compile(r"\bCREATE TABLE\b")
 VIEWS_OF_ITS_OWN = "is the view of all documents, which has more of each than its generation"
 VERSION_2 = "is the view as version 2 had it"
 OLD_VERSION = "works on tables of version 1 and stays as it is"
+DRIFT = "returns the day and the folder of each document besides"
 FEW_DRAFTS = "drops drafts begun after the epoch when it has found them: few of them lie in a cell"
 MYSCALE_ALONE = "is an example for MyScale, whose indexes compute the score"
 MARKS: dict[str, dict[str, tuple[int, str]]] = {
@@ -121,6 +122,10 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/published_generations.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/superseded_generations.sql": (1, "goes by the clock of the server instead of an epoch"),
         "queries/visible_generations.sql": (1, "returns more of each document than its generation"),
+        "migrations/5/67_vector_drift.sql": (1, DRIFT),
+        "migrations/5/68_score_drift.sql": (1, DRIFT),
+        "schema/67_vector_drift.sql": (1, DRIFT),
+        "schema/68_score_drift.sql": (1, DRIFT),
         "migrations/4/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
         "schema/60_live_documents.sql": (1, VIEWS_OF_ITS_OWN),
     },
@@ -138,6 +143,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/migration_2_different_chunks.sql": (2, OLD_VERSION),
         "queries/migration_2_rows.sql": (1, OLD_VERSION),
         "queries/report_chunks.sql": (2, "returns what is embedded of a chunk"),
+        "queries/sample_chunks.sql": (1, "returns what is embedded of a chunk"),
         "queries/visible_chunks.sql": (1, "returns what is embedded of a chunk"),
         "queries/whole_chunks.sql": (1, "returns all columns"),
     },
@@ -147,6 +153,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     },
     r"\bdotProduct\b": {
         "dimension/63_nearest_chunks.sql": (1, "quantizes and folds its query itself"),
+        "dimension/66_certified_chunks.sql": (1, "quantizes and folds its query itself"),
+        "migrations/5/dimension/66_certified_chunks.sql": (1, "quantizes and folds its query itself"),
         "migrations/4/dimension/63_nearest_chunks.sql": (1, "quantizes and folds its query itself"),
         "migrations/2/54_rag_inner_product.sql": (1, "compares two stored vectors"),
         "queries/ladder_floats.sql": (1, "compares floats"),
@@ -173,7 +181,10 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     "{(?:weights|k1|b|average_length):": {},
     "{words:": {"myscale/optional/search_text.sql": (1, MYSCALE_ALONE)},
     "{near_(?:generations|indexes):": {},
-    "{(?:scores|indexes):": {"queries/hits.sql": (1, "finds chunks by their keys as they stand, without scores")},
+    "{(?:scores|indexes):": {
+        "queries/highest_hybrid_bounds.sql": (2, "mixes the scores of some chunks into those of all"),
+        "queries/hits_in_cells.sql": (1, "finds chunks by their whole keys"),
+    },
     r"\bFROM postings\b": {
         "queries/count_postings.sql": (1, "counts back what was sent"),
         "queries/damaged_words.sql": (1, "compares all postings with what they should be"),
