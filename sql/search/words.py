@@ -129,7 +129,7 @@ def places_statement(scores: WordScores, search: VectorSearch) -> Statement:
 def best_places(
     packed: bytes, scores: WordScores, request: SearchRequest, share: float, most: float
 ) -> list[tuple[Place, dict[str, float]]]:
-    """The k best chunks from the rows of `score_places.sql` as RowBinary, each with its scores, in the order of hybrid_hits.sql."""
+    """The k best chunks from the rows of `score_places.sql` as RowBinary, with their scores; in the order of hybrid_hits.sql."""
     rows = np.frombuffer(packed, dtype=PLACE_ROW)
     by_words = np.array([scores[int(row["generation"]), int(row["chunk_index"])] for row in rows], dtype=np.float64)
     mixed = share * rows["score"] + (1 - share) * by_words / most
