@@ -14,10 +14,6 @@ CROSS JOIN
         asked.1 AS question,
         asked.2 AS query
 ) AS questions
-WHERE (chunks.generation, chunks.chunk_index) IN
-(
-    SELECT place.1, place.2
-    FROM (SELECT arrayJoin(arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})) AS place)
-)
+WHERE (chunks.generation, chunks.chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
 ORDER BY question, dotProduct(vector, query) DESC, document_id, chunk_index
 LIMIT {k:UInt32} BY question

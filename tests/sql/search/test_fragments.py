@@ -184,6 +184,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     "{(?:scores|indexes):": {
         "queries/highest_hybrid_bounds.sql": (2, "mixes the scores of some chunks into those of all"),
         "queries/hits_in_cells.sql": (1, "finds chunks by their whole keys"),
+        "queries/report_nearest_floats.sql": (1, "joins another table that has such keys"),
     },
     r"\bFROM postings\b": {
         "queries/count_postings.sql": (1, "counts back what was sent"),
