@@ -70,6 +70,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Desk:
     return desk
 
 
+def test_what_was_just_ingested_has_not_drifted(desk: Desk) -> None:
+    found = desk.json("rag", "doctor", "--drift")  # in a process that has loaded the kernel of questions, if any
+    again = found["encoded_again"]
+    assert isinstance(again, dict)
+    assert again["identical"] == again["chunks"] > 0
+    assert found["findings"] == []
+
+
 def test_an_answer_is_an_exact_quotation_of_the_file(desk: Desk) -> None:
     answer = desk.json("rag", "ask", "When is the old wood cut back?")
     assert answer.keys() == {"question", "answer", "citations", "answered"}
