@@ -282,11 +282,8 @@ class Snapshot:
         best = best_places(packed, scores, request, vector_share, most)
         if not best:
             return []
-        rows = run("hits", cell_hits_statement([place for place, _ in best]))
-        found = {(row["cell"], row["generation"], row["chunk_index"]): row for row in rows}
-        if len(found) < len(best):
-            raise StoreError(REPLACED)
-        return [read_hit(found[place] | parts) for place, parts in best]
+        statement = cell_hits_statement([place for place, _ in best])
+        return self._hits([((generation, index), parts) for (_, generation, index), parts in best], statement, watch)
 
     # Search of everything
 
@@ -326,9 +323,13 @@ class Snapshot:
 
         StoreError where one was collected since it was found.
         """
-        if not scored:
-            return []
-        rows = Runner(self.client, watch)("hits", hits_statement([place for place, _ in scored]))
+        return self._hits(scored, hits_statement([place for place, _ in scored]), watch) if scored else []
+
+    def _hits(
+        self, scored: Sequence[tuple[tuple[int, int], dict[str, float]]], statement: Statement, watch: Watch
+    ) -> list[Hit]:
+        """The same, read by a statement."""
+        rows = Runner(self.client, watch)("hits", statement)
         found = {(row["generation"], row["chunk_index"]): row for row in rows}
         if len(found) < len(scored):
             raise StoreError(REPLACED)
