@@ -21,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `inge
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
 from rag.answer.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
-from rag.evaluate.evaluation import RememberingEncoder, without_case
+from rag.evaluate.evaluation import RememberingEncoder
 from rag.library import Library
 from rag.retrieve.words import word_rarities
 from sql.store import Store

@@ -47,8 +47,9 @@ from ingest.identity import manifest_document
 from ingest.readers import markdown
 from ingest.readers.raw_file import RawFile
 from ingest.synchronize import prepare
+from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_evaluation_set
-from rag.evaluate.evaluation import RememberingEncoder, without_case
+from rag.evaluate.evaluation import RememberingEncoder
 from rag.evaluate.metrics import ndcg
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline

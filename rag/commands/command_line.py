@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
 from rag.commands.documents import list_documents, remove
-from rag.commands.measure import diagnose, evaluate, report, stats
+from rag.commands.evaluation import evaluate
+from rag.commands.measure import diagnose, report, stats
 from rag.commands.model import fetch_model, report_model, requantize, show_model_path, train_model
 from rag.commands.options import (
     FormerRanking,
@@ -47,7 +48,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="python -m rag",
         description="Ask the documents in a store.",
-        epilog="exit codes: 0 ok, 1 error, 2 wrong usage, 3 nothing found, 75 store in use, 130 interrupted",
+        epilog="exit codes: 0 ok, 1 error, 2 wrong usage, 3 nothing found, 5 worse than before, 75 store in use, 130 interrupted",
     )
     parser.add_argument("--version", action="version", version=program_version())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -154,6 +155,10 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
         "folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
     )
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
+    one.add_argument("--save", metavar="NAME", help="keep the figures under this name, or in this file NAME.json")
+    one.add_argument("--against", metavar="NAME", help="compare with a saved run; exit code 5 if significantly worse")
+    one.add_argument("--worst", type=int, metavar="N", help="list the N questions that came out worst, or lost most")
+    one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
     add_search_options(one)

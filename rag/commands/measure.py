@@ -1,10 +1,10 @@
-"""`eval`, `doctor`, `report` and `stats`: what the search finds, what int8 costs, and what is there."""
+"""`doctor`, `report` and `stats`: what int8 costs, and what is there."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sql.base.errors import EXIT_OK, UsageError
 from sql.base.settings import read_settings
@@ -17,49 +17,18 @@ if TYPE_CHECKING:
     from rag.evaluate.beir import EvaluationSet
     from rag.library import Library
 
-
-# eval
-
-
-def evaluate(options: Namespace) -> int:
-    """Indexes a folder in BEIR layout and measures the search on its judged queries."""
-    modes = measured(options.db, lambda location: evaluate_in(location, options))
-    if options.json:
-        out_json(modes)
-    else:
-        show_evaluation(modes)
-    return EXIT_OK
+Result = TypeVar("Result")
 
 
-def measured(location: str | None, measure: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+# A store that is filled for the purpose
+
+
+def measured(location: str | None, measure: Callable[[str], Result]) -> Result:
     """What is measured on the store at a place, or without one on a temporary store."""
     if location is not None:
         return measure(location)
     with tempfile.TemporaryDirectory(prefix="int8-rag-") as folder:
         return measure(folder)
-
-
-def evaluate_in(location: str, options: Namespace) -> dict[str, Any]:
-    """The measures of every ranking, with a store at a given place."""
-    import rag.library
-    from rag.encoder.encoder import load_float_encoder
-    from rag.evaluate.beir import read_answers, read_evaluation_set
-    from rag.evaluate.evaluation import evaluate_answers, evaluate_floats, evaluate_modes
-    from sql.search.request import SearchRequest
-
-    folder = Path(options.folder)
-    request = SearchRequest(strategy=options.strategy, candidates=options.candidates, probes=options.probes)
-    given, answers = read_evaluation_set(folder), list(read_answers(folder))
-    with rag.library.open(location, write=True, model=options.model, compute=options.compute, announce=note) as library:
-        index_set(library, folder, given, quiet=options.json)
-        modes = evaluate_modes(library, given.queries, given.qrels, request)
-        if options.compare == "fp32":
-            floats = load_float_encoder(library.settings, library.encoder)
-            modes["vector-fp32"] = evaluate_floats(library.store, floats, given.queries, given.qrels)
-        result: dict[str, Any] = {"modes": modes}
-        if answers:
-            result["answers"] = evaluate_answers(library, answers)
-    return result
 
 
 def index_set(library: Library, folder: Path, given: EvaluationSet, *, quiet: bool, keep_floats: int = 0) -> None:
@@ -71,23 +40,6 @@ def index_set(library: Library, folder: Path, given: EvaluationSet, *, quiet: bo
     with progress_bar(quiet=quiet) as progress:
         progress.start(len(given.corpus), sum(len(document.text) for document in given.corpus))
         index_corpus(library, folder, given.corpus, progress, keep_floats=keep_floats)
-
-
-def show_evaluation(result: dict[str, Any]) -> None:
-    """The measures as a table, and how much of the float32 model int8 keeps."""
-    modes = result["modes"]
-    names = list(next(iter(modes.values())))
-    out(f"{'mode':14}" + "".join(f"{name:>12}" for name in names))
-    for mode, measures in modes.items():
-        out(f"{mode:14}" + "".join(f"{measures[name]:12.4f}" for name in names))
-    if "vector-fp32" in modes and all(modes["vector-fp32"].values()):
-        kept = {name: modes["vector"][name] / modes["vector-fp32"][name] for name in names}
-        out(f"{'kept by int8':14}" + "".join(f"{kept[name]:12.2%}" for name in names))
-    if answers := result.get("answers"):
-        out(
-            f"answers to {answers['questions']} questions: {answers['contains_answer']:.1%} hold a known answer, "
-            f"{answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
-        )
 
 
 # doctor

@@ -4,6 +4,7 @@
     queries.jsonl     {"_id": "q1", "text": "..."}
     qrels/test.tsv    query-id <tab> corpus-id <tab> score, below a line with these names; score is a grade
     answers.jsonl     {"_id": "q1", "question": "...", "answers": ["..."], "doc_id": "d1"}        optional
+                      {"_id": "q2", "question": "...", "answers": [], "unanswerable": true}
 
 Other fields are ignored, as are blank lines. Files are read a line at a time: a corpus need not fit in memory, its ids
 must. The layout is that of Thakur et al., "BEIR: A Heterogeneous Benchmark for Zero-shot Evaluation of Information
@@ -53,12 +54,20 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class KnownAnswer:
-    """A question, the texts that count as its answer, and the document that holds it."""
+    """A question, the texts that count as its answer, and the document that holds it.
+
+    Without answers the documents are known not to hold any; `document_id` then names the one that comes closest, or is "".
+    """
 
     id: str
     question: str
     answers: tuple[str, ...]
     document_id: str
+
+    @property
+    def answerable(self) -> bool:
+        """Whether the documents hold an answer."""
+        return bool(self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ def read_answers(folder: Path) -> Iterator[KnownAnswer]:
             id_field(fields, "_id", place),
             text_field(fields, "question", place),
             answers_field(fields, place),
-            id_field(fields, "doc_id", place),
+            "" if is_unanswerable(fields, place) and "doc_id" not in fields else id_field(fields, "doc_id", place),
         )
 
 
@@ -208,11 +217,23 @@ def id_field(fields: Mapping[str, Any], name: str, place: str) -> str:
     return identity
 
 
+def is_unanswerable(fields: Mapping[str, Any], place: str) -> bool:
+    """The field `unanswerable`, true where the documents hold no answer; false where there is no such field."""
+    value = fields.get("unanswerable", False)
+    if not isinstance(value, bool):
+        raise DatasetError(f"{place}: the field unanswerable is {json.dumps(value)[:40]} and neither true nor false")
+    return value
+
+
 def answers_field(fields: Mapping[str, Any], place: str) -> tuple[str, ...]:
-    """The field `answers`: a list of at least one text."""
-    answers = fields.get("answers")
-    if not isinstance(answers, list) or not answers:
-        raise DatasetError(f"{place}: the field answers must be a list of at least one text")
+    """The field `answers`: a list of at least one text; of a question without an answer an empty one."""
+    answers, none = fields.get("answers"), is_unanswerable(fields, place)
+    if not isinstance(answers, list) or not (answers or none):
+        raise DatasetError(
+            f'{place}: the field answers must be a list of at least one text, or empty beside "unanswerable": true'
+        )
+    if answers and none:
+        raise DatasetError(f"{place}: the question has answers and is said to be unanswerable: keep one of the two")
     return tuple(storable_text(answer, "answers", place) for answer in answers)
 
 

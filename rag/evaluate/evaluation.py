@@ -1,25 +1,24 @@
-"""How well a store answers a set of judged queries: rankings by SQL search in, nDCG, recall and MRR out."""
+"""Queries in, the documents that a store finds for them out, by every ranking there is; measures are taken elsewhere."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rag.encoder.encoder import Encoder
-from rag.evaluate.metrics import mean_measures
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
-from rag.library import Library
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from rag.evaluate.beir import KnownAnswer, Query
+    from rag.evaluate.beir import Query
+    from rag.library import Library
     from sql.search.request import SearchRequest
     from sql.store import Store
 
@@ -27,20 +26,27 @@ RANKED_DOCUMENTS = 100  # documents a ranking holds; recall@100 needs no more
 CHUNKS = 200  # of a search by words, from which the documents are taken: long ones have several among them
 
 
-def evaluate_modes(
-    library: Library, queries: Sequence[Query], qrels: Mapping[str, Mapping[str, int]], request: SearchRequest
-) -> dict[str, dict[str, float]]:
-    """The measures of every ranking in SQL; documents count by their best chunk.
+def rank_in_modes(
+    library: Library, queries: Sequence[Query], vectors: Mapping[str, NDArray[np.float32]], request: SearchRequest
+) -> dict[str, dict[str, list[str]]]:
+    """The documents that every ranking in SQL finds, each by its best chunk, best first: `rankings[mode][query]`.
 
-    `request` says how the vectors are searched; its question takes the place of each query's.
+    `request` says how the vectors are searched; its question takes the place of each query's, and of `vectors`, which has
+    that of every query's text, its vector.
     """
-    at, vectors = library.store.epoch(), library.encoder.encode_queries([query.text for query in queries])
+    at = library.store.epoch()
     found: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
-    for query, vector in zip(queries, vectors, strict=True):
-        asked = replace(request, question=query.text, vector=vector, epoch=at)
+    for query in queries:
+        asked = replace(request, question=query.text, vector=vectors[query.text], epoch=at)
         for mode, ranking in found.items():
             ranking[query.id] = rank_documents(library, asked, mode)
-    return {name: mean_measures(rankings, qrels) for name, rankings in found.items()}
+    return found
+
+
+def question_vectors(encoder: Encoder, texts: Iterable[str]) -> dict[str, NDArray[np.float32]]:
+    """The vectors of questions by their texts, each encoded once: float32 (dimensions,)."""
+    different = list(dict.fromkeys(texts))
+    return dict(zip(different, encoder.encode_queries(different), strict=True)) if different else {}
 
 
 def rank_documents(library: Library, request: SearchRequest, mode: str) -> list[str]:
@@ -61,23 +67,17 @@ def nearest_documents(library: Library, request: SearchRequest) -> list[str]:
     return [hit.source for hit in library.search(replace(request, per_document=1))]
 
 
-def evaluate_floats(
-    store: Store,
-    encoder: Encoder,
-    queries: Sequence[Query],
-    qrels: Mapping[str, Mapping[str, int]],
-) -> dict[str, float]:
-    """The measures of float32 vectors of a float32 model over the same chunks, compared exactly in memory."""
+def rank_by_floats(store: Store, encoder: Encoder, queries: Sequence[Query]) -> dict[str, list[str]]:
+    """The documents that float32 vectors of a float32 model find over the same chunks, compared exactly in memory."""
     rows = store.snapshot().chunks()
     if not rows:
         raise RagError("the store holds no chunks: there is nothing to search")
     vectors = encoder.encode_documents([embedded_text(chunk, document, encoder) for document, chunk in rows])
     names, owners = np.unique([document.source for document, _ in rows], return_inverse=True)
-    rankings = {
+    return {
         query.id: best_documents(vectors @ vector, names, owners)
         for query, vector in zip(queries, encoder.encode_queries([query.text for query in queries]), strict=True)
     }
-    return mean_measures(rankings, qrels)
 
 
 def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners: NDArray[np.int64]) -> list[str]:
@@ -105,29 +105,3 @@ class RememberingEncoder(Encoder):
         if new:
             self.known.update(zip(new, super().encode_documents(new, progress, give_way), strict=True))
         return np.stack([self.known[text] for text in texts])
-
-
-def evaluate_answers(library: Library, answers: Sequence[KnownAnswer]) -> dict[str, Any]:
-    """How often the extractive answer holds a known one, cites its document, or abstains; parts of all questions."""
-    at, kernel, encoder = library.store.epoch(), library.encoder.kernel, library.encoder
-    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
-    asked = Library(library.store, lambda: remembering, library.settings, language=library.language)
-    found = cited = abstained = 0
-    for known in answers:
-        answer = asked.ask(known.question, llm="none", epoch=at)
-        text = without_case(answer.text)
-        abstained += not answer.answered
-        found += any(without_case(expected) in text for expected in known.answers)
-        cited += any(citation.source == known.document_id for citation in answer.citations)
-    total = max(len(answers), 1)
-    return {
-        "questions": len(answers),
-        "contains_answer": found / total,
-        "cites_document": cited / total,
-        "abstained": abstained / total,
-    }
-
-
-def without_case(text: str) -> str:
-    """Text without differences of case and white space."""
-    return " ".join(text.casefold().split())

@@ -7,7 +7,7 @@ that have a relevant document; one of those without a ranking counts as 0 (trec_
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import fsum, log2
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -94,14 +94,24 @@ def mean_measures(rankings: Mapping[str, Ranking], qrels: Mapping[str, Grades]) 
 
     Rankings of other queries are ignored. Raises RagError where no query has a relevant document.
     """
+    return {name: mean(of_query.values()) for name, of_query in query_measures(rankings, qrels).items()}
+
+
+def query_measures(rankings: Mapping[str, Ranking], qrels: Mapping[str, Grades]) -> dict[str, dict[str, float]]:
+    """Every measure in MEASURES of each query that has a relevant document; RagError where no query has one."""
     queries = judged_queries(qrels)
     if not queries:
         raise RagError("the judgements name no relevant document for any query: there is nothing to measure")
     order = {query: ranked(rankings.get(query, ())) for query in queries}
     return {
-        name: fsum(measure(order[query], qrels[query], k) for query in queries) / len(queries)
+        name: {query: measure(order[query], qrels[query], k) for query in queries}
         for name, (measure, k) in MEASURES.items()
     }
+
+
+def mean(values: Collection[float]) -> float:
+    """The arithmetic mean, 0 of nothing."""
+    return fsum(values) / len(values) if values else 0.0
 
 
 def judged_queries(qrels: Mapping[str, Grades]) -> list[str]:

@@ -32,12 +32,7 @@ def check_plot(path: Path) -> None:
 
 def write_plot(report: ModelReport, path: Path) -> None:
     """Writes the picture of a report; OSError where the file cannot be written."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # draws into memory: needs no screen
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 7.2), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(f"{report.model}\nwhat each form takes, and what it gives", fontsize=13)
+    figure = new_figure((13, 7.2), f"{report.model}\nwhat each form takes, and what it gives")
     places = figure.subplots(2, 3).flatten()
     rows = [row for row in report.forms if not row.missing]
     draw_bars(places[0], "on disk, MB", rows, [mega(row.disk_bytes) for row in rows], "{:.1f}")
@@ -59,6 +54,17 @@ def write_plot(report: ModelReport, path: Path) -> None:
     draw_cosines(places[4], rows)
     draw_kept(places[5], rows)
     figure.savefig(path, format="png")
+
+
+def new_figure(inches: tuple[float, float], title: str) -> Any:
+    """An empty figure of that size."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # draws into memory: needs no screen
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=13)
+    return figure
 
 
 def draw_bars(place: Any, title: str, rows: Sequence[Figures], values: Sequence[float | None], form: str) -> None:

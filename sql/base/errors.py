@@ -14,6 +14,7 @@ EXIT_ERROR = 1
 EXIT_USAGE = 2
 EXIT_NOTHING_FOUND = 3
 EXIT_SOME_FAILED = 4
+EXIT_WORSE = 5  # an evaluation is significantly worse than the run it was compared with
 EXIT_BUSY = 75  # EX_TEMPFAIL of sysexits.h: try again later
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143

@@ -67,6 +67,17 @@ def test_known_answers_are_read_where_there_are_any(folder: Path) -> None:
     assert list(read_answers(folder)) == [KnownAnswer("q1", "tea?", ("green", "Green"), "d1")]
 
 
+def test_a_question_may_be_known_to_have_no_answer(folder: Path) -> None:
+    write_objects(
+        folder / "answers.jsonl",
+        {"_id": "q1", "question": "tea?", "answers": [], "unanswerable": True},
+        {"_id": "q2", "question": "milk?", "answers": [], "unanswerable": True, "doc_id": "d2"},
+        {"_id": "q3", "question": "coffee?", "answers": ["black"], "unanswerable": False, "doc_id": "d2"},
+    )
+    found = list(read_answers(folder))
+    assert [(one.answerable, one.document_id) for one in found] == [(False, ""), (False, "d2"), (True, "d2")]
+
+
 def test_documents_before_a_broken_line_are_read_since_a_corpus_is_streamed(folder: Path) -> None:
     with (folder / "corpus.jsonl").open("a") as file:
         file.write("{broken\n")
@@ -131,6 +142,8 @@ def test_a_missing_file_is_named_with_what_a_folder_has_to_hold(folder: Path, na
         ("queries.jsonl", '{"_id": "q1", "question": "a"}\n', "1: the field text is missing"),
         ("answers.jsonl", '{"_id": "q1", "question": "a", "answers": [], "doc_id": "d"}', "1: the field answers must"),
         ("answers.jsonl", '{"_id": "q1", "question": "a", "answers": "b", "doc_id": "d"}', "1: the field answers must"),
+        ("answers.jsonl", '{"_id": "q", "question": "a", "answers": ["b"], "unanswerable": true}', "1: .* keep one of"),
+        ("answers.jsonl", '{"_id": "q", "question": "a", "answers": [], "unanswerable": 1}', "1: .* neither true nor"),
         ("answers.jsonl", '{"_id": "q1", "question": "a", "answers": [1], "doc_id": "d"}', "1: the field answers is 1"),
         ("answers.jsonl", '{"_id": "q1", "question": "a", "answers": ["b"]}', "1: the field doc_id is missing"),
         ("qrels/test.tsv", "q1\td1\t1\n", "1: the line query-id, corpus-id, score is missing"),
