@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import (
     BertConfig,
+    BertForQuestionAnswering,
+    BertForSequenceClassification,
     BertModel,
     DistilBertConfig,
+    DistilBertForQuestionAnswering,
+    DistilBertForSequenceClassification,
     DistilBertModel,
     GPT2Config,
     GPT2LMHeadModel,
@@ -51,6 +55,24 @@ def save_bert(folder: Path, tokenizer: Tokenizer, **changes: Any) -> BertModel:
 def save_distilbert(folder: Path, tokenizer: Tokenizer, **changes: Any) -> DistilBertModel:
     """A DistilBERT with random weights, saved as transformers does, with a tokenizer."""
     return save(DistilBertModel(DistilBertConfig(**(DISTILBERT_SIZES | changes))), folder, tokenizer)
+
+
+HEADED = {
+    ("bert", "rerank"): (BertForSequenceClassification, BertConfig, BERT_SIZES | {"num_labels": 1}),
+    ("bert", "read"): (BertForQuestionAnswering, BertConfig, BERT_SIZES),
+    ("distilbert", "rerank"): (
+        DistilBertForSequenceClassification,
+        DistilBertConfig,
+        DISTILBERT_SIZES | {"num_labels": 1},
+    ),
+    ("distilbert", "read"): (DistilBertForQuestionAnswering, DistilBertConfig, DISTILBERT_SIZES),
+}
+
+
+def save_headed(kind: str, task: str, folder: Path, tokenizer: Tokenizer, **changes: Any) -> Any:
+    """A BERT or DistilBERT with random weights and a head that reranks or reads, saved as transformers does."""
+    model, config, sizes = HEADED[kind, task]
+    return save(model(config(**(sizes | changes))), folder, tokenizer)
 
 
 def save(model: Any, folder: Path, tokenizer: Tokenizer) -> Any:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.encoder.heads import HeadConfig, head_shapes
 from sql.base.errors import ModelError
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
 
@@ -37,6 +38,7 @@ SIZE_LIMITS = {  # no encoder comes near; beyond them a config would fill the me
     "vocabulary": 1 << 24,
     "positions": 1 << 20,
     "max_tokens": 1 << 20,
+    "token_types": 2,
 }
 WEIGHTS_INT8_PER_CHANNEL = "int8 weights per channel, calibrated 8-bit activations"
 
@@ -67,8 +69,12 @@ class EncoderConfig:
     tokenizer_source: str = TOKENIZER_FILE  # what the tokenizer beside the weights was made of
     tokenizer_agrees: bool | None = None  # with the one that transformers makes of the model; None where not compared
     tokenizer_note: str = "not compared with transformers' tokenizer: the checkpoint is older than the comparison"
+    token_types: int = 1  # 2 where the second of a pair of texts is embedded differently; a single text has one
+    head: HeadConfig | None = None  # of a cross-encoder or a reader
 
     def __post_init__(self) -> None:
+        if isinstance(self.head, dict):  # as the header of a file holds it
+            object.__setattr__(self, "head", HeadConfig(**self.head))
         self._check_types()
         if self.dimensions % self.heads:
             raise ModelError(f"{self.model}: {self.dimensions} dimensions cannot be split over {self.heads} heads")
@@ -92,8 +98,9 @@ class EncoderConfig:
         for name in ("query_prompt", "document_prompt"):
             if not isinstance(getattr(self, name), str):
                 raise ModelError(f"{self.model}: {name} is {getattr(self, name)!r:.40}, it has to be a text")
-        if self.pooling not in POOLINGS:
-            raise ModelError(f"{self.model}: pooling {self.pooling!r:.40} is not one of {', '.join(POOLINGS)}")
+        poolings = (self.head.pooling,) if self.head else POOLINGS
+        if self.pooling not in poolings:
+            raise ModelError(f"{self.model}: pooling {self.pooling!r:.40} is not one of {', '.join(poolings)}")
 
     @property
     def tokenizer_warning(self) -> str | None:
@@ -116,8 +123,8 @@ class Checkpoint:
     """An encoder's config and tensors by name.
 
     `*.codes` are int8 (out, in) with `*.scale` float32 (out,). The rest is float32: biases, layer norms, `*.residual`, the
-    factors by which a smoothed layer norm's output is multiplied where it is added to what follows, and `*.input_scale`,
-    the step of the 8-bit codes that a linear reads.
+    factors by which a smoothed layer norm's output is multiplied where it is added to what follows, `*.input_scale`, the
+    step of the 8-bit codes that a linear reads, and `embeddings.second_type`, what is added to the tokens of a second text.
     """
 
     config: EncoderConfig
@@ -163,7 +170,9 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
             shapes[f"layer.{layer}.{norm}.weight"] = (wide,)
             shapes[f"layer.{layer}.{norm}.bias"] = (wide,)
             shapes[f"layer.{layer}.{norm}.residual"] = (wide,)
-    return shapes
+    if config.token_types > 1:
+        shapes["embeddings.second_type"] = (wide,)
+    return shapes | (head_shapes(config.head, wide) if config.head else {})
 
 
 def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> None:

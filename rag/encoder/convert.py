@@ -1,4 +1,4 @@
-"""Float weights of a DistilBERT or BERT encoder in, an int8 checkpoint out."""
+"""Float weights of a DistilBERT or BERT encoder in, perhaps with a head, an int8 checkpoint out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from rag.encoder.checkpoint import Checkpoint, EncoderConfig
 from rag.encoder.distilbert import (
+    SECOND_TYPE,
     check_tensors,
     checked_tokenizer,
     compared,
@@ -18,6 +19,7 @@ from rag.encoder.distilbert import (
     encoder_config,
     tokenizer_content,
 )
+from rag.encoder.float_heads import headed_config, headed_weights
 from rag.encoder.smoothing import ActivationRanges, input_scales, smooth_layer_norms, widest
 from rag.int8.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
 from sql.base.errors import InvalidVector, ModelError
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from rag.int8.quantization import Scheme
     from rag.text.tokenizer import Tokenizer
 
+    Texts = Sequence[str] | Sequence[tuple[str, str]]  # pairs of a question and a passage for a model with a head
+
 CALIBRATION_TEXTS, CALIBRATION_TOKENS = 16, 128
+QUESTION_TOKENS = 8, 40  # of the first text of a random pair, at least and below
 WEIGHT_GRANULARITIES, WEIGHT_BITS = ("per-channel", "per-tensor"), (8, 4)
 
 
@@ -87,33 +92,60 @@ class SmoothedEncoder:
 
 
 def quantize_model(
-    model: FloatModel, recipe: Recipe | None = None, texts: Sequence[str] = ()
+    model: FloatModel, recipe: Recipe | None = None, texts: Texts = (), task: str | None = None
 ) -> tuple[Checkpoint, bytes]:
-    """The integer checkpoint of a float model, and its tokenizer.json.
+    """The integer checkpoint of a float model, and its tokenizer.json; with a `task`, of one whose head does that.
 
     Linear weights become integers by the recipe, embedding rows int8 per row, all symmetric; biases and layer norms
     stay float32. Before that the outputs of the layer norms are smoothed. The ranges of the activations are those of
     `texts`, or without any of random tokens. Raises ModelError for another architecture, missing or non-finite weights.
     """
-    smoothed = smooth_model(model, texts)
+    smoothed = smooth_model(model, texts, task)
     return quantize_smoothed(smoothed, recipe or Recipe()), smoothed.tokenizer
 
 
-def smooth_model(model: FloatModel, texts: Sequence[str] = ()) -> SmoothedEncoder:
+def smooth_model(model: FloatModel, texts: Texts = (), task: str | None = None) -> SmoothedEncoder:
     """The same encoder with layer norms whose channels are alike, and the steps of its activations.
 
-    Raises ModelError for another architecture, missing or non-finite weights.
+    With a `task`, of RERANK or READ, it has the head that does it, and its texts are pairs. Raises ModelError for another
+    architecture, missing or non-finite weights.
     """
-    tensors, config = distilbert_weights(model)
+    head = None
+    if task is None:
+        tensors, config = distilbert_weights(model)
+    else:
+        tensors, config, head = headed_weights(model, task)
     tokenizer = tokenizer_content(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
+    if head is not None:
+        encoder = headed_config(model, encoder, tensors, head)
     check_tensors(tensors, encoder)
     reader = checked_tokenizer(tokenizer, encoder)
-    ranges = activation_ranges(tensors, config, reader, texts)
+    ranges = activation_ranges(tensors, config, reader, texts, paired=head is not None)
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
     encoder = compared(encoder, model, reader)
     extras = {f"{name}.residual": factor for name, factor in factors.items()} | input_scales(ranges, factors)
-    return SmoothedEncoder(encoder, tokenizer, arrange_tensors(smoothed, encoder.layers), extras)
+    return SmoothedEncoder(
+        encoder, tokenizer, arrange_tensors(smoothed, encoder.layers), extras | head_extras(tensors, encoder)
+    )
+
+
+def head_extras(tensors: FloatTensors, config: EncoderConfig) -> dict[str, NDArray[Any]]:
+    """The tensors of a checkpoint that only a model with a head has: its dense linear as codes, the rest as they are."""
+    extras: dict[str, NDArray[Any]] = {}
+    if config.head is None:
+        return extras
+    if config.token_types > 1:
+        extras[SECOND_TYPE] = tensors[SECOND_TYPE]
+    for name in ("head.dense", "head.output"):
+        if f"{name}.weight" not in tensors:
+            continue
+        extras[f"{name}.bias"] = np.ascontiguousarray(tensors[f"{name}.bias"])
+        if name == "head.dense":
+            extras[f"{name}.codes"], extras[f"{name}.scale"] = quantize_weight(tensors[f"{name}.weight"], Recipe())
+        else:
+            extras[f"{name}.weight"] = np.ascontiguousarray(tensors[f"{name}.weight"])
+    return extras
 
 
 def quantize_smoothed(smoothed: SmoothedEncoder, recipe: Recipe) -> Checkpoint:
@@ -123,20 +155,28 @@ def quantize_smoothed(smoothed: SmoothedEncoder, recipe: Recipe) -> Checkpoint:
 
 
 def activation_ranges(
-    tensors: FloatTensors, config: dict[str, Any], tokenizer: Tokenizer, texts: Sequence[str] = ()
+    tensors: FloatTensors, config: dict[str, Any], tokenizer: Tokenizer, texts: Texts = (), *, paired: bool = False
 ) -> ActivationRanges:
     """What the layer norms and the attention of a float model give for texts, or without any for random tokens.
 
     Which channels are large is a property of the model and not of the text: random tokens between the special ones
     show it, and reach further than real text does, so that hardly anything saturates; nobody has to have any data.
+    `paired` texts are pairs, and a random text is divided in two.
     """
     from rag.encoder.kernel_float import distilbert_module, observe_activations
 
-    module = distilbert_module(tensors, config)
+    module, second_type = distilbert_module(tensors, config), tensors.get(SECOND_TYPE)
     if texts:
-        ranges = widest([observe_activations(module, ids) for ids in calibration_batches(texts, tokenizer)])
+        ranges = widest(
+            [
+                observe_activations(module, ids, types, second_type)
+                for ids, types in calibration_batches(texts, tokenizer)
+            ]
+        )
     else:
-        ranges = observe_activations(module, random_texts(config["vocab_size"], tokenizer))
+        ids = random_texts(config["vocab_size"], tokenizer)
+        types = divide_texts(ids) if paired else np.zeros_like(ids)
+        ranges = observe_activations(module, ids, types, second_type)
     bounds: list[ArrayLike] = [*chain(*ranges.norms), ranges.attention]
     if not all(np.isfinite(bound).all() for bound in bounds):
         raise ModelError("the model's weights are so large that it computes numbers that are not finite")
@@ -152,10 +192,27 @@ def random_texts(vocabulary: int, tokenizer: Tokenizer) -> NDArray[np.int64]:
     return ids
 
 
-def calibration_batches(texts: Sequence[str], tokenizer: Tokenizer) -> Iterator[NDArray[np.int64]]:
-    """The token ids of texts, one text at a time, so that no padding is observed; what is too long is cut."""
-    for tokens in tokenizer.encode(texts):
-        yield np.array([tokens[: tokenizer.max_tokens]], dtype=np.int64)
+def divide_texts(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Makes pairs of random texts, in place: the last token, which ends a text, also ends the first part of each.
+
+    Returns the types of the tokens, int64 (texts, tokens): 0 up to that token, 1 behind it.
+    """
+    low, high = (min(tokens, ids.shape[1] // 2) for tokens in QUESTION_TOKENS)
+    ends = np.random.default_rng(1).integers(low, max(high, low + 1), len(ids))
+    ids[np.arange(len(ids)), ends] = ids[:, -1]
+    return (np.arange(ids.shape[1]) > ends[:, None]).astype(np.int64)
+
+
+def calibration_batches(texts: Texts, tokenizer: Tokenizer) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The token ids and types of texts or pairs, one at a time, so that no padding is observed; what is too long is cut."""
+    for text in texts:
+        if isinstance(text, str):
+            ids = tokenizer.encode([text])[0][: tokenizer.max_tokens]
+            types = [0] * len(ids)
+        else:
+            pair = tokenizer.pairs(text[0], [text[1]])[0][0]
+            ids, types = pair.ids, pair.types
+        yield np.array([ids], dtype=np.int64), np.array([types], dtype=np.int64)
 
 
 def quantize_tensors(

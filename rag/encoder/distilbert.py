@@ -1,7 +1,8 @@
 """The folder of a float DistilBERT or BERT encoder in; DistilBERT's tensors, the encoder's config and tokenizer out.
 
 BERT becomes DistilBERT exactly: a text is one segment, so the row of token type 0 is added to every position's
-embedding, the pooler is dropped and the layers are renamed.
+embedding, the pooler is dropped and the layers are renamed. What the row of token type 1 differs by is kept: a model that
+reads pairs adds it to the tokens of the second text.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ BERT_TO_DISTILBERT = [
     (r"^encoder\.layer\.(\d+)\.output\.dense\.", r"transformer.layer.\1.ffn.lin2."),
     (r"^encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"transformer.layer.\1.output_layer_norm."),
 ]
+SECOND_TYPE = "embeddings.second_type"  # the row of token type 1 less that of type 0, under a checkpoint's name
 SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
 # What sentence-transformers before 5.4 calls the modes of pooling, one key of true or false each; later the value is named.
 POOLING_MODES = {
@@ -56,8 +58,8 @@ POOLING_MODES = {
 # published base models are saved as one.
 ENCODER_ARCHITECTURES = re.compile(r"\w*(Model|ForMaskedLM|ForPreTraining)$")
 TRAINED_HEADS = {
-    "SequenceClassification": "it scores a text or a pair of texts (a classifier, or a cross-encoder for reranking)",
-    "QuestionAnswering": "it marks answers in passages (a reader)",
+    "SequenceClassification": "it scores a text or a pair of texts (a classifier, or a cross-encoder: --rerank takes those)",
+    "QuestionAnswering": "it marks answers in passages (a reader: --reader takes those)",
     "TokenClassification": "it labels tokens",
     "MultipleChoice": "it chooses between texts",
     "NextSentencePrediction": "it judges pairs of sentences",
@@ -70,16 +72,28 @@ UNLIMITED = 1 << 20  # transformers writes 10^30 where a tokenizer has no limit
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
     """Float32 tensors under DistilBERT's names, and the config as a `transformers.DistilBertConfig` takes it."""
+    tensors, config = tensors_and_config(model)
+    refuse_head(model, config, tensors)
+    return converted_weights(model, tensors, config)
+
+
+def tensors_and_config(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
+    """Float32 tensors under the model's own names, without the prefix of a model with a head, and its own config."""
     config = read_object(model.folder / "config.json")
     kind = str(config.get("model_type"))
-    readers = {"distilbert": distilbert_config, "bert": bert_config}
-    if kind not in readers:
+    if kind not in CONFIG_READERS:
         raise ModelError(f"{model.name} is a model of type {kind:.40}: only DistilBERT and BERT encoders can be used")
-    tensors = read_tensors(model)
-    refuse_head(model, config, tensors)
+    return read_tensors(model), config
+
+
+def converted_weights(
+    model: FloatModel, tensors: FloatTensors, config: dict[str, Any]
+) -> tuple[FloatTensors, dict[str, Any]]:
+    """What `tensors_and_config` has read in DistilBERT's words; heads are left out."""
+    kind = config["model_type"]
     if kind == "bert":
         tensors = bert_as_distilbert(tensors)
-    return tensors, readers[kind](config, model.name)
+    return tensors, CONFIG_READERS[kind](config, model.name)
 
 
 def refuse_head(model: FloatModel, config: dict[str, Any], tensors: FloatTensors) -> None:
@@ -140,6 +154,8 @@ def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
                 "they do not belong together"
             )
         renamed[positions] = renamed[positions] + tensors[types][0]
+        if len(tensors[types]) > 1:
+            renamed[SECOND_TYPE] = tensors[types][1] - tensors[types][0]
     return renamed
 
 
@@ -166,6 +182,9 @@ def distilbert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
     wanted = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
     activation = checked_activation(config.get("activation", "gelu"), name)
     return {key: config.get(key) for key in wanted} | {"activation": activation, "layer_norm_eps": 1e-12}
+
+
+CONFIG_READERS = {"distilbert": distilbert_config, "bert": bert_config}
 
 
 def checked_activation(activation: Any, name: str) -> str:

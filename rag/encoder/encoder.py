@@ -20,9 +20,10 @@ import numpy as np
 from rag.compute.plan import check_mode
 from rag.compute.side_by_side import side_by_side
 from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
+from rag.encoder.heads import TASKS
 from rag.encoder.weights import file_sha256, float_model
 from rag.text.tokenizer import Tokenizer
-from sql.base.errors import RagError
+from sql.base.errors import ModelError, RagError
 from sql.base.paths import expand_user
 from sql.base.settings import DEFAULT_MODEL
 
@@ -154,24 +155,29 @@ class Encoder:
             vectors[rows] = found
             progress(len(rows))
 
-        self._compute(ids, receive, give_way)
+        self.compute(ids, receive, give_way=give_way)
         if self.config.normalized:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
         return vectors
 
-    def _compute(
+    def compute(
         self,
         ids: Sequence[Sequence[int]],
         receive: Callable[[list[int], NDArray[np.float32]], None],
-        give_way: Callable[[], None],
+        types: Sequence[Sequence[int]] | None = None,
+        give_way: Callable[[], None] = lambda: None,
     ) -> None:
-        """Hands over the rows of each batch with their vectors, as batches are done; several are computed at once."""
+        """Hands over the rows of each batch with what the kernel gives, as batches are done; several are computed at once.
+
+        `ids` are the tokens of each text, none longer than the encoder reads, and `types` those of its tokens.
+        """
         kernel, limit = self.kernel, self.config.max_tokens
         groups = groups_of_like_length([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
 
         def compute(rows: list[int]) -> NDArray[np.float32]:
             give_way()
-            return kernel.forward(*pad([ids[row] for row in rows], limit))
+            padded = pad([ids[row] for row in rows], limit)
+            return kernel.forward(*padded, None if types is None else pad([types[row] for row in rows], limit)[0])
 
         workers = min(kernel.threads, len(groups))
         if workers < 2:
@@ -246,6 +252,14 @@ def load_encoder(
     """
     folder = checkpoint_folder(settings, model, announce=announce)
     checkpoint = read_checkpoint(folder)
+    check_task(checkpoint.config, None)
+    return encoder_of(checkpoint, folder, settings, few_texts=few_texts, compute=compute)
+
+
+def encoder_of(
+    checkpoint: Checkpoint, folder: Path, settings: Settings, *, few_texts: bool, compute: str | None
+) -> Encoder:
+    """The encoder that a checkpoint holds, with the tokenizer beside it; its kernel is made on first use."""
     tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, checkpoint.config.max_tokens)
     mode = check_mode(compute or settings.compute)
     # Handed over and not kept: the kernel packs the codes for the CPU, and both would stay in memory.
@@ -257,6 +271,15 @@ def load_encoder(
         return kernel
 
     return Encoder(checkpoint.config, tokenizer, make_kernel)
+
+
+def check_task(config: EncoderConfig, task: str | None) -> None:
+    """Raises ModelError for a checkpoint of another kind of model than is wanted, with what it is."""
+    if (config.head.task if config.head else None) == task:
+        return
+    found = config.head.description if config.head else "an encoder, which gives texts vectors"
+    wanted = TASKS[task][2] if task else "an encoder, which gives texts vectors"
+    raise ModelError(f"{config.model} is {found}; what is needed here is {wanted}")
 
 
 def load_float_encoder(settings: Settings, encoder: Encoder) -> Encoder:
@@ -284,17 +307,21 @@ def checkpoint_folder(
     settings: Settings,
     model: str,
     *,
+    task: str | None = None,
     fetch: bool = False,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Path:
-    """The folder with the int8 checkpoint of a model; converted from float weights on first use."""
+    """The folder with the int8 checkpoint of a model; converted from float weights on first use.
+
+    With a `task` of rag/encoder/heads.py the model has a head that does it.
+    """
     folder = cached_checkpoint(settings, model)
     if not is_checkpoint(folder):
         from rag.encoder.convert import quantize_model
 
         with float_model(model, offline=settings.offline, fetch=fetch) as weights:
             announce(f"quantizing {model} to int8 (once; kept in {folder})")
-            checkpoint, tokenizer = quantize_model(weights)
+            checkpoint, tokenizer = quantize_model(weights, task=task)
         if checkpoint.config.tokenizer_warning:
             announce(checkpoint.config.tokenizer_warning)
         write_checkpoint(checkpoint, tokenizer, folder)

@@ -1,4 +1,4 @@
-"""What every int8 kernel computes, and what they share: token ids of equal padded length in, one vector a text out.
+"""What every int8 kernel computes, and what they share: token ids of equal padded length in, vectors out.
 
 Activations are 8-bit codes 0..255 with zero-point 128 and a static scale, known since the model was quantized. Nothing is
 spent on finding a range, and a text's vector does not depend on which texts share its batch. Most of the arithmetic of
@@ -85,8 +85,14 @@ class Kernel(Protocol):
         """While it lasts, what the calling thread computes is spread over so many threads."""
         ...
 
-    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Pooled vectors, float32 (texts, dimensions), of padded ids (texts, tokens) with their true lengths."""
+    def forward(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions), of padded ids (texts, tokens) with their true lengths.
+
+        `types` (texts, tokens) are 1 for the tokens of a second text, else 0. With the pooling `tokens` the vectors are
+        those of all tokens, (texts, tokens, dimensions), and 0 behind the last of a text.
+        """
         ...
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.compute.torch_door import torch
-from rag.encoder.distilbert import distilbert_weights
+from rag.encoder.distilbert import SECOND_TYPE, distilbert_weights
+from rag.encoder.float_heads import headed_weights
+from rag.encoder.heads import Head
 from rag.encoder.kernel import OneBatchAtATime
 from rag.encoder.kernel_torch import pool
 from rag.encoder.smoothing import ActivationRanges
@@ -41,8 +43,25 @@ def distilbert_module(tensors: dict[str, NDArray[np.float32]], config: dict[str,
     return module.eval()
 
 
-def observe_activations(module: Any, ids: NDArray[np.int64]) -> ActivationRanges:
-    """The ranges of a DistilBertModel's activations over texts of token ids (texts, tokens)."""
+def embedded(
+    module: Any, ids: NDArray[np.int64], types: NDArray[np.int64] | None, second_type: NDArray[np.float32] | None
+) -> dict[str, torch.Tensor]:
+    """The input of a DistilBertModel for token ids (texts, tokens): with `types` of the same shape, 1 for tokens of a
+    second text, the embeddings of words to which `second_type` (dimensions,) is added there.
+    """
+    if types is None or second_type is None:
+        return {"input_ids": torch.from_numpy(ids)}
+    words = module.embeddings.word_embeddings(torch.from_numpy(ids))
+    return {"inputs_embeds": words + torch.from_numpy(types).unsqueeze(2) * torch.from_numpy(second_type)}
+
+
+def observe_activations(
+    module: Any,
+    ids: NDArray[np.int64],
+    types: NDArray[np.int64] | None = None,
+    second_type: NDArray[np.float32] | None = None,
+) -> ActivationRanges:
+    """The ranges of a DistilBertModel's activations over texts of token ids (texts, tokens); the rest as `embedded`."""
     norms: list[tuple[NDArray[np.float32], NDArray[np.float32]]] = []
     attention: list[float] = []
 
@@ -60,7 +79,7 @@ def observe_activations(module: Any, ids: NDArray[np.int64]) -> ActivationRanges
         elif name.endswith("attention.out_lin"):
             hooks.append(part.register_forward_pre_hook(observe_attention))
     with torch.inference_mode():
-        module(input_ids=torch.from_numpy(ids))
+        module(**embedded(module, ids, types, second_type))
     for hook in hooks:  # the module may be observed again
         hook.remove()
     return ActivationRanges(norms, attention)
@@ -143,13 +162,23 @@ class FloatKernel(OneBatchAtATime):
 
     def __init__(self, model: FloatModel, config: EncoderConfig) -> None:
         self.config = config
-        self.module = distilbert_model(model)
+        self.second_type: NDArray[np.float32] | None = None
+        if config.head is None:
+            self.module = distilbert_model(model)
+            return
+        tensors, arranged, head = headed_weights(model, config.head.task)
+        self.module = distilbert_module(tensors, arranged)
+        self.second_type = tensors.get(SECOND_TYPE)
+        self.head = Head(head, tensors)
 
-    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Pooled vectors, float32 (texts, dimensions)."""
+    def forward(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions), or those of all tokens."""
         present = torch.arange(ids.shape[1]) < torch.from_numpy(lengths).unsqueeze(1)
         with torch.inference_mode():
-            hidden = self.module(input_ids=torch.from_numpy(ids), attention_mask=present.long()).last_hidden_state
+            given = embedded(self.module, ids, types, self.second_type)
+            hidden = self.module(**given, attention_mask=present.long()).last_hidden_state
             vectors: NDArray[np.float32] = pool(hidden, present, self.config.pooling).numpy()
         return vectors
 

@@ -35,16 +35,20 @@ class NumpyKernel(OneBatchAtATime):
         self.tensors = checkpoint.tensors
         self.folded = fold(checkpoint)
 
-    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
-        """Pooled vectors, float32 (texts, dimensions)."""
+    def forward(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None = None
+    ) -> Floats:
+        """Pooled vectors, float32 (texts, dimensions), or those of all tokens."""
         with one_blas_thread():
-            return self._forward(ids, lengths)
+            return self._forward(ids, lengths, types)
 
-    def _forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
+    def _forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None) -> Floats:
         texts, tokens = ids.shape
         wide, heads, eps = self.config.dimensions, self.config.heads, self.config.layer_norm_eps
         embedded = self._rows("embeddings.word", ids.ravel()).reshape(texts, tokens, wide)
         embedded += self._rows("embeddings.position", np.arange(tokens))
+        if types is not None and self.config.token_types > 1:
+            embedded[types == 1] += self.tensors["embeddings.second_type"]
         norm = self.folded.embedding_norm
         hidden = normalize(embedded.reshape(-1, wide), norm, eps)
         present = np.arange(tokens) < lengths[:, None]
@@ -144,7 +148,9 @@ def gelu(values: Floats) -> Floats:
 
 
 def pool(hidden: Floats, present: NDArray[np.bool_], pooling: str) -> Floats:
-    """One vector a text: the mean over its tokens, or its first token."""
+    """One vector a text: the mean over its tokens, or its first token; or those of all tokens."""
+    if pooling == "tokens":
+        return np.asarray(hidden * present[:, :, None], dtype=np.float32)
     if pooling == "cls":
         return hidden[:, 0].copy()
     weights = present[:, :, None].astype(np.float32)

@@ -66,6 +66,7 @@ class TorchKernel:
         self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
         positions = tensors["embeddings.position.codes"].astype("float32")
         self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
+        self.second_type = torch.as_tensor(tensors["embeddings.second_type"]) if config.token_types > 1 else None
         integer = self.plan.mode == "int8"
         grid = NARROW if self.plan.bounded_pairs else FULL
         self.attention = make_attention(self.plan, config.dimensions // config.heads, grid.centre if integer else 0.0)
@@ -88,14 +89,21 @@ class TorchKernel:
         """While it lasts, what the calling thread computes is spread over so many threads."""
         return limited(threads)
 
-    def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Pooled vectors, float32 (texts, dimensions); of a question or so, on one thread: too little to be shared."""
+    def forward(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None = None
+    ) -> NDArray[np.float32]:
+        """Pooled vectors, float32 (texts, dimensions), or those of all tokens; of a question or so, on one thread.
+
+        That is too little to be shared.
+        """
         few = int(lengths.sum()) <= FEW_ROWS
+        given = None if types is None or self.second_type is None else torch.from_numpy(types)
         with torch.inference_mode(), limited(1) if few else nullcontext():
-            vectors: NDArray[np.float32] = self._forward(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
+            found = self._forward(torch.from_numpy(ids), torch.from_numpy(lengths), given)
+        vectors: NDArray[np.float32] = found.numpy()
         return vectors
 
-    def _forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def _forward(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
         present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
         text_lengths = lengths.tolist()
         # From here on there is a row for each token of a text, and a few at the end to fill up.
@@ -104,7 +112,11 @@ class TorchKernel:
             flat, places = F.pad(flat, (0, rest)), F.pad(places, (0, rest))
         words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
         norm = self.embedding_norm
-        hidden = norm(words.add_(self.positions[places]))
+        words.add_(self.positions[places])
+        if types is not None and self.second_type is not None:
+            second = types[present].nonzero()[:, 0]
+            words[second] += self.second_type
+        hidden = norm(words)
         for layer in self.layers:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
@@ -221,18 +233,25 @@ def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.T
 
 
 def pool_rows(hidden: torch.Tensor, lengths: Sequence[int], pooling: str) -> torch.Tensor:
-    """One vector a text of texts that lie end to end: the mean over its rows, or its first row."""
-    vectors = torch.empty(len(lengths), hidden.shape[1])
+    """One vector a text of texts that lie end to end: the mean over its rows, or its first row; or all of its rows."""
+    every, wide = pooling == "tokens", hidden.shape[1]
+    vectors = torch.zeros(len(lengths), max(lengths), wide) if every else torch.empty(len(lengths), wide)
     number = 0
     for rows, texts in runs(lengths):
-        tokens = hidden[rows].view(texts, -1, hidden.shape[1])
-        vectors[number : number + texts] = tokens[:, 0] if pooling == "cls" else tokens.mean(1)
+        tokens = hidden[rows].view(texts, -1, wide)
+        same = vectors[number : number + texts]
+        if every:
+            same[:, : tokens.shape[1]] = tokens
+        else:
+            same[:] = tokens[:, 0] if pooling == "cls" else tokens.mean(1)
         number += texts
     return vectors
 
 
 def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:
-    """One vector a text: the mean over its tokens, or its first token."""
+    """One vector a text: the mean over its tokens, or its first token; or those of all tokens."""
+    if pooling == "tokens":
+        return hidden * present.unsqueeze(2)
     if pooling == "cls":
         return hidden[:, 0].clone()
     weights = present.unsqueeze(2).to(hidden.dtype)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sql.base.errors import ModelError
+from sql.base.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # words on either side; others leave them as they are, and the word gets an unknown token. U+2028 and U+2029 are spaces to
 # BERT already.
 UNSEEN_SPACES = re.compile("[\x0b\x0c\x1c-\x1f\x85\u200b\u2028\u2029]")
+LEAST_PASSAGE = 16  # tokens of a passage that there has to be room for behind a question
 MOST_KNOWN = 500_000  # characters of words whose tokens are remembered: some 70,000 words
 
 
@@ -48,6 +49,20 @@ class KnownWords:
         if self._characters > MOST_KNOWN:
             self._counts, self._characters = {}, 0
         return [sum(map(known.__getitem__, each)) for each in words]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a model reads of a question and a passage, or of a window of the passage.
+
+    `ids` are the tokens of both with the special ones, `types` 0 for those of the question and 1 from the passage on. The
+    passage's tokens begin at `first`; `spans`, int64 (n, 2), are their places in it, in code points.
+    """
+
+    ids: list[int]
+    types: list[int]
+    first: int
+    spans: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -130,6 +145,36 @@ class Tokenizer:
         """Token ids of each text with the special tokens; never cut."""
         spaced = [with_spaces(text) for text in texts]
         return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=True)]
+
+    def pairs(self, question: str, passages: Sequence[str], overlap: int | None = None) -> list[list[TokenPair]]:
+        """A question with each passage, as a model with two segments reads them; only a passage is ever cut.
+
+        One pair a passage, with as much of its beginning as fits; with an `overlap` as many as it takes to read all of it,
+        each window beginning with so many tokens of the one before. Raises UsageError for a question that leaves a passage
+        no room.
+        """
+        asked = self.library.encode(with_spaces(question), add_special_tokens=False)
+        room = self.max_tokens - int(self.library.num_special_tokens_to_add(True)) - len(asked)
+        if room < LEAST_PASSAGE:
+            raise UsageError(
+                f"the question has {len(asked)} tokens, and the model reads {self.max_tokens} of a question and a passage "
+                "together: shorten the question"
+            )
+        spaced = [with_spaces(passage) for passage in passages]
+        found = []
+        for passage in self.library.encode_batch(spaced, add_special_tokens=False):
+            passage.truncate(room, stride=min(overlap or 0, room // 2))
+            windows = [passage] if overlap is None else [passage, *passage.overflowing]
+            found.append([self._pair(asked, window) for window in windows])
+        return found
+
+    def _pair(self, asked: Any, window: Any) -> TokenPair:
+        """A question and (a window of) a passage with the special tokens around them."""
+        both = self.library.post_process(asked, window, True)
+        first = both.sequence_ids.index(1) if len(window) else len(both) - 1
+        types = [0] * first + [1] * (len(both) - first)
+        spans = np.array(window.offsets, dtype=np.int64).reshape(-1, 2)
+        return TokenPair(both.ids, types, first, spans)
 
     def fitting(self, text: str, max_tokens: int, prompt: str = "") -> str:
         """The longest beginning of `text` that has, with `prompt` before it, at most `max_tokens` without special ones.
