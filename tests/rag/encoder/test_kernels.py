@@ -232,7 +232,15 @@ VNNI = Findings(
         (replace(VNNI, saturates=True, int8_ms=2.0), ComputePlan(bounded_pairs=True)),
         (replace(VNNI, int8_product="float", int8_ms=6.0), ComputePlan("fp32", product="float")),
     ],
-    ids=["VNNI", "AVX-512 BF16", "AMX", "AMX whose rows depend on each other", "hardly faster", "AVX2", "no int8 product"],
+    ids=[
+        "VNNI",
+        "AVX-512 BF16",
+        "AMX",
+        "AMX whose rows depend on each other",
+        "hardly faster",
+        "AVX2",
+        "no int8 product",
+    ],
 )
 def test_auto_takes_what_was_clearly_fastest(findings: Findings, plan: ComputePlan) -> None:
     assert findings.plan("auto") == plan
