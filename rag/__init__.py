@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
+    from rag.answer.events import AnswerStream, Finished, Passages, Token
     from rag.library import Library, open  # noqa: A004 - as `gzip.open` and `tarfile.open` are called
     from sql.base.errors import (
         InvalidFilter,
@@ -35,7 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "AnswerStream",
     "Citation",
+    "Finished",
     "GeneratedAnswer",
     "Hit",
     "InvalidFilter",
@@ -43,12 +46,14 @@ __all__ = [
     "LiveDocument",
     "ModelError",
     "NoStore",
+    "Passages",
     "RagError",
     "SearchRequest",
     "Stats",
     "StoreBusy",
     "StoreError",
     "StoreMismatch",
+    "Token",
     "UsageError",
     "open",
 ]
@@ -57,6 +62,7 @@ _HOMES = {
     "rag.library": ("Library", "open"),
     "rag.answer.answer": ("Answer", "Citation"),
     "rag.answer.check": ("GeneratedAnswer",),
+    "rag.answer.events": ("AnswerStream", "Finished", "Passages", "Token"),
     "sql.records": ("Hit", "LiveDocument"),
     "sql.search.request": ("SearchRequest",),
     "sql.upkeep.stats": ("Stats",),

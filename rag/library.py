@@ -27,10 +27,12 @@ from sql.store import Store
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
     from rag.answer.answer import Answer
     from rag.answer.check import GeneratedAnswer
+    from rag.answer.events import AnswerStream, Event
+    from rag.answer.generation import Terms
     from rag.answer.prompt import LanguageModel
     from rag.encoder.encoder import Encoder
     from sql.base.settings import Settings
@@ -58,7 +60,8 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
 
     `model` is the encoder, a hub id or a folder, and `compute` its arithmetic; by default those of the store and of the
     CPU. `language` is that of questions and documents: a code such as `en`, `none`, or `auto` to find it out. `llm` names
-    the language model that writes answers, `hf:FOLDER_OR_ID` or `openai:MODEL@URL`; by default they are quotations.
+    the language model that writes answers, `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL`, whose
+    package is imported; by default answers are quotations.
     `announce` is told in sentences what takes long or was left undone.
 
     Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
@@ -117,35 +120,62 @@ class Library:
         *,
         llm: str | None = None,
         max_tokens: int = DEFAULT_ANSWER_TOKENS,
+        context: int | None = None,
+        strict: bool = False,
         watch: Watch = unwatched,
         **options: Any,
     ) -> Answer | GeneratedAnswer:
         """Answers a question with quotations from the documents; `answered` is false where nothing fits it.
 
         `options` are the fields of SearchRequest: `k`, `filter`, `ranking`... With `llm`, which goes before that of the
-        library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long, and
-        each of its sentences is checked against them. Where nothing fits the question, no model is asked to make
-        something up. Raises UsageError for an empty question or an option there is not, NoStore for an empty store.
+        library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long and
+        with them in at most `context` tokens, and each of its sentences is checked against them: what they do not bear
+        out is marked, or left out with `strict`. Where nothing fits the question, no model is asked to make something up.
+        Raises UsageError for an empty question or an option there is not, NoStore for an empty store.
         """
-        from rag.answer.answer import answer_question, located
-        from rag.retrieve.words import word_rarities
+        from rag.answer.answer import located
+        from rag.answer.generation import Terms, generate_answer
 
-        spec = self._checked_llm(llm, max_tokens)
-        request = self.request(question, **options)
-        if request.vector is None:
-            request = replace(request, vector=self.encoder.encode_query(request.question))
-        snapshot, vector = self._snapshot(request), request.vector
-        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
-        rarities = word_rarities(snapshot, request.question, request.language)
-        answer: Answer | GeneratedAnswer
-        answer = quoted = answer_question(request.question, vector, hits, self.encoder, rarities)  # type: ignore[arg-type]
-        if spec and quoted.answered:
-            answer = self._written(spec, quoted, hits, max_tokens)
+        spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
+        snapshot, hits, answer = self._quoted(self.request(question, **options), watch)
+        if spec and answer.answered:
+            model = self._language_model(spec)
+            written = generate_answer(model, answer.question, hits, terms, self.announce)
+            return replace(written, citations=located(snapshot, written.citations))
         return replace(answer, citations=located(snapshot, answer.citations))
 
     async def aask(self, question: str | SearchRequest, **options: Any) -> Answer | GeneratedAnswer:
         """`ask` in a thread."""
         return await asyncio.to_thread(lambda: self.ask(question, **options))
+
+    def ask_stream(
+        self,
+        question: str | SearchRequest,
+        *,
+        llm: str | None = None,
+        max_tokens: int = DEFAULT_ANSWER_TOKENS,
+        context: int | None = None,
+        strict: bool = False,
+        watch: Watch = unwatched,
+        **options: Any,
+    ) -> AnswerStream:
+        """The same answer as it comes: its passages, its text in pieces that are checked already, at last all of it.
+
+        Nothing happens before the first event is asked for. `cancel`, which the end of a `with` block calls too, ends the
+        stream without its last event. A language model that fails or breaks off is a RagError, whatever came before.
+        """
+        from rag.answer.events import AnswerStream
+        from rag.answer.generation import Terms
+
+        spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
+        request = self.request(question, **options)
+        return AnswerStream(lambda cancelled: self._events(request, spec, terms, watch, cancelled))
+
+    async def aask_stream(self, question: str | SearchRequest, **options: Any) -> AsyncIterator[Event]:
+        """`ask_stream`, each event of which is waited for in a thread; it is cancelled with the task that listens."""
+        with self.ask_stream(question, **options) as stream:
+            while (event := await asyncio.to_thread(next, stream, None)) is not None:
+                yield event
 
     def search(self, query: str | SearchRequest, *, watch: Watch = unwatched, **options: Any) -> list[Hit]:
         """The chunks that fit a query best, best first; `options` are the fields of SearchRequest.
@@ -225,6 +255,39 @@ class Library:
             raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
         return self.store.snapshot(request.epoch)
 
+    def _quoted(self, request: SearchRequest, watch: Watch) -> tuple[Snapshot, list[Hit], Answer]:
+        """The chunks that were found for a question, and the sentences of them that answer it, without their places."""
+        from rag.answer.answer import answer_question
+        from rag.retrieve.words import word_rarities
+
+        vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
+        request = replace(request, vector=vector)
+        snapshot = self._snapshot(request)
+        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
+        rarities = word_rarities(snapshot, request.question, request.language)
+        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities)
+
+    def _events(
+        self, request: SearchRequest, spec: str | None, terms: Terms, watch: Watch, cancelled: threading.Event
+    ) -> Iterator[Event]:
+        """What `ask_stream` tells."""
+        from rag.answer.answer import located
+        from rag.answer.events import Finished, Passages
+        from rag.answer.generation import quoted_events, stream_answer
+
+        snapshot, hits, quoted = self._quoted(request, watch)
+        events = quoted_events(quoted, hits)
+        if spec and quoted.answered and not cancelled.is_set():
+            model = self._language_model(spec)
+            events = stream_answer(model, quoted.question, hits, terms, self.announce, cancelled)
+        for event in events:
+            if isinstance(event, Passages):
+                yield replace(event, hits=tuple(snapshot.with_places(event.hits)))
+            elif isinstance(event, Finished):
+                yield Finished(replace(event.answer, citations=located(snapshot, event.answer.citations)))
+            else:
+                yield event
+
     def _chunks_to_answer_from(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> list[Hit]:
         """Those that fit best, of which for a question with exact names those that hold them.
 
@@ -239,10 +302,8 @@ class Library:
 
     # Language models
 
-    def _checked_llm(self, llm: str | None, max_tokens: int) -> str | None:
+    def _checked_llm(self, llm: str | None) -> str | None:
         """The language model to write with, checked as far as that goes without loading it; None for quotations."""
-        if max_tokens < 1:
-            raise UsageError(f"max_tokens {max_tokens}: an answer has at least 1 token")
         spec = llm or self.llm
         if spec is None or spec == "none":
             return None
@@ -251,15 +312,14 @@ class Library:
         check_spec(spec)
         return spec
 
-    def _written(self, spec: str, answer: Answer, hits: Sequence[Hit], max_tokens: int) -> GeneratedAnswer:
-        from rag.answer.generation import generate_answer
+    def _language_model(self, spec: str) -> LanguageModel:
+        """The language model of that name, loaded when it is needed first."""
         from rag.answer.models.choice import load_language_model
 
         with self._loading:
             if spec not in self._language_models:
                 self._language_models[spec] = load_language_model(self.settings, spec, announce=self.announce)
-        model = self._language_models[spec]
-        return generate_answer(model, answer.question, hits, max_tokens, announce=self.announce)
+            return self._language_models[spec]
 
     # The store
 

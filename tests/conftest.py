@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+from language_models import starting_servers
 from server import FILES, Server, running_server
 
 from rag.compute.processors import usable_processors
@@ -27,6 +28,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from language_models import Request
+    from language_models import Server as LanguageServer
 
 KNOWN_WORDS = ("the", "a", "of", "and", "to", "cat", "dog", "sat", "mat", "runs", "here", "one", "two", "three")
 
@@ -127,6 +131,13 @@ def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         fcntl.flock(turn, fcntl.LOCK_EX)
         checkpoint_folder(Settings(store=".rag", model=None, cache=cache, offline=True), DEFAULT_MODEL)
     return cache
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Callable[[Request], None]], LanguageServer]]:
+    """Starts servers on loopback that speak as language models do."""
+    with starting_servers() as start:
+        yield start
 
 
 BACK_ENDS = ["chdb", "server"]

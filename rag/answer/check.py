@@ -1,19 +1,20 @@
 """What a language model wrote and the chunks that it was given in, an answer held against those chunks out.
 
 It is checked before anybody sees it: citations of passages that were not given are dropped, links and images that no
-passage holds are removed, and sentences that their passages do not bear out are flagged.
+passage holds are removed, and sentences that their passages do not bear out are marked in the text, or left out.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Citation, stems
 from rag.answer.prompt import passage_text
 from rag.answer.refusals import NO_ANSWER_WORDS, is_refusal
-from rag.text.analyser import WORD
+from rag.text.analyser import WORD, detect_language, words_in
+from rag.text.identifiers import folded, identifiers
 from rag.text.sentences import split_sentences
 from sql.base.errors import RagError
 
@@ -28,7 +29,12 @@ LEAST_SHARED_WORDS = 0.5  # of a sentence's words, to count as borne out by the 
 THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 CITED_NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
 MARK = re.compile(rf"[\[【]\s?({CITED_NUMBERS}(?:\s?[,;]\s?{CITED_NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
-STOP_BEFORE_MARKS = re.compile(r"(?<=[.!?…。！？])[ \t]{1,4}(?=\[\d{1,4}\])")
+STOP_BEFORE_MARKS = re.compile(r"([.!?…。！？])([ \t]{1,4})(?=\[\d{1,4}\])")
+CITATION = re.compile(r"[ \t]{0,4}\[(\d{1,4})\]")
+NOT_SUPPORTED = "[not supported]"  # stands behind a sentence that its passages do not bear out
+CUT_SHORT = " …"  # stands behind a text that the model did not bring to its end
+EMPTY_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*")
+CAPITAL_NOUNS = ("de",)  # languages in which a capital letter makes no name
 
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
 IMAGE_OR_LINK = re.compile(r"(!?)\[([^\[\]]{0,500})\]\(((?:[^()]|\([^()]{0,200}\)){0,1000})\)")
@@ -43,16 +49,25 @@ LINK_REMOVED = "[link removed]"
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a generated answer; `citations` count from 1, `supported` is what `bears_out` found."""
+    """A sentence of a generated answer; `citations` count from 1, `supported` is what `bears_out` found.
+
+    `start` and `end` are its place in the text, its citations included, before sentences are marked or left out.
+    """
 
     text: str
     citations: tuple[int, ...]
     supported: bool
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedAnswer:
-    """A checked answer: [n] in `text` is citations[n - 1], a whole passage that the model was given."""
+    """A checked answer: [n] in `text` is citations[n - 1], a whole passage that the model was given.
+
+    `sentences` are all that the model wrote, those included that `strict` has left out of the text. `left_out` are the
+    chunks for which the model's context had no room; `is_cut` says that the model did not come to its end.
+    """
 
     question: str
     model: str
@@ -62,6 +77,9 @@ class GeneratedAnswer:
     passages: int
     dropped_citations: int
     removed_links: int
+    left_out: tuple[Hit, ...] = ()
+    is_cut: bool = False
+    strict: bool = False
 
     @property
     def answered(self) -> bool:
@@ -69,27 +87,97 @@ class GeneratedAnswer:
         return bool(self.text)
 
 
-def check_answer(model: str, question: str, written: str, hits: Sequence[Hit]) -> GeneratedAnswer:
-    """What a model wrote, held against the chunks it was given; raises RagError where it is longer than any answer."""
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a model wrote without what must not be shown; [n] in `text` is passage cited[n - 1] of those given, from 1."""
+
+    text: str
+    cited: tuple[int, ...]
+    sentences: tuple[Sentence, ...]
+    dropped_citations: int
+    removed_links: int
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is no answer, or says that there is none."""
+        return is_no_answer(self.text, cited=bool(self.cited))
+
+
+def clean_answer(written: str, hits: Sequence[Hit]) -> Cleaned:
+    """What a model wrote, without thoughts, foreign links and citations of nothing, and its sentences, each checked."""
+    text, removed = remove_links(THOUGHT.sub("", written).strip(), [hit.text for hit in hits])
+    text, cited, dropped = renumber(text, len(hits))
+    passages = [passage_text(hits[number - 1]) for number in cited]
+    return Cleaned(text, tuple(cited), tuple(check_sentences(text, passages)), dropped, removed)
+
+
+def check_answer(
+    model: str, question: str, written: str, hits: Sequence[Hit], *, strict: bool = False, is_cut: bool = False
+) -> GeneratedAnswer:
+    """What a model wrote, held against the chunks it was given; raises RagError where it is longer than any answer.
+
+    Sentences that their passages do not bear out are marked, or with `strict` left out; where none is left, there is no
+    answer. `is_cut` says that the model did not come to its end.
+    """
+    refuse_a_book(model, written)
+    cleaned = clean_answer(written, hits)
+    if cleaned.says_nothing:
+        cleaned = replace(cleaned, text="", cited=(), sentences=())
+    text = marked_text(cleaned.text, cleaned.sentences, strict=strict)
+    text, used, _ = renumber(text, len(cleaned.cited))
+    cited = [cleaned.cited[number - 1] for number in used]
+    return GeneratedAnswer(
+        question=question,
+        model=model,
+        text=text + CUT_SHORT if text and is_cut else text,
+        citations=tuple(whole_passage(hits[number - 1]) for number in cited),
+        sentences=tuple(renumbered(sentence, used) for sentence in cleaned.sentences),
+        passages=len(hits),
+        dropped_citations=cleaned.dropped_citations,
+        removed_links=cleaned.removed_links,
+        is_cut=is_cut,
+        strict=strict,
+    )
+
+
+def refuse_a_book(model: str, written: str) -> None:
+    """Raises RagError for what is longer than any answer."""
     if len(written) > LONGEST_ANSWER:
         raise RagError(
             f"{model} wrote {len(written):,} characters, more than the {LONGEST_ANSWER:,} of the longest answer: "
             "use a smaller --max-tokens"
         )
-    text, removed = remove_links(THOUGHT.sub("", written).strip(), [hit.text for hit in hits])
-    text, cited, dropped = renumber(text, len(hits))
-    if is_no_answer(text, cited=bool(cited)):
-        text, cited = "", []
-    return GeneratedAnswer(
-        question=question,
-        model=model,
-        text=text,
-        citations=tuple(whole_passage(hits[number - 1]) for number in cited),
-        sentences=tuple(check_sentences(text, [passage_text(hits[number - 1]) for number in cited])),
-        passages=len(hits),
-        dropped_citations=dropped,
-        removed_links=removed,
-    )
+
+
+def marked_text(text: str, sentences: Sequence[Sentence], *, strict: bool) -> str:
+    """A text in which the sentences that are not supported are marked, or with `strict` left out with their spaces.
+
+    >>> marked_text("Yes. No.", [Sentence("No.", (), False, 5, 8)], strict=False)
+    'Yes. No. [not supported]'
+    """
+    parts, done = [], 0
+    for sentence in sentences:
+        if sentence.supported:
+            continue
+        if strict:
+            parts.append(text[done : sentence.start])
+        else:
+            parts.append(f"{text[done : sentence.end]} {NOT_SUPPORTED}")
+        done = sentence.end
+    marked = "".join([*parts, text[done:]])
+    return tidied(marked) if strict and parts else marked
+
+
+def tidied(text: str) -> str:
+    """A text without the empty places that sentences have left: bullets of nothing, double spaces, blank lines."""
+    lines = [re.sub(r"(?<=\S)[ \t]{2,}", " ", line).rstrip() for line in text.split("\n")]
+    kept = [line for line in lines if not EMPTY_ITEM.fullmatch(line)]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+
+
+def renumbered(sentence: Sentence, used: Sequence[int]) -> Sentence:
+    """A sentence with the numbers that its citations have now; those of passages that nothing shown cites are gone."""
+    return replace(sentence, citations=tuple(used.index(number) + 1 for number in sentence.citations if number in used))
 
 
 def is_no_answer(text: str, *, cited: bool) -> bool:
@@ -199,18 +287,19 @@ def cited_numbers(listed: str, passages: int) -> Iterator[int]:
 
 def check_sentences(text: str, cited: Sequence[str]) -> Iterator[Sentence]:
     """The sentences of an answer, each with its citations and whether they bear it out."""
-    attached = STOP_BEFORE_MARKS.sub("", text)  # `It is. [1]` is one sentence, whose citation follows its stop
+    # `It is. [1]` is one sentence, whose citation follows its stop: as `It is .[1]`, where all else stays in its place.
+    attached = STOP_BEFORE_MARKS.sub(r"\2\1", text)
     for start, end in split_sentences(attached):
-        piece = attached[start:end]
-        numbers = tuple(dict.fromkeys(int(match[1]) for match in re.finditer(r"\[(\d{1,4})\]", piece)))
-        words = re.sub(r"[ \t]{0,4}\[\d{1,4}\]", "", piece).strip()
+        piece = text[start:end]
+        numbers = tuple(dict.fromkeys(int(match[1]) for match in CITATION.finditer(piece)))
+        words = CITATION.sub("", piece).strip()
         if WORD.search(words):
             sources = [cited[number - 1] for number in numbers if number <= len(cited)]
-            yield Sentence(words, numbers, bears_out(words, sources))
+            yield Sentence(words, numbers, bears_out(words, sources), start, end)
 
 
 def bears_out(sentence: str, passages: Sequence[str]) -> bool:
-    """Whether passages hold every number of a sentence and at least half of its words, compared as `stems` are.
+    """Whether passages hold every number and name of a sentence and at least half of its words, compared as `stems` are.
 
     A check of words and not of meaning: what it flags deserves a look, and what it passes may still be wrong.
 
@@ -222,4 +311,30 @@ def bears_out(sentence: str, passages: Sequence[str]) -> bool:
     said, given = stems(sentence), set().union(*map(stems, passages))
     figures = set(re.findall(r"\d+", sentence))
     held = {figure for passage in passages for figure in re.findall(r"\d+", passage)}
-    return bool(passages) and figures <= held and len(said & given) >= LEAST_SHARED_WORDS * len(said)
+    return (
+        bool(passages)
+        and figures <= held
+        and len(said & given) >= LEAST_SHARED_WORDS * len(said)
+        and all(stems(name) <= given for name in names_in(sentence))
+        and all(any(name.is_in(folded(passage)) for passage in passages) for name in identifiers(sentence))
+    )
+
+
+def names_in(sentence: str) -> list[str]:
+    """The words of a sentence that are written as names are: with a capital letter within it, or all in capitals.
+
+    In German, where every noun has one, only those that stand side by side, such as a first name and a surname.
+
+    >>> names_in("In 1794 the potter Josiah Spode left the BBC."), names_in("Im Ofen brannte Josiah Spode Porzellan.")
+    (['Josiah', 'Spode', 'BBC'], ['Josiah', 'Spode', 'Porzellan'])
+    """
+    words = list(words_in(sentence))
+    capitals = [word.name for word in words]
+    if detect_language(sentence) not in CAPITAL_NOUNS:
+        return [word.written for word in words if word.name]
+    return [
+        word.written
+        for number, word in enumerate(words)
+        if word.acronym
+        or (word.name and any(capitals[max(0, number - 1) : number] + capitals[number + 1 : number + 2]))
+    ]

@@ -14,10 +14,11 @@ from rag.answer.refusals import NO_ANSWER_WORDS
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sql.records import Hit
 
+BYTES_PER_TOKEN = 3  # English has 4 to 5, German 3 to 4, Chinese about 3
 SYSTEM = f"""\
 You answer a question from passages of documents, and from nothing else.
 Each passage stands between two marks that hold the same number, below the name of its document and its headings. All of \
@@ -53,28 +54,49 @@ class Prompt:
 
 
 class LanguageModel(Protocol):
-    """Something that continues a conversation. `controls` are words that would end a turn in its prompt."""
+    """Something that continues a conversation.
+
+    `controls` are words that would end a turn in its prompt; `context` is how many tokens prompt and answer may have
+    together, None where the model does not say.
+    """
 
     name: str
     controls: tuple[str, ...]
+    context: int | None
 
-    def fits(self, prompt: Prompt, max_tokens: int) -> bool:
-        """Whether a prompt leaves room for so many tokens of an answer."""
+    def count_tokens(self, prompt: Prompt) -> int:
+        """How many tokens a prompt has, or at least an estimate."""
         ...
 
-    def complete(self, prompt: Prompt, max_tokens: int) -> str:
-        """What the model says to a prompt, at most `max_tokens` tokens, always its likeliest words."""
+    def write(self, prompt: Prompt, max_tokens: int, say: Callable[[str], None]) -> bool:
+        """Says an answer of at most `max_tokens` tokens piece by piece, always its likeliest words.
+
+        Returns whether the model came to an end by itself; raises RagError where it breaks off, and what `say` raises.
+        """
         ...
 
 
-def fitting_prompt(model: LanguageModel, question: str, hits: Sequence[Hit], max_tokens: int) -> tuple[Prompt, int]:
-    """The prompt with as many of the nearest chunks as fit, and how many those are."""
+def estimated_tokens(prompt: Prompt) -> int:
+    """How many tokens a prompt has at most, about, for a model whose tokenizer is not here: one for 3 bytes of UTF-8.
+
+    >>> estimated_tokens(Prompt("Answer.", "How hot is it?"))
+    7
+    """
+    return -(-len(f"{prompt.system}{prompt.user}".encode()) // BYTES_PER_TOKEN)
+
+
+def fitting_prompt(
+    model: LanguageModel, question: str, hits: Sequence[Hit], max_tokens: int, context: int | None = None
+) -> tuple[Prompt, int]:
+    """The prompt with as many of the nearest chunks as fit into the model's context or a smaller one, and how many."""
+    known = [tokens for tokens in (model.context, context) if tokens is not None]
     for count in range(len(hits), 0, -1):
         prompt = make_prompt(question, hits[:count], model.controls)
-        if model.fits(prompt, max_tokens):
+        if not known or model.count_tokens(prompt) + max_tokens <= min(known):
             return prompt, count
     raise RagError(
-        f"{model.name} has no room for the question, one passage and {max_tokens} tokens of an answer: "
+        f"{model.name} has no room for the question, one passage and {max_tokens} tokens of an answer"
+        f"{f' in {min(known):,} tokens' if known else ''}: "
         "shorten the question, or use a smaller --max-tokens or a model with a larger context"
     )
 

@@ -8,8 +8,12 @@ to name the passages, or whatever it calls what it was given, to count as such.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from rag.text.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NO_ANSWER_WORDS = "NO ANSWER"  # what a model is told to write where its passages hold none
 LONGEST_REFUSAL = 1200  # characters; what is longer says something
@@ -129,6 +133,18 @@ def is_refusal(text: str, cited: bool) -> bool:
         refusal or _COURTESY.search(sentence) is not None or _INSTEAD.match(sentence) is not None
         for refusal, sentence in zip(refusals, sentences, strict=True)
     )
+
+
+def says_something(sentences: Sequence[str]) -> bool:
+    """Whether the first sentences of a text keep it from being a refusal, whatever comes after.
+
+    >>> says_something(["The lock is stale."]), says_something(["I cannot find this.", "Sorry."])
+    (True, False)
+    """
+    if not sentences or _SENTINEL_FIRST.match(sentences[0]):
+        return False
+    plain = (" ".join(sentence.replace("’", "'").replace("*", "").split()).casefold() for sentence in sentences)
+    return any(not (refuses(one) or _COURTESY.search(one) or _INSTEAD.match(one)) for one in plain)
 
 
 def refuses(sentence: str) -> bool:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError
 from sql.base.settings import read_settings
-from sql.base.terminal import note, one_line, out, out_emphasized, out_json, shown_name
+from sql.base.terminal import is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
+    from rag.answer.events import AnswerStream, Event
     from rag.answer.quotation import Context
     from rag.library import Library
     from sql.records import Hit
@@ -42,24 +43,26 @@ def search(options: Namespace) -> int:
 
 def ask_library(options: Namespace) -> int:
     """What `ask` does when a process that has the store knows of it."""
-    from rag.answer.answer import Answer
-
     if options.max_tokens < 1:
         raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
+    if options.context is not None and options.context <= options.max_tokens:
+        raise UsageError(
+            f"--context {options.context}: it has to hold the {options.max_tokens} tokens of the answer and the passages"
+        )
     steps: list[Step] = []
     request = read_request(options)
+    terms = {"max_tokens": options.max_tokens, "context": options.context, "strict": options.strict}
     with open_library(options) as library:
         rank_in_sql(library, options)
-        answer = library.ask(request, max_tokens=options.max_tokens, watch=steps.append)
-        show_statements(steps, options)
+        if is_streamed(library, options):
+            with library.ask_stream(request, watch=steps.append, **terms) as events:
+                answer = stream_answer(events, as_json=options.json, found=lambda: show_statements(steps, options))
+        else:
+            answer = library.ask(request, watch=steps.append, **terms)
+            show_statements(steps, options)
+            show_whole(answer, as_json=options.json)
         if not answer.answered:
             note_empty(library)
-    if options.json:
-        out_json(answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)}))
-    elif isinstance(answer, Answer):
-        show_answer(answer)
-    else:
-        show_generated(answer)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -222,6 +225,18 @@ def note_empty(library: Library) -> None:
         note(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
 
 
+def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:
+    """An answer as JSON or as text."""
+    from rag.answer.answer import Answer
+
+    if as_json:
+        out_json(whole_record(answer))
+    elif isinstance(answer, Answer):
+        show_answer(answer)
+    else:
+        show_generated(answer)
+
+
 def show_answer(answer: Answer) -> None:
     """The sentences, each with its number, then where each one stands."""
     if not answer.answered:
@@ -230,6 +245,11 @@ def show_answer(answer: Answer) -> None:
     for part in answer.parts:
         for line in part.split("\n"):
             out(f"{' ' * (len(line) - len(line.lstrip(' ')))}{one_line(line)}")
+    show_sources(answer)
+
+
+def show_sources(answer: Answer | GeneratedAnswer) -> None:
+    """The number and place of everything that an answer cites."""
     out()
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
@@ -238,18 +258,111 @@ def show_answer(answer: Answer) -> None:
 
 def show_generated(answer: GeneratedAnswer) -> None:
     """What a language model wrote, where its passages stand, and which sentences those do not bear out."""
-    if not answer.answered:
-        out(NO_ANSWER)
-        return
-    out(answer.text)
-    out()
-    for number, citation in enumerate(answer.citations, start=1):
-        heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{heading}")
+    out(answer.text or NO_ANSWER)
+    if answer.answered:
+        show_sources(answer)
+    show_checks(answer)
+
+
+def show_checks(answer: GeneratedAnswer) -> None:
+    """Says on stderr what the check of a written answer has found."""
     for sentence in answer.sentences:
         if not sentence.supported:
-            reason = "its passages do not hold its words" if sentence.citations else "it cites no passage"
-            note(f"not supported: {one_line(sentence.text)} ({reason})")
+            reason = "its passages do not hold it" if sentence.citations else "it cites no passage"
+            note(f"{'left out' if answer.strict else 'not supported'}: {one_line(sentence.text)} ({reason})")
+    if answer.is_cut:
+        note("the language model did not come to the end of its answer: use a larger --max-tokens")
+
+
+# Answers as they come
+
+
+def is_streamed(library: Library, options: Namespace) -> bool:
+    """Whether an answer is shown as it comes: where that was asked for, and of a language model on a terminal."""
+    if options.stream is not None:
+        return bool(options.stream)
+    return library.llm not in {None, "none"} and is_terminal() and not options.json
+
+
+def stream_answer(
+    events: AnswerStream, *, as_json: bool, found: Callable[[], None] = lambda: None
+) -> Answer | GeneratedAnswer:
+    """Shows the events of an answer as they come; returns the answer. `found` is called when the passages are known."""
+    return stream_json(events, found) if as_json else stream_text(events, found)
+
+
+def stream_json(events: AnswerStream, found: Callable[[], None]) -> Answer | GeneratedAnswer:
+    """A line for the passages, one for each piece, and the whole record; of a stream that breaks the last is an error."""
+    from rag.answer.events import Finished, Passages
+
+    try:
+        for event in events:
+            if isinstance(event, Passages):
+                found()
+            out_json(event_record(event))
+            out_piece("")  # a program that reads a pipe wants each line when it comes
+            if isinstance(event, Finished):
+                return event.answer
+    except RagError as error:
+        out_json({"error": {"code": error.code, "message": str(error)}})
+        raise
+    raise KeyboardInterrupt
+
+
+def stream_text(events: AnswerStream, found: Callable[[], None]) -> Answer | GeneratedAnswer:
+    """The text as it comes, then where its passages stand; what breaks off is said not to be whole."""
+    from rag.answer.events import Finished, Passages, Token
+
+    shown = ""
+    try:
+        for event in events:
+            if isinstance(event, Passages):
+                found()
+            elif isinstance(event, Token):
+                out_piece(event.text)
+                shown += event.text
+            elif isinstance(event, Finished):
+                show_end(event.answer, shown)
+                return event.answer
+    except BaseException:
+        if shown:
+            out()
+            note("what stands above is no whole answer")
+        raise
+    raise KeyboardInterrupt
+
+
+def show_end(answer: Answer | GeneratedAnswer, shown: str) -> None:
+    """What comes after the text: all of it again where later words have changed what was shown, and the sources."""
+    from rag.answer.answer import Answer
+
+    if shown:
+        out()
+    if not answer.answered:
+        out(NO_ANSWER)
+    elif shown != answer.text:
+        if shown:
+            note("the end has changed what the beginning means; the whole answer:")
+        out(answer.text)
+    if answer.answered:
+        show_sources(answer)
+    if not isinstance(answer, Answer):
+        show_checks(answer)
+
+
+def event_record(event: Event) -> dict[str, Any]:
+    """An event as JSON; the last one is the record of `--json`."""
+    from rag.answer.events import Passages, Token
+
+    if isinstance(event, Passages):
+        return {
+            "passages": [hit_record(hit) for hit in event.hits],
+            "left_out": [hit.place() for hit in event.left_out],
+        }
+    return {"token": event.text} if isinstance(event, Token) else whole_record(event.answer)
+
+
+# Parts
 
 
 def shown_place(found: Citation | Hit) -> str:
@@ -267,6 +380,13 @@ def show_hits(hits: Sequence[Hit]) -> None:
         out_emphasized(f"{hit.score:6.3f}  ", f"{shown_place(hit)}{heading}")
         text = one_line(hit.text)
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
+
+
+def whole_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
+    """An answer as JSON, with what was found out about it where a language model wrote it."""
+    from rag.answer.answer import Answer
+
+    return answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)})
 
 
 def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
@@ -310,6 +430,9 @@ def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
             {"text": sentence.text, "citations": list(sentence.citations), "supported": sentence.supported}
             for sentence in answer.sentences
         ],
+        "strict": answer.strict,
+        "truncated": answer.is_cut,
+        "left_out": [hit.place() for hit in answer.left_out],
         "dropped_citations": answer.dropped_citations,
         "removed_links": answer.removed_links,
     }

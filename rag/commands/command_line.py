@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import SUPPRESS
+from argparse import SUPPRESS, BooleanOptionalAction
 from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
@@ -73,6 +73,11 @@ def make_parser() -> Parser:
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         if run is ask:
             add_language_model_options(one)
+            one.add_argument(
+                "--stream",
+                action=BooleanOptionalAction,
+                help="print the answer as it is written; with --json a line for each event (default: on a terminal)",
+            )
         if name == "search":
             one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
             one.add_argument("--verify", action="store_true", help="measure the recall against exact search")
@@ -102,7 +107,8 @@ def add_language_model_options(parser: Parser) -> None:
     parser.add_argument(
         "--llm",
         metavar="SPEC",
-        help="let a language model write the answer: hf:FOLDER_OR_ID, openai:MODEL@URL or none (RAG_LLM; default: none)",
+        help="let a language model write the answer: hf:FOLDER_OR_ID, openai:MODEL@URL, langchain:PACKAGE:MODEL or none "
+        "(RAG_LLM; default: none)",
     )
     parser.add_argument(
         "--max-tokens",
@@ -110,6 +116,17 @@ def add_language_model_options(parser: Parser) -> None:
         default=DEFAULT_ANSWER_TOKENS,
         metavar="N",
         help="longest answer of a language model (default %(default)s)",
+    )
+    parser.add_argument(
+        "--context",
+        type=int,
+        metavar="N",
+        help="tokens that it reads, its answer included (default: what it says itself)",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="leave out sentences that the passages do not bear out, instead of marking them",
     )
 
 

@@ -6,7 +6,7 @@
 | RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
 | RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
-| RAG_LLM | the language model for answers: `hf:FOLDER_OR_ID` or `openai:MODEL@URL` | none: answers quote |
+| RAG_LLM | the language model: `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL` | none: answers quote |
 | RAG_LLM_KEY | the key that a served language model wants | none |
 | OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |

@@ -214,6 +214,12 @@ def out(text: str = "") -> None:
     sys.stdout.write(clean(text) + "\n")
 
 
+def out_piece(text: str) -> None:
+    """A piece of data on stdout that goes on, seen at once."""
+    sys.stdout.write(clean(text))
+    sys.stdout.flush()
+
+
 def out_json(value: Any) -> None:
     """One JSON document on stdout; control characters are escaped by JSON, others by \\u."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True, allow_nan=False) + "\n")

@@ -218,8 +218,43 @@ async def test_asynchronous_twins_return_the_same(library: Library) -> None:
         library.search("dog", ranking="words")
 
 
+def events_of(library: Library, **options: Any) -> list[object]:
+    with library.ask_stream("where sat the cat", k=3, **options) as stream:
+        return list(stream)
+
+
+async def test_a_stream_of_events_ends_with_the_answer_of_ask(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.answer.answer.ANSWER_THRESHOLD", -1.0)
+    answer = library.ask("where sat the cat", k=3)
+    first, *tokens, last = events_of(library)
+    assert isinstance(first, rag.Passages)
+    assert [hit.text for hit in first.hits] == [hit.text for hit in library.search("where sat the cat", k=3)]
+    assert "".join(token.text for token in tokens if isinstance(token, rag.Token)) == answer.text
+    assert last == rag.Finished(answer)
+    assert [event async for event in library.aask_stream("where sat the cat", k=3)] == events_of(library)
+
+
+def test_a_stream_of_what_cannot_be_asked_is_refused_before_it_is_listened_to(library: Library) -> None:
+    for options, sentence in (
+        ({"k": 0}, "k is 0"),
+        ({"llm": "gguf:x"}, "not known"),
+        ({"max_tokens": 0}, "at least 1"),
+    ):
+        with pytest.raises(rag.UsageError, match=sentence):
+            library.ask_stream("where sat the cat", **options)  # type: ignore[arg-type]
+
+
+def test_a_cancelled_stream_has_no_more_events(library: Library) -> None:
+    with library.ask_stream("where sat the cat") as stream:
+        assert isinstance(next(stream), rag.Passages)
+        stream.cancel()
+        assert list(stream) == []
+
+
 def test_every_method_that_waits_has_its_twin() -> None:
-    waiting = {"ask", "search", "certified_search", "documents", "sql", "stats"}
+    waiting = {"ask", "ask_stream", "search", "certified_search", "documents", "sql", "stats"}
     assert {name for name in dir(Library) if f"a{name}" in dir(Library)} == waiting
 
 

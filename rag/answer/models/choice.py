@@ -1,4 +1,7 @@
-"""The name of a language model in, the model out: `hf:FOLDER_OR_ID` runs here, `openai:MODEL@URL` is asked on a server."""
+"""The name of a language model in, the model out.
+
+`hf:FOLDER_OR_ID` runs here, `openai:MODEL@URL` is asked on a server, `langchain:PACKAGE:MODEL` is a chat model of LangChain.
+"""
 
 from __future__ import annotations
 
@@ -22,22 +25,31 @@ def check_spec(spec: str | None) -> None:
         from rag.answer.models.served import parse_served
 
         parse_served(rest)
+    elif kind == "langchain":
+        from rag.answer.models.chat_model import parse_chat_model
+
+        parse_chat_model(rest)
     elif kind != "hf" or not rest.strip():
         raise UsageError(
-            f"--llm {spec} is not known: give hf:FOLDER_OR_ID for a local model, or openai:MODEL@URL for a served one"
+            f"--llm {spec} is not known: give hf:FOLDER_OR_ID for a local model, openai:MODEL@URL for a served one, "
+            "or langchain:PACKAGE:MODEL for a chat model of LangChain"
         )
 
 
 def load_language_model(
     settings: Settings, spec: str, announce: Callable[[str], None] = lambda sentence: None
 ) -> LanguageModel:
-    """The language model that `hf:FOLDER_OR_ID` or `openai:MODEL@URL` names."""
+    """The language model that a name stands for; ModelError where it cannot be had."""
     check_spec(spec)
     kind, _, rest = spec.partition(":")
     if kind == "openai":
         from rag.answer.models.served import ServedModel
 
         return ServedModel(rest, settings.llm_key)
+    if kind == "langchain":
+        from rag.answer.models.chat_model import ChatModel
+
+        return ChatModel(rest)
     from rag.answer.models.local import LocalModel
 
     return LocalModel(settings, rest, announce)

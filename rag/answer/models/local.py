@@ -35,17 +35,25 @@ class LocalModel:
         self.tokenizer = read_tokenizer(folder, rows)
         special = {*self.tokenizer.all_special_tokens, *added_controls(self.tokenizer)}
         self.controls = tuple(sorted(token for token in special if len(token.strip()) >= SHORTEST_CONTROL))
-        self.context = context_length(self.module.config)
+        self.context: int | None = context_length(self.module.config)
         named = (settings_of_generation(folder), self.module.config.eos_token_id, self.tokenizer.eos_token_id)
         self.ends = end_tokens(named, rows)
 
-    def fits(self, prompt: Prompt, max_tokens: int) -> bool:
-        """Whether a prompt leaves room for so many tokens of an answer."""
-        return int(self.tokens(prompt).shape[1]) + max_tokens <= self.context
+    def count_tokens(self, prompt: Prompt) -> int:
+        """How many tokens a prompt has in the model's chat template."""
+        return int(self.tokens(prompt).shape[1])
 
-    def complete(self, prompt: Prompt, max_tokens: int) -> str:
-        """The likeliest continuation, token by token, without the tokens that only structure the conversation."""
-        from transformers import GenerationConfig
+    def write(self, prompt: Prompt, max_tokens: int, say: Callable[[str], None]) -> bool:
+        """Says the likeliest continuation word by word, without the tokens that only structure the conversation.
+
+        Returns whether it came to an end before the limit.
+        """
+        from transformers import GenerationConfig, TextStreamer
+
+        class Words(TextStreamer):  # type: ignore[misc]
+            def on_finalized_text(self, text: str, stream_end: bool = False) -> None:  # noqa: ARG002
+                if text:
+                    say(text)
 
         ids = self.tokens(prompt)
         plan = GenerationConfig(
@@ -55,9 +63,12 @@ class LocalModel:
             pad_token_id=self.ends[0] if self.ends else 0,
             bos_token_id=self.tokenizer.bos_token_id,
         )
+        words = Words(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         with torch.inference_mode():
-            written = self.module.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=plan)
-        return str(self.tokenizer.decode(written[0, ids.shape[1] :], skip_special_tokens=True))
+            written = self.module.generate(
+                input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=plan, streamer=words
+            )
+        return int(written.shape[1] - ids.shape[1]) < max_tokens or int(written[0, -1]) in self.ends
 
     def tokens(self, prompt: Prompt) -> torch.Tensor:
         """A prompt's token ids, int64 (1, tokens): in the model's chat template where it has one."""

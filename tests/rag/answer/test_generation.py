@@ -9,15 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
+from language_models import EVENT_STREAM, Parrot, Request, complete, completion, events
 from models import save_reciting_model
 from support import PATIENCE, PROJECT
 from work import growth
@@ -31,7 +29,7 @@ from rag.answer.check import (
     remove_links,
     renumber,
 )
-from rag.answer.generation import generate_answer
+from rag.answer.generation import Terms, generate_answer
 from rag.answer.models.choice import check_spec, load_language_model
 from rag.answer.models.served import LARGEST_REPLY, ServedModel, is_here, parse_served
 from rag.answer.prompt import COMMON_CONTROLS, SYSTEM, Prompt, fitting_prompt, make_prompt, passage_text
@@ -41,9 +39,6 @@ from sql.base.errors import RagError, UsageError
 from sql.base.settings import Settings
 from sql.base.terminal import run_command
 from sql.records import Hit, Lead, Outline, Section
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 KEY = "sk-a-secret-that-must-not-be-seen"
 EVIL = "https://evil.example/collect?d="
@@ -58,24 +53,6 @@ HITS = [
     hit("A hive holds 40,000 bees. See https://bees.example/hive for more.", 2),
     hit("The old wood is cut back in February.", 3),
 ]
-
-
-@dataclass
-class Parrot:
-    """A language model that says what it was told to, and remembers what it was asked."""
-
-    answer: str
-    room: int = 10_000
-    name: str = "parrot"
-    controls: tuple[str, ...] = ("<|end|>",)
-    prompts: list[Prompt] = field(default_factory=list)
-
-    def fits(self, prompt: Prompt, max_tokens: int) -> bool:
-        return len(prompt.user) + max_tokens <= self.room
-
-    def complete(self, prompt: Prompt, max_tokens: int) -> str:  # noqa: ARG002
-        self.prompts.append(prompt)
-        return self.answer
 
 
 # The prompt
@@ -122,18 +99,19 @@ def test_a_passage_cannot_end_its_turn(control: str) -> None:
 def test_the_farthest_passages_are_left_out_where_the_context_is_short() -> None:
     whole = len(make_prompt("q", HITS).user)
     heard: list[str] = []
-    model = Parrot("Tomatoes want water. [1]", room=whole + 50 - 1)
-    answer = generate_answer(model, "q", HITS, 50, heard.append)
+    model = Parrot("Tomatoes want water. [1]", context=whole + 50 - 1)
+    answer = generate_answer(model, "q", HITS, Terms(50), heard.append)
     assert answer.passages == 2
     assert HITS[2].text not in model.prompts[0].user
-    assert heard == ["2 of 3 passages fit parrot with 50 tokens of answer; the rest are left out"]
-    assert fitting_prompt(Parrot("", room=whole + 50), "q", HITS, 50)[1] == 3
+    assert heard == ["2 of 3 passages fit parrot with 50 tokens of answer; left out: docs/3.md:2"]
+    assert answer.left_out == (HITS[2],)
+    assert fitting_prompt(Parrot("", context=whole + 50), "q", HITS, 50)[1] == 3
 
 
 def test_a_context_without_room_for_one_passage_is_an_error_and_nothing_is_asked() -> None:
-    model = Parrot("x", room=10)
+    model = Parrot("x", context=10)
     with pytest.raises(RagError, match="no room for the question, one passage and 50 tokens"):
-        generate_answer(model, "q", HITS, 50)
+        generate_answer(model, "q", HITS, Terms(50))
     assert model.prompts == []
 
 
@@ -398,71 +376,12 @@ def test_the_key_is_not_shown_with_the_settings() -> None:
 # A served model
 
 
-class Server(ThreadingHTTPServer):
-    """A server on loopback that answers every request in one way and remembers what it was sent."""
-
-    daemon_threads = True
-
-    def __init__(self, reply: Callable[[Request], None]) -> None:
-        super().__init__(("127.0.0.1", 0), Request)
-        self.reply = reply
-        self.seen: list[tuple[str, dict[str, str], dict[str, Any]]] = []
-        self.leaving = False
-
-    @property
-    def spec(self) -> str:
-        return f"m@http://127.0.0.1:{self.server_port}/v1"
-
-
-class Request(BaseHTTPRequestHandler):
-    server: Server
-
-    def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.seen.append((self.path, dict(self.headers), body))
-        with suppress(BrokenPipeError, ConnectionResetError):  # the client had enough
-            self.server.reply(self)
-
-    def send(self, content: bytes, status: int = 200, **headers: str) -> None:
-        self.send_response(status)
-        for header, value in ({"Content-Length": str(len(content))} | headers).items():
-            self.send_header(header, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def completion(text: object) -> bytes:
-    return json.dumps({"choices": [{"message": {"role": "assistant", "content": text}}]}).encode()
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[[Callable[[Request], None]], Server]]:
-    servers: list[tuple[Server, Thread]] = []
-
-    def start(reply: Callable[[Request], None]) -> Server:
-        server = Server(reply)
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        servers.append((server, thread))
-        return server
-
-    yield start
-    for server, thread in servers:
-        server.leaving = True
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 PROMPT = Prompt("system text", "user text")
 
 
 def test_a_served_model_is_asked_once_in_the_usual_form(serve: Any) -> None:
     server = serve(lambda request: request.send(completion("In February. [1]")))
-    assert ServedModel(server.spec, KEY).complete(PROMPT, 77) == "In February. [1]"
+    assert complete(ServedModel(server.spec, KEY), PROMPT, 77) == "In February. [1]"
     ((path, headers, body),) = server.seen
     assert path == "/v1/chat/completions"
     assert headers["Authorization"] == f"Bearer {KEY}"
@@ -471,13 +390,13 @@ def test_a_served_model_is_asked_once_in_the_usual_form(serve: Any) -> None:
         "messages": [{"role": "system", "content": "system text"}, {"role": "user", "content": "user text"}],
         "max_tokens": 77,
         "temperature": 0,
-        "stream": False,
+        "stream": True,
     }
 
 
 def test_without_a_key_none_is_sent(serve: Any) -> None:
     server = serve(lambda request: request.send(completion("x")))
-    ServedModel(server.spec).complete(PROMPT, 5)
+    complete(ServedModel(server.spec), PROMPT, 5)
     assert "Authorization" not in server.seen[0][1]
 
 
@@ -534,7 +453,7 @@ def test_whatever_a_server_does_is_one_sentence_without_the_key(serve: Any, name
     reply, message = FAILURES[name]
     server = serve(reply)
     with pytest.raises(RagError, match=message) as error:
-        ServedModel(server.spec, KEY, seconds=0.5 if name in {"silence", "drops"} else 20).complete(PROMPT, 5)
+        complete(ServedModel(server.spec, KEY, seconds=0.5 if name in {"silence", "drops"} else 20), PROMPT, 5)
     assert KEY not in str(error.value)
     assert "\n" not in str(error.value)
     assert len(server.seen) == 1  # never asked again
@@ -545,13 +464,13 @@ def test_a_server_that_is_not_there_is_one_sentence(serve: Any) -> None:
     server.shutdown()
     server.server_close()
     with pytest.raises(RagError, match=r"cannot be reached .*: start the server"):
-        ServedModel(server.spec, KEY).complete(PROMPT, 5)
+        complete(ServedModel(server.spec, KEY), PROMPT, 5)
 
 
 def test_a_message_without_content_is_no_answer(serve: Any) -> None:
     server = serve(lambda request: request.send(completion(None)))
     model = load_language_model(Settings(".rag", None, Path(), True), f"openai:{server.spec}")
-    assert not generate_answer(model, "q", HITS, 5).answered
+    assert not generate_answer(model, "q", HITS, Terms(5)).answered
 
 
 # The command
@@ -617,7 +536,7 @@ def test_a_local_int8_model_answers_from_the_command_line(
     )
     assert first.returncode == 0, first.stderr
     capsys.readouterr()  # what transformers said while it wrote the model
-    assert first.stdout == "Tomatoes want a litre [1]. Cheese sings!\n\n[1] garden.md:1  Garden\n"
+    assert first.stdout == "Tomatoes want a litre [1]. Cheese sings! [not supported]\n\n[1] garden.md:1  Garden\n"
     quantizing, flagged = first.stderr.splitlines()
     assert quantizing.startswith(f"quantizing {model} to int8 (once; kept in {desk[1]['RAG_CACHE']}")
     assert flagged == "not supported: Cheese sings! (it cites no passage)"
@@ -626,7 +545,7 @@ def test_a_local_int8_model_answers_from_the_command_line(
     answer = json.loads(second.stdout)
     assert answer["question"] == QUESTION
     assert answer["answered"] is True
-    assert answer["answer"] == "Tomatoes want a litre [1]. Cheese sings!"
+    assert answer["answer"] == "Tomatoes want a litre [1]. Cheese sings! [not supported]"
     (citation,) = answer["citations"]
     with (desk[0] / citation["source"]).open(newline="") as file:
         assert file.read()[citation["start"] : citation["end"]] == citation["text"]
@@ -637,6 +556,9 @@ def test_a_local_int8_model_answers_from_the_command_line(
             {"text": "Tomatoes want a litre.", "citations": [1], "supported": True},
             {"text": "Cheese sings!", "citations": [], "supported": False},
         ],
+        "strict": False,
+        "truncated": False,
+        "left_out": [],
         "dropped_citations": 0,
         "removed_links": 0,
     }
@@ -646,7 +568,9 @@ def test_a_served_model_answers_from_the_command_line(ask: Ask, serve: Any) -> N
     server = serve(lambda request: request.send(completion(f"A litre. [1] More [8]. ![]({EVIL}1)\x1b[31m")))
     finished = ask(QUESTION, "--llm", f"openai:{server.spec}", "--debug", RAG_LLM_KEY=KEY)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout == "A litre. [1] More. \\u001b[31m\n\n[1] garden.md:1  Garden\n"
+    assert (
+        finished.stdout == "A litre. [1] More. [not supported] \\u001b[31m [not supported]\n\n[1] garden.md:1  Garden\n"
+    )
     assert "Tomatoes want a litre of water every morning." in server.seen[0][2]["messages"][1]["content"]
     assert KEY not in finished.stdout + finished.stderr
 
@@ -707,3 +631,46 @@ def test_the_traceback_of_an_error_does_not_hold_the_key(ask: Ask, serve: Any) -
     assert server.seen[0][1]["Authorization"] == f"Bearer {KEY}"
     assert KEY not in finished.stdout + finished.stderr
     assert "\x1b" not in finished.stderr
+
+
+def test_an_answer_streams_as_lines_of_json_and_ends_with_the_record_of_json(ask: Ask, serve: Any) -> None:
+    pieces = ["A litre ", "of water", " [1]. ", "Cheese sings", " loudly. ", "Every morning [1]."]
+    server = serve(lambda request: request.send(events(pieces), **EVENT_STREAM))
+    streamed = ask(QUESTION, "--json", "--stream", "--llm", f"openai:{server.spec}")
+    first, *tokens, last = map(json.loads, streamed.stdout.splitlines())
+    assert first.keys() == {"passages", "left_out"}
+    assert [passage["source"] for passage in first["passages"]] == ["garden.md"]
+    assert "".join(token["token"] for token in tokens) == last["answer"]
+    assert len(tokens) > 2
+    assert last == json.loads(ask(QUESTION, "--json", "--llm", f"openai:{server.spec}").stdout)
+    strict = json.loads(ask(QUESTION, "--json", "--strict", "--llm", f"openai:{server.spec}").stdout)
+    assert strict["answer"] == "A litre of water [1]. Every morning [1]."
+
+
+def test_a_stream_of_text_is_the_same_text(ask: Ask, serve: Any) -> None:
+    server = serve(lambda request: request.send(events(["A litre ", "[1]. ", "Every morning [1]."]), **EVENT_STREAM))
+    whole = ask(QUESTION, "--llm", f"openai:{server.spec}")
+    assert ask(QUESTION, "--stream", "--llm", f"openai:{server.spec}").stdout == whole.stdout
+    assert ask(QUESTION, "--stream").stdout == ask(QUESTION).stdout  # quotations
+
+
+def test_a_broken_stream_ends_with_an_error_and_no_record(ask: Ask, serve: Any) -> None:
+    server = serve(lambda request: request.send(events(["A litre [1]. Every "], None, done=False), **EVENT_STREAM))
+    finished = ask(QUESTION, "--json", "--stream", "--llm", f"openai:{server.spec}")
+    assert finished.returncode == 1
+    last = json.loads(finished.stdout.splitlines()[-1])
+    assert last.keys() == {"error"}
+    assert "broke off its answer" in last["error"]["message"]
+    in_words = ask(QUESTION, "--stream", "--llm", f"openai:{server.spec}")
+    assert in_words.returncode == 1
+    assert in_words.stdout == "A litre [1]. Every\n"
+    assert in_words.stderr.splitlines()[0] == "what stands above is no whole answer"
+
+
+def test_passages_for_which_there_is_no_room_are_an_error_where_not_one_fits(ask: Ask, serve: Any) -> None:
+    server = serve(lambda request: request.send(completion("x")))
+    finished = ask(QUESTION, "--llm", f"openai:{server.spec}", "--context", "600")
+    assert finished.returncode == 1
+    assert "no room for the question, one passage and 512 tokens of an answer in 600 tokens" in finished.stderr
+    assert server.seen == []
+    assert ask(QUESTION, "--context", "512").returncode == 2

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from language_models import complete
 from models import gpt2, language_tokenizer, llama, save_language_model, save_reciting_model
 from safetensors.numpy import load_file, save_file
 
@@ -253,8 +254,8 @@ def test_a_model_generates_what_it_has_learned(tmp_path: Path, settings: Setting
     options = {} if template else {"template": None}
     save_reciting_model(tmp_path / "model", WORDS, **options)
     model = LocalModel(settings, str(tmp_path / "model"))
-    assert model.complete(PROMPT, 20) == "Tomatoes want water. [1]"
-    assert model.complete(PROMPT, 2) == "Tomatoes want"
+    assert complete(model, PROMPT, 20) == "Tomatoes want water. [1]"
+    assert complete(model, PROMPT, 2) == "Tomatoes want"
 
 
 def test_the_marks_of_turns_are_known_as_controls(tmp_path: Path, settings: Settings) -> None:
@@ -277,7 +278,7 @@ def test_a_template_that_refuses_a_system_turn_gets_all_in_one(tmp_path: Path, s
 def test_a_template_that_always_fails_is_one_sentence(tmp_path: Path, settings: Settings) -> None:
     save_reciting_model(tmp_path / "model", WORDS, "{{ raise_exception('never') }}")
     with pytest.raises(ModelError, match="chat template fails: never"):
-        LocalModel(settings, str(tmp_path / "model")).complete(PROMPT, 3)
+        complete(LocalModel(settings, str(tmp_path / "model")), PROMPT, 3)
 
 
 def test_further_end_tokens_are_taken_from_the_generation_config(tmp_path: Path, settings: Settings) -> None:
@@ -286,7 +287,7 @@ def test_further_end_tokens_are_taken_from_the_generation_config(tmp_path: Path,
     dot = model.tokenizer.convert_tokens_to_ids(" water")
     (tmp_path / "model" / "generation_config.json").write_text(json.dumps({"eos_token_id": [259, dot]}))
     shorter = LocalModel(settings, str(tmp_path / "model"))
-    assert shorter.complete(PROMPT, 20) == "Tomatoes want water"
+    assert complete(shorter, PROMPT, 20) == "Tomatoes want water"
     assert end_tokens([[1, 2], 2, None, "x", -1, 300], 272) == [1, 2]
 
 
@@ -344,7 +345,7 @@ def test_code_of_a_models_folder_never_runs(tmp_path: Path, settings: Settings, 
     (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config | {"auto_map": names}))
     if model_type == "llama":
         model = LocalModel(settings, str(folder))
-        assert model.complete(PROMPT, 20) == "Tomatoes want water. [1]"
+        assert complete(model, PROMPT, 20) == "Tomatoes want water. [1]"
         assert not list(settings.cache.rglob("*.py"))
     else:
         refused(folder, settings, "not a causal language model that transformers")
