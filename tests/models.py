@@ -12,6 +12,8 @@ from transformers import (
     BertForQuestionAnswering,
     BertForSequenceClassification,
     BertModel,
+    CamembertConfig,
+    CamembertModel,
     DistilBertConfig,
     DistilBertForQuestionAnswering,
     DistilBertForSequenceClassification,
@@ -20,11 +22,21 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MPNetConfig,
+    MPNetForQuestionAnswering,
+    MPNetForSequenceClassification,
+    MPNetModel,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForQuestionAnswering,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaModel,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from rag.text.tokenizer import Tokenizer
@@ -103,6 +115,118 @@ def unigram_tokenizer(max_tokens: int) -> Tokenizer:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
     )
     return Tokenizer(library, max_tokens)
+
+
+# Encoders of other families, with the kinds of tokenizers that are theirs
+
+FAMILY_TEXT = [
+    "The cat sat on the mat. Dogs run here, and one of the two cats was asleep in the sun.",
+    "Der Hund läuft über die Straße; die Katze schläft. Zwei Hunde bellen.",
+    "Le chat dort près de la fenêtre, où il fait chaud.",
+    "日本語の文章です。 猫は眠っています。 Кошка спит на окне.",
+    "def add(a_b, *args): return a_b[0] + 3.14159  # 100 %",
+]
+FAMILY_TOKENS = 400
+
+
+def metaspace_tokenizer(max_tokens: int = 64) -> Tokenizer:
+    """Unigram behind Metaspace with XLM-RoBERTa's special tokens and template."""
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
+
+    from rag.text.tokenizer import Tokenizer
+
+    library = LibraryTokenizer(models.Unigram())
+    library.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace("\n", " ")])
+    library.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(prepend_scheme="always")]
+    )
+    trainer = trainers.UnigramTrainer(
+        vocab_size=FAMILY_TOKENS,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        unk_token="<unk>",  # noqa: S106
+        show_progress=False,
+    )
+    library.train_from_iterator(FAMILY_TEXT * 4, trainer)
+    library.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return Tokenizer(library, max_tokens)
+
+
+def byte_tokenizer(max_tokens: int = 64) -> Tokenizer:
+    """Byte-level BPE with RoBERTa's special tokens and template."""
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+    from rag.text.tokenizer import Tokenizer
+
+    library = LibraryTokenizer(models.BPE())
+    library.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    library.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=FAMILY_TOKENS,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    library.train_from_iterator(FAMILY_TEXT, trainer)
+    library.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return Tokenizer(library, max_tokens)
+
+
+def mpnet_tokenizer(max_tokens: int = 64) -> Tokenizer:
+    """WordPiece as BERT's with MPNet's special tokens and template."""
+    from tokenizers import Tokenizer as LibraryTokenizer
+    from tokenizers import models, normalizers, pre_tokenizers, processors, trainers
+
+    from rag.text.tokenizer import Tokenizer
+
+    library = LibraryTokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    library.normalizer = normalizers.BertNormalizer(lowercase=True)
+    library.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=FAMILY_TOKENS, special_tokens=["<s>", "<pad>", "</s>", "[UNK]"], show_progress=False
+    )
+    library.train_from_iterator(FAMILY_TEXT, trainer)
+    library.post_processor = processors.RobertaProcessing(
+        ("</s>", 2), ("<s>", 0), trim_offsets=False, add_prefix_space=False
+    )
+    return Tokenizer(library, max_tokens)
+
+
+FAMILY_MODELS: dict[str, tuple[type, type, Callable[[], Tokenizer]]] = {
+    "xlm-roberta": (XLMRobertaConfig, XLMRobertaModel, metaspace_tokenizer),
+    "roberta": (RobertaConfig, RobertaModel, byte_tokenizer),
+    "camembert": (CamembertConfig, CamembertModel, metaspace_tokenizer),
+    "mpnet": (MPNetConfig, MPNetModel, mpnet_tokenizer),
+}
+
+
+FAMILY_HEADS = {
+    ("xlm-roberta", "rerank"): XLMRobertaForSequenceClassification,
+    ("mpnet", "rerank"): MPNetForSequenceClassification,
+    ("roberta", "read"): RobertaForQuestionAnswering,
+    ("mpnet", "read"): MPNetForQuestionAnswering,
+}
+
+
+def save_family(folder: Path, family: str, task: str | None = None, **changes: Any) -> Any:
+    """An encoder of a family with random weights, saved as transformers does, with a tokenizer of the family's kind.
+
+    With a `task` it has a head that does it.
+    """
+    config, model, tokenizer = FAMILY_MODELS[family]
+    if task:
+        model, changes = FAMILY_HEADS[family, task], {"num_labels": 1 if task == "rerank" else 2} | changes
+    sizes = {"vocab_size": FAMILY_TOKENS, "max_position_embeddings": 130, "layer_norm_eps": 1e-5, "pad_token_id": 1}
+    made = model(config(**(BERT_SIZES | sizes | changes)))
+    for name, parameter in made.named_parameters():
+        if name.endswith(("attn.v.weight", "attn.o.weight", "self.value.weight", "attention.output.dense.weight")):
+            torch.nn.init.normal_(parameter, std=0.2)  # so that what attention finds matters
+        elif name.endswith("relative_attention_bias.weight"):
+            torch.nn.init.normal_(parameter, std=2.0)
+    return save(made, folder, tokenizer())
 
 
 def write_sentence_config(

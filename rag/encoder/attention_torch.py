@@ -23,15 +23,21 @@ import math
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from rag.compute.torch_door import torch
+from rag.encoder.families import distance_bias
 
 F = torch.nn.functional
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from numpy.typing import NDArray
+
 OCTAVE = 128  # a bfloat16 has 7 bits of mantissa: adding 128 to its bits doubles it
 ONE = 127 * OCTAVE  # the bits of 1.0 in bfloat16
+OCTAVES = OCTAVE * math.log2(math.e)  # steps of scores in 1 of a natural exponent
 SCORE_LIMIT = 80 * OCTAVE  # 2^80 for one weight leaves room for a sum of thousands below 2^127
 SHORTEST = 64  # below so many tokens the exponentials are few and float32 is as fast
 WIDTH_STEP = 16  # scores are padded up to a multiple: oneDNN keeps half a megabyte for every shape it has seen
@@ -52,16 +58,57 @@ class Attention(Protocol):
         ...
 
 
+class DistanceBias:
+    """What MPNet adds to scores by the distance of key and query; nothing for other encoders.
+
+    It depends on the distance alone, so that of a short text is the beginning of that of a longer one.
+    """
+
+    def __init__(self, table: NDArray[np.float32] | None = None) -> None:
+        self.table = table
+        self.bounds = torch.tensor(0.0) if table is None else torch.from_numpy(np.abs(table).max(axis=0))  # (heads,)
+        self._longest = torch.empty(0, 0, 0)
+        self._longest_steps = torch.empty(0, 0, 0, dtype=torch.bfloat16)
+
+    def __call__(self, tokens: int) -> torch.Tensor | None:
+        """The bias of a text, float32 (heads, tokens, tokens), or None."""
+        if self.table is None:
+            return None
+        found = self._longest  # looked at once: another thread may put a longer one there
+        if found.shape[1] < tokens:
+            found = self._longest = torch.from_numpy(distance_bias(self.table, tokens))
+        return found[:, :tokens, :tokens]
+
+    def steps(self, tokens: int) -> torch.Tensor | None:
+        """The same in steps of scores, bfloat16."""
+        bias = self(tokens)
+        if bias is None:
+            return None
+        found = self._longest_steps
+        if found.shape[1] < tokens:
+            found = self._longest_steps = (bias * OCTAVES).to(torch.bfloat16)
+        return found[:, :tokens, :tokens]
+
+
+def masked(bias: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+    """A bias of scores that lets no query see keys which are not there."""
+    return bias.masked_fill(~present, -math.inf)
+
+
 class FloatAttention:
     """torch's attention in float32. `query_scale` is what the query was multiplied by beforehand."""
 
     query_scale, output, centred = 1.0, torch.float32, False
 
+    def __init__(self, bias: DistanceBias | None = None) -> None:
+        self.bias = bias or DistanceBias()
+
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
         means = torch.zeros(len(qkv), qkv.shape[1] // 3)
         for rows, texts in runs(lengths):
             query, key, value = split_heads(qkv[rows], texts, heads)
-            by_head(means[rows], texts, heads).copy_(F.scaled_dot_product_attention(query, key, value))
+            found = F.scaled_dot_product_attention(query, key, value, attn_mask=self.bias(query.shape[2]))
+            by_head(means[rows], texts, heads).copy_(found)
         return means
 
 
@@ -70,9 +117,10 @@ class BfloatAttention:
 
     output, centred = torch.bfloat16, True
 
-    def __init__(self, head_dimensions: int, centre: float = 0.0) -> None:
-        self.query_scale = OCTAVE * math.log2(math.e) / math.sqrt(head_dimensions)
+    def __init__(self, head_dimensions: int, centre: float = 0.0, bias: DistanceBias | None = None) -> None:
+        self.query_scale = OCTAVES / math.sqrt(head_dimensions)
         self.centre = torch.tensor(centre)
+        self.bias = bias or DistanceBias()
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
         means = torch.zeros(len(qkv), qkv.shape[1] // 3)
@@ -80,37 +128,43 @@ class BfloatAttention:
             found = by_head(means[rows], texts, heads)
             parts = split_heads(qkv[rows], texts, heads)
             if found.shape[2] < SHORTEST:
-                self._exactly(parts, found)
+                self._exactly(parts, found, self.bias(found.shape[2]))
                 continue
-            safe = score_bounds(qkv[rows], texts, heads) < SCORE_LIMIT
+            safe = score_bounds(qkv[rows], texts, heads) + self.bias.bounds * OCTAVES < SCORE_LIMIT
+            width = -(-found.shape[2] // WIDTH_STEP) * WIDTH_STEP
+            bias, steps = self.bias(found.shape[2]), self.bias.steps(width)
             for text in range(texts):
-                self._quickly(parts[:, text], found[text])
+                self._quickly(parts[:, text], found[text], width, steps)
                 if not bool(safe[text].all()):
                     risky = ~safe[text]
                     exact = torch.empty_like(found[text, risky])
-                    self._exactly(parts[:, text, risky].unsqueeze(1), exact.unsqueeze(0))
+                    own = None if bias is None else bias[risky]
+                    self._exactly(parts[:, text, risky].unsqueeze(1), exact.unsqueeze(0), own)
                     found[text, risky] = exact
         return means
 
-    def _quickly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
-        """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3."""
+    def _quickly(self, parts: torch.Tensor, means: torch.Tensor, width: int, bias: torch.Tensor | None) -> None:
+        """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3.
+
+        `bias` (heads, width, width) is in steps of scores.
+        """
         _, heads, tokens, narrow = parts.shape
-        width = -(-tokens // WIDTH_STEP) * WIDTH_STEP
         pairs = parts.new_zeros(2, heads, width, narrow)
         pairs[:, :, :tokens] = parts[:2]
         # Rows behind the last token are 0, their ones too: whatever weight they get, nothing is added.
         weighted = parts.new_zeros(heads, width, narrow + 1)
         weighted[:, :tokens, :narrow] = parts[2]
         weighted[:, :tokens, narrow] = 1
-        scores = torch.bmm(pairs[0], pairs[1].transpose(1, 2))
+        keys = pairs[1].transpose(1, 2)
+        scores = torch.bmm(pairs[0], keys) if bias is None else torch.baddbmm(bias, pairs[0], keys)
         weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
         sums = torch.bmm(weights, weighted)[:, :tokens].float()
         torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:], out=means)
 
-    def _exactly(self, parts: torch.Tensor, means: torch.Tensor) -> None:
+    def _exactly(self, parts: torch.Tensor, means: torch.Tensor, bias: torch.Tensor | None) -> None:
         """The same by torch's attention in float32: parts is (3, texts, heads, tokens, head dimensions)."""
         query, key, value = parts.float()
-        found = F.scaled_dot_product_attention(query, key, value, scale=math.log(2) / OCTAVE)
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=math.log(2) / OCTAVE)
         torch.add(found, self.centre, out=means)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.encoder.families import DISTANCE_BUCKETS
 from rag.encoder.heads import HeadConfig, head_shapes
 from sql.base.errors import ModelError
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
@@ -71,6 +72,7 @@ class EncoderConfig:
     tokenizer_note: str = "not compared with transformers' tokenizer: the checkpoint is older than the comparison"
     token_types: int = 1  # 2 where the second of a pair of texts is embedded differently; a single text has one
     head: HeadConfig | None = None  # of a cross-encoder or a reader
+    distance_buckets: int = 0  # kinds of distances with a bias of attention (MPNet); 0 where there is no such bias
 
     def __post_init__(self) -> None:
         if isinstance(self.head, dict):  # as the header of a file holds it
@@ -80,6 +82,10 @@ class EncoderConfig:
             raise ModelError(f"{self.model}: {self.dimensions} dimensions cannot be split over {self.heads} heads")
         if self.linear_bits not in {4, 8}:
             raise ModelError(f"{self.model}: linear layers of {self.linear_bits} bits cannot be read: only of 8 or 4")
+        if self.distance_buckets not in {0, DISTANCE_BUCKETS}:
+            raise ModelError(
+                f"{self.model}: distance_buckets is {self.distance_buckets!r:.40}, it has to be {DISTANCE_BUCKETS} or 0"
+            )
         if self.max_tokens > self.positions:
             raise ModelError(f"{self.model}: {self.max_tokens} tokens do not fit its {self.positions} positions")
 
@@ -124,7 +130,8 @@ class Checkpoint:
 
     `*.codes` are int8 (out, in) with `*.scale` float32 (out,). The rest is float32: biases, layer norms, `*.residual`, the
     factors by which a smoothed layer norm's output is multiplied where it is added to what follows, `*.input_scale`, the
-    step of the 8-bit codes that a linear reads, and `embeddings.second_type`, what is added to the tokens of a second text.
+    step of the 8-bit codes that a linear reads, `embeddings.second_type`, what is added to the tokens of a second text, and
+    MPNet's `distance_bias` (buckets, heads) of attention.
     """
 
     config: EncoderConfig
@@ -158,6 +165,8 @@ def expected_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         "embeddings.norm.bias": (wide,),
         "embeddings.norm.residual": (wide,),
     }
+    if config.distance_buckets:
+        shapes["distance_bias"] = (config.distance_buckets, config.heads)
     linears = {"qkv": (3 * wide, wide), "attention": (wide, wide), "up": (deep, wide), "down": (wide, deep)}
     for layer in range(config.layers):
         for name, shape in linears.items():

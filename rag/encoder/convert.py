@@ -1,4 +1,4 @@
-"""Float weights of a DistilBERT or BERT encoder in, perhaps with a head, an int8 checkpoint out."""
+"""Float weights of an encoder in, perhaps with a head, an int8 checkpoint out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 
 from rag.encoder.checkpoint import Checkpoint, EncoderConfig
 from rag.encoder.distilbert import (
-    SECOND_TYPE,
     check_tensors,
     checked_tokenizer,
     compared,
@@ -19,6 +18,7 @@ from rag.encoder.distilbert import (
     encoder_config,
     tokenizer_content,
 )
+from rag.encoder.families import DISTANCE_BIAS, SECOND_TYPE
 from rag.encoder.float_heads import headed_config, headed_weights
 from rag.encoder.smoothing import ActivationRanges, input_scales, smooth_layer_norms, widest
 from rag.int8.quantization import RANGES, quantize_channels, quantize_tensor, scheme_of_bits
@@ -125,6 +125,8 @@ def smooth_model(model: FloatModel, texts: Texts = (), task: str | None = None) 
     smoothed, factors = smooth_layer_norms(tensors, ranges.norms)
     encoder = compared(encoder, model, reader)
     extras = {f"{name}.residual": factor for name, factor in factors.items()} | input_scales(ranges, factors)
+    if DISTANCE_BIAS in tensors:
+        extras["distance_bias"] = np.ascontiguousarray(tensors[DISTANCE_BIAS])
     return SmoothedEncoder(
         encoder, tokenizer, arrange_tensors(smoothed, encoder.layers), extras | head_extras(tensors, encoder)
     )

@@ -1,8 +1,6 @@
-"""The folder of a float DistilBERT or BERT encoder in; DistilBERT's tensors, the encoder's config and tokenizer out.
+"""The folder of a float encoder in; DistilBERT's tensors, the encoder's config and tokenizer out.
 
-BERT becomes DistilBERT exactly: a text is one segment, so the row of token type 0 is added to every position's
-embedding, the pooler is dropped and the layers are renamed. What the row of token type 1 differs by is kept: a model that
-reads pairs adds it to the tokens of the second text.
+Encoders of other families become DistilBERTs in `rag.encoder.families`.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.encoder.checkpoint import POOLINGS, TOKENIZER_FILE, EncoderConfig
+from rag.encoder.families import DISTANCE_BIAS, as_distilbert, family_of
 from rag.encoder.weights import file_sha256
 from rag.text.tokenizer import Tokenizer
 from rag.text.tokenizer_check import compare_with_transformers, installed_version, transformers_tokenizer
@@ -31,19 +30,6 @@ if TYPE_CHECKING:
     FloatTensors = dict[str, NDArray[np.float32]]
 
 DEFAULT_TEXT_TOKENS = 256  # that an encoder reads whose files say nothing of it
-BERT_TO_DISTILBERT = [
-    (r"^embeddings\.LayerNorm\.", "embeddings.LayerNorm."),
-    (r"^embeddings\.(word|position)_embeddings\.", r"embeddings.\1_embeddings."),
-    (r"^encoder\.layer\.(\d+)\.attention\.self\.query\.", r"transformer.layer.\1.attention.q_lin."),
-    (r"^encoder\.layer\.(\d+)\.attention\.self\.key\.", r"transformer.layer.\1.attention.k_lin."),
-    (r"^encoder\.layer\.(\d+)\.attention\.self\.value\.", r"transformer.layer.\1.attention.v_lin."),
-    (r"^encoder\.layer\.(\d+)\.attention\.output\.dense\.", r"transformer.layer.\1.attention.out_lin."),
-    (r"^encoder\.layer\.(\d+)\.attention\.output\.LayerNorm\.", r"transformer.layer.\1.sa_layer_norm."),
-    (r"^encoder\.layer\.(\d+)\.intermediate\.dense\.", r"transformer.layer.\1.ffn.lin1."),
-    (r"^encoder\.layer\.(\d+)\.output\.dense\.", r"transformer.layer.\1.ffn.lin2."),
-    (r"^encoder\.layer\.(\d+)\.output\.LayerNorm\.", r"transformer.layer.\1.output_layer_norm."),
-]
-SECOND_TYPE = "embeddings.second_type"  # the row of token type 1 less that of type 0, under a checkpoint's name
 SENTENCE_MODULES = {"Transformer", "Pooling", "Normalize"}
 # What sentence-transformers before 5.4 calls the modes of pooling, one key of true or false each; later the value is named.
 POOLING_MODES = {
@@ -71,29 +57,17 @@ UNLIMITED = 1 << 20  # transformers writes 10^30 where a tokenizer has no limit
 
 
 def distilbert_weights(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
-    """Float32 tensors under DistilBERT's names, and the config as a `transformers.DistilBertConfig` takes it."""
+    """Float32 tensors under DistilBERT's names, and the config in the words of a `transformers.DistilBertConfig`."""
     tensors, config = tensors_and_config(model)
     refuse_head(model, config, tensors)
-    return converted_weights(model, tensors, config)
+    return as_distilbert(tensors, config, model.name)
 
 
 def tensors_and_config(model: FloatModel) -> tuple[FloatTensors, dict[str, Any]]:
     """Float32 tensors under the model's own names, without the prefix of a model with a head, and its own config."""
     config = read_object(model.folder / "config.json")
-    kind = str(config.get("model_type"))
-    if kind not in CONFIG_READERS:
-        raise ModelError(f"{model.name} is a model of type {kind:.40}: only DistilBERT and BERT encoders can be used")
+    family_of(config, model.name)  # before the weights are read, which takes long
     return read_tensors(model), config
-
-
-def converted_weights(
-    model: FloatModel, tensors: FloatTensors, config: dict[str, Any]
-) -> tuple[FloatTensors, dict[str, Any]]:
-    """What `tensors_and_config` has read in DistilBERT's words; heads are left out."""
-    kind = config["model_type"]
-    if kind == "bert":
-        tensors = bert_as_distilbert(tensors)
-    return tensors, CONFIG_READERS[kind](config, model.name)
 
 
 def refuse_head(model: FloatModel, config: dict[str, Any], tensors: FloatTensors) -> None:
@@ -134,64 +108,10 @@ def read_tensors(model: FloatModel) -> FloatTensors:
         if name.endswith((".weight", ".bias")) and not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(f"{model.weights}: the weights {name} are {kind} and not floats: give the float model")
-    return {re.sub(r"^(distilbert|bert|model)\.", "", name): tensor.float().numpy() for name, tensor in read.items()}
-
-
-def bert_as_distilbert(tensors: FloatTensors) -> FloatTensors:
-    """BERT's tensors renamed, its first token type added to every position; pooler and heads are left out."""
-    renamed: FloatTensors = {}
-    for name, tensor in tensors.items():
-        for pattern, replacement in BERT_TO_DISTILBERT:
-            new_name, count = re.subn(pattern, replacement, name)
-            if count:
-                renamed[new_name] = tensor
-                break
-    positions, types = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
-    if positions in renamed and types in tensors:
-        if not len(tensors[types]) or tensors[types].shape[1:] != renamed[positions].shape[1:]:
-            raise ModelError(
-                f"the weights {types} have the shape {tensors[types].shape} and {positions} {renamed[positions].shape}: "
-                "they do not belong together"
-            )
-        renamed[positions] = renamed[positions] + tensors[types][0]
-        if len(tensors[types]) > 1:
-            renamed[SECOND_TYPE] = tensors[types][1] - tensors[types][0]
-    return renamed
-
-
-def bert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """A BERT's config in DistilBERT's words; refuses what DistilBERT cannot express."""
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise ModelError(
-            f"{name} has {config['position_embedding_type']!s:.40} positions: only absolute ones can be used"
-        )
     return {
-        "vocab_size": config.get("vocab_size"),
-        "max_position_embeddings": config.get("max_position_embeddings"),
-        "n_layers": config.get("num_hidden_layers"),
-        "n_heads": config.get("num_attention_heads"),
-        "dim": config.get("hidden_size"),
-        "hidden_dim": config.get("intermediate_size"),
-        "activation": checked_activation(config.get("hidden_act", "gelu"), name),
-        "layer_norm_eps": config.get("layer_norm_eps", 1e-12),
+        re.sub(r"^(distilbert|bert|roberta|mpnet|model)\.", "", name): tensor.float().numpy()
+        for name, tensor in read.items()
     }
-
-
-def distilbert_config(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """The part of a DistilBERT's config that decides its outputs."""
-    wanted = ("vocab_size", "max_position_embeddings", "n_layers", "n_heads", "dim", "hidden_dim")
-    activation = checked_activation(config.get("activation", "gelu"), name)
-    return {key: config.get(key) for key in wanted} | {"activation": activation, "layer_norm_eps": 1e-12}
-
-
-CONFIG_READERS = {"distilbert": distilbert_config, "bert": bert_config}
-
-
-def checked_activation(activation: Any, name: str) -> str:
-    """The activation, which has to be the exact GELU."""
-    if activation != "gelu":
-        raise ModelError(f"{name} uses the activation {activation!s:.40}: only gelu can be used")
-    return "gelu"
 
 
 def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: str) -> EncoderConfig:
@@ -220,6 +140,7 @@ def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: 
         normalized="Normalize" in kinds or not kinds,
         query_prompt=query_prompt,
         document_prompt=document_prompt,
+        distance_buckets=config["distance_buckets"],
     )
 
 
@@ -310,6 +231,8 @@ def float_shapes(config: EncoderConfig) -> dict[str, tuple[int, ...]]:
         "embeddings.word_embeddings.weight": (config.vocabulary, wide),
         "embeddings.position_embeddings.weight": (config.positions, wide),
     }
+    if config.distance_buckets:
+        shapes[DISTANCE_BIAS] = (config.distance_buckets, config.heads)
     for _, norm, users, receiver in layer_norms(config.layers):
         shapes |= {f"{norm}.weight": (wide,), f"{norm}.bias": (wide,)}
         for linear in filter(None, (*users, receiver)):

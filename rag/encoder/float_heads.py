@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.encoder.distilbert import (
-    SECOND_TYPE,
     TRAINED_HEADS,
-    converted_weights,
     read_object,
     tensors_and_config,
     token_limit,
 )
+from rag.encoder.families import SECOND_TYPE, as_distilbert
 from rag.encoder.heads import READ, RERANK, HeadConfig
 from sql.base.errors import ModelError
 
@@ -29,14 +28,15 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = {RERANK: "ForSequenceClassification", READ: "ForQuestionAnswering"}
 NEEDED = {
-    RERANK: "a reranker is a BERT or DistilBERT that was trained for sequence classification with one label (a cross-encoder)",
-    READ: "a reader is a BERT or DistilBERT that was trained for question answering (start and end of an answer)",
+    RERANK: "a reranker is an encoder that was trained for sequence classification with one label (a cross-encoder)",
+    READ: "a reader is an encoder that was trained for question answering (start and end of an answer)",
 }
 # By the type of a model: what its linears are called, and what stands between them.
 RERANK_LINEARS = {
     "bert": ("pooler.dense", "tanh", "classifier"),
     "distilbert": ("pre_classifier", "relu", "classifier"),
 }
+OTHER_RERANK_LINEARS = ("classifier.dense", "tanh", "classifier.out_proj")  # of RoBERTa's kin and of MPNet
 READ_LINEAR = "qa_outputs"
 SCORE_FUNCTIONS = {
     "torch.nn.modules.linear.Identity": "identity",
@@ -58,10 +58,10 @@ def headed_weights(model: FloatModel, task: str) -> tuple[FloatTensors, dict[str
     if task == READ:
         head, linears = HeadConfig(READ), {"output": READ_LINEAR}
     else:
-        dense, activation, output = RERANK_LINEARS[kind]
+        dense, activation, output = RERANK_LINEARS.get(kind, OTHER_RERANK_LINEARS)
         head = HeadConfig(RERANK, activation, score_function(model, config))
         linears = {"dense": dense, "output": output}
-    tensors, arranged = converted_weights(model, read, config)
+    tensors, arranged = as_distilbert(read, config, model.name)
     tensors, wide = dict(tensors), arranged["dim"]
     for part, name in linears.items():
         shape = (wide if part == "dense" else head.outputs, wide)
@@ -78,8 +78,9 @@ def refuse_other_kinds(model: FloatModel, config: dict[str, Any], tensors: Float
         kinds = [kind for end, kind in TRAINED_HEADS.items() if named[0].endswith(end)]
         kind = kinds[0] if kinds else "it has no such head"
         raise ModelError(f"{model.name} is a {named[0]:.60}: {kind}; {NEEDED[task]}")
-    if task == RERANK and "classifier.weight" in tensors and (labels := len(tensors["classifier.weight"])) != 1:
-        raise ModelError(f"{model.name} gives {labels} labels to a text or a pair; {NEEDED[task]}")
+    for name in ("classifier.weight", "classifier.out_proj.weight"):
+        if task == RERANK and name in tensors and (labels := len(tensors[name])) != 1:
+            raise ModelError(f"{model.name} gives {labels} labels to a text or a pair; {NEEDED[task]}")
 
 
 def head_tensor(

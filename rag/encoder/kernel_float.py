@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.compute.torch_door import torch
-from rag.encoder.distilbert import SECOND_TYPE, distilbert_weights
+from rag.encoder.attention_torch import masked
+from rag.encoder.distilbert import distilbert_weights
+from rag.encoder.families import DISTANCE_BIAS, SECOND_TYPE, distance_bias
 from rag.encoder.float_heads import headed_weights
 from rag.encoder.heads import Head
 from rag.encoder.kernel import OneBatchAtATime
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def distilbert_model(model: FloatModel) -> Any:
-    """A `transformers.DistilBertModel` with the float weights of a DistilBERT or, converted exactly, of a BERT."""
+    """A `transformers.DistilBertModel` with the float weights of a DistilBERT or, converted exactly, of another encoder."""
     return distilbert_module(*distilbert_weights(model))
 
 
@@ -33,14 +35,28 @@ def distilbert_module(tensors: dict[str, NDArray[np.float32]], config: dict[str,
     """The same of tensors and a config that have been read."""
     from transformers import DistilBertConfig, DistilBertModel
 
-    module = DistilBertModel(
-        DistilBertConfig(**{key: value for key, value in config.items() if key != "layer_norm_eps"})
-    )
+    others = {"layer_norm_eps", "distance_buckets"}  # that DistilBERT does not know
+    module = DistilBertModel(DistilBertConfig(**{key: value for key, value in config.items() if key not in others}))
     for norm in (part for part in module.modules() if isinstance(part, torch.nn.LayerNorm)):
         norm.eps = config["layer_norm_eps"]
     state = {name: torch.from_numpy(tensor) for name, tensor in tensors.items() if name in module.state_dict()}
     module.load_state_dict(state)
+    if DISTANCE_BIAS in tensors:
+        add_distance_bias(module, tensors[DISTANCE_BIAS])
     return module.eval()
+
+
+def add_distance_bias(module: Any, table: NDArray[np.float32]) -> None:
+    """Lets a DistilBertModel add a bias by distance (buckets, heads) to its scores: it reaches them as the mask."""
+
+    def with_bias(_module: Any, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        ids, mask = given.get("input_ids"), given.get("attention_mask")
+        texts = given["inputs_embeds"] if ids is None else ids
+        bias = torch.from_numpy(distance_bias(table, texts.shape[1])).to(texts.device)
+        mask = bias.expand(len(texts), -1, -1, -1) if mask is None else masked(bias, mask[:, None, None].bool())
+        return args, given | {"attention_mask": mask}
+
+    module.register_forward_pre_hook(with_bias, with_kwargs=True)
 
 
 def embedded(

