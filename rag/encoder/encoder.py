@@ -177,7 +177,9 @@ class Encoder:
         def compute(rows: list[int]) -> NDArray[np.float32]:
             give_way()
             padded = pad([ids[row] for row in rows], limit)
-            return kernel.forward(*padded, None if types is None else pad([types[row] for row in rows], limit)[0])
+            if types is None:
+                return kernel.forward(*padded)
+            return kernel.forward(*padded, pad([types[row] for row in rows], limit)[0])
 
         workers = min(kernel.threads, len(groups))
         if workers < 2:
