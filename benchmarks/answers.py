@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `inge
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
-from rag.answer.answer import ANSWER_THRESHOLD, FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from rag.answer.answer import FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
 from rag.evaluate.evaluation import RememberingEncoder
@@ -64,7 +64,7 @@ def main() -> None:
             ]
             for folder in options.others
         }
-    print(f"{len(own)} questions of {options.folder.name}; the threshold in use is {ANSWER_THRESHOLD}")
+    print(f"{len(own)} questions of {options.folder.name}")
     print("threshold  answered  first right  any right  " + "  ".join(f"answered of {name}" for name in foreign))
     for threshold in THRESHOLDS:
         answered = [one for one in own if one[0] >= threshold]

@@ -122,26 +122,32 @@ class Library:
         max_tokens: int = DEFAULT_ANSWER_TOKENS,
         context: int | None = None,
         strict: bool = False,
+        min_confidence: float | None = None,
         watch: Watch = unwatched,
         **options: Any,
     ) -> Answer | GeneratedAnswer:
         """Answers a question with quotations from the documents; `answered` is false where nothing fits it.
 
+        `confidence` is the probability that the best sentence answers the question; an answer of less than
+        `min_confidence`, by default DEFAULT_MIN_CONFIDENCE of sql.base.settings, is withheld.
+
         `options` are the fields of SearchRequest: `k`, `filter`, `ranking`... With `llm`, which goes before that of the
         library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long and
         with them in at most `context` tokens, and each of its sentences is checked against them: what they do not bear
         out is marked, or left out with `strict`. Where nothing fits the question, no model is asked to make something up.
-        Raises UsageError for an empty question or an option there is not, NoStore for an empty store.
+        Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
+        NoStore for an empty store.
         """
         from rag.answer.answer import located
         from rag.answer.generation import Terms, generate_answer
 
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
-        snapshot, hits, answer = self._quoted(self.request(question, **options), watch)
+        check_confidence(min_confidence)
+        snapshot, hits, answer = self._quoted(self.request(question, **options), watch, min_confidence)
         if spec and answer.answered:
             model = self._language_model(spec)
             written = generate_answer(model, answer.question, hits, terms, self.announce)
-            return replace(written, citations=located(snapshot, written.citations))
+            return replace(written, citations=located(snapshot, written.citations), confidence=answer.confidence)
         return replace(answer, citations=located(snapshot, answer.citations))
 
     async def aask(self, question: str | SearchRequest, **options: Any) -> Answer | GeneratedAnswer:
@@ -156,6 +162,7 @@ class Library:
         max_tokens: int = DEFAULT_ANSWER_TOKENS,
         context: int | None = None,
         strict: bool = False,
+        min_confidence: float | None = None,
         watch: Watch = unwatched,
         **options: Any,
     ) -> AnswerStream:
@@ -168,8 +175,9 @@ class Library:
         from rag.answer.generation import Terms
 
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
+        check_confidence(min_confidence)
         request = self.request(question, **options)
-        return AnswerStream(lambda cancelled: self._events(request, spec, terms, watch, cancelled))
+        return AnswerStream(lambda cancelled: self._events(request, spec, terms, min_confidence, watch, cancelled))
 
     async def aask_stream(self, question: str | SearchRequest, **options: Any) -> AsyncIterator[Event]:
         """`ask_stream`, each event of which is waited for in a thread; it is cancelled with the task that listens."""
@@ -255,7 +263,9 @@ class Library:
             raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
         return self.store.snapshot(request.epoch)
 
-    def _quoted(self, request: SearchRequest, watch: Watch) -> tuple[Snapshot, list[Hit], Answer]:
+    def _quoted(
+        self, request: SearchRequest, watch: Watch, min_confidence: float | None
+    ) -> tuple[Snapshot, list[Hit], Answer]:
         """The chunks that were found for a question, and the sentences of them that answer it, without their places."""
         from rag.answer.answer import answer_question
         from rag.retrieve.words import word_rarities
@@ -265,17 +275,23 @@ class Library:
         snapshot = self._snapshot(request)
         hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
         rarities = word_rarities(snapshot, request.question, request.language)
-        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities)
+        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities, min_confidence)
 
     def _events(
-        self, request: SearchRequest, spec: str | None, terms: Terms, watch: Watch, cancelled: threading.Event
+        self,
+        request: SearchRequest,
+        spec: str | None,
+        terms: Terms,
+        min_confidence: float | None,
+        watch: Watch,
+        cancelled: threading.Event,
     ) -> Iterator[Event]:
         """What `ask_stream` tells."""
         from rag.answer.answer import located
         from rag.answer.events import Finished, Passages
         from rag.answer.generation import quoted_events, stream_answer
 
-        snapshot, hits, quoted = self._quoted(request, watch)
+        snapshot, hits, quoted = self._quoted(request, watch, min_confidence)
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)
@@ -284,7 +300,8 @@ class Library:
             if isinstance(event, Passages):
                 yield replace(event, hits=tuple(snapshot.with_places(event.hits)))
             elif isinstance(event, Finished):
-                yield Finished(replace(event.answer, citations=located(snapshot, event.answer.citations)))
+                citations = located(snapshot, event.answer.citations)
+                yield Finished(replace(event.answer, citations=citations, confidence=quoted.confidence))
             else:
                 yield event
 
@@ -382,3 +399,9 @@ def check_question(question: str) -> None:
         )
     if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
         raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
+
+
+def check_confidence(least: float | None) -> None:
+    """Raises UsageError for a least confidence that is no probability; None is the default one."""
+    if least is not None and not 0 <= least <= 1:
+        raise UsageError(f"a least confidence of {least}: it is a probability, so give a number from 0 to 1")

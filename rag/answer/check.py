@@ -80,6 +80,7 @@ class GeneratedAnswer:
     left_out: tuple[Hit, ...] = ()
     is_cut: bool = False
     strict: bool = False
+    confidence: float = 0.0  # that of the quotations: the probability that the best of them answers the question
 
     @property
     def answered(self) -> bool:

@@ -51,7 +51,8 @@ def ask_library(options: Namespace) -> int:
         )
     steps: list[Step] = []
     request = read_request(options)
-    terms = {"max_tokens": options.max_tokens, "context": options.context, "strict": options.strict}
+    terms: dict[str, Any] = {"max_tokens": options.max_tokens, "context": options.context, "strict": options.strict}
+    terms["min_confidence"] = options.min_confidence
     with open_library(options) as library:
         rank_in_sql(library, options)
         if is_streamed(library, options):
@@ -413,6 +414,7 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
             for citation in answer.citations
         ],
         "answered": answer.answered,
+        "confidence": round(answer.confidence, 6),
     }
 
 

@@ -23,6 +23,7 @@ from sql.base.options import Parser, add_common_options, add_debug_option, progr
 from sql.base.settings import (
     DEFAULT_ANSWER_TOKENS,
     DEFAULT_K,
+    DEFAULT_MIN_CONFIDENCE,
     DEFAULT_MODEL,
     RANKINGS,
     STRATEGIES,
@@ -72,6 +73,13 @@ def make_parser() -> Parser:
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
         if run is ask:
+            one.add_argument(
+                "--min-confidence",
+                type=float,
+                default=DEFAULT_MIN_CONFIDENCE,
+                metavar="P",
+                help="give no answer that is less probably right, 0 to 1 (default %(default)s)",
+            )
             add_language_model_options(one)
             one.add_argument(
                 "--stream",

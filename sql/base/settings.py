@@ -30,6 +30,7 @@ DEFAULT_STORE = ".rag"
 DEFAULT_K = 5  # chunks that a question looks for
 STRATEGIES = ("auto", "exact", "two-stage", "cells")  # how vectors are searched; the first is the default
 DEFAULT_ANSWER_TOKENS = 512  # of an answer that a language model writes
+DEFAULT_MIN_CONFIDENCE = 0.086  # of an answer; one that is less probably right is withheld
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
 GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
 RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen

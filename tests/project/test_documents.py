@@ -324,7 +324,7 @@ def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
         "chunk": answer.WEIGHT_CHUNK,
         "names": answer.WEIGHT_NAMES,
     }
-    assert f"best score is below {answer.ANSWER_THRESHOLD}," in text
+    assert f"below {settings.DEFAULT_MIN_CONFIDENCE}" in text
     assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
     assert f"At most {quotation.MOST_LINES} lines and {quotation.MOST_CHARACTERS:,} characters" in text
     assert f"The {settings.DEFAULT_K} chunks nearest" in text

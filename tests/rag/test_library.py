@@ -94,13 +94,22 @@ def test_a_store_that_is_not_there_is_an_error_for_a_reader_and_an_empty_one_for
 # Asking and searching
 
 
-def test_an_answer_quotes_the_files_it_cites(library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.answer.answer.ANSWER_THRESHOLD", -1.0)  # vectors that are hashes come close to nothing
-    answer = library.ask("where sat the cat", k=3)
+def test_an_answer_quotes_the_files_it_cites(library: Library, folder: Path) -> None:
+    answer = library.ask("where sat the cat", k=3, min_confidence=0)  # vectors that are hashes come close to nothing
     assert answer.answered
     for citation in answer.citations:
         with (folder.parent / citation.source).open(newline="") as file:
             assert file.read()[citation.start : citation.end] == citation.text
+
+
+def test_an_answer_below_the_least_confidence_is_withheld_and_says_how_confident_it_was(library: Library) -> None:
+    given = library.ask("where sat the cat", min_confidence=0)
+    withheld = library.ask("where sat the cat", min_confidence=1)
+    assert (given.answered, withheld.answered, withheld.citations) == (True, False, ())
+    assert 0 < given.confidence == withheld.confidence < 1
+    for least in (-0.1, 1.5, float("nan")):
+        with pytest.raises(rag.UsageError, match="it is a probability, so give a number from 0 to 1"):
+            library.ask("where sat the cat", min_confidence=least)
 
 
 def test_a_search_takes_its_options_by_name_or_as_a_request(library: Library) -> None:
@@ -226,7 +235,7 @@ def events_of(library: Library, **options: Any) -> list[object]:
 async def test_a_stream_of_events_ends_with_the_answer_of_ask(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.answer.answer.ANSWER_THRESHOLD", -1.0)
+    monkeypatch.setattr("rag.answer.answer.DEFAULT_MIN_CONFIDENCE", 0.0)
     answer = library.ask("where sat the cat", k=3)
     first, *tokens, last = events_of(library)
     assert isinstance(first, rag.Passages)

@@ -36,7 +36,7 @@ from rag.answer.prompt import COMMON_CONTROLS, SYSTEM, Prompt, fitting_prompt, m
 from rag.answer.refusals import LONGEST_REFUSAL, NO_ANSWER_WORDS, is_refusal
 from rag.commands.command_line import command
 from sql.base.errors import RagError, UsageError
-from sql.base.settings import Settings
+from sql.base.settings import DEFAULT_MIN_CONFIDENCE, Settings
 from sql.base.terminal import run_command
 from sql.records import Hit, Lead, Outline, Section
 
@@ -545,6 +545,7 @@ def test_a_local_int8_model_answers_from_the_command_line(
     answer = json.loads(second.stdout)
     assert answer["question"] == QUESTION
     assert answer["answered"] is True
+    assert 0 < answer["confidence"] <= 1
     assert answer["answer"] == "Tomatoes want a litre [1]. Cheese sings! [not supported]"
     (citation,) = answer["citations"]
     with (desk[0] / citation["source"]).open(newline="") as file:
@@ -583,7 +584,9 @@ def test_a_question_that_nothing_fits_never_reaches_the_model(ask: Ask, serve: A
     ):
         finished = ask(*arguments, "--llm", f"openai:{server.spec}")
         assert finished.returncode == 3
-    assert json.loads(finished.stdout) == {
+    withheld = json.loads(finished.stdout)
+    assert 0 <= withheld.pop("confidence") < DEFAULT_MIN_CONFIDENCE
+    assert withheld == {
         "question": "Who won the chess championship of 1972?",
         "answer": "",
         "citations": [],

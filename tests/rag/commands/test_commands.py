@@ -15,6 +15,8 @@ import pytest
 from models import save_distilbert
 from support import PATIENCE
 
+from sql.base.settings import DEFAULT_MIN_CONFIDENCE
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -80,7 +82,8 @@ def test_what_was_just_ingested_has_not_drifted(desk: Desk) -> None:
 
 def test_an_answer_is_an_exact_quotation_of_the_file(desk: Desk) -> None:
     answer = desk.json("rag", "ask", "When is the old wood cut back?")
-    assert answer.keys() == {"question", "answer", "citations", "answered"}
+    assert answer.keys() == {"question", "answer", "citations", "answered", "confidence"}
+    assert 0.3 < float(str(answer["confidence"])) <= 1
     assert answer["answered"] is True
     (first, *_) = answer["citations"]  # type: ignore[misc]
     text = (desk.folder / "docs" / "garden.md").read_bytes().decode()
@@ -112,7 +115,9 @@ def test_a_question_that_nothing_answers_ends_with_3(desk: Desk) -> None:
     assert (finished.returncode, finished.stdout) == (3, "No answer found.\n")
     finished = desk.run("rag", "ask", "Who won the chess championship of 1972?", "--json")
     assert finished.returncode == 3
-    assert json.loads(finished.stdout) == {
+    withheld = json.loads(finished.stdout)
+    assert 0 <= withheld.pop("confidence") < DEFAULT_MIN_CONFIDENCE
+    assert withheld == {
         "question": "Who won the chess championship of 1972?",
         "answer": "",
         "citations": [],
@@ -134,7 +139,15 @@ def test_a_store_without_documents_is_called_empty(bare_desk: Desk, arguments: l
     finished = bare_desk.run("rag", *arguments, "--json")  # the sentence is on the other stream
     assert finished.returncode == 3
     assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
-    assert json.loads(finished.stdout).keys() <= {"question", "answer", "citations", "answered", "hits", "float32"}
+    assert json.loads(finished.stdout).keys() <= {
+        "question",
+        "answer",
+        "citations",
+        "answered",
+        "confidence",
+        "hits",
+        "float32",
+    }
 
 
 def test_nothing_is_found_in_a_store_without_documents(bare_desk: Desk) -> None:

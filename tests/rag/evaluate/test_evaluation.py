@@ -118,7 +118,7 @@ def test_a_run_that_got_worse_ends_with_5_and_lists_what_was_lost(
     write_set(tmp_path / "set", known)
     store = ["--db", str(tmp_path / "store")]
     assert run_command(command, ["eval", str(tmp_path / "set"), *store, "--save", "good"]) == EXIT_OK
-    monkeypatch.setattr("rag.answer.answer.ANSWER_THRESHOLD", 9.0)  # nothing is answered any more
+    monkeypatch.setattr("rag.answer.answer.DEFAULT_MIN_CONFIDENCE", 1.1)  # nothing is answered any more
     capsys.readouterr()
     words = [
         "eval",
