@@ -17,6 +17,7 @@ from rag.commands.options import (
     add_language_option,
     add_model_option,
 )
+from rag.commands.serve import serve, serve_protocol
 from rag.commands.show import show
 from rag.commands.store import backup, export, import_, migrate, restore
 from sql.base.options import Parser, add_common_options, add_debug_option, program_version
@@ -99,6 +100,7 @@ def make_parser() -> Parser:
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_documents(commands, store)
+    add_servers(commands, store)
     add_evaluation(commands)
     add_doctor(commands)
     add_report(commands)
@@ -171,6 +173,38 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=remove)
+
+
+def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`serve` and `mcp`."""
+    one = commands.add_parser("serve", help="answer over HTTP: REST, OpenAI's API and MCP", description=serve.__doc__)
+    one.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen at (default %(default)s)")
+    one.add_argument("--port", type=int, default=8000, metavar="N", help="0: any that is free (default %(default)s)")
+    one.add_argument(
+        "--token",
+        metavar="T",
+        help="what clients have to send, or @FILE (RAG_TOKEN); needed for other hosts than this one",
+    )
+    one.add_argument("--allow-host", action="append", metavar="NAME", help="a name by which clients call this server")
+    one.add_argument("--allow-origin", action="append", metavar="URL", help="an origin whose pages may use this server")
+    one.add_argument("--log-texts", action="store_true", help="write questions into the log too")
+    add_server_options(one, store)
+    one.set_defaults(run=serve)
+    one = commands.add_parser("mcp", help="answer over MCP on stdin and stdout", description=serve_protocol.__doc__)
+    add_server_options(one, store)
+    one.set_defaults(run=serve_protocol)
+
+
+def add_server_options(one: Parser, store: str) -> None:
+    """The options that `serve` and `mcp` share."""
+    one.add_argument("--allow-sql", action="store_true", help="offer the MCP tool sql, which reads the tables")
+    one.add_argument(
+        "--llm", metavar="SPEC", help="let a language model write answers, as in ask (RAG_LLM; default: none)"
+    )
+    add_language_option(one, "questions")
+    add_model_option(one)
+    add_compute_option(one)
+    add_common_options(one, store)
 
 
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:

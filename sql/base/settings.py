@@ -8,6 +8,7 @@
 | RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
 | RAG_LLM | the language model: `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL` | none: answers quote |
 | RAG_LLM_KEY | the key that a served language model wants | none |
+| RAG_TOKEN | the token that clients of `rag serve` have to send, or @FILE | none: only this machine is served |
 | OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
@@ -54,6 +55,7 @@ class Settings:
     compute: str = COMPUTE_MODES[0]
     llm: str | None = None
     llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
+    token: str | None = field(default=None, repr=False)  # another one
 
 
 def read_settings(compute: str | None = None) -> Settings:
@@ -68,6 +70,7 @@ def read_settings(compute: str | None = None) -> Settings:
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
         llm=environment.get("RAG_LLM"),
         llm_key=environment.get("RAG_LLM_KEY"),
+        token=environment.get("RAG_TOKEN"),
     )
 
 

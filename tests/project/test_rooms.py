@@ -60,6 +60,13 @@ DOORS = {
         "rag/langchain/embeddings.py",
     },
     "rich": {"sql/base/terminal.py"},
+    "fastapi": {"rag/serve/app.py"},
+    "starlette": {"rag/serve/app.py"},
+    "uvicorn": {"rag/serve/run.py"},
+    "mcp": {"rag/serve/model_context.py"},
+    "mcp_types": {"rag/serve/model_context.py"},
+    "prometheus_client": {"rag/serve/telemetry.py"},
+    "pydantic": {"rag/serve/bodies.py", "rag/serve/replies.py", "rag/serve/tools.py"},
     "markdown_it": {"ingest/readers/markdown.py"},
     "lxml": {"ingest/readers/xml_tree.py"},
     "xml": {"ingest/readers/xml_tree.py"},
@@ -75,7 +82,7 @@ DOORS = {
     "marshal": set(),
     "requests": set(),
     "urllib.request": set(),
-    "socket": {"sql/engine/wire.py"},
+    "socket": {"rag/serve/run.py", "sql/engine/wire.py"},
     "subprocess": {"ingest/box/process.py", "rag/evaluate/model_memory.py", "rag/encoder/weights.py"},
     "multiprocessing": set(),  # a fork with an open engine hangs
 }
@@ -257,7 +264,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'pyarrow'}\n"
-        "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2'}\n"
+        "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2', 'fastapi', 'uvicorn', 'mcp', 'pydantic'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     finished = run_python("-c", program)

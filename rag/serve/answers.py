@@ -1,0 +1,161 @@
+"""What a client asks for in, the library's answer as a record out: the same for HTTP, for OpenAI's clients and for tools."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+from rag.commands.ask import NO_ANSWER, answer_record, checked_record, hit_record
+from rag.commands.documents import listed_record
+from rag.serve.limits import LONGEST_SPAN
+from sql.base.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rag.answer.answer import Answer
+    from rag.answer.check import GeneratedAnswer
+    from rag.library import Library
+    from rag.serve.bodies import EmbeddingsBody, Listing, Query, Question, Span
+
+    Record = dict[str, Any]
+
+
+def answered(library: Library, asked: Question) -> Record:
+    """The record of `ask --json`."""
+    return whole_record(library.ask(asked.question, **asked.options()))
+
+
+def whole_record(answer: Answer | GeneratedAnswer) -> Record:
+    """An answer as JSON, with what was found out about it where a language model wrote it."""
+    from rag.answer.answer import Answer
+
+    return answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)})
+
+
+def answer_events(library: Library, asked: Question) -> Iterator[tuple[str, Record]]:
+    """The same as it comes, each event with its name: the text quotation by quotation, at last the whole record."""
+    answer = library.ask(asked.question, **asked.options())
+    for text in spoken(answer):
+        yield "token", {"token": text}
+    yield "answer", whole_record(answer)
+
+
+def spoken(answer: Answer | GeneratedAnswer) -> list[str]:
+    """The text of an answer in pieces, which are the text when they are put together."""
+    from rag.answer.answer import Answer
+
+    if not isinstance(answer, Answer) or not answer.answered:
+        return [answer.text] if answer.text else []
+    between = "\n" if any("\n" in part for part in answer.parts) else " "
+    return [f"{between if number else ''}{part}" for number, part in enumerate(answer.parts)]
+
+
+def found(library: Library, asked: Query) -> Record:
+    """The record of `search --json`."""
+    hits, certificate = library.certified_search(asked.query, **asked.options())
+    return {"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()}
+
+
+def found_hits(library: Library, asked: Query) -> Record:
+    """The hits alone, without what is proven of them."""
+    return {"hits": [hit_record(hit) for hit in library.search(asked.query, **asked.options())]}
+
+
+def search_events(library: Library, asked: Query) -> Iterator[tuple[str, Record]]:
+    """A hit at a time, at last the whole record."""
+    record = found(library, asked)
+    for hit in record["hits"]:
+        yield "hit", hit
+    yield "hits", record
+
+
+# A conversation
+
+
+def chat_text(answer: Record) -> str:
+    """What is said in a conversation: the answer, and below it where its numbers lead."""
+    return "".join([answer["answer"] or NO_ANSWER, sources_text(answer)])
+
+
+def sources_text(answer: Record) -> str:
+    """Where the numbers of an answer lead, a line each; nothing for an answer without any."""
+    lines = [f"[{number}] {place_text(one)}" for number, one in enumerate(answer["citations"], start=1)]
+    return "\n\n" + "\n".join(lines) if lines else ""
+
+
+def place_text(citation: Record) -> str:
+    """The place of a citation as people look it up."""
+    place = citation["place_name"]
+    return f"{citation['source']}, {place}" if place else f"{citation['source']}:{citation['line']}"
+
+
+# Vectors
+
+
+def embeddings(library: Library, asked: EmbeddingsBody) -> Record:
+    """Vectors of texts in OpenAI's form. UsageError where they are none, or another number of dimensions is wanted."""
+    encoder = library.encoder
+    try:
+        texts = asked.texts()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    dimensions = encoder.config.dimensions
+    if asked.dimensions not in {None, dimensions}:
+        raise UsageError(
+            f"dimensions is {asked.dimensions}, and the vectors of {encoder.config.model} have {dimensions}"
+        )
+    encode = encoder.encode_queries if asked.input_type == "query" else encoder.encode_documents
+    vectors = encode(texts)
+    tokens = sum(len(ids) for ids in encoder.tokenizer.encode(texts))
+    if asked.encoding_format == "base64":
+        shown: list[Any] = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in vectors]
+    else:
+        shown = vectors.tolist()
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": index, "embedding": row} for index, row in enumerate(shown)],
+        "model": encoder.config.model,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+
+
+# Documents
+
+
+def read_span(library: Library, asked: Span) -> Record:
+    """A piece of the stored text of a document; no file is opened. UsageError for a document or span there is not."""
+    snapshot = library.store.snapshot()
+    listed = snapshot.listed_documents({"$or": [{"source": asked.source}, {"path": asked.source}]})
+    if len(listed) != 1:
+        why = "no document" if not listed else f"{len(listed)} documents"
+        raise UsageError(f"{why} of the store called {asked.source!r:.300}: list_documents shows sources and paths")
+    text = snapshot.document_text(listed[0].document)
+    end = min(len(text), asked.start + LONGEST_SPAN) if asked.end is None else asked.end
+    if not asked.start < end <= len(text) or end - asked.start > LONGEST_SPAN:
+        raise UsageError(
+            f"the span {asked.start}..{end}: one of this document lies within its {len(text):,} characters, and has from "
+            f"1 to {LONGEST_SPAN:,} of them"
+        )
+    source = listed[0].document.source
+    return {
+        "source": source,
+        "start": asked.start,
+        "end": end,
+        "characters": len(text),
+        "text": text[asked.start : end],
+    }
+
+
+def documents(library: Library, asked: Listing) -> Record:
+    """Some documents of the store, ordered by path."""
+    listed = library.store.snapshot().listed_documents(asked.filter)
+    listed.sort(key=lambda one: one.document.path)
+    behind = [one for one in listed if asked.after is None or one.document.path > asked.after]
+    shown = behind[: asked.limit]
+    more = len(behind) > len(shown)
+    return {
+        "documents": [listed_record(one) for one in shown],
+        "total": len(listed),
+        "next": shown[-1].document.path if more else None,
+    }

@@ -1,0 +1,270 @@
+"""The one door to the web framework: routes, each of which takes a body that is checked and returns what the library says."""
+
+# No `from __future__ import annotations`: the framework reads the annotations of routes when they are made.
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from rag.library import Library
+from rag.serve import answers, replies
+from rag.serve.bodies import AskBody, ChatBody, EmbeddingsBody, SearchBody
+from rag.serve.chat import MODEL, Completion, models, named_event
+from rag.serve.guard import Access, Guard, error_record, extra, failure_of
+from rag.serve.limits import Limits, Refused, refusal_of
+from rag.serve.model_context import make_server, over_http
+from rag.serve.telemetry import CONTENT_TYPE, Telemetry
+from rag.serve.tools import sentence_of
+from rag.serve.work import Workbench
+from sql.base.errors import RagError, UsageError
+from sql.base.options import program_version
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": replies.ErrorReply, "description": text}
+    for status, text in (
+        (401, "the token is missing or wrong"),
+        (413, "the request is too large"),
+        (422, "something in the request is not as it should be"),
+        (429, "too many requests are in work or waiting"),
+        (503, "the store or a model cannot be used now, or there was no answer in time"),
+    )
+}
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>int8-rag</title></head>
+<body><h1>int8-rag</h1>
+<p>This server answers questions about documents, for programs: <code>POST /v1/ask</code>, <code>/v1/search</code>,
+<code>/v1/embeddings</code> and <code>/v1/chat/completions</code>, described in <a href="/openapi.json">/openapi.json</a>, and
+the Model Context Protocol at <code>/mcp</code>.</p></body></html>
+"""
+
+
+@dataclass
+class Service:
+    """What all routes share: the library, the threads it works in, and what is told of it."""
+
+    library: Library
+    limits: Limits
+    telemetry: Telemetry
+    allow_sql: bool = False
+    started: int = field(default_factory=lambda: int(time.time()))
+
+    def __post_init__(self) -> None:
+        self.bench = Workbench(self.limits)
+        self.telemetry.watch_work(lambda: float(self.bench.taken))
+
+    async def run(self, call: Callable[[], Any]) -> Any:
+        """What a call of the library returns, in a thread; Refused for what it cannot do."""
+        try:
+            return await self.bench.run(call)
+        except RagError as error:
+            raise refusal_of(error) from error
+
+    async def events(self, make: Callable[[], Iterator[bytes]], failed: Callable[[Refused], bytes]) -> Response:
+        """An answer in pieces. What fails before the first piece is an answer of its own, later it is the last piece."""
+        stream = self.bench.stream(make)
+        try:
+            first = await anext(stream, b"")
+        except RagError as error:
+            raise refusal_of(error) from error
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield first
+            try:
+                async for piece in stream:
+                    yield piece
+            except (RagError, Refused) as error:
+                yield failed(refusal_of(error) if isinstance(error, RagError) else error)
+            finally:
+                await stream.aclose()
+
+        return StreamingResponse(pieces(), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+class Routes:
+    """What is served, a method for each route."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+        self.library = service.library
+
+    async def page(self) -> Response:
+        """A page for whoever looks here with a browser."""
+        return HTMLResponse(PAGE)
+
+    async def health(self) -> Response:
+        """Whether the store can be read."""
+        try:
+            epoch = await self.service.run(lambda: self.library.store.epoch())
+        except Refused:
+            return JSONResponse({"status": "unavailable"}, 503)
+        self.service.telemetry.epoch(epoch)
+        return JSONResponse({"status": "ok", "epoch": epoch})
+
+    async def metrics(self) -> Response:
+        """Figures in the text format of Prometheus."""
+        return Response(self.service.telemetry.figures(), media_type=CONTENT_TYPE)
+
+    async def ask(self, body: AskBody, request: Request) -> Response:
+        """Answers a question with cited quotations, or with what a language model writes of them."""
+        request.state.question = body.question
+        if not body.stream:
+            return JSONResponse(await self.service.run(lambda: answers.answered(self.library, body)))
+        return await self._named_events(lambda: answers.answer_events(self.library, body))
+
+    async def search(self, body: SearchBody, request: Request) -> Response:
+        """Finds the chunks that fit a query best, and says what is proven of their order."""
+        request.state.question = body.query
+        if not body.stream:
+            return JSONResponse(await self.service.run(lambda: answers.found(self.library, body)))
+        return await self._named_events(lambda: answers.search_events(self.library, body))
+
+    async def _named_events(self, make: Callable[[], Iterator[tuple[str, dict[str, Any]]]]) -> Response:
+        return await self.service.events(
+            lambda: (named_event(name, record) for name, record in make()),
+            lambda refused: named_event("error", error_record(refused)),
+        )
+
+    # As OpenAI's clients expect
+
+    async def list_models(self) -> Response:
+        """What can be asked."""
+        return JSONResponse(models(self._encoder_name, self.service.started))
+
+    async def one_model(self, model: str) -> Response:
+        """One of them."""
+        found = [one for one in models(self._encoder_name, self.service.started)["data"] if one["id"] == model]
+        if not found:
+            raise self._unknown_model(model)
+        return JSONResponse(found[0])
+
+    async def embeddings(self, body: EmbeddingsBody) -> Response:
+        """Vectors of texts."""
+        if body.model != self._encoder_name:
+            raise self._unknown_model(body.model)
+        return JSONResponse(await self.service.run(lambda: answers.embeddings(self.library, body)))
+
+    async def chat(self, body: ChatBody, request: Request) -> Response:
+        """Answers the last message of a conversation."""
+        if body.model != MODEL:
+            raise self._unknown_model(body.model)
+        try:
+            asked = AskBody(question=body.question(), max_tokens=body.most_tokens)
+        except ValueError as error:
+            raise Refused(422, str(error), "usage") from error
+        request.state.question = asked.question
+        completion = Completion(body, self.library.encoder)
+        if body.stream:
+            make = partial(answers.answer_events, self.library, asked)
+            return await self.service.events(
+                lambda: completion.pieces(make()), lambda refused: named_event("error", error_record(refused))
+            )
+        answer = await self.service.run(lambda: answers.answered(self.library, asked))
+        return JSONResponse(await self.service.run(lambda: completion.whole(answer)))
+
+    @property
+    def _encoder_name(self) -> str:
+        return self.library.encoder.config.model
+
+    def _unknown_model(self, name: str) -> Refused:
+        known = f"{MODEL} answers, {self._encoder_name} makes vectors"
+        return Refused(404, f"there is no model {name!r:.200} for this: {known}", "model_not_found")
+
+
+def make_app(service: Service, access: Access, show: Callable[[str], None] = lambda trace: None) -> Guard:
+    """The application: routes behind the guard. `show` is given the traceback of what should not have happened."""
+    protocol = over_http(
+        make_server(service.library, service.run, allow_sql=service.allow_sql), service.limits.body_bytes
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with protocol.run():
+            yield
+        service.bench.close()
+
+    app = FastAPI(
+        title="int8-rag",
+        version=program_version(),
+        docs_url=None,  # their pages load programs from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        dependencies=[Depends(HTTPBearer(auto_error=False))] if access.token else [],
+    )
+    routes = Routes(service)
+    get = partial(app.add_api_route, methods=["GET"])
+    post = partial(app.add_api_route, methods=["POST"], responses=ERRORS)
+    get("/", routes.page, include_in_schema=False)
+    get("/healthz", routes.health)
+    get("/metrics", routes.metrics)
+    get("/v1/models", routes.list_models)
+    get("/v1/models/{model:path}", routes.one_model)
+    post("/v1/ask", routes.ask, responses=ERRORS | {200: {"model": replies.AnswerReply}})
+    post("/v1/search", routes.search, responses=ERRORS | {200: {"model": replies.SearchReply}})
+    post("/v1/embeddings", routes.embeddings)
+    post("/v1/chat/completions", routes.chat)
+    app.router.routes.append(Route("/mcp", Protocol(protocol.handle_request), methods=["POST"]))
+    handlers: dict[type[Exception], Any] = {
+        Refused: answer_refused,
+        RequestValidationError: answer_invalid,
+        HTTPException: answer_http,
+        Exception: answer_failure,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    return Guard(app, access, service.telemetry, service.limits.body_bytes, show)
+
+
+@dataclass
+class Protocol:
+    """What a route calls, which takes an object for an application and a function for an endpoint."""
+
+    handle: Callable[[Any, Any, Any], Any]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serves one request."""
+        await self.handle(scope, receive, send)
+
+
+# Errors
+
+
+async def answer_refused(request: Request, error: Refused) -> Response:
+    """One sentence for a request that is not served."""
+    return refused_response(request, error)
+
+
+async def answer_invalid(request: Request, error: RequestValidationError) -> Response:
+    """One sentence for a body that is not as it should be."""
+    return refused_response(request, Refused(422, sentence_of(error.errors()), UsageError.code))
+
+
+async def answer_http(request: Request, error: HTTPException) -> Response:
+    """One sentence for a path or a method that there is not."""
+    sentence = {
+        404: "there is nothing here: see /openapi.json",
+        405: "this is not done with this method: see /openapi.json",
+    }
+    text = sentence.get(error.status_code, str(error.detail))
+    return refused_response(request, Refused(error.status_code, text, "http"), error.headers)
+
+
+async def answer_failure(request: Request, error: Exception) -> Response:
+    """One sentence for what should not have happened; the guard hears of the error as well, and writes it down."""
+    return refused_response(request, failure_of(error, request.state.request_id))
+
+
+def refused_response(request: Request, refused: Refused, headers: Any = None) -> Response:
+    """A refusal as it is sent; the log has its code."""
+    request.state.error = refused.code
+    more = {name.decode(): value.decode() for name, value in extra(refused)}
+    return JSONResponse(error_record(refused), refused.status, headers=dict(headers or {}) | more)

@@ -1,0 +1,180 @@
+"""Requests and texts of many clients: how many are in work, what becomes of those that are too slow, what shares a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from support import PATIENCE, hash_encoder
+
+from rag.serve.batching import MOST_TEXTS, SLICE, Batcher, shared
+from rag.serve.limits import Limits, Refused
+from rag.serve.work import Workbench
+from sql.base.errors import RagError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.text.tokenizer import Tokenizer
+
+
+def test_one_request_more_than_may_wait_is_sent_away_and_the_others_are_served() -> None:
+    bench, gate = Workbench(Limits(at_once=1, waiting=2)), threading.Event()
+
+    async def work() -> list[Any]:
+        tasks = [asyncio.create_task(bench.run(gate.wait)) for _ in range(4)]
+        await asyncio.sleep(0)
+        gate.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    *served, sent_away = asyncio.run(work())
+    assert served == [True, True, True]
+    assert (sent_away.status, str(sent_away)) == (
+        429,
+        "3 requests are in work or waiting, the most there may be: try again",
+    )
+    bench.close()
+    assert bench.taken == 0
+
+
+def test_a_request_that_takes_too_long_is_given_up_and_keeps_its_place_until_it_is_done() -> None:
+    bench, gate = Workbench(Limits(at_once=1, waiting=0, seconds=0.01)), threading.Event()
+
+    async def work() -> None:
+        for status in (503, 429):
+            with pytest.raises(Refused) as refused:
+                await bench.run(gate.wait)
+            assert refused.value.status == status
+        gate.set()
+        while bench.taken:
+            await asyncio.sleep(0.001)
+
+    asyncio.run(work())
+    bench.close()
+
+
+def test_a_stream_hands_over_items_as_they_come_and_stops_when_nobody_listens() -> None:
+    bench, made, asked_for = Workbench(Limits(at_once=1)), list[int](), threading.Semaphore(0)
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            asked_for.acquire()
+            made.append(number)
+            yield number
+
+    async def work() -> list[int]:
+        stream, found = bench.stream(items), []
+        for _ in range(3):
+            asked_for.release()
+            found.append(await anext(stream))
+        await stream.aclose()
+        for _ in range(97):
+            asked_for.release()
+        return found
+
+    assert asyncio.run(work()) == [0, 1, 2]
+    bench.close()
+    assert made == [0, 1, 2, 3]
+
+
+def test_a_stream_raises_what_its_iterator_raises() -> None:
+    bench = Workbench(Limits(at_once=1))
+
+    def items() -> Iterator[int]:
+        yield 1
+        raise RagError("it broke")
+
+    async def work() -> None:
+        stream = bench.stream(items)
+        assert await anext(stream) == 1
+        with pytest.raises(RagError, match="it broke"):
+            await anext(stream)
+
+    asyncio.run(work())
+    bench.close()
+
+
+# Batches
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Waits for what another thread is about to do."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.001)
+
+
+def test_texts_of_many_threads_share_batches_and_have_the_vectors_they_have_alone(tokenizer: Tokenizer) -> None:
+    alone, _ = hash_encoder(tokenizer)
+    batches: list[tuple[int, int]] = []
+    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    texts = [
+        [f"cat {letter} {number}" for number in range(count)]
+        for letter, count in zip("abcdef", (1, 2, 3, 1, 40, 1), strict=True)
+    ]
+    expected = [alone.encode_documents(each) for each in texts]
+    gate, plain, found = threading.Event(), alone.encode, dict[int, Any]()
+    encoder.batcher.compute = lambda given: gate.wait() and plain(given)  # type: ignore[assignment,return-value]
+    encoder.batcher.submit(["first"])
+    wait_until(lambda: not encoder.batcher._waiting)
+
+    def encode(number: int) -> None:
+        found[number] = encoder.encode_documents(texts[number])
+
+    threads = [threading.Thread(target=encode, args=(number,)) for number in range(len(texts))]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: sum(len(one) for one, _ in encoder.batcher._waiting) == 48)
+    gate.set()
+    for thread in threads:
+        thread.join()
+    encoder.batcher.close()
+    for number, vectors in enumerate(expected):
+        np.testing.assert_array_equal(found[number], vectors)
+    assert batches == [(1, 1), (7, 48)]  # the request of 40 texts has come in two slices
+
+
+def test_a_text_that_is_too_long_is_an_error_of_its_own_request_alone(tokenizer: Tokenizer) -> None:
+    alone, _ = hash_encoder(tokenizer)
+    encoder = shared(alone)
+    good, bad = encoder.batcher.submit(["cat"]), None
+    gate = threading.Event()
+    plain = encoder.batcher.compute
+    encoder.batcher.compute = lambda given: gate.wait() and plain(given)  # type: ignore[assignment,return-value]
+    futures = [encoder.batcher.submit([text]) for text in ("dog", "cat " * 300, "mat")]
+    gate.set()
+    bad = futures[1].exception()
+    assert isinstance(bad, RagError)
+    assert "shorten it" in str(bad)
+    for future, text in ((good, "cat"), (futures[0], "dog"), (futures[2], "mat")):
+        np.testing.assert_array_equal(future.result(), alone.encode([text]))
+    encoder.batcher.close()
+    with pytest.raises(RagError, match="has been closed"):
+        encoder.encode(["cat"])
+
+
+def test_a_large_request_lets_others_in_between_its_slices() -> None:
+    order: list[int] = []
+    gate = threading.Event()
+
+    def compute(texts: Sequence[str]) -> NDArray[np.float32]:
+        gate.wait()
+        order.append(len(texts))
+        return np.zeros((len(texts), 1), np.float32)
+
+    batcher = Batcher(compute)
+    batcher.submit(["first"])
+    wait_until(lambda: not batcher._waiting)
+    for _ in range(8):
+        batcher.submit(["text"] * SLICE)
+    batcher.submit(["question"])
+    gate.set()
+    batcher.close()
+    assert order == [1, MOST_TEXTS, MOST_TEXTS, 1]
