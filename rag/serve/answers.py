@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from rag.commands.ask import NO_ANSWER, answer_record, checked_record, hit_record
+from rag.answer.events import Finished, Passages, Token
+from rag.commands.ask import NO_ANSWER, event_record, hit_record, whole_record
 from rag.commands.documents import listed_record
 from rag.serve.limits import LONGEST_SPAN
 from sql.base.errors import UsageError
@@ -13,12 +14,12 @@ from sql.base.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rag.answer.answer import Answer
-    from rag.answer.check import GeneratedAnswer
     from rag.library import Library
     from rag.serve.bodies import EmbeddingsBody, Listing, Query, Question, Span
 
     Record = dict[str, Any]
+
+EVENT_NAMES = {Passages: "passages", Token: "token", Finished: "answer"}
 
 
 def answered(library: Library, asked: Question) -> Record:
@@ -26,29 +27,11 @@ def answered(library: Library, asked: Question) -> Record:
     return whole_record(library.ask(asked.question, **asked.options()))
 
 
-def whole_record(answer: Answer | GeneratedAnswer) -> Record:
-    """An answer as JSON, with what was found out about it where a language model wrote it."""
-    from rag.answer.answer import Answer
-
-    return answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)})
-
-
 def answer_events(library: Library, asked: Question) -> Iterator[tuple[str, Record]]:
-    """The same as it comes, each event with its name: the text quotation by quotation, at last the whole record."""
-    answer = library.ask(asked.question, **asked.options())
-    for text in spoken(answer):
-        yield "token", {"token": text}
-    yield "answer", whole_record(answer)
-
-
-def spoken(answer: Answer | GeneratedAnswer) -> list[str]:
-    """The text of an answer in pieces, which are the text when they are put together."""
-    from rag.answer.answer import Answer
-
-    if not isinstance(answer, Answer) or not answer.answered:
-        return [answer.text] if answer.text else []
-    between = "\n" if any("\n" in part for part in answer.parts) else " "
-    return [f"{between if number else ''}{part}" for number, part in enumerate(answer.parts)]
+    """The same as it comes, each event with its name: the passages, the text in pieces, at last the whole record."""
+    with library.ask_stream(asked.question, **asked.options()) as events:
+        for event in events:
+            yield EVENT_NAMES[type(event)], event_record(event)
 
 
 def found(library: Library, asked: Query) -> Record:

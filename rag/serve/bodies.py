@@ -40,6 +40,16 @@ class Question(Search):
     """A question to be answered."""
 
     question: str = Field(validation_alias=AliasChoices("question", "query"), min_length=1, max_length=LONGEST_QUESTION)
+    min_confidence: float | None = Field(
+        default=None, ge=0, le=1, description="an answer that is less probable than this is withheld"
+    )
+    strict: bool = Field(
+        default=False, description="leave out what a language model wrote and the passages do not hold"
+    )
+
+    def options(self) -> dict[str, Any]:
+        """The options of `Library.ask`."""
+        return super().options() | {"min_confidence": self.min_confidence, "strict": self.strict}
 
 
 class Query(Search):

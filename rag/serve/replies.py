@@ -49,6 +49,7 @@ class AnswerReply(Reply):
     answer: str
     citations: list[CitationReply]
     answered: bool
+    confidence: float
 
 
 class HitReply(BaseModel):

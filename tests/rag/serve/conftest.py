@@ -72,7 +72,7 @@ def library(documents: Path, encoder: Encoder) -> Iterator[Library]:
     with Library(Store.open(place, write=True), lambda: encoder) as writable:
         ingest.sync(writable, [documents])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rag.answer.answer.ANSWER_THRESHOLD", -1.0)  # vectors that are hashes come close to nothing
+        patch.setattr("rag.answer.answer.DEFAULT_MIN_CONFIDENCE", 0.0)  # vectors that are hashes come close to nothing
         with Library(Store.open(place), lambda: encoder) as opened:
             yield opened
 

@@ -70,6 +70,7 @@ def test_a_streamed_answer_is_the_same_in_pieces(http: httpx2.Client) -> None:
     events = events_of(reply.text)
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert "".join(record["token"] for name, record in events if name == "token") == whole["answer"]
+    assert [name for name, _ in events][:2] == ["passages", "token"]
     assert events[-1] == ("answer", whole)
 
 
@@ -302,7 +303,7 @@ def test_openais_client_gets_the_same_answer_in_pieces(openai_client: openai.Ope
 def test_a_conversation_that_nothing_answers_says_so(
     openai_client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rag.answer.answer.ANSWER_THRESHOLD", 100.0)
+    monkeypatch.setattr("rag.answer.answer.DEFAULT_MIN_CONFIDENCE", 1.0)
     whole = openai_client.chat.completions.create(model="int8-rag", messages=MESSAGES)
     pieces = openai_client.chat.completions.create(model="int8-rag", messages=MESSAGES, stream=True)
     said = "".join(piece.choices[0].delta.content or "" for piece in pieces)
