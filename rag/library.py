@@ -54,6 +54,7 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     compute: str | None = None,
     language: str = LANGUAGES[0],
     llm: str | None = None,
+    yields: bool = False,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Library:
     """Opens the store at a folder or DSN, by default RAG_DB or `.rag`; with `write` it may be new, and can be filled.
@@ -62,13 +63,14 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     CPU. `language` is that of questions and documents: a code such as `en`, `none`, or `auto` to find it out. `llm` names
     the language model that writes answers, `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL`, whose
     package is imported; by default answers are quotations.
+    A reader that `yields` gives the folder of a store to another process that wants to write, and reads through that one.
     `announce` is told in sentences what takes long or was left undone.
 
     Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
     another version.
     """
     settings = read_settings(compute)
-    store = Store.open(location or settings.store, write=write, announce=announce)
+    store = Store.open(location or settings.store, write=write, yields=yields, announce=announce)
     return Library(store, settings=settings, model=model, language=language, llm=llm, announce=announce)
 
 

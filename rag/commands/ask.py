@@ -189,8 +189,8 @@ def read_request(options: Namespace) -> SearchRequest:
     )
 
 
-def open_library(options: Namespace) -> Library:
-    """The store named on the command line, for reading."""
+def open_library(options: Namespace, *, yields: bool = False) -> Library:
+    """The store named on the command line, for reading; with `yields` a writer of another process gets it."""
     import rag.library
 
     return rag.library.open(
@@ -199,6 +199,7 @@ def open_library(options: Namespace) -> Library:
         compute=options.compute,
         language=options.language,
         llm=getattr(options, "llm", None) or read_settings().llm,
+        yields=yields,
         announce=note,
     )
 

@@ -70,7 +70,7 @@ def serve_protocol(options: Namespace) -> int:
         bench = Workbench(Limits())
         await over_stdio(make_server(library, bench.run, allow_sql=options.allow_sql))
 
-    with open_library(options) as library:
+    with open_library(options, yields=True) as library:
         asyncio.run(answer(library))
     return EXIT_OK
 
@@ -107,7 +107,7 @@ def open_shared(options: Namespace, telemetry: Telemetry) -> Library:
     """The store named on the command line, for reading, with an encoder that computes for all threads at once."""
     from rag.serve.batching import shared
 
-    library = open_library(options)
+    library = open_library(options, yields=True)
     try:
         encoder = library.document_encoder()  # that of many texts: it is loaded once and asked often
         encoder.make_kernel_ahead()

@@ -21,7 +21,7 @@ from sql.engine.failures import READONLY
 from sql.engine.free_sql import READS, SESSION, first_word, split_statements, writes_file
 from sql.engine.lock import note_holder
 from sql.engine.statements import Statement
-from sql.engine.wire import PROTOCOL, Wire, WireBroken, accept, listen, stop_listening
+from sql.engine.wire import PROTOCOL, TO_WRITE, Wire, WireBroken, accept, listen, stop_listening
 
 if TYPE_CHECKING:
     from sql.engine.embedded import Engine
@@ -243,6 +243,12 @@ class Visit:
         if greeting.head.get("protocol") != PROTOCOL:
             self.wire.send({"protocol": PROTOCOL, "refused": "it is of another version"})
             raise WireBroken("the reader is of another version")
+        if greeting.head.get("wants") == TO_WRITE:
+            room = self.answering.engine.room()
+            self.wire.send({"protocol": PROTOCOL, "yields": room is not None})
+            if room is not None:
+                threading.Thread(target=room, daemon=True, name="making room").start()  # it ends this visit too
+            raise WireBroken("a writer has nothing to read here")
         self.handle = self.answering.connect(self.reader, str(greeting.head.get("zone", "")))
         self.wire.send({"protocol": PROTOCOL, "process": os.getpid()})
 

@@ -56,15 +56,22 @@ ENGINES_BY_NAME = {
 }
 IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
+MOST_ROOM_SECONDS = 15.0  # that a writer waits for statements of readers
 MOST_HOLDERS = 10  # processes through which one statement is tried to be read, one after the other
 SHORT_LIST = 16  # numbers of a parameter that the driver writes down quickly enough
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
 class Client:
-    """Runs statements. Safe to share between threads: each thread gets a handle of its own."""
+    """Runs statements. Safe to share between threads: each thread gets a handle of its own.
 
-    def __init__(self, location: Location, *, read_only: bool = False, create_database: bool = False) -> None:
+    With `yields`, a reader of an embedded store gives it to another process that wants to write, between two statements, and
+    reads through that one from then on.
+    """
+
+    def __init__(
+        self, location: Location, *, read_only: bool = False, create_database: bool = False, yields: bool = False
+    ) -> None:
         self.location = location
         self.read_only = read_only
         self.first_in_process = False
@@ -73,6 +80,9 @@ class Client:
         self._handles: list[Any] = []
         self._idle: list[Any] = []
         self._guard = threading.Lock()
+        self._room = threading.Condition(self._guard)
+        self._at_work = 0  # statements
+        self._making_room = False
         self._writing = threading.RLock()
         self._drafts: set[int] = set()
         self._closed = False
@@ -81,7 +91,7 @@ class Client:
         if location.server is not None:
             self._connect = partial(connect_to_server, location.server, read_only=read_only)
         elif (folder := location.real_folder) is not None:
-            self._entrance = Entrance(folder, read_only=read_only)
+            self._entrance = Entrance(folder, read_only=read_only, make_room=self._make_room if yields else None)
             self.first_in_process = self._entrance.first_in_process
             self._connect = self._entrance.connect
         CLIENTS.add(self)
@@ -326,6 +336,7 @@ class Client:
         if self._entrance is not None:
             self._entrance.abandon()
         self._guard = threading.Lock()
+        self._room = threading.Condition(self._guard)
         self._closed, self._handles, self._idle = True, [], []
         atexit.unregister(self.close)
 
@@ -409,6 +420,43 @@ class Client:
 
         The timeouts of a socket are not enough: they begin anew with every byte that trickles in.
         """
+        self._begin_statement(limit)
+        try:
+            return self._on_a_handle(work, limit)
+        finally:
+            with self._guard:
+                self._at_work -= 1
+                self._room.notify_all()
+
+    def _begin_statement(self, limit: float) -> None:
+        """Waits while the store is being given to a writer."""
+        with self._guard:
+            while self._making_room and (left := limit - time.monotonic()) > 0:
+                self._room.wait(left)
+            self._at_work += 1
+
+    def _make_room(self) -> None:
+        """Gives an embedded store to a writer as soon as no statement is at work; not at all where one does not end."""
+        with self._guard:
+            if self._closed or self._making_room:
+                return
+            self._making_room = True
+        try:
+            with self._guard:
+                still = self._room.wait_for(lambda: self._at_work == 0, MOST_ROOM_SECONDS)
+                # A statement that was given up on goes on, and so does its handle.
+                if not still or self._closed or len(self._handles) > len(self._idle) or self._entrance is None:
+                    return
+                handles, self._handles, self._idle = self._handles, [], []
+            for handle in handles:
+                handle.close()
+            self._entrance.give_up()
+        finally:
+            with self._guard:
+                self._making_room = False
+                self._room.notify_all()
+
+    def _on_a_handle(self, work: Callable[[Any], Result], limit: float) -> Result:
         handle = self._take_handle(limit)
         try:
             result = in_helper_thread(lambda: work(handle), limit)

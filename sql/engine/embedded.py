@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
 import os
 import re
 import shutil
@@ -28,8 +29,9 @@ from sql.engine.lock import NOT_WRITABLE, acquire_lock, release_lock
 from sql.engine.wire import DESCRIPTORS, remove_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+FIRST_CHANGES = itertools.count(0, 1 << 32)
 # chDB ends a path at `?`, and takes `{a,b}` and `*` in the name of a file that it reads for a pattern.
 PLAIN_PATH = re.compile(r"[\w/.@+=,~ -]{1,1000}")
 MEMORY = "/dev/shm"  # noqa: S108 - for containers that have no other folder to write in
@@ -68,7 +70,11 @@ class Engine:
     drafts: set[int] = field(default_factory=set)
     counting: threading.Lock = field(default_factory=threading.Lock)
     answers: Answers | None = None
-    changes: int = 0  # calls that may have written something
+    # Calls that may have written something, counted on from where no other engine of this process comes.
+    changes: int = field(default_factory=lambda: next(FIRST_CHANGES))
+    make_room: Callable[[], None] | None = (
+        None  # by which its one client gives the folder to a writer of another process
+    )
 
     @property
     def data(self) -> str:
@@ -84,6 +90,10 @@ class Engine:
         """A new file for the rows of an insert, open for writing, and its path as the engine is told it."""
         file = tempfile.NamedTemporaryFile(prefix=PAYLOAD_PREFIX, dir=self.folder / PAYLOADS)  # noqa: SIM115
         return file, f"{self.place}/{PAYLOADS}/{Path(file.name).name}"
+
+    def room(self) -> Callable[[], None] | None:
+        """What gives the folder to another process that wants to write; None where somebody here needs it."""
+        return self.make_room if self.clients == 1 else None
 
     def stop(self) -> None:
         """Gives the folder back to other processes."""

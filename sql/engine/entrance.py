@@ -18,24 +18,32 @@ from sql.engine.driver import connect_to_engine
 from sql.engine.embedded import ENGINES, engine_time_zone
 from sql.engine.folders import DATA, LOCK, PAYLOADS
 from sql.engine.lock import begin_reading, end_reading, holder_answers, nobody_reads
-from sql.engine.wire import HolderGone, HolderRefused
+from sql.engine.wire import HolderGone, HolderRefused, makes_room
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from sql.engine.embedded import Engine
 
+ROOM_SECONDS = 1.5  # that a store which was given up is left to the writer who wanted it
+WRITER_SECONDS = 20.0  # that a writer waits for a store which it is going to be given
 PAUSE = 0.02  # seconds between two looks whether the store is free or somebody answers
 # How long a process that has the store is waited for: one that is going to answer; that is just opening or closing; no other.
 PATIENCE: dict[bool | None, float] = {True: 10.0, None: 2.0, False: 0.0}
 
 
 class Entrance:
-    """The way of one client into a folder. Safe from any thread."""
+    """The way of one client into a folder. Safe from any thread.
 
-    def __init__(self, folder: Path, *, read_only: bool) -> None:
+    A reader with `make_room` has that called, in a thread, when another process wants to write; it ends with `give_up`.
+    """
+
+    def __init__(self, folder: Path, *, read_only: bool, make_room: Callable[[], None] | None = None) -> None:
         self.folder = folder
         self.read_only = read_only
+        self._make_room = make_room if read_only else None
+        self._room_until = 0.0
         self.engine: Engine | None = None
         self.first_in_process = False
         self._guard = threading.Lock()
@@ -45,14 +53,34 @@ class Entrance:
         self._session: list[str] = []  # what was set on a handle that was lost
         try:
             self._join()
-        except StoreBusy:
-            if not read_only or holder_answers(folder / LOCK) is False:
+        except StoreBusy as busy:
+            if not read_only:
+                self._join_for_writing(busy)
+            elif holder_answers(folder / LOCK) is False:
                 raise
+
+    def _join_for_writing(self, busy: StoreBusy) -> None:
+        """Waits for a store whose holder only reads it and makes room; StoreBusy where the holder does not."""
+        until = time.monotonic() + WRITER_SECONDS
+        if not makes_room(self.folder, WRITER_SECONDS):
+            raise busy
+        while True:
+            try:
+                self._join()
+                return
+            except StoreBusy:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(PAUSE)
 
     def _join(self) -> Engine:
         """The engine of this process on the folder, started where it is not running; StoreBusy where it cannot be."""
+        if time.monotonic() < self._room_until:
+            raise StoreBusy(f"the store {self.folder} is about to be opened by another process: try again")
         engine = self.engine = ENGINES.join(self.folder, write=not self.read_only)
         self.first_in_process = engine.clients == 1
+        if self._make_room is not None:
+            engine.make_room = self._make_room
         if self._answers:
             answer_readers(engine)
         return engine
@@ -129,6 +157,16 @@ class Entrance:
     def nobody_else_reads(self) -> bool:
         """Whether no other process reads the store, or may still want what it has read of."""
         return nobody_reads(self.folder / PAYLOADS)
+
+    def give_up(self) -> None:
+        """Gives the folder to another process, through which the next handle will read. No handle may be open."""
+        with self._guard:
+            engine, self.engine = self.engine, None
+            self._room_until = time.monotonic() + ROOM_SECONDS
+        if engine is not None:
+            engine.make_room = None
+            ENGINES.leave(engine)
+            self._room_until = time.monotonic() + ROOM_SECONDS
 
     def leave(self) -> None:
         """Gives up what this client has of the folder."""

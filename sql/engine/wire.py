@@ -26,6 +26,7 @@ SOCKET = "socket"  # its name in the folder of a store
 LENGTHS = struct.Struct(">IQ")  # of the head and the body
 LARGEST_HEAD = 64 << 20  # bytes: a statement and all values that are bound to it
 LARGEST_BODY = 1 << 30
+TO_WRITE = "to write"  # what the greeting of a writer wants, who asks for the store itself
 STALLED_SECONDS = 60.0  # that may pass between two pieces of one message
 DESCRIPTORS = (
     "/proc/self/fd"  # of Linux: a folder that is open has a short path there, and a socket's has 107 bytes at most
@@ -178,6 +179,25 @@ def knocking(folder: Path | None) -> Iterator[None]:
     finally:
         if wire is not None:
             wire.close()
+
+
+def makes_room(folder: Path, seconds: float) -> bool:
+    """Whether the process that has a store, and only reads it, is going to give it to this one, which wants to write.
+
+    It has `seconds` to say so. One of an older version takes this for a reader's greeting, and does not say it.
+    """
+    try:
+        wire = connect(folder)
+    except WireBroken:
+        return False
+    try:
+        wire.send({"protocol": PROTOCOL, "wants": TO_WRITE})
+        answer = wire.receive(seconds)
+    except WireBroken:
+        return False
+    finally:
+        wire.close()
+    return answer is not None and answer.head.get("yields") is True
 
 
 def accept(listener: socket.socket) -> Wire | None:

@@ -69,9 +69,12 @@ class Store:
         location: str | Location,
         *,
         write: bool = False,
+        yields: bool = False,
         announce: Callable[[str], None] = lambda sentence: None,
     ) -> Self:
         """Opens the store at a folder or DSN. Only a writer makes a new one, or brings an old one up to date.
+
+        A reader of a folder that `yields` gives it to another process that wants to write, and reads through that one.
 
         Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it
         was written by a newer version, or by an older one and is only to be read.
@@ -79,7 +82,7 @@ class Store:
         place = location if isinstance(location, Location) else parse_location(location)
         if not write:
             place.require_store()
-        store = cls(Client(place, read_only=not write, create_database=write), announce)
+        store = cls(Client(place, read_only=not write, create_database=write, yields=yields), announce)
         try:
             if place.server is not None:
                 store.cluster = Cluster(store.client, place.server) if place.server.cluster else None

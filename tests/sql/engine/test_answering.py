@@ -685,3 +685,45 @@ def test_a_hundred_reads_are_whole_although_the_writer_and_the_reader_are_killed
     with open_store(tmp_path / "store") as store:
         publish_document(store, "0.txt", ["0 0", "0 1"])
     reads_through_kills(tmp_path / "store", 100)
+
+
+# Readers that give the store to a writer
+
+
+def test_a_reader_that_yields_reads_on_while_a_writer_comes_and_goes(folder: Path) -> None:
+    with Store.open(str(folder), yields=True) as reader:
+        epochs, slow, errors = [reader.epoch()], list[int](), list[Exception]()
+        ended = threading.Event()
+
+        def read() -> None:
+            while not ended.is_set():
+                try:
+                    epochs.append(reader.epoch())
+                    assert visible_texts(reader)["a.txt"] == ["one", "two"]
+                except Exception as error:
+                    errors.append(error)
+
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        # The writer has to wait for this one, which is as long as its process takes to start, and longer.
+        threads.append(threading.Thread(target=lambda: slow.append(count(reader, "SELECT sleep(3) AS count"))))
+        for thread in threads:
+            thread.start()
+        with writer(folder) as other:
+            assert slow == [0]
+            assert int(other.do("publish_document(store, 'b.txt', ['three'])")) > epochs[0]
+            until(lambda: "b.txt" in visible_texts(reader))
+            assert reader.client.changes is None  # it reads through the other process
+            assert other.do("store.close()") == "None"
+        until(lambda: reader.client.changes is not None)  # and has the store again
+        ended.set()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        assert reader.epoch() == epochs[-1] > epochs[0]
+
+
+def test_a_reader_does_not_yield_while_another_of_its_process_needs_the_store(folder: Path) -> None:
+    with Store.open(str(folder), yields=True) as reader, Store.open(str(folder)), another() as other:
+        assert other.do("sys.path.insert(0, 'tests'); from support import *") == "done"
+        assert other.do(f"open_store({str(folder)!r})").startswith("StoreBusy: the store")
+        assert "a.txt" in visible_texts(reader)
