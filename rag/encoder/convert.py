@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from rag.encoder.distilbert import FloatTensors
+    from rag.encoder.heads import HeadConfig
     from rag.encoder.weights import FloatModel
     from rag.int8.quantization import Scheme
     from rag.text.tokenizer import Tokenizer
@@ -110,11 +111,19 @@ def smooth_model(model: FloatModel, texts: Texts = (), task: str | None = None) 
     With a `task`, of RERANK or READ, it has the head that does it, and its texts are pairs. Raises ModelError for another
     architecture, missing or non-finite weights.
     """
-    head = None
     if task is None:
-        tensors, config = distilbert_weights(model)
-    else:
-        tensors, config, head = headed_weights(model, task)
+        return smooth_tensors(model, *distilbert_weights(model), texts=texts)
+    return smooth_tensors(model, *headed_weights(model, task), texts=texts)
+
+
+def smooth_tensors(
+    model: FloatModel,
+    tensors: FloatTensors,
+    config: dict[str, Any],
+    head: HeadConfig | None = None,
+    texts: Texts = (),
+) -> SmoothedEncoder:
+    """`smooth_model` of tensors that have been read, or whose head has just been made up; raises ModelError as that does."""
     tokenizer = tokenizer_content(model)
     encoder = encoder_config(model, config, sha256(tokenizer).hexdigest())
     if head is not None:

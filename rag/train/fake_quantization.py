@@ -11,6 +11,7 @@ gradient of a scale, which here follows from the straight-through rounding by it
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +20,15 @@ from rag.compute.torch_door import torch
 from rag.encoder.attention_torch import DistanceBias, masked
 from rag.encoder.checkpoint import Checkpoint
 from rag.encoder.convert import Recipe, quantize_smoothed
+from rag.encoder.families import SECOND_TYPE
 from rag.encoder.kernel import GELU_MINIMUM, ZERO_POINT
 from rag.encoder.kernel_torch import pool
 
 F = torch.nn.functional
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from rag.encoder.convert import SmoothedEncoder
@@ -49,6 +53,7 @@ class FakeLinear(torch.nn.Module):  # type: ignore[misc]
     ) -> None:
         super().__init__()
         self.scheme, self.activations = recipe.scheme, activations
+        self.rounds = True  # False computes the same in float32
         self.weight = torch.nn.Parameter(torch.as_tensor(smoothed.tensors[f"{name}.weight"]).clone())
         self.bias = torch.nn.Parameter(torch.as_tensor(smoothed.tensors[f"{name}.bias"]).clone())
         scale = torch.as_tensor(start.tensors[f"{name}.scale"])
@@ -60,6 +65,8 @@ class FakeLinear(torch.nn.Module):  # type: ignore[misc]
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Values (..., in) to values (..., out)."""
+        if not self.rounds:
+            return F.linear(values, self.weight, self.bias)
         return F.linear(self.codes_of(values), self.restored_weight(), self.bias)
 
     def codes_of(self, values: torch.Tensor) -> torch.Tensor:
@@ -124,6 +131,9 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
         for kind in ("word", "position"):
             codes, scale = (self.start.tensors[f"embeddings.{kind}.{part}"] for part in ("codes", "scale"))
             self.register_buffer(kind, torch.as_tensor(codes.astype(np.float32) * scale[:, None]))
+        self.second_type: torch.nn.Parameter | None = None
+        if SECOND_TYPE in self.start.tensors:
+            self.second_type = torch.nn.Parameter(torch.as_tensor(self.start.tensors[SECOND_TYPE]).clone())
         self.distance_bias = DistanceBias(smoothed.extras.get("distance_bias"))
         names = [name.removesuffix(".weight") for name, tensor in smoothed.tensors.items() if name.endswith(".weight")]
         self.linears, self.norms = torch.nn.ModuleDict(), torch.nn.ModuleDict()
@@ -133,14 +143,21 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
             elif not name.startswith("embeddings."):
                 self.linears[key(name)] = FakeLinear(name, smoothed, self.start, recipe, activations)
 
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Pooled vectors (texts, dimensions), of length 1 where the model's are, and hidden states (texts, tokens,
         dimensions), of padded ids (texts, tokens) and their true lengths (texts,).
+
+        `types` (texts, tokens) are 1 for the tokens of a second text, 0 for others.
         """
         texts, tokens = ids.shape
         heads = self.config.heads
         norm = self.norms["embeddings/norm"]
-        hidden = norm(self.word[ids] + self.position[:tokens])
+        embedded = self.word[ids] + self.position[:tokens]
+        if types is not None and self.second_type is not None:
+            embedded = embedded + types.unsqueeze(2) * self.second_type
+        hidden = norm(embedded)
         present = torch.arange(tokens, device=ids.device) < lengths.unsqueeze(1)
         mask = None if bool(present.all()) else present[:, None, None]
         if (bias := self.distance_bias(tokens)) is not None:
@@ -166,7 +183,20 @@ class FakeQuantizedEncoder(torch.nn.Module):  # type: ignore[misc]
         for modules in (self.linears, self.norms):
             for name, part in modules.items():
                 tensors |= part.tensors(name.replace("/", "."))
+        if self.second_type is not None:
+            tensors[SECOND_TYPE] = self.second_type.detach().cpu().numpy().copy()
         return Checkpoint(self.config, tensors)
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """While it lasts, nothing but the embeddings is rounded."""
+        for linear in self.linears.values():
+            linear.rounds = False
+        try:
+            yield
+        finally:
+            for linear in self.linears.values():
+                linear.rounds = True
 
 
 def key(name: str) -> str:
