@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from ingest.shard import parse_shard, take_shard
-from rag.commands.options import add_compute_option, add_language_option, add_model_option
+from rag.commands.options import add_compute_option, add_language_option, add_model_option, add_prompt_options
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, program_version
 from sql.base.paths import expand_user, printable
@@ -175,6 +175,8 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         model=options.model,
         compute=options.compute,
         language=options.language,
+        query_prompt=options.query_prompt,
+        document_prompt=options.document_prompt,
         announce=note,
     ) as library:
         prepare(library, options.quantizer, options.granularity, options.range, files=len(found.files))
@@ -223,6 +225,7 @@ def embed_again(options: Namespace) -> int:
             "--reembed embeds the documents that are in the store: it takes no PATH and changes none of them"
         )
     from ingest.reembed import reembed
+    from rag.encoder.prompts import Prompts
 
     wanted = {"kind": options.quantizer, "granularity": options.granularity, "ranges": options.range}
     with progress_bar(quiet=options.json) as progress:
@@ -232,6 +235,7 @@ def embed_again(options: Namespace) -> int:
             options.db,
             options.into,
             quantizer={name: value for name, value in wanted.items() if value},
+            prompts=Prompts(options.query_prompt, options.document_prompt),
             announce=note,
             progress=lambda chunks: progress.advance(chunks=chunks),
         )
@@ -407,6 +411,7 @@ def make_parser() -> Parser:
         help="metadata by path or pattern: CSV or TSV with a column path, JSON or JSON Lines",
     )
     add_model_option(parser)
+    add_prompt_options(parser)
     add_compute_option(parser)
     parser.add_argument(
         "--quantizer",

@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rag.encoder.encoder import load_encoder
+from rag.encoder.prompts import OWN_PROMPTS, Prompts
 from rag.index.indexer import Indexer
 from rag.index.surroundings import embedded_text
 from rag.text.analyser import ANALYSER, beginning, choose_language, chunk_words
@@ -80,6 +81,7 @@ class Reembedder:
     quantizer: dict[str, str]
     announce: Callable[[str], None] = lambda sentence: None
     progress: Callable[[int], None] = lambda chunks: None
+    prompts: Prompts = OWN_PROMPTS
     encoder: Encoder | None = None
     done: Reembedding = field(default_factory=Reembedding)
 
@@ -131,7 +133,7 @@ class Reembedder:
     def wanted_encoder(self) -> Encoder:
         """The encoder of the new vectors, loaded once."""
         if self.encoder is None:
-            self.encoder = load_encoder(self.settings, self.model, announce=self.announce)
+            self.encoder = load_encoder(self.settings, self.model, prompts=self.prompts, announce=self.announce)
         return self.encoder
 
     def copy_missing(self) -> int:
@@ -211,6 +213,7 @@ def reembed(
     into: str | None = None,
     *,
     quantizer: dict[str, str] | None = None,
+    prompts: Prompts = OWN_PROMPTS,
     announce: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int], None] = lambda chunks: None,
 ) -> Reembedding:
@@ -229,7 +232,7 @@ def reembed(
     target = parse_location(into or f"{folder_of(source)}{NEXT}")
     if source.folder is not None and target.folder is not None and source.folder.resolve() == target.folder.resolve():
         raise UsageError(f"--into {target} is the store itself: name another one")
-    worker = Reembedder(settings, model, source, target, quantizer or {}, announce, progress)
+    worker = Reembedder(settings, model, source, target, quantizer or {}, announce, progress, prompts)
     return worker.run(switch=into is None)
 
 

@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
 from rag.retrieve.certified import certify_hits
 from rag.retrieve.retriever import Retriever
 from sql.base.errors import NoStore, UsageError
@@ -54,6 +55,8 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     compute: str | None = None,
     language: str = LANGUAGES[0],
     llm: str | None = None,
+    query_prompt: str | None = None,
+    document_prompt: str | None = None,
     yields: bool = False,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Library:
@@ -64,14 +67,18 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     the language model that writes answers, `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL`, whose
     package is imported; by default answers are quotations.
     A reader that `yields` gives the folder of a store to another process that wants to write, and reads through that one.
-    `announce` is told in sentences what takes long or was left undone.
+    `query_prompt` and `document_prompt` are put before questions and documents in place of the model's own; the store
+    remembers them. `announce` is told in sentences what takes long or was left undone.
 
     Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
     another version.
     """
     settings = read_settings(compute)
     store = Store.open(location or settings.store, write=write, yields=yields, announce=announce)
-    return Library(store, settings=settings, model=model, language=language, llm=llm, announce=announce)
+    prompts = Prompts(query_prompt, document_prompt)
+    return Library(
+        store, settings=settings, model=model, prompts=prompts, language=language, llm=llm, announce=announce
+    )
 
 
 @dataclass
@@ -87,6 +94,7 @@ class Library:
     )
     settings: Settings = field(default_factory=read_settings)
     model: str | None = None
+    prompts: Prompts = OWN_PROMPTS
     language: str = LANGUAGES[0]
     llm: str | None = None
     announce: Callable[[str], None] = lambda sentence: None
@@ -246,8 +254,9 @@ class Library:
     def _load_encoder(self, *, few_texts: bool = True) -> Encoder:
         from rag.encoder.encoder import choose_model, load_encoder
 
-        model = choose_model(self.settings, self.model, self.store.collection())
-        encoder = load_encoder(self.settings, model, few_texts=few_texts, announce=self.announce)
+        collection = self.store.collection()
+        model, prompts = choose_model(self.settings, self.model, collection), choose_prompts(self.prompts, collection)
+        encoder = load_encoder(self.settings, model, prompts=prompts, few_texts=few_texts, announce=self.announce)
         self.store.made_with.check_encoder(encoder.identity)
         return encoder
 

@@ -36,7 +36,8 @@ def make_tables(client: Client, encoder: EncoderIdentity | None = None) -> None:
         text = path.read_text(encoding="utf-8")
         values = {"dimensions": made_by.dimensions} if "{dimensions:" in text else None
         client.text(text, None, values)
-    row: dict[str, Any] = {name: getattr(made_by, name) for name in EncoderIdentity.__slots__}
+    known = [name for name in EncoderIdentity.__slots__ if name != "prompts"]  # of which version 1 knew nothing
+    row: dict[str, Any] = {name: getattr(made_by, name) for name in known}
     row |= {"revision": 1, "schema_version": 1, "quantizer": QUANTIZER}
     client.insert("collection", {name: [value] for name, value in row.items()})
 

@@ -197,6 +197,8 @@ def open_library(options: Namespace, *, yields: bool = False) -> Library:
         options.db,
         model=options.model,
         compute=options.compute,
+        query_prompt=options.query_prompt,
+        document_prompt=options.document_prompt,
         language=options.language,
         llm=getattr(options, "llm", None) or read_settings().llm,
         yields=yields,

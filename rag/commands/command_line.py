@@ -16,6 +16,7 @@ from rag.commands.options import (
     add_compute_option,
     add_language_option,
     add_model_option,
+    add_prompt_options,
 )
 from rag.commands.serve import serve, serve_protocol
 from rag.commands.show import show
@@ -96,6 +97,7 @@ def make_parser() -> Parser:
         one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
         add_search_options(one)
         add_model_option(one)
+        add_prompt_options(one)
         add_compute_option(one)
         add_common_options(one, store)
         one.set_defaults(run=run)
@@ -222,6 +224,7 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
     add_search_options(one)
     add_model_option(one)
+    add_prompt_options(one)
     add_compute_option(one)
     add_debug_option(one)
     one.set_defaults(run=evaluate)

@@ -67,7 +67,15 @@ def evaluate_in(location: str, options: Namespace) -> tuple[SetEvaluation, Run]:
     folder = Path(options.folder)
     request = SearchRequest(strategy=options.strategy, candidates=options.candidates, probes=options.probes)
     given, answers = read_evaluation_set(folder), list(read_answers(folder))
-    with rag.library.open(location, write=True, model=options.model, compute=options.compute, announce=note) as library:
+    with rag.library.open(
+        location,
+        write=True,
+        model=options.model,
+        compute=options.compute,
+        query_prompt=options.query_prompt,
+        document_prompt=options.document_prompt,
+        announce=note,
+    ) as library:
         index_set(library, folder, given, quiet=options.json)
         texts = {entry.id: corpus_document(entry).text for entry in given.corpus}
         floats = None

@@ -19,6 +19,16 @@ def add_model_option(parser: argparse.ArgumentParser, default: str = "the store'
     parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
 
 
+def add_prompt_options(parser: argparse.ArgumentParser) -> None:
+    """The options that name what is put before texts."""
+    for name, texts in (("query", "questions"), ("document", "documents")):
+        parser.add_argument(
+            f"--{name}-prompt",
+            metavar="TEXT",
+            help=f"what the encoder reads before {texts} (default: the store's own, else the model's)",
+        )
+
+
 def add_compute_option(parser: argparse.ArgumentParser) -> None:
     """The option that chooses the encoder's arithmetic."""
     parser.add_argument(

@@ -72,6 +72,8 @@ class EncoderConfig:
     tokenizer_note: str = "not compared with transformers' tokenizer: the checkpoint is older than the comparison"
     token_types: int = 1  # 2 where the second of a pair of texts is embedded differently; a single text has one
     head: HeadConfig | None = None  # of a cross-encoder or a reader
+    prompts: str = ""  # JSON of those that were given in place of the model's own; empty where these are used
+    pools_prompts: bool = True  # False where the model leaves the tokens of its prompts out of the mean over tokens
     distance_buckets: int = 0  # kinds of distances with a bias of attention (MPNet); 0 where there is no such bias
 
     def __post_init__(self) -> None:

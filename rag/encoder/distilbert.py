@@ -53,6 +53,7 @@ TRAINED_HEADS = {
     "LMHeadModel": "it writes texts (a language model: --llm takes those)",
 }
 HEAD_WEIGHTS = re.compile(r"^(classifier|qa_outputs|score)\.")  # of a config that names no architecture
+POOLING_FILE = "1_Pooling/config.json"
 UNLIMITED = 1 << 20  # transformers writes 10^30 where a tokenizer has no limit
 
 
@@ -141,6 +142,7 @@ def encoder_config(model: FloatModel, config: dict[str, Any], tokenizer_sha256: 
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         distance_buckets=config["distance_buckets"],
+        pools_prompts=read_object(model.folder / POOLING_FILE, default={}).get("include_prompt") is not False,
     )
 
 
@@ -194,7 +196,7 @@ def pooling_mode(model: FloatModel, *, prompted: bool = False) -> str:
 
     Raises ModelError for other modes, for several at once, and where the tokens of the model's prompts are to be left out.
     """
-    config = read_object(model.folder / "1_Pooling" / "config.json", default={"pooling_mode": "mean"})
+    config = read_object(model.folder / POOLING_FILE, default={"pooling_mode": "mean"})
     modes = [
         POOLING_MODES.get(key, key) for key, on in config.items() if key.startswith("pooling_mode_") and on is True
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock, Thread
@@ -21,6 +21,7 @@ from rag.compute.plan import check_mode
 from rag.compute.side_by_side import side_by_side
 from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
 from rag.encoder.heads import TASKS
+from rag.encoder.prompts import OWN_PROMPTS, Prompts, with_prompts
 from rag.encoder.weights import file_sha256, float_model
 from rag.text.tokenizer import Tokenizer
 from sql.base.errors import ModelError, RagError
@@ -241,21 +242,23 @@ def load_encoder(
     settings: Settings,
     model: str = DEFAULT_MODEL,
     *,
+    prompts: Prompts = OWN_PROMPTS,
     few_texts: bool = False,
     compute: str | None = None,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Encoder:
     """The int8 encoder of a model, from its checkpoint in the cache; made there first where it is missing.
 
-    `compute` is one of `rag.compute.plan.MODES`, the settings' own unless given. With `few_texts`, `auto` takes the NumPy
-    kernel unless torch is loaded anyway: for one question it is done before torch has been imported. `announce` hears
-    of a conversion, which takes seconds. Raises ModelError where no source has the model, or its files are not what
-    they should be.
+    `prompts` take the place of the model's own. `compute` is one of `rag.compute.plan.MODES`, the settings' own unless
+    given. With `few_texts`, `auto` takes the NumPy kernel unless torch is loaded anyway: for one question it is done before
+    torch has been imported. `announce` hears of a conversion, which takes seconds. Raises ModelError where no source has the
+    model, or its files are not what they should be, and UsageError for prompts that cannot be used.
     """
     folder = checkpoint_folder(settings, model, announce=announce)
     checkpoint = read_checkpoint(folder)
     check_task(checkpoint.config, None)
-    return encoder_of(checkpoint, folder, settings, few_texts=few_texts, compute=compute)
+    encoder = encoder_of(checkpoint, folder, settings, few_texts=few_texts, compute=compute)
+    return replace(encoder, config=with_prompts(encoder.config, prompts, encoder.tokenizer))
 
 
 def encoder_of(

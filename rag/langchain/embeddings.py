@@ -10,6 +10,7 @@ import numpy as np
 from langchain_core.embeddings import Embeddings
 
 from rag.encoder.encoder import Encoder, choose_model, load_encoder
+from rag.encoder.prompts import Prompts
 from sql.base.settings import read_settings
 
 if TYPE_CHECKING:
@@ -28,12 +29,21 @@ class Int8DistilBertEmbeddings(Embeddings):
     where no source has the model.
     """
 
-    def __init__(self, model: str | None = None, *, few_texts: bool = False) -> None:
+    def __init__(
+        self,
+        model: str | None = None,
+        *,
+        query_prompt: str | None = None,
+        document_prompt: str | None = None,
+        few_texts: bool = False,
+    ) -> None:
         """`model` is a hub id or a folder; by default RAG_MODEL, or the project's own model.
 
+        `query_prompt` and `document_prompt` are put before questions and passages in place of the model's own.
         `few_texts` is for a process that asks and does not index: it can do without torch.
         """
         self.model = model or choose_model(read_settings(), None)
+        self._prompts = Prompts(query_prompt, document_prompt)
         self._few_texts = few_texts
         self._loading = threading.Lock()
         self._encoder: Encoder | None = None
@@ -43,7 +53,9 @@ class Int8DistilBertEmbeddings(Embeddings):
         """The encoder behind the embeddings, loaded once."""
         with self._loading:
             if self._encoder is None:
-                self._encoder = load_encoder(read_settings(), self.model, few_texts=self._few_texts)
+                self._encoder = load_encoder(
+                    read_settings(), self.model, prompts=self._prompts, few_texts=self._few_texts
+                )
         return self._encoder
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:
-    """Everything about an encoder that decides whether two of its vectors may be compared."""
+    """Everything about an encoder that decides whether two of its vectors may be compared.
+
+    `prompts` is a JSON object of `query` and `document`, what is put before questions and before documents; empty where that
+    is what the model itself says.
+    """
 
     model: str
     model_revision: str
@@ -17,3 +21,4 @@ class EncoderIdentity:
     pooling: str
     dimensions: int
     max_tokens: int
+    prompts: str = ""

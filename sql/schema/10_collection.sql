@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS collection
     pooling LowCardinality(String),
     dimensions UInt16,
     max_tokens UInt16,
+    prompts String DEFAULT '' COMMENT 'JSON object: query and document, what is put before questions and documents; empty where it is what the model itself says',
     quantizer LowCardinality(String) COMMENT 'how vectors become codes: asymmetric or symmetric, per vector',
     analyser LowCardinality(String) COMMENT 'what made the terms of postings, empty where nothing did',
     search_choice String DEFAULT '' COMMENT 'JSON object: the budget of searches, how they keep to it, and what was measured; empty where nothing was chosen',

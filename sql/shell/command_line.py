@@ -71,10 +71,13 @@ def act(client: Client, options: Namespace, statement: str | None) -> None:
 def embed(client: Client, text: str) -> list[float]:
     """The vector of a text, by the encoder that the store was made with."""
     from rag.encoder.encoder import choose_model, load_encoder
+    from rag.encoder.prompts import OWN_PROMPTS, choose_prompts
     from sql.store import Store
 
     settings, store = read_settings(), Store(client)
-    encoder = load_encoder(settings, choose_model(settings, None, store.collection()), few_texts=True, announce=note)
+    collection = store.collection()
+    model, prompts = choose_model(settings, None, collection), choose_prompts(OWN_PROMPTS, collection)
+    encoder = load_encoder(settings, model, prompts=prompts, few_texts=True, announce=note)
     store.made_with.check_encoder(encoder.identity)
     vector: list[float] = encoder.encode_query(text).tolist()
     return vector

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreMismatch
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sql.engine.client import Client
     from sql.engine.location import Location
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings", "places"}
 
 
@@ -74,7 +74,7 @@ class CollectionTable:
         if not rows:
             return None
         row = rows[0]
-        encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__})
+        encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__ if name in row})
         choice = SearchChoice.from_json(row.get("search_choice", ""))
         return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]), choice)
 
@@ -100,6 +100,8 @@ class CollectionTable:
             remedy = f"use `{collection.vector_quantizer.options}`"
         elif (stored.model, stored.model_revision) != (encoder.model, encoder.model_revision):
             remedy = f"ask with `--model {stored.model}`"
+        elif stored.prompts != encoder.prompts and replace(stored, prompts=encoder.prompts) == encoder:
+            remedy = "leave out --query-prompt and --document-prompt, and those of the store are used"
         else:
             remedy = f"use the same version of {stored.model}"
         raise StoreMismatch(
@@ -143,6 +145,8 @@ def check_schema_version(location: Location, version: int) -> None:
 def describe(encoder: EncoderIdentity, quantizer: str) -> str:
     """An encoder in a few words, for messages."""
     digest = encoder.model_sha256[:8]
+    prompts = f", prompts {encoder.prompts}" if encoder.prompts else ""
     return (
-        f"encoder {encoder.model} ({encoder.dimensions} dimensions, {encoder.weights}, weights {digest}, {quantizer})"
+        f"encoder {encoder.model} ({encoder.dimensions} dimensions, {encoder.weights}, weights {digest}, "
+        f"{quantizer}{prompts})"
     )

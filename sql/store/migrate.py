@@ -17,6 +17,8 @@ of the places of chunks. Hashes stay here too.
 
 Version 4 to 5: how far each vector is from its codes, as far as these tell, and views that make use of it. No hash covers it.
 And the way of searching that was chosen for a budget, which older stores have not.
+
+Version 5 to 6: the prompts that were given in place of the model's own. Older stores were made with the model's own.
 """
 
 from __future__ import annotations
@@ -292,6 +294,25 @@ def name_version_5(client: Client) -> None:
     add_revision(client, {"schema_version": 5})
 
 
+# Version 5 to 6
+
+
+def add_prompts(client: Client) -> None:
+    """The column for prompts, on every node there is."""
+    name = "migrations/6/10_collection.sql"
+    server = client.location.server
+    if server is None or not server.cluster:
+        client.create(name, {})
+        return
+    with closing(Cluster(client, server)) as cluster:
+        cluster.alter(name)
+
+
+def name_version_6(client: Client) -> None:
+    """The revision that opens the store for readers again."""
+    add_revision(client, {"schema_version": 6})
+
+
 MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     2: (
         add_tables,
@@ -306,6 +327,7 @@ MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     3: (add_outlines, name_version_3),
     4: (add_places, name_version_4),
     5: (add_errors, find_errors, name_version_5),
+    6: (add_prompts, name_version_6),
 }
 
 
