@@ -62,7 +62,8 @@ def diagnose(options: Namespace) -> int:
     else:
         width = max(len(name) for name in findings)
         for name, value in findings.items():
-            out(f"{name.replace('_', ' '):{width}}  {value}")
+            sentence = value["sentence"] if isinstance(value, dict) else value
+            out(f"{name.replace('_', ' '):{width}}  {sentence}")
     return EXIT_OK
 
 

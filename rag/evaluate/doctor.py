@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.compute.plan import check_mode
-from rag.encoder.checkpoint import is_checkpoint, read_checkpoint
+from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint
 from rag.encoder.encoder import cached_checkpoint, choose_model
+from rag.text.fit import WORST, tokenizer_fit
+from rag.text.tokenizer import Tokenizer
 from sql.base.errors import RagError
+from sql.engine.statements import Statement
 from sql.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rag.text.fit import Fit
     from sql.base.settings import Settings
 
 
-def examine(settings: Settings, wanted: str | None, location: str, *, fresh: bool = False) -> dict[str, str]:
-    """The findings by name, in the order in which they are to be shown. Makes no store and converts no model."""
+SAMPLED_TEXTS = 50  # of each language: some thousand words, whose pieces a word vary by a few percent
+
+
+def examine(settings: Settings, wanted: str | None, location: str, *, fresh: bool = False) -> dict[str, Any]:
+    """The findings by name, in the order in which they are to be shown: sentences, but for `tokenizer`, a record with one.
+
+    Makes no store and converts no model.
+    """
     from rag.encoder.probe import cached_findings
 
     mode = check_mode(settings.compute)
     found = cached_findings(settings.cache, fresh=fresh)
-    store, model = describe_store(location, settings, wanted)
+    store, model, fits = describe_store(location, settings, wanted)
     return {
         "processor": f"{found.processor}, {platform.machine()}, {found.threads} threads",
         "instructions": f"{found.instructions} (as torch sees them)",
@@ -35,6 +48,7 @@ def examine(settings: Settings, wanted: str | None, location: str, *, fresh: boo
         ),
         "model": model,
         "store": store,
+        "tokenizer": fits_record(fits),
     }
 
 
@@ -47,15 +61,52 @@ def describe_product(name: str, *, saturates: bool) -> str:
     return "oneDNN; it adds products in 32 bits"
 
 
-def describe_store(location: str, settings: Settings, wanted: str | None) -> tuple[str, str]:
-    """The store and the model it wants, each in a sentence."""
+def describe_store(location: str, settings: Settings, wanted: str | None) -> tuple[str, str, list[Fit]]:
+    """The store and the model it wants, each in a sentence, and how the model's tokenizer fits the store's languages."""
     try:
         with Store.open(location) as store:
             collection = store.collection()
             sentence = f"{store.client.location}: {store.snapshot().chunk_count()} chunks, epoch {store.epoch()}"
-            return sentence, describe_model(settings, choose_model(settings, wanted, collection))
+            model = choose_model(settings, wanted, collection)
+            return sentence, describe_model(settings, model), language_fits(store, settings, model)
     except RagError as error:
-        return str(error), describe_model(settings, choose_model(settings, wanted))
+        return str(error), describe_model(settings, choose_model(settings, wanted)), []
+
+
+def language_fits(store: Store, settings: Settings, model: str) -> list[Fit]:
+    """How a model's tokenizer fits each language of the stored texts; nothing where either is not at hand."""
+    folder = cached_checkpoint(settings, model)
+    if store.collection() is None or not is_checkpoint(folder):
+        return []
+    tokenizer = Tokenizer.from_file(folder / TOKENIZER_FILE, read_checkpoint(folder).config.max_tokens)
+    values = {"epoch": store.snapshot().epoch, "rows": SAMPLED_TEXTS}
+    texts: dict[str, list[str]] = {}
+    for row in store.client.query(Statement("language_texts", values)):
+        texts.setdefault(row["language"] or "unknown language", []).append(row["text"])
+    fits = (tokenizer_fit(language, of_language, tokenizer) for language, of_language in texts.items())
+    return [fit for fit in fits if fit is not None]
+
+
+def fits_record(fits: Sequence[Fit]) -> dict[str, Any]:
+    """What was found of the tokenizer, language by language, with a sentence that judges it."""
+    return {"sentence": fits_sentence(fits), "languages": [asdict(fit) | {"fits": fit.grade} for fit in fits]}
+
+
+def fits_sentence(fits: Sequence[Fit]) -> str:
+    """How the tokenizer fits the store's languages, and what helps where it does not."""
+    if not fits:
+        return "no stored texts to look at"
+    each = "; ".join(
+        f"{fit.language}: {fit.pieces_per_word:.2f} pieces a word, {fit.unknown:.1%} unknown, fits {fit.grade}"
+        for fit in fits
+    )
+    poor = [fit.language for fit in fits if fit.grade == WORST]
+    if not poor:
+        return each
+    return (
+        f"{each}. The model was hardly made for {', '.join(poor)}: a multilingual one will find more "
+        "(`int8-rag-ingest --reembed --model M`)"
+    )
 
 
 def describe_model(settings: Settings, model: str) -> str:

@@ -8,6 +8,7 @@ alone can have more tokens than it had in the text.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -145,6 +146,20 @@ class Tokenizer:
         """Token ids of each text with the special tokens; never cut."""
         spaced = [with_spaces(text) for text in texts]
         return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=True)]
+
+    def encode_plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text without the special tokens."""
+        spaced = [with_spaces(text) for text in texts]
+        return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=False)]
+
+    @cached_property
+    def unknown_id(self) -> int | None:
+        """The token of what it does not know; None where it knows every byte."""
+        model = json.loads(self.library.to_str())["model"]
+        if "unk_id" in model:
+            return None if model["unk_id"] is None else int(model["unk_id"])
+        found = self.library.token_to_id(model["unk_token"]) if model.get("unk_token") else None
+        return None if found is None else int(found)
 
     def pairs(self, question: str, passages: Sequence[str], overlap: int | None = None) -> list[list[TokenPair]]:
         """A question with each passage, as a model with two segments reads them; only a passage is ever cut.
