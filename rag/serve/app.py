@@ -2,6 +2,7 @@
 
 # No `from __future__ import annotations`: the framework reads the annotations of routes when they are made.
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from rag.serve.work import Workbench
 from sql.base.errors import RagError, UsageError
 from sql.base.options import program_version
 
+HEALTH_SECONDS = 10.0  # that the store may take to be read
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": replies.ErrorReply, "description": text}
     for status, text in (
@@ -60,6 +62,8 @@ class Service:
 
     def __post_init__(self) -> None:
         self.bench = Workbench(self.limits)
+        # Looked up once: the library waits with it while it loads a language model.
+        self.encoder = self.library.encoder
         self.telemetry.watch_work(lambda: float(self.bench.taken))
 
     async def run(self, call: Callable[[], Any]) -> Any:
@@ -103,9 +107,9 @@ class Routes:
 
     async def health(self) -> Response:
         """Whether the store can be read."""
-        try:
-            epoch = await self.service.run(lambda: self.library.store.epoch())
-        except Refused:
+        try:  # not behind other requests: a server with much to do is well
+            epoch = await asyncio.wait_for(asyncio.to_thread(self.library.store.epoch), HEALTH_SECONDS)
+        except (RagError, TimeoutError):
             return JSONResponse({"status": "unavailable"}, 503)
         self.service.telemetry.epoch(epoch)
         return JSONResponse({"status": "ok", "epoch": epoch})
@@ -162,7 +166,7 @@ class Routes:
         except ValueError as error:
             raise Refused(422, str(error), "usage") from error
         request.state.question = asked.question
-        completion = Completion(body, self.library.encoder)
+        completion = Completion(body, self.service.encoder)
         if body.stream:
             make = partial(answers.answer_events, self.library, asked)
             return await self.service.events(
@@ -173,7 +177,7 @@ class Routes:
 
     @property
     def _encoder_name(self) -> str:
-        return self.library.encoder.config.model
+        return self.service.encoder.config.model
 
     def _unknown_model(self, name: str) -> Refused:
         known = f"{MODEL} answers, {self._encoder_name} makes vectors"

@@ -19,6 +19,7 @@ from support import PATIENCE, PROJECT, publish_document
 
 from rag.commands.ask import answer_record, hit_record
 from rag.serve.replies import AnswerReply, ErrorReply, SearchReply
+from sql.base.errors import StoreError
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -168,6 +169,19 @@ def test_the_page_loads_nothing_from_elsewhere(http: httpx2.Client) -> None:
     page = http.get("/")
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
     assert "://" not in page.text
+
+
+def test_a_store_that_cannot_be_read_is_said_to_be_unavailable_and_nothing_more(
+    running: Running, http: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(store: Store) -> int:
+        raise StoreError("the store /home/ada/secret is gone")
+
+    monkeypatch.setattr(Store, "epoch", fail)
+    reply = http.get("/healthz")
+    assert (reply.status_code, reply.json()) == (503, {"status": "unavailable"})
+    reply = http.post("/v1/ask", json={"question": "x"})
+    assert (reply.status_code, reply.headers["retry-after"], reply.json()["error"]["code"]) == (503, "1", "store")
 
 
 # One sentence for an error
@@ -348,6 +362,19 @@ def test_the_protocols_own_client_asks_over_http(running: Running, mode: str) ->
     names, found = asyncio.run(ask())
     assert names == ["ask", "search", "read_span", "list_documents", "sql"]
     assert found.structured_content == json.loads(json.dumps(answer_record(running.library.ask(QUESTION))))
+
+
+@pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
+def test_a_client_of_an_older_version_is_answered_in_its_own(http: httpx2.Client, version: str) -> None:
+    hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    headers = {"accept": "application/json, text/event-stream"}
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+    assert http.post("/mcp", json=message, headers=headers).json()["result"]["protocolVersion"] == version
+    headers["mcp-protocol-version"] = version
+    called = {"name": "search", "arguments": {"query": "the mat", "filtr": 1}}
+    message = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": called}
+    result = http.post("/mcp", json=message, headers=headers).json()["result"]
+    assert (result["isError"], result["content"][0]["text"]) == (True, "search: filtr: there is no such field here")
 
 
 # Ends and beginnings
