@@ -205,6 +205,7 @@ def add_server_options(one: Parser, store: str) -> None:
     )
     add_language_option(one, "questions")
     add_model_option(one)
+    add_prompt_options(one)
     add_compute_option(one)
     add_common_options(one, store)
 
