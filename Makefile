@@ -13,7 +13,7 @@ TEST_OPTIONS ?= -n auto --dist loadfile
 # Compiled when they are first imported, by one process for all: none may keep from writing that down.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-cluster install dev test test-pythons soak fuzz lint clean search-data
+.PHONY: demo demo-cluster install dev test test-page test-pythons soak fuzz lint clean search-data
 
 # Vectors for benchmarks/search.py, built once in .bench/ and gone on with where it was stopped.
 SEARCH_TEXTS ?= ../shared/eval
@@ -50,13 +50,18 @@ test-pythons:
 	for each in $(PYTHONS); do $(MAKE) test PYTHON=$$each VENV=.venv-$$each || exit 1; done
 
 soak: dev
-	$(PIP) --constraint constraints.txt --editable '.[soak]'
 	HYPOTHESIS_PROFILE=drawn $(BIN)/python -m pytest -m slow
 
 # Changed bytes of files of every format, far more than each test run tries; FUZZ_ROUNDS for each.
 FUZZ_ROUNDS ?= 3000
 fuzz: dev
 	HYPOTHESIS_PROFILE=drawn FUZZ_ROUNDS=$(FUZZ_ROUNDS) $(BIN)/python -m pytest -m slow tests/ingest/readers/test_fuzz.py
+
+# The page of the server in a headless Chromium, with Debian's packages where there is none.
+test-page: dev
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver; }
+	$(PIP) --constraint constraints.txt --editable '.[browser]'
+	$(BIN)/python -m pytest -m browser
 
 lint: dev
 	$(BIN)/ruff check .

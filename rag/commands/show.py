@@ -15,6 +15,7 @@ from sql.base.terminal import one_line, out, out_json, shown_name
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Sequence
 
     from sql.records import ListedDocument, LiveDocument
     from sql.records.places import Place
@@ -104,16 +105,15 @@ def places_of(snapshot: Snapshot, document: LiveDocument, span: tuple[int, int])
 
 def wanted_page(snapshot: Snapshot, shown: Shown, options: Namespace) -> int:
     """The page that is asked for by its number or label, by default the one on which the span begins."""
-    from sql.records.places import Page, Rectangle
+    from sql.records.places import Page
 
     if options.page is None:
-        pages = [place.where.number for place in shown.places if isinstance(place.where, Page)]
-        pages += [place.where.page for place in shown.places if isinstance(place.where, Rectangle)]
-        if not pages:
+        page = first_page(shown.places)
+        if page is None:
             raise UsageError(
                 f"--span {options.span} is on no page of {shown_name(shown.document.source)}: give --page N"
             )
-        return pages[0]
+        return page
     if options.page.isdecimal() and len(options.page) < 10:
         return int(options.page)
     for place in snapshot.document_pages(shown.document):
@@ -122,6 +122,15 @@ def wanted_page(snapshot: Snapshot, shown: Shown, options: Namespace) -> int:
     raise UsageError(
         f"--page {options.page}: no page of {shown_name(shown.document.source)} that has text is called so: give its number"
     )
+
+
+def first_page(places: Sequence[Place]) -> int | None:
+    """The page on which the first of these places is; None where they are on none."""
+    from sql.records.places import Page, Rectangle
+
+    pages = [place.where.number for place in places if isinstance(place.where, Page)]
+    pages += [place.where.page for place in places if isinstance(place.where, Rectangle)]
+    return pages[0] if pages else None
 
 
 def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
@@ -203,7 +212,7 @@ def draw(shown: Shown, page: int, options: Namespace) -> None:
     from sql.records.places import Rectangle
 
     document = shown.document
-    data = unchanged_file(shown)
+    data = unchanged_file(document)
     rectangles = [place.where for place in shown.places if isinstance(place.where, Rectangle)]
     try:
         picture = draw_page(data, page, rectangles, source=shown_name(document.source))
@@ -222,7 +231,7 @@ def draw(shown: Shown, page: int, options: Namespace) -> None:
         out(f"{shown_name(str(target))}: page {page} of {shown_name(document.source)}, {marked}")
 
 
-def unchanged_file(shown: Shown) -> bytes:
+def unchanged_file(document: LiveDocument) -> bytes:
     """The bytes of the file as they were when it was stored; StoreError where they have changed since.
 
     UsageError for a document whose pages cannot be drawn, UnreadableDocument where its file is not to be read.
@@ -233,7 +242,7 @@ def unchanged_file(shown: Shown) -> bytes:
     from ingest.readers.mail.reader import file_in
     from ingest.readers.raw_file import RawFile
 
-    document, source = shown.document, shown_name(shown.document.source)
+    source = shown_name(document.source)
     if document.format != DRAWN_FORMAT:
         raise UsageError(f"{source} is {document.format}, and only pages of {DRAWN_FORMAT} files can be drawn")
     path = Path(file_of(document, [document]).path)

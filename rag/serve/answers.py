@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from rag.answer.events import Finished, Passages, Token
-from rag.commands.ask import NO_ANSWER, event_record, hit_record, search_record, whole_record
+from rag.commands.ask import NO_ANSWER, event_record, hit_record, whole_record
 from rag.commands.documents import listed_record
 from rag.serve.limits import LONGEST_SPAN
 from sql.base.errors import UsageError
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from rag.library import Library
     from rag.serve.bodies import EmbeddingsBody, Listing, Query, Question, Span
+    from sql.records import LiveDocument
+    from sql.store import Snapshot
 
     Record = dict[str, Any]
 
@@ -36,7 +38,8 @@ def answer_events(library: Library, asked: Question) -> Iterator[tuple[str, Reco
 
 def found(library: Library, asked: Query) -> Record:
     """The record of `search --json`."""
-    return search_record(library, asked.query, **asked.options())
+    hits, certificate = library.certified_search(asked.query, **asked.options())
+    return {"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()}
 
 
 def found_hits(library: Library, asked: Query) -> Record:
@@ -107,19 +110,25 @@ def embeddings(library: Library, asked: EmbeddingsBody) -> Record:
 
 def read_span(library: Library, asked: Span) -> Record:
     """A piece of the stored text of a document; no file is opened. UsageError for a document or span there is not."""
+    source, text = stored_text(library, asked.source)
+    return span_record(source, text, asked)
+
+
+def stored_text(library: Library, name: str) -> tuple[str, str]:
+    """The source of the document of this source or path, and its text; UsageError for a document there is not."""
     snapshot = library.store.snapshot()
-    listed = snapshot.listed_documents({"$or": [{"source": asked.source}, {"path": asked.source}]})
-    if len(listed) != 1:
-        why = "no document" if not listed else f"{len(listed)} documents"
-        raise UsageError(f"{why} of the store called {asked.source!r:.300}: list_documents shows sources and paths")
-    text = snapshot.document_text(listed[0].document)
+    document = document_called(snapshot, name)
+    return document.source, snapshot.document_text(document)
+
+
+def span_record(source: str, text: str, asked: Span) -> Record:
+    """A piece of a text; UsageError for one that it does not have, or that is too long."""
     end = min(len(text), asked.start + LONGEST_SPAN) if asked.end is None else asked.end
     if not asked.start < end <= len(text) or end - asked.start > LONGEST_SPAN:
         raise UsageError(
             f"the span {asked.start}..{end}: one of this document lies within its {len(text):,} characters, and has from "
             f"1 to {LONGEST_SPAN:,} of them"
         )
-    source = listed[0].document.source
     return {
         "source": source,
         "start": asked.start,
@@ -127,6 +136,15 @@ def read_span(library: Library, asked: Span) -> Record:
         "characters": len(text),
         "text": text[asked.start : end],
     }
+
+
+def document_called(snapshot: Snapshot, name: str) -> LiveDocument:
+    """The one document of the store that has this source or path; UsageError where there is none, or several."""
+    listed = snapshot.listed_documents({"$or": [{"source": name}, {"path": name}]})
+    if len(listed) != 1:
+        why = "no document" if not listed else f"{len(listed)} documents"
+        raise UsageError(f"{why} of the store called {name!r:.300}: list_documents shows sources and paths")
+    return listed[0].document
 
 
 def documents(library: Library, asked: Listing) -> Record:

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the framework reads the annotations of routes when they are made.
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -12,20 +13,30 @@ from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
 from rag.library import Library
-from rag.serve import answers, replies
-from rag.serve.bodies import AskBody, ChatBody, EmbeddingsBody, SearchBody
+from rag.serve import answers, replies, views
+from rag.serve.bodies import (
+    AskBody,
+    ChatBody,
+    EmbeddingsBody,
+    Listing,
+    Measure,
+    Picture,
+    PlacedSpan,
+    SearchBody,
+)
 from rag.serve.chat import MODEL, Completion, models, named_event
 from rag.serve.guard import Access, Guard, error_record, extra, failure_of
 from rag.serve.limits import Limits, Refused, refusal_of
 from rag.serve.model_context import make_server, over_http
+from rag.serve.page_files import PAGE, page_files
 from rag.serve.telemetry import CONTENT_TYPE, Telemetry
-from rag.serve.tools import sentence_of
+from rag.serve.tools import plain, sentence_of
 from rag.serve.work import Workbench
 from sql.base.errors import RagError, UsageError
 from sql.base.options import program_version
@@ -41,13 +52,6 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         (503, "the store or a model cannot be used now, or there was no answer in time"),
     )
 }
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>int8-rag</title></head>
-<body><h1>int8-rag</h1>
-<p>This server answers questions about documents, for programs: <code>POST /v1/ask</code>, <code>/v1/search</code>,
-<code>/v1/embeddings</code> and <code>/v1/chat/completions</code>, described in <a href="/openapi.json">/openapi.json</a>, and
-the Model Context Protocol at <code>/mcp</code>.</p></body></html>
-"""
 
 
 @dataclass
@@ -64,6 +68,7 @@ class Service:
         self.bench = Workbench(self.limits)
         # Looked up once: the library waits with it while it loads a language model.
         self.encoder = self.library.encoder
+        self.measuring = threading.Lock()
         self.telemetry.watch_work(lambda: float(self.bench.taken))
 
     async def run(self, call: Callable[[], Any]) -> Any:
@@ -100,10 +105,18 @@ class Routes:
     def __init__(self, service: Service) -> None:
         self.service = service
         self.library = service.library
+        self.files = page_files()
 
     async def page(self) -> Response:
-        """A page for whoever looks here with a browser."""
-        return HTMLResponse(PAGE)
+        """The page, for whoever looks here with a browser."""
+        return await self.page_file(PAGE)
+
+    async def page_file(self, name: str) -> Response:
+        """A file of the page; its name is looked up in a table and never opened."""
+        if name not in self.files:
+            raise HTTPException(404)
+        file = self.files[name]
+        return Response(file.data, media_type=file.media_type)
 
     async def health(self) -> Response:
         """Whether the store can be read."""
@@ -137,6 +150,43 @@ class Routes:
             lambda: (named_event(name, record) for name, record in make()),
             lambda refused: named_event("error", error_record(refused)),
         )
+
+    # What the page shows beside an answer
+
+    async def store(self) -> Response:
+        """What the store holds."""
+        return JSONResponse(await self.service.run(lambda: views.store(self.library)))
+
+    async def documents(self, body: Listing) -> Response:
+        """Lists the documents, a page at a time."""
+        return JSONResponse(await self.service.run(lambda: answers.documents(self.library, body)))
+
+    async def span(self, body: PlacedSpan) -> Response:
+        """A piece of a document as it is stored, such as a citation, with what stands around it."""
+        return JSONResponse(await self.service.run(lambda: views.placed_span(self.library, body)))
+
+    async def picture(self, body: Picture) -> Response:
+        """A page of a PDF, drawn from the file while that is what was stored, with a span of its text marked."""
+        return Response(await self.service.run(lambda: views.picture(self.library, body)), media_type="image/png")
+
+    async def ladder(self, body: Measure) -> Response:
+        """Measures what ever more bits, candidates and cells find and cost; takes a while."""
+        return JSONResponse(await self._measured(lambda: views.ladder(self.library, body)))
+
+    async def losses(self, body: Measure) -> Response:
+        """Measures what the int8 model, the int8 vectors and the search each cost; loads the float32 model."""
+        return JSONResponse(await self._measured(lambda: views.losses(self.library, body)))
+
+    async def _measured(self, measure: Callable[[], Any]) -> Any:
+        def alone() -> Any:
+            if not self.service.measuring.acquire(blocking=False):
+                raise Refused(429, "something is being measured already: try again when that is done", "measuring")
+            try:
+                return plain(measure())
+            finally:
+                self.service.measuring.release()
+
+        return await self.service.run(alone)
 
     # As OpenAI's clients expect
 
@@ -208,12 +258,19 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     get = partial(app.add_api_route, methods=["GET"])
     post = partial(app.add_api_route, methods=["POST"], responses=ERRORS)
     get("/", routes.page, include_in_schema=False)
+    get("/page/{name}", routes.page_file, include_in_schema=False)
     get("/healthz", routes.health)
     get("/metrics", routes.metrics)
     get("/v1/models", routes.list_models)
     get("/v1/models/{model:path}", routes.one_model)
     post("/v1/ask", routes.ask, responses=ERRORS | {200: {"model": replies.AnswerReply}})
     post("/v1/search", routes.search, responses=ERRORS | {200: {"model": replies.SearchReply}})
+    get("/v1/store", routes.store, responses=ERRORS | {200: {"model": replies.StoreReply}})
+    post("/v1/documents", routes.documents, responses=ERRORS | {200: {"model": replies.DocumentsReply}})
+    post("/v1/span", routes.span, responses=ERRORS | {200: {"model": replies.PlacedSpanReply}})
+    post("/v1/picture", routes.picture, responses=ERRORS | {200: {"content": {"image/png": {}}}})
+    post("/v1/ladder", routes.ladder)
+    post("/v1/losses", routes.losses)
     post("/v1/embeddings", routes.embeddings)
     post("/v1/chat/completions", routes.chat)
     app.router.routes.append(Route("/mcp", Protocol(protocol.handle_request), methods=["POST"]))

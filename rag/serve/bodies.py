@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from rag.serve.limits import LONGEST_QUESTION, LONGEST_SPAN, MOST_CHUNKS, MOST_LISTED, MOST_TEXTS
+from rag.serve.limits import (
+    LONGEST_AROUND,
+    LONGEST_QUESTION,
+    LONGEST_SPAN,
+    MOST_CHUNKS,
+    MOST_LISTED,
+    MOST_MEASURED,
+    MOST_TEXTS,
+)
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, DEFAULT_K, LANGUAGES
 
 FILTER = 'which chunks may be found, such as {"source": {"$glob": "docs/**"}, "year": {"$gte": 2024}}'
@@ -105,6 +113,29 @@ class Listing(Closed):
         default=None, max_length=4096, description="go on behind this path, the `next` of the last call"
     )
     limit: int = Field(default=100, ge=1, le=MOST_LISTED)
+
+
+class PlacedSpan(Span):
+    """POST /v1/span: a piece of a document, and what stands around it."""
+
+    around: int = Field(default=0, ge=0, le=LONGEST_AROUND, description="characters before and behind it that come too")
+
+
+class Picture(Closed):
+    """POST /v1/picture: a page of a PDF of the store, with a span of its text marked."""
+
+    source: str = Field(min_length=1, max_length=4096, description="as a citation has it")
+    start: int = Field(ge=0, description="of the span, as a citation has it")
+    end: int = Field(ge=1, description="of the span, as a citation has it")
+    page: int | None = Field(
+        default=None, ge=1, le=10_000_000, description="counted from 1; by default the one on which the span begins"
+    )
+
+
+class Measure(Closed):
+    """POST /v1/ladder and /v1/losses: how much is measured."""
+
+    sample: int = Field(default=20, ge=1, le=MOST_MEASURED, description="chunks of the store that are the questions")
 
 
 class SqlStatement(Closed):

@@ -34,7 +34,12 @@ REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::\d{1,5})?", re.ASCII)
 METHODS = frozenset({"GET", "POST"})  # of which there are routes; figures name no others
 OPEN_PATHS = frozenset({"/", "/healthz"})  # what needs no token: they show nothing of the store
-HTML_POLICY = "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+OPEN_FOLDER = "/page/"  # the files of the page, likewise
+# Trusted types: no text can become HTML in the page, whatever a document holds.
+HTML_POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -157,7 +162,8 @@ class Guard:
                 f"pages of {origin!r:.100} may not use this server: start it with --allow-origin URL",
                 "unknown-origin",
             )
-        if path not in OPEN_PATHS and not self.access.knows_token(headers.get("authorization", "")):
+        is_open = path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
+        if not is_open and not self.access.knows_token(headers.get("authorization", "")):
             raise Refused(401, "this server wants its token: send the header `Authorization: Bearer TOKEN`", "no-token")
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:

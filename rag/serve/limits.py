@@ -19,6 +19,8 @@ MOST_CHUNKS = 100  # of one search
 MOST_TEXTS = 2_048  # of one request for embeddings, as OpenAI has it
 LARGEST_BODY = 4 << 20  # bytes of a request
 LONGEST_SPAN = 20_000  # characters of a document that are read at a time
+LONGEST_AROUND = 4_000  # characters on each side of it
+MOST_MEASURED = 200  # chunks that are the questions of one measurement
 MOST_LISTED = 1_000  # documents, or rows of a statement, at a time
 
 

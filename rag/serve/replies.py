@@ -15,7 +15,7 @@ class Reply(BaseModel):
 
 
 class ContextReply(Reply):
-    """A slice of a document: what a quotation cannot be understood without, or the answer marked in it."""
+    """What a quotation cannot be understood without."""
 
     start: int
     end: int
@@ -37,7 +37,6 @@ class CitationReply(Reply):
     text: str
     score: float
     context: ContextReply | None
-    answer_span: ContextReply | None
     truncated: bool
 
 
@@ -66,11 +65,10 @@ class HitReply(BaseModel):
 
 
 class SearchReply(Reply):
-    """The chunks that fit best, best first; `float32` says what is proven of their order, null where a cross-encoder
-    decides it."""
+    """The chunks that fit best, best first; `float32` says what is proven of their order."""
 
     hits: list[HitReply]
-    float32: dict[str, Any] | None
+    float32: dict[str, Any]
 
 
 class HitsReply(Reply):
@@ -87,6 +85,23 @@ class SpanReply(Reply):
     end: int
     characters: int
     text: str
+
+
+class PlacedSpanReply(SpanReply):
+    """The same with what stands before and behind it."""
+
+    before: str
+    after: str
+
+
+class StoreReply(Reply):
+    """What the store holds; `stats` are those of `rag stats --json` without the place, null for an empty store."""
+
+    documents: int
+    chunks: int
+    formats: list[dict[str, Any]]
+    languages: list[dict[str, Any]]
+    stats: dict[str, Any] | None
 
 
 class DocumentsReply(Reply):

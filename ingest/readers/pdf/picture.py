@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from io import BytesIO
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_SCALE = 2.0  # pixels a point: 144 dots an inch, at which small print can be read
 _HIGHLIGHTER = (255, 235, 80)
+_ONE_AT_A_TIME = threading.Lock()  # PDFium must not be called from two threads at once
 _MARGIN = 1.0  # points around a rectangle, so that the marking does not cut into letters
 
 
@@ -40,7 +42,7 @@ def draw_page(
     """
     if not (isfinite(scale) and scale > 0):
         raise ValueError(f"a page is drawn at a number of pixels a point above 0, not at {scale}")
-    with opened(data, source) as file:
+    with _ONE_AT_A_TIME, opened(data, source) as file:
         if not 1 <= page <= file.page_count:
             raise ValueError(f"{source} has pages 1 to {file.page_count}, not {page}")
         with opened_page(file, page) as open_page:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import httpx2
 import pytest
-from serving import Running, serving
 from support import hash_encoder
 
 import ingest
 from rag.library import Library
+from rag.serve.app import Service, make_app
+from rag.serve.batching import shared
+from rag.serve.guard import Access
+from rag.serve.limits import Limits
+from rag.serve.run import Server, listen, make_server
+from rag.serve.telemetry import Telemetry
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
-
-    import httpx2
 
     from rag.encoder.encoder import Encoder
     from rag.text.tokenizer import Tokenizer
@@ -26,6 +34,21 @@ TEXTS = {
     "dog.txt": "The dog runs to the cat.\n",
     "one.txt": "One two three.\n",
 }
+
+
+@dataclass
+class Running:
+    """A server at work, and what is behind it."""
+
+    url: str
+    library: Library
+    server: Server
+    service: Service
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +66,91 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def library(documents: Path, encoder: Encoder) -> Iterator[Library]:
-    """A library for reading, over a store that is filled."""
-    place = str(documents.parent / "store")
+@contextmanager
+def filled(folder: Path, encoder: Encoder) -> Iterator[Library]:
+    """A library for reading, over a store that is filled with the documents of a folder."""
+    place = str(folder.parent / "store")
     with Library(Store.open(place, write=True), lambda: encoder) as writable:
-        ingest.sync(writable, [documents])
+        ingest.sync(writable, [folder])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rag.answer.answer.DEFAULT_MIN_CONFIDENCE", 0.0)  # vectors that are hashes come close to nothing
         with Library(Store.open(place), lambda: encoder) as opened:
             yield opened
+
+
+@pytest.fixture(scope="module")
+def library(documents: Path, encoder: Encoder) -> Iterator[Library]:
+    with filled(documents, encoder) as opened:
+        yield opened
+
+
+# For the page: a document that tries to be HTML, and a file whose pages can be drawn
+
+HOSTILE = "The bird <img src=x onerror=document.title='taken'> sang <script>document.title='taken'</script> here.\n"
+
+
+def written_pdf(*pages: str) -> bytes:
+    """A file with a line of text on each page of 300 by 200 points; readers find the objects without a table of them."""
+    kids = " ".join(f"{10 + 2 * number} 0 R" for number in range(len(pages)))
+    objects = [
+        "1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj",
+        f"2 0 obj<</Type/Pages/Kids[{kids}]/Count {len(pages)}>>endobj",
+        "3 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj",
+    ]
+    for number, line in enumerate(pages):
+        shown = f"BT /F1 12 Tf 1 0 0 1 40 120 Tm ({line}) Tj ET"
+        content, page = 11 + 2 * number, 10 + 2 * number
+        objects += [
+            f"{page} 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 300 200]/Resources<</Font<</F1 3 0 R>>>>"
+            f"/Contents {content} 0 R>>endobj",
+            f"{content} 0 obj<</Length {len(shown)}>>stream\n{shown}\nendstream endobj",
+        ]
+    return "\n".join(["%PDF-1.4", *objects, "trailer<</Root 1 0 R>>", "%%EOF", ""]).encode()
+
+
+@pytest.fixture(scope="module")
+def page_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("paged") / "docs"
+    folder.mkdir()
+    for name, text in (TEXTS | {"bird.txt": HOSTILE}).items():
+        (folder / name).write_text(text)
+    (folder / "plan.pdf").write_bytes(written_pdf("The first kiln is cold.", "The second kiln runs hot here."))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page_library(page_documents: Path, encoder: Encoder) -> Iterator[Library]:
+    with filled(page_documents, encoder) as opened:
+        yield opened
+
+
+@contextmanager
+def serving(
+    library: Library, folder: Path, access: Access | None = None, *, allow_sql: bool = True
+) -> Iterator[Running]:
+    """A server over a library for as long as the block lasts."""
+    lines: list[str] = []
+    telemetry = Telemetry(lines.append, log_texts=True)
+    batched = shared(library.encoder, telemetry.batch)
+    served = replace(library, source=lambda: batched, _encoder=None)
+    service = Service(served, Limits(at_once=4, waiting=60), telemetry, allow_sql=allow_sql)
+    with listen("127.0.0.1", 0) as listener:
+        server = make_server(make_app(service, access or Access(), lines.append), seconds=10)
+        thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield Running(url, library, server, service, folder, lines)
+        finally:
+            server.should_exit = True
+            thread.join()
+            batched.batcher.close()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[..., AbstractContextManager[Running]]:
+    """Runs a server over a library, as `serving` does."""
+    return serving
 
 
 @pytest.fixture(scope="module")

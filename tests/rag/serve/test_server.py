@@ -25,7 +25,7 @@ from sql.store import Store
 if TYPE_CHECKING:
     import httpx2
     import openai
-    from serving import Running
+    from rag.serve.conftest import Running
 
 QUESTION = "where sat the cat"
 
@@ -133,7 +133,7 @@ def test_the_calls_of_the_page_work_and_return_what_it_shows(
     if output:
         assert shape(json.loads(ended.stdout)) == shape(json.loads(output))
     else:
-        assert '"error"' not in ended.stdout
+        assert '"error":{' not in ended.stdout.replace(" ", "")
 
 
 # What it tells of itself
