@@ -356,25 +356,37 @@ def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
 
 def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
     """`model train`."""
-    one = actions.add_parser("train", help="train it for its quantization", description=train_model.__doc__)
-    one.add_argument("paths", nargs="+", metavar="PATH", help="documents: files, folders, a corpus.jsonl")
-    one.add_argument("--qat", action="store_true", required=True, help="quantization-aware training, the only kind")
+    one = actions.add_parser(
+        "train", help="train it for its quantization, or to read or rerank", description=train_model.__doc__
+    )
+    one.add_argument("paths", nargs="*", metavar="PATH", help="with --qat: documents, files, folders, a corpus.jsonl")
+    kind = one.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--qat", action="store_true", help="train it for its quantization, on documents without labels")
+    kind.add_argument(
+        "--reader", metavar="FILE", help="train it to read: questions and answers in the layout of SQuAD 2"
+    )
+    kind.add_argument("--rerank", metavar="FILE", help="train it to rerank: JSON lines of question, passage and label")
     add_recipe_options(one)
     one.add_argument(
         "--objective",
         choices=["distill", "contrastive"],
-        default="distill",
-        help="imitate the float32 model, or let headings find their passages (default %(default)s)",
+        help="with --qat: imitate the float32 model, or let headings find their passages (default distill)",
     )
     length = one.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, default=3, metavar="N", help="times through the documents (default 3)")
+    length.add_argument("--epochs", type=int, default=3, metavar="N", help="times through all of it (default 3)")
     length.add_argument("--steps", type=int, metavar="N", help="batches to learn from, instead of --epochs")
     one.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts in a batch (default %(default)s)")
     one.add_argument(
-        "--learning-rate", type=float, metavar="R", help="highest rate (default 1e-4 to distill, 2e-5 contrastive)"
+        "--learning-rate",
+        type=float,
+        metavar="R",
+        help="highest rate (default 1e-4 to distill, 2e-5 contrastive, 2e-4 to read or rerank)",
     )
     one.add_argument(
-        "--max-tokens", type=int, default=128, metavar="N", help="where training texts are cut (default %(default)s)"
+        "--max-tokens",
+        type=int,
+        metavar="N",
+        help="where training texts are cut (default 128; 256 for a question with its passage)",
     )
     one.add_argument("--seed", type=int, default=0, metavar="N", help="order of the texts (default %(default)s)")
     one.add_argument(

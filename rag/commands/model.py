@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.base.errors import EXIT_OK
+from sql.base.errors import EXIT_OK, UsageError
+from sql.base.paths import expand_user
 from sql.base.settings import read_settings
 from sql.base.terminal import note, one_line, out, out_json, shown_name, step_progress
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from rag.encoder.encoder import Encoder
     from rag.encoder.weights import FloatModel
     from rag.evaluate.model_report import Figures, JudgedSet, ModelReport
+    from rag.train.heads import HeadSummary
     from rag.train.pairs import Passage
-    from rag.train.training import TrainingSummary
+    from rag.train.training import TrainingOptions, TrainingSummary
 
 
 def fetch_model(options: Namespace) -> int:
@@ -152,7 +154,9 @@ def requantize(options: Namespace) -> int:
 
 
 def train_model(options: Namespace) -> int:
-    """Trains a model for its own quantization on documents without labels, and writes its checkpoint to a folder."""
+    """Trains a model and writes its checkpoint to a folder: for its own quantization, on documents without labels, or to
+    read or rerank, on judged questions.
+    """
     from dataclasses import asdict
 
     from rag.encoder.encoder import choose_model
@@ -160,27 +164,11 @@ def train_model(options: Namespace) -> int:
     from rag.train.export import check_target
 
     settings, folder = read_settings(), Path(options.out)
+    check_kind_of_training(options)
     check_target(folder)
     with float_model(choose_model(settings, options.model), offline=settings.offline) as model:
-        from rag.train.training import TrainingOptions, choose_device, train
-
-        training = TrainingOptions(
-            recipe=recipe_of(options),
-            objective=options.objective,
-            steps=options.steps,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            learning_rate=options.learning_rate,
-            seed=options.seed,
-            max_tokens=options.max_tokens,
-        )
-        choose_device(options.device)
-        passages = passages_to_learn(options.paths, model)
         try:
-            with step_progress(quiet=options.json) as progress:
-                summary = train(
-                    model, passages, folder, training, device=options.device, announce=note, progress=progress
-                )
+            summary = train_encoder(model, folder, options) if options.qat else train_to_judge(model, folder, options)
         except KeyboardInterrupt:
             note("the same command continues from the last saved step")
             raise
@@ -189,6 +177,55 @@ def train_model(options: Namespace) -> int:
     else:
         show_training(summary)
     return EXIT_OK
+
+
+def check_kind_of_training(options: Namespace) -> None:
+    """Raises UsageError for options of another kind of training than the one that was asked for."""
+    if options.qat and not options.paths:
+        raise UsageError("--qat learns from documents: give at least one PATH")
+    if not options.qat and (options.paths or options.objective):
+        given = options.paths[0] if options.paths else f"--objective {options.objective}"
+        raise UsageError(f"--reader and --rerank learn from their FILE alone: leave out {given}")
+
+
+def train_encoder(model: FloatModel, folder: Path, options: Namespace) -> TrainingSummary:
+    """What `--qat` does."""
+    from rag.train.training import choose_device, train
+
+    training = training_options(options, options.objective or "distill", max_tokens=128)
+    choose_device(options.device)
+    passages = passages_to_learn(options.paths, model)
+    with step_progress(quiet=options.json) as progress:
+        return train(model, passages, folder, training, device=options.device, announce=note, progress=progress)
+
+
+def train_to_judge(model: FloatModel, folder: Path, options: Namespace) -> HeadSummary:
+    """What `--reader` and `--rerank` do."""
+    from rag.train.heads import train_head
+    from rag.train.labelled import read_judged_pairs, read_squad
+
+    objective = "read" if options.reader else "rerank"
+    training = training_options(options, objective, max_tokens=256)
+    read = read_squad if options.reader else read_judged_pairs
+    examples = read(expand_user(options.reader or options.rerank, f"--{'reader' if options.reader else 'rerank'}"))
+    with step_progress(quiet=options.json) as progress:
+        return train_head(model, examples, folder, training, device=options.device, announce=note, progress=progress)
+
+
+def training_options(options: Namespace, objective: str, *, max_tokens: int) -> TrainingOptions:
+    """How to train, as the command line says; RagError where that cannot be."""
+    from rag.train.training import TrainingOptions
+
+    return TrainingOptions(
+        recipe=recipe_of(options),
+        objective=objective,
+        steps=options.steps,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        max_tokens=max_tokens if options.max_tokens is None else options.max_tokens,
+    )
 
 
 def passages_to_learn(paths: Sequence[str], model: FloatModel) -> list[Passage]:
@@ -209,15 +246,31 @@ def recipe_of(options: Namespace) -> Recipe:
     return Recipe(weights=options.weights, bits=options.bits, ranges=options.ranges)
 
 
-def show_training(summary: TrainingSummary) -> None:
+def show_training(summary: TrainingSummary | HeadSummary) -> None:
     """What a run did, in a few lines."""
+    from rag.train.training import TrainingSummary
+
     out(f"{summary.folder}: {summary.weights}, {summary.bytes / 1e6:.1f} MB")
+    what = f"{summary.texts} texts" if isinstance(summary, TrainingSummary) else f"{summary.examples} questions"
     out(
-        f"{summary.steps} steps on {summary.texts} texts in {summary.seconds:.0f} s on {summary.device}, "
+        f"{summary.steps} steps on {what} in {summary.seconds:.0f} s on {summary.device}, "
         f"loss {summary.first_loss:.5f} at first, {summary.last_loss:.5f} at last"
     )
-    if summary.cosine_before is not None and summary.cosine_after is not None:
+    if not isinstance(summary, TrainingSummary):
+        show_head(summary)
+    elif summary.cosine_before is not None and summary.cosine_after is not None:
         out(
             f"cosine to float32 on {summary.held_out} passages kept back: {summary.cosine_after:.4f}, "
             f"without training {summary.cosine_before:.4f}"
         )
+
+
+def show_head(summary: HeadSummary) -> None:
+    """What a trained head does on the questions that were kept back, and how to use it."""
+    names = {"auc": "area under the curve", "f1": "F1", "exact": "exact"}
+    for form in ("float32", "int8"):
+        figures = {name: getattr(getattr(summary, form), name) for name in names}
+        if known := [f"{names[name]} {value:.4f}" for name, value in figures.items() if value is not None]:
+            out(f"{form} on {summary.held_out} questions kept back: {', '.join(known)}")
+    option = "--reader" if summary.task == "read" else "--rerank"
+    out(f"use it with {option} {summary.folder}")

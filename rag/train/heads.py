@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from rag.train.labelled import Example
     from rag.train.training import TrainingOptions
 
-HEAD_DEVIATION = 0.02  # of the drawn weights of a new head, as BERT's own begin
+OUTPUT_DEVIATION = 0.02  # of the drawn weights of a new head's output, as BERT's own begin
 WINDOW_OVERLAP = 64  # tokens that two windows of a passage share which is longer than the encoder reads
 LONGEST_SPAN = 30  # tokens of an answer, as in the evaluation of SQuAD
 NEW_HEADS = {READ: HeadConfig(READ), RERANK: HeadConfig(RERANK, "tanh", "sigmoid")}
@@ -157,15 +157,15 @@ def headed_start(model: FloatModel, options: TrainingOptions) -> SmoothedEncoder
 
 
 def drawn_head(head: HeadConfig, wide: int, seed: int) -> FloatTensors:
-    """The tensors of a new head: small drawn weights and biases of 0, float32."""
+    """The tensors of a new head: drawn weights and biases of 0, float32. Its dense linear keeps the size of what it reads."""
     random = np.random.default_rng(seed)
-    shapes = {"head.output": (head.outputs, wide)}
+    parts = [("head.output", head.outputs, OUTPUT_DEVIATION)]
     if head.task == RERANK:
-        shapes["head.dense"] = (wide, wide)
+        parts.append(("head.dense", wide, wide**-0.5))
     tensors: FloatTensors = {}
-    for name, shape in shapes.items():
-        tensors[f"{name}.weight"] = random.normal(0, HEAD_DEVIATION, shape).astype(np.float32)
-        tensors[f"{name}.bias"] = np.zeros(shape[0], dtype=np.float32)
+    for name, height, deviation in parts:
+        tensors[f"{name}.weight"] = random.normal(0, deviation, (height, wide)).astype(np.float32)
+        tensors[f"{name}.bias"] = np.zeros(height, dtype=np.float32)
     return tensors
 
 

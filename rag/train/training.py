@@ -56,9 +56,9 @@ if TYPE_CHECKING:
 
     Batch = tuple[torch.Tensor, torch.Tensor]  # padded ids (texts, tokens) and true lengths (texts,)
 
-# What each objective moves: a vector that is nearly right by much, or a good model's own sense of likeness by little.
+# What each objective moves: a vector that is nearly right by much, or a good model's own sense of likeness by little. The
+# last two are those of rag/train/heads.py, whose heads begin with drawn weights.
 LEARNING_RATES = {"distill": 1e-4, "contrastive": 2e-5, "read": 2e-4, "rerank": 2e-4}
-HEADS = ("read", "rerank")  # objectives of rag/train/heads.py, which have labels
 DEVICES = ("auto", "cpu", "cuda")
 TEMPERATURE = 0.05  # of the contrastive softmax over cosines, as in SimCSE (Gao et al. 2021, arXiv:2104.08821)
 WARM_UP = 0.05  # share of the steps over which the learning rate rises; then it falls to 0 along a cosine
