@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rag.compute.torch_door import torch
-from rag.encoder.checkpoint import WEIGHTS_FILE, Checkpoint, digest, write_checkpoint
+from rag.encoder.checkpoint import WEIGHTS_FILE, Checkpoint, write_checkpoint
 from rag.encoder.convert import Recipe, quantize_weight, smooth_tensors
 from rag.encoder.distilbert import distilbert_weights
 from rag.encoder.encoder import Encoder, pad
@@ -28,11 +27,10 @@ from rag.encoder.pairs import PairModel
 from rag.evaluate.abstention import roc_area
 from rag.evaluate.answer_measures import exact_match, f1
 from rag.text.tokenizer import Tokenizer
-from rag.train.export import check_target, named
+from rag.train.export import check_target
 from rag.train.fake_quantization import FakeQuantizedEncoder
 from rag.train.labelled import ReadExample, RerankExample, kept_back
-from rag.train.pairs import batches_an_epoch, schedule
-from rag.train.training import EXACT, Run, State, choose_device, run_fingerprint, state_folder
+from rag.train.training import EXACT, choose_device, take_steps, trained_checkpoint
 
 F = torch.nn.functional
 
@@ -113,17 +111,8 @@ def train_head(
     smoothed = headed_start(model, options)
     student = HeadedStudent(smoothed, options.recipe).to(on)
     task = HeadTask(learned, smoothed, options, on)
-    steps = options.steps or options.epochs * batches_an_epoch(task.groups, options.batch_size)
-    planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
-    run = Run(student, task, planned, options, State(state_folder(folder), run_fingerprint(smoothed, task, options)))
-    resumed_at = run.resume()
-    announce(f"learning from {len(learned)} questions in {steps} steps of {options.batch_size} on {on}")
-    if resumed_at:
-        announce(f"continuing from step {resumed_at} of {steps}")
-    run.finish(progress)
-    trained = student.checkpoint()
-    made = f", trained {steps} steps ({options.objective}, {digest(trained.tensors)[:12]})"
-    trained = named(trained, folder, model, made)
+    run = take_steps(student, task, folder, smoothed, options, announce, progress)
+    trained = trained_checkpoint(student, folder, model, options, len(run.batches))
     write_checkpoint(trained, smoothed.tokenizer, folder)
     run.state.remove()
     with student.encoder.in_float32():
@@ -133,8 +122,8 @@ def train_head(
         weights=trained.config.weights,
         task=options.objective,
         examples=len(learned),
-        steps=steps,
-        resumed_at=resumed_at,
+        steps=len(run.batches),
+        resumed_at=run.resumed_at,
         device=str(on),
         first_loss=run.losses[0],
         last_loss=float(np.mean(run.losses[-10:])),

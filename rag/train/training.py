@@ -160,15 +160,8 @@ def train(
     student = FakeQuantizedEncoder(smoothed, options.recipe).to(on)
     kept = [passage for passage, out in zip(unique, back, strict=True) if not out]
     task = make_task(model, smoothed, kept, options, on)
-    steps = options.steps or options.epochs * batches_an_epoch(task.groups, options.batch_size)
-    planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
-    run = Run(student, task, planned, options, State(state_folder(folder), run_fingerprint(smoothed, task, options)))
-    resumed_at = run.resume()
-    announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {on}")
-    if resumed_at:
-        announce(f"continuing from step {resumed_at} of {steps}")
-    run.finish(progress)
-    trained = trained_checkpoint(student, folder, model, options, steps)
+    run = take_steps(student, task, folder, smoothed, options, announce, progress)
+    trained = trained_checkpoint(student, folder, model, options, len(run.batches))
     write_checkpoint(trained, smoothed.tokenizer, folder)
     run.state.remove()
     measured = [passage.text for passage, out in zip(unique, back, strict=True) if out]
@@ -177,8 +170,8 @@ def train(
         folder=str(folder),
         weights=trained.config.weights,
         texts=len(task.texts),
-        steps=steps,
-        resumed_at=resumed_at,
+        steps=len(run.batches),
+        resumed_at=run.resumed_at,
         device=str(on),
         first_loss=run.losses[0],
         last_loss=float(np.mean(run.losses[-10:])),
@@ -312,6 +305,28 @@ class Contrast:
 # The loop
 
 
+def take_steps(
+    student: FakeQuantizedEncoder,
+    task: Task,
+    folder: Path,
+    smoothed: SmoothedEncoder,
+    options: TrainingOptions,
+    announce: Callable[[str], None],
+    progress: Callable[[int, int, float], None],
+) -> Run:
+    """Takes all steps that are planned, from the last saved one on; the state that is kept beside `folder` stays there."""
+    steps = options.steps or options.epochs * batches_an_epoch(task.groups, options.batch_size)
+    planned = list(islice(schedule(task.lengths, task.groups, options.batch_size, options.seed), steps))
+    run = Run(student, task, planned, options, State(state_folder(folder), run_fingerprint(smoothed, task, options)))
+    run.resume()
+    device = next(student.parameters()).device
+    announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {device}")
+    if run.resumed_at:
+        announce(f"continuing from step {run.resumed_at} of {steps}")
+    run.finish(progress)
+    return run
+
+
 class Run:
     """Steps from the first or the last saved one to the end."""
 
@@ -326,11 +341,13 @@ class Run:
         self.student, self.task, self.batches, self.options, self.state = student, task, batches, options, state
         self.optimizer = torch.optim.AdamW(student.parameters(), lr=options.rate, weight_decay=0.0, fused=True)
         self.losses: list[float] = []
+        self.resumed_at = 0
 
     def resume(self) -> int:
         """Restores the saved state, if there is one; returns how many steps are done."""
         self.losses = self.state.read(self.student, self.optimizer)
-        return len(self.losses)
+        self.resumed_at = len(self.losses)
+        return self.resumed_at
 
     def finish(self, progress: Callable[[int, int, float], None]) -> None:
         """Takes all steps that are left."""
