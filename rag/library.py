@@ -16,8 +16,10 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from rag.encoder.heads import READ, RERANK
 from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
 from rag.retrieve.certified import certify_hits
+from rag.retrieve.rerank import CrossEncoder
 from rag.retrieve.retriever import Retriever
 from sql.base.errors import NoStore, UsageError
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from rag.answer.generation import Terms
     from rag.answer.prompt import LanguageModel
     from rag.encoder.encoder import Encoder
+    from rag.encoder.pairs import PairModel
     from sql.base.settings import Settings
     from sql.engine.statements import Value
     from sql.records import Hit, LiveDocument
@@ -58,6 +61,8 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     query_prompt: str | None = None,
     document_prompt: str | None = None,
     yields: bool = False,
+    rerank: str | None = None,
+    reader: str | None = None,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Library:
     """Opens the store at a folder or DSN, by default RAG_DB or `.rag`; with `write` it may be new, and can be filled.
@@ -65,8 +70,10 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     `model` is the encoder, a hub id or a folder, and `compute` its arithmetic; by default those of the store and of the
     CPU. `language` is that of questions and documents: a code such as `en`, `none`, or `auto` to find it out. `llm` names
     the language model that writes answers, `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL`, whose
-    package is imported; by default answers are quotations.
-    A reader that `yields` gives the folder of a store to another process that wants to write, and reads through that one.
+    package is imported; by default answers are quotations. `rerank` names a cross-encoder that orders what a search has
+    found, and `reader` a model that marks the answer in it: hub ids or folders; by default there is neither.
+
+    A library that `yields` gives the folder of a store to another process that wants to write, and reads through that one.
     `query_prompt` and `document_prompt` are put before questions and documents in place of the model's own; the store
     remembers them. `announce` is told in sentences what takes long or was left undone.
 
@@ -77,8 +84,29 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     store = Store.open(location or settings.store, write=write, yields=yields, announce=announce)
     prompts = Prompts(query_prompt, document_prompt)
     return Library(
-        store, settings=settings, model=model, prompts=prompts, language=language, llm=llm, announce=announce
+        store,
+        settings=settings,
+        model=model,
+        prompts=prompts,
+        language=language,
+        llm=llm,
+        rerank=rerank,
+        reader=reader,
+        announce=announce,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How one answer is made: what is withheld, and the names of a cross-encoder and of a reader; UsageError for no
+    probability."""
+
+    min_confidence: float | None
+    rerank: str | None
+    reader: str | None
+
+    def __post_init__(self) -> None:
+        check_confidence(self.min_confidence)
 
 
 @dataclass
@@ -97,10 +125,13 @@ class Library:
     prompts: Prompts = OWN_PROMPTS
     language: str = LANGUAGES[0]
     llm: str | None = None
+    rerank: str | None = None
+    reader: str | None = None
     announce: Callable[[str], None] = lambda sentence: None
     _encoder: Encoder | None = field(default=None, repr=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _language_models: dict[str, LanguageModel] = field(default_factory=dict, repr=False)
+    _pair_models: dict[tuple[str, str], PairModel] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         # What looks for chunks; in a hybrid search it has to know how the encoder cuts words.
@@ -133,6 +164,8 @@ class Library:
         context: int | None = None,
         strict: bool = False,
         min_confidence: float | None = None,
+        rerank: str | None = None,
+        reader: str | None = None,
         watch: Watch = unwatched,
         **options: Any,
     ) -> Answer | GeneratedAnswer:
@@ -145,15 +178,19 @@ class Library:
         library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long and
         with them in at most `context` tokens, and each of its sentences is checked against them: what they do not bear
         out is marked, or left out with `strict`. Where nothing fits the question, no model is asked to make something up.
+
+        `rerank` and `reader` go before those of the library and may be `none` too. With a reader each quotation holds an
+        answer that it has marked, and where it marks none nothing fits.
+
         Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
-        NoStore for an empty store.
+        NoStore for an empty store, ModelError for a model of another kind.
         """
         from rag.answer.answer import located
         from rag.answer.generation import Terms, generate_answer
 
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
-        check_confidence(min_confidence)
-        snapshot, hits, answer = self._quoted(self.request(question, **options), watch, min_confidence)
+        choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
+        snapshot, hits, answer = self._quoted(self.request(question, **options), choices, watch)
         if spec and answer.answered:
             model = self._language_model(spec)
             written = generate_answer(model, answer.question, hits, terms, self.announce)
@@ -173,6 +210,8 @@ class Library:
         context: int | None = None,
         strict: bool = False,
         min_confidence: float | None = None,
+        rerank: str | None = None,
+        reader: str | None = None,
         watch: Watch = unwatched,
         **options: Any,
     ) -> AnswerStream:
@@ -185,9 +224,9 @@ class Library:
         from rag.answer.generation import Terms
 
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
-        check_confidence(min_confidence)
+        choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
         request = self.request(question, **options)
-        return AnswerStream(lambda cancelled: self._events(request, spec, terms, min_confidence, watch, cancelled))
+        return AnswerStream(lambda cancelled: self._events(request, spec, terms, choices, watch, cancelled))
 
     async def aask_stream(self, question: str | SearchRequest, **options: Any) -> AsyncIterator[Event]:
         """`ask_stream`, each event of which is waited for in a thread; it is cancelled with the task that listens."""
@@ -195,17 +234,20 @@ class Library:
             while (event := await asyncio.to_thread(next, stream, None)) is not None:
                 yield event
 
-    def search(self, query: str | SearchRequest, *, watch: Watch = unwatched, **options: Any) -> list[Hit]:
+    def search(
+        self, query: str | SearchRequest, *, rerank: str | None = None, watch: Watch = unwatched, **options: Any
+    ) -> list[Hit]:
         """The chunks that fit a query best, best first; `options` are the fields of SearchRequest.
 
-        `watch` hears of every statement that is run. A search by words loads no encoder, and its hits have no cosines,
-        unless the request brings a vector. Raises UsageError for an empty query or an option there is not, InvalidFilter
+        `rerank` goes before the cross-encoder of the library, and `none` leaves the order to the search. `watch` hears of
+        every statement that is run. A search by words loads no encoder, and its hits have no cosines, unless the request
+        brings a vector. Raises UsageError for an empty query or an option there is not, InvalidFilter
         for a filter that nothing can pass, NoStore for an empty store.
         """
         request = self.request(query, **options)
         if request.vector is None and request.ranking != "words":
             request = replace(request, vector=self.encoder.encode_query(request.question))
-        snapshot = self._snapshot(request)
+        snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
         return snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
 
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
@@ -213,16 +255,16 @@ class Library:
         return await asyncio.to_thread(lambda: self.search(query, **options))
 
     def certified_search(
-        self, query: str | SearchRequest, *, watch: Watch = unwatched, **options: Any
+        self, query: str | SearchRequest, *, rerank: str | None = None, watch: Watch = unwatched, **options: Any
     ) -> tuple[list[Hit], Certificate]:
         """The same chunks, and what is proven of their order by float32 vectors, of which the store has only the codes.
 
-        It takes one more look at every chunk. Raises UsageError for a request with a reranker.
+        It takes one more look at every chunk. Raises UsageError where a reranker decides the order.
         """
         request = self.request(query, **options)
         if request.vector is None and request.ranking != "words":
             request = replace(request, vector=self.encoder.encode_query(request.question))
-        snapshot = self._snapshot(request)
+        snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
         hits = snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
         return hits, certify_hits(self.retriever, snapshot, request, hits)
 
@@ -274,26 +316,28 @@ class Library:
             raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
         return self.store.snapshot(request.epoch)
 
-    def _quoted(
-        self, request: SearchRequest, watch: Watch, min_confidence: float | None
-    ) -> tuple[Snapshot, list[Hit], Answer]:
+    def _quoted(self, request: SearchRequest, choices: Choices, watch: Watch) -> tuple[Snapshot, list[Hit], Answer]:
         """The chunks that were found for a question, and the sentences of them that answer it, without their places."""
         from rag.answer.answer import answer_question
+        from rag.answer.reading import read_answer
         from rag.retrieve.words import word_rarities
 
         vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
-        request = replace(request, vector=vector)
-        snapshot = self._snapshot(request)
+        snapshot, reader = self._snapshot(request), self._pair_model(choices.reader, READ)
+        request = self._with_reranker(replace(request, vector=vector), choices.rerank)
         hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
+        if reader is not None:
+            return snapshot, hits, read_answer(request.question, hits, reader, choices.min_confidence)
         rarities = word_rarities(snapshot, request.question, request.language)
-        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities, min_confidence)
+        least = choices.min_confidence
+        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities, least)
 
     def _events(
         self,
         request: SearchRequest,
         spec: str | None,
         terms: Terms,
-        min_confidence: float | None,
+        choices: Choices,
         watch: Watch,
         cancelled: threading.Event,
     ) -> Iterator[Event]:
@@ -302,7 +346,7 @@ class Library:
         from rag.answer.events import Finished, Passages
         from rag.answer.generation import quoted_events, stream_answer
 
-        snapshot, hits, quoted = self._quoted(request, watch, min_confidence)
+        snapshot, hits, quoted = self._quoted(request, choices, watch)
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)
@@ -328,7 +372,33 @@ class Library:
         wanted = replace(request, k=request.k * NAMED_CANDIDATES) if names else request
         return with_names_first(self.retriever.retrieve(snapshot, wanted, watch), names)[: request.k]
 
-    # Language models
+    # Models of pairs, and language models
+
+    def reranker(self, rerank: str | None = None) -> CrossEncoder | None:
+        """The cross-encoder of a name, by default that of the library; None where neither names one."""
+        model = self._pair_model(rerank or self.rerank, RERANK)
+        return None if model is None else CrossEncoder(model)
+
+    def _with_reranker(self, request: SearchRequest, rerank: str | None) -> SearchRequest:
+        """The request with a cross-encoder as its reranker; as it is where it brings its own, or none is asked for."""
+        found = None if request.reranker is not None else self.reranker(rerank)
+        return request if found is None else replace(request, reranker=found)
+
+    def _pair_model(self, name: str | None, task: str) -> PairModel | None:
+        """The cross-encoder or reader of a name, loaded once; None for no name or `none`.
+
+        What computes it is made in a thread: loading it takes longer than a search.
+        """
+        if name is None or name == "none":
+            return None
+        from rag.encoder.pairs import load_pair_model
+
+        with self._loading:
+            if (name, task) not in self._pair_models:
+                model = load_pair_model(self.settings, name, task, announce=self.announce)
+                model.encoder.make_kernel_ahead()
+                self._pair_models[name, task] = model
+        return self._pair_models[name, task]
 
     def _checked_llm(self, llm: str | None) -> str | None:
         """The language model to write with, checked as far as that goes without loading it; None for quotations."""

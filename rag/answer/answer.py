@@ -56,7 +56,8 @@ class Citation:
 
     `context` is what it cannot be understood without, such as the header of its table. `lines` says that its line ends
     mean something, `is_cut` that more belongs to it than is quoted. `place_name` is what people call its place in the
-    original, that of its chunk until `located` has read its `places`; `generation` is that of its document.
+    original, that of its chunk until `located` has read its `places`; `generation` is that of its document. `answer_span` is
+    what a reader has marked in it, with offsets like its own.
     """
 
     source: str
@@ -73,6 +74,13 @@ class Citation:
     generation: int = 0
     place_name: str = ""
     places: tuple[Place, ...] = ()
+    answer_span: tuple[int, int] | None = None
+
+    @property
+    def answer_text(self) -> str:
+        """What a reader has marked, exactly as it stands in the file; empty without one."""
+        start, end = self.answer_span or (self.start, self.start)
+        return self.text[start - self.start : end - self.start]
 
     @property
     def page_label(self) -> str:

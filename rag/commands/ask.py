@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from rag.answer.events import AnswerStream, Event
     from rag.answer.quotation import Context
     from rag.library import Library
+    from rag.retrieve.inspection import Explanation
     from sql.records import Hit
     from sql.search.request import SearchRequest
     from sql.search.search import Step
+    from sql.store.snapshot import Watch
 
 NO_ANSWER = "No answer found."
 SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
@@ -57,10 +59,12 @@ def ask_library(options: Namespace) -> int:
         rank_in_sql(library, options)
         if is_streamed(library, options):
             with library.ask_stream(request, watch=steps.append, **terms) as events:
-                answer = stream_answer(events, as_json=options.json, found=lambda: show_statements(steps, options))
+                answer = stream_answer(
+                    events, as_json=options.json, found=lambda: show_statements(steps, options, library)
+                )
         else:
             answer = library.ask(request, watch=steps.append, **terms)
-            show_statements(steps, options)
+            show_statements(steps, options, library)
             show_whole(answer, as_json=options.json)
         if not answer.answered:
             note_empty(library)
@@ -77,21 +81,30 @@ def search_library(options: Namespace) -> int:
         if options.explain or options.model is not None:
             request = replace(request, vector=library.encoder.encode_query(request.question))
         if options.explain:
-            return explain(library, request, options)
+            return explain(library, replace(request, reranker=library.reranker()), options)
         steps: list[Step] = []
         rank_in_sql(library, options)
-        if options.json:
-            hits, certificate = library.certified_search(request, watch=steps.append)
-        else:
-            hits = library.search(request, watch=steps.append)
-        show_statements(steps, options)
+        record = search_record(library, request, steps.append) if options.json else None
+        hits = library.search(request, watch=steps.append) if record is None else record["hits"]
+        show_statements(steps, options, library)
         if not hits:
             note_empty(library)
-    if options.json:
-        out_json({"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()})
+    if record is not None:
+        out_json(record)
     else:
         show_hits(hits)
     return EXIT_OK if hits else EXIT_NOTHING_FOUND
+
+
+def search_record(
+    library: Library, query: str | SearchRequest, watch: Watch = lambda step: None, **options: Any
+) -> dict[str, Any]:
+    """The hits of a search as JSON, and what is proven of their order; null where a cross-encoder decides it."""
+    if library.reranker() is not None:
+        hits = library.search(query, watch=watch, **options)
+        return {"hits": [hit_record(hit) for hit in hits], "float32": None}
+    hits, certificate = library.certified_search(query, watch=watch, **options)
+    return {"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()}
 
 
 def explain(library: Library, request: SearchRequest, options: Namespace) -> int:
@@ -99,9 +112,9 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
     from rag.retrieve.certified import certify_hits
     from rag.retrieve.inspection import explain_search
 
-    snapshot = library.store.snapshot()
+    snapshot, reranker = library.store.snapshot(), library.reranker()
     found = explain_search(library.retriever, snapshot, request)
-    certificate = certify_hits(library.retriever, snapshot, request, found.hits)
+    certificate = None if reranker else certify_hits(library.retriever, snapshot, request, found.hits)
     if options.json:
         out_json(
             {
@@ -109,27 +122,37 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
                     hit_record(hit) | {"hamming": distance}
                     for hit, distance in zip(snapshot.with_places(found.hits), found.distances, strict=True)
                 ],
-                "float32": certificate.record(),
+                "float32": certificate.record() if certificate else None,
                 "sign_bits": found.bits,
                 "steps": [step_record(step) for step in found.steps],
+                "rerank": rerank_record(reranker.name, found) if reranker else None,
             }
         )
         return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
     for number, step in enumerate(found.steps, start=1):
         out(f"{number}. {step.stage}: {step.statement.name}.sql, {1000 * step.seconds:.1f} ms, {step.rows} rows")
+    if reranker:
+        milliseconds = f"{1000 * found.rerank_seconds:.1f} ms"
+        out(f"{len(found.steps) + 1}. rerank: {one_line(reranker.name)}, {milliseconds}, {found.reranked} chunks")
     out()
-    out(f"  score   int8   bm25  signs of {found.bits}")
+    out(f"  score{'  found' if reranker else ''}   int8   bm25  signs of {found.bits}")
     for hit, distance in zip(found.hits, found.distances, strict=True):
         words = "" if hit.bm25_score is None else f"{hit.bm25_score:.3f}"
-        scores = f"{hit.score:7.3f}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
+        before = "" if hit.search_score is None else f"{hit.search_score:7.3f}"
+        scores = f"{hit.score:7.3f}{before}{hit.vector_score or 0:7.3f}{words:>7}{distance:7}  "
         out_emphasized(scores, shown_place(hit))
-    for sentence in certificate.sentences():
+    for sentence in certificate.sentences() if certificate else []:
         out(sentence)
     for number, step in enumerate(found.steps, start=1):
         out()
         out(f"-- {number}. {step.stage}")
         out(step.statement.as_script())
     return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
+
+
+def rerank_record(model: str, found: Explanation) -> dict[str, Any]:
+    """What a cross-encoder did in a search, as JSON."""
+    return {"model": model, "chunks": found.reranked, "milliseconds": round(1000 * found.rerank_seconds, 3)}
 
 
 def verify(options: Namespace) -> int:
@@ -193,6 +216,7 @@ def open_library(options: Namespace, *, yields: bool = False) -> Library:
     """The store named on the command line, for reading; with `yields` a writer of another process gets it."""
     import rag.library
 
+    settings = read_settings()
     return rag.library.open(
         options.db,
         model=options.model,
@@ -200,8 +224,10 @@ def open_library(options: Namespace, *, yields: bool = False) -> Library:
         query_prompt=options.query_prompt,
         document_prompt=options.document_prompt,
         language=options.language,
-        llm=getattr(options, "llm", None) or read_settings().llm,
         yields=yields,
+        llm=getattr(options, "llm", None) or settings.llm,
+        rerank=getattr(options, "rerank", None) or settings.rerank,
+        reader=getattr(options, "reader", None) or settings.reader,
         announce=note,
     )
 
@@ -212,14 +238,16 @@ def rank_in_sql(library: Library, options: Namespace) -> None:
         library.retriever.looks_at_all = False
 
 
-def show_statements(steps: Sequence[Step], options: Namespace) -> None:
-    """Prints the SQL that found the chunks where that was asked for."""
+def show_statements(steps: Sequence[Step], options: Namespace, library: Library) -> None:
+    """Prints the SQL that found the chunks where that was asked for, and who has ordered them where it is not the SQL."""
     from sql.engine.statements import Statement
 
     if options.show_sql:
         show = note if options.json else out
         for statement in [Statement("epoch"), *(step.statement for step in steps if step.stage in SHOWN_STAGES)]:
             show(f"{statement.as_script()}\n")
+        if reranker := library.reranker():
+            show(f"-- the chunks that this finds are then ordered by {one_line(reranker.name)}\n")
 
 
 def note_empty(library: Library) -> None:
@@ -242,10 +270,13 @@ def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:
 
 
 def show_answer(answer: Answer) -> None:
-    """The sentences, each with its number, then where each one stands."""
+    """The sentences, each with its number, then where each one stands; above them what a reader has marked in the best."""
     if not answer.answered:
         out(NO_ANSWER)
         return
+    if marked := answer.citations[0].answer_text:
+        out_emphasized("", one_line(marked))
+        out()
     for part in answer.parts:
         for line in part.split("\n"):
             out(f"{' ' * (len(line) - len(line.lstrip(' ')))}{one_line(line)}")
@@ -412,6 +443,7 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
                 "text": citation.text,
                 "score": round(citation.score, 6),
                 "context": context_record(citation.context),
+                "answer_span": span_record(citation),
                 "truncated": citation.is_cut,
             }
             for citation in answer.citations
@@ -424,6 +456,14 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
 def context_record(context: Context | None) -> dict[str, Any] | None:
     """What a quotation cannot be understood without, as JSON, with offsets like its own."""
     return None if context is None else {"start": context.start, "end": context.end, "text": context.text}
+
+
+def span_record(citation: Citation) -> dict[str, Any] | None:
+    """What a reader has marked in a citation, as JSON, with offsets like its own; null without a reader."""
+    if citation.answer_span is None:
+        return None
+    start, end = citation.answer_span
+    return {"start": start, "end": end, "text": citation.answer_text}
 
 
 def checked_record(answer: GeneratedAnswer) -> dict[str, Any]:
@@ -452,6 +492,8 @@ def hit_record(hit: Hit) -> dict[str, Any]:
         "score": hit.score,
         "vector_score": hit.vector_score,
         "bm25_score": hit.bm25_score,
+        "rerank_score": hit.rerank_score,
+        "search_score": hit.search_score,
         "document_id": str(hit.document_id),
         "chunk_index": hit.chunk_index,
     }

@@ -17,6 +17,8 @@ from rag.commands.options import (
     add_language_option,
     add_model_option,
     add_prompt_options,
+    add_reader_option,
+    add_rerank_option,
 )
 from rag.commands.serve import serve, serve_protocol
 from rag.commands.show import show
@@ -28,6 +30,7 @@ from sql.base.settings import (
     DEFAULT_MIN_CONFIDENCE,
     DEFAULT_MODEL,
     RANKINGS,
+    READER_MIN_CONFIDENCE,
     STRATEGIES,
     read_settings,
 )
@@ -74,14 +77,16 @@ def make_parser() -> Parser:
         add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        add_rerank_option(one, "cross-encoder that orders the chunks found")
         if run is ask:
             one.add_argument(
                 "--min-confidence",
                 type=float,
-                default=DEFAULT_MIN_CONFIDENCE,
                 metavar="P",
-                help="give no answer that is less probably right, 0 to 1 (default %(default)s)",
+                help="give no answer that is less probably right, 0 to 1 "
+                f"(default {DEFAULT_MIN_CONFIDENCE}; with a reader {READER_MIN_CONFIDENCE})",
             )
+            add_reader_option(one, "model that marks the answer in them")
             add_language_model_options(one)
             one.add_argument(
                 "--stream",
@@ -203,6 +208,8 @@ def add_server_options(one: Parser, store: str) -> None:
     one.add_argument(
         "--llm", metavar="SPEC", help="let a language model write answers, as in ask (RAG_LLM; default: none)"
     )
+    add_rerank_option(one, "cross-encoder that orders the chunks found")
+    add_reader_option(one, "model that marks answers in them")
     add_language_option(one, "questions")
     add_model_option(one)
     add_prompt_options(one)
@@ -224,6 +231,8 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
     add_search_options(one)
+    add_rerank_option(one, "also measure the order of a cross-encoder")
+    add_reader_option(one, "measure the answers that a model marks")
     add_model_option(one)
     add_prompt_options(one)
     add_compute_option(one)

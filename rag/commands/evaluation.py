@@ -74,6 +74,8 @@ def evaluate_in(location: str, options: Namespace) -> tuple[SetEvaluation, Run]:
         compute=options.compute,
         query_prompt=options.query_prompt,
         document_prompt=options.document_prompt,
+        rerank=options.rerank or (settings := read_settings()).rerank,
+        reader=options.reader or settings.reader,
         announce=note,
     ) as library:
         index_set(library, folder, given, quiet=options.json)
@@ -97,6 +99,8 @@ def made_with(library: Library, request: SearchRequest, name: str) -> dict[str, 
         "strategy": request.strategy,
         "candidates": request.candidates,
         "probes": request.probes,
+        "rerank": library.rerank,
+        "reader": library.reader,
     }
 
 

@@ -29,6 +29,20 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def add_rerank_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option that names a cross-encoder."""
+    parser.add_argument(
+        "--rerank",
+        metavar="M",
+        help=f"{what}: a hub id, a folder or none (RAG_RERANK; default: none)",
+    )
+
+
+def add_reader_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """The option that names a reader."""
+    parser.add_argument("--reader", metavar="M", help=f"{what}: a hub id, a folder or none (RAG_READER; default: none)")
+
+
 def add_compute_option(parser: argparse.ArgumentParser) -> None:
     """The option that chooses the encoder's arithmetic."""
     parser.add_argument(

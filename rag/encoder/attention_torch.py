@@ -57,6 +57,10 @@ class Attention(Protocol):
         """
         ...
 
+    def of_firsts(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        """The same of the first token of each text alone, float32 (texts, dimensions)."""
+        ...
+
 
 class DistanceBias:
     """What MPNet adds to scores by the distance of key and query; nothing for other encoders.
@@ -111,6 +115,10 @@ class FloatAttention:
             by_head(means[rows], texts, heads).copy_(found)
         return means
 
+    def of_firsts(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        """The means of the first token of each text alone."""
+        return first_means(qkv, lengths, heads, self.bias, 1 / math.sqrt(qkv.shape[1] // (3 * heads)))
+
 
 class BfloatAttention:
     """Attention in bfloat16 with exponentials by shifting bits, plus `centre`, which float32 adds at the end."""
@@ -143,6 +151,10 @@ class BfloatAttention:
                     found[text, risky] = exact
         return means
 
+    def of_firsts(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
+        """The means of the first token of each text alone, in float32: they are few."""
+        return first_means(qkv.float(), lengths, heads, self.bias, math.log(2) / OCTAVE).add_(self.centre)
+
     def _quickly(self, parts: torch.Tensor, means: torch.Tensor, width: int, bias: torch.Tensor | None) -> None:
         """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3.
 
@@ -166,6 +178,22 @@ class BfloatAttention:
         query, key, value = parts.float()
         found = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=math.log(2) / OCTAVE)
         torch.add(found, self.centre, out=means)
+
+
+def first_means(
+    qkv: torch.Tensor, lengths: Sequence[int], heads: int, biases: DistanceBias, scale: float
+) -> torch.Tensor:
+    """The means that the first token of each text finds, float32 (texts, dimensions), by torch's attention."""
+    means = torch.empty(len(lengths), qkv.shape[1] // 3)
+    number = 0
+    for rows, texts in runs(lengths):
+        query, key, value = split_heads(qkv[rows], texts, heads)
+        bias = biases(key.shape[2])
+        mask = None if bias is None else bias[:, :1]
+        found = F.scaled_dot_product_attention(query[:, :, :1], key, value, attn_mask=mask, scale=scale)
+        by_head(means[number : number + texts], texts, heads).copy_(found)
+        number += texts
+    return means
 
 
 def runs(lengths: Sequence[int]) -> Iterator[tuple[slice, int]]:

@@ -122,10 +122,21 @@ class TorchKernel:
             second = types[present].nonzero()[:, 0]
             words[second] += self.second_type
         hidden = norm(words)
-        for layer in self.layers:
+        *layers, last = self.layers
+        for layer in layers:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        return pool_rows(hidden, text_lengths, self.config.pooling)
+        if self.config.pooling == "cls":
+            return self._firsts(last, hidden, text_lengths, norm)
+        means = self.attention(last.qkv(hidden), text_lengths, self.config.heads)
+        return pool_rows(last.finish(means, hidden, norm.residual), text_lengths, self.config.pooling)
+
+    def _firsts(self, last: Layer, hidden: torch.Tensor, lengths: Sequence[int], norm: Norm) -> torch.Tensor:
+        """What the last layer makes of the first token of each text, float32 (texts, dimensions): the rest is not needed."""
+        means = self.attention.of_firsts(last.qkv(hidden), lengths, self.config.heads)
+        places = torch.tensor([0, *lengths[:-1]]).cumsum(0)
+        rest = (0, 0, 0, filled_up(len(lengths)) - len(lengths))
+        return last.finish(F.pad(means, rest), F.pad(hidden[places], rest), norm.residual)[: len(lengths)]
 
 
 def filled_up(rows: int) -> int:

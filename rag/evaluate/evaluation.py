@@ -10,6 +10,7 @@ import numpy as np
 from rag.encoder.encoder import Encoder
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
+from rag.retrieve.rerank import reranked
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sql.store import Store
 
 RANKED_DOCUMENTS = 100  # documents a ranking holds; recall@100 needs no more
+RERANKED_MODE = "hybrid+rerank"  # there is one where the library has a cross-encoder
+RERANKED_FOR = 10  # hits, the first ten being what most measures look at
 CHUNKS = 200  # of a search by words, from which the documents are taken: long ones have several among them
 
 
@@ -34,8 +37,10 @@ def rank_in_modes(
     `request` says how the vectors are searched; its question takes the place of each query's, and of `vectors`, which has
     that of every query's text, its vector.
     """
-    at = library.store.epoch()
+    at, reranker = library.store.epoch(), library.reranker()
     found: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
+    if reranker is not None:
+        found[RERANKED_MODE] = {}
     for query in queries:
         asked = replace(request, question=query.text, vector=vectors[query.text], epoch=at)
         for mode, ranking in found.items():
@@ -50,13 +55,20 @@ def question_vectors(encoder: Encoder, texts: Iterable[str]) -> dict[str, NDArra
 
 
 def rank_documents(library: Library, request: SearchRequest, mode: str) -> list[str]:
-    """The sources of the best chunks by a ranking, here `vector`, `bm25` or `hybrid`, each once, best first."""
+    """The sources of the best chunks by a ranking, here a mode's name, each once, best first.
+
+    With a cross-encoder the chunks of `hybrid` that it would read for ten hits come first, in its order, and the rest behind.
+    """
     if mode == "vector":
         return nearest_documents(library, replace(request, ranking=mode, k=RANKED_DOCUMENTS))
     # Only the sources count here: without the vector, BM25 leaves the stored ones unread.
     by_words = {"ranking": "words", "vector": None}
-    wanted = replace(request, k=CHUNKS, **(by_words if mode == "bm25" else {"ranking": mode}))
-    return list(dict.fromkeys(hit.source for hit in library.search(wanted)))[:RANKED_DOCUMENTS]
+    wanted = replace(request, k=CHUNKS, **(by_words if mode == "bm25" else {"ranking": "hybrid"}))
+    hits = library.search(wanted, rerank="none")
+    if mode == RERANKED_MODE and (reranker := library.reranker()) is not None:
+        count = reranker.candidates(RERANKED_FOR)
+        hits = [*reranked(reranker, request.question, hits[:count]), *hits[count:]]
+    return list(dict.fromkeys(hit.source for hit in hits))[:RANKED_DOCUMENTS]
 
 
 def nearest_documents(library: Library, request: SearchRequest) -> list[str]:
@@ -64,7 +76,7 @@ def nearest_documents(library: Library, request: SearchRequest) -> list[str]:
     if request.vector is not None and request.strategy in {"auto", "exact"}:
         snapshot = library.store.snapshot(request.epoch)
         return [source for source, _ in snapshot.search_documents(quantize_query(request.vector), request)]
-    return [hit.source for hit in library.search(replace(request, per_document=1))]
+    return [hit.source for hit in library.search(replace(request, per_document=1), rerank="none")]
 
 
 def rank_by_floats(store: Store, encoder: Encoder, queries: Sequence[Query]) -> dict[str, list[str]]:

@@ -39,7 +39,8 @@ class JudgedCitation:
 
 @dataclass(frozen=True, slots=True)
 class JudgedAnswer:
-    """An answer held against the known ones of its question; `shown` is it without the numbers of its citations.
+    """An answer held against the known ones of its question; `shown` is it without the numbers of its citations, and
+    `marked` what a reader has marked in the best one: the answer that exact match and F1 look at where there is one.
 
     `certainty` is the confidence of the answer, or, where it has none, the score of its best sentence.
     """
@@ -49,6 +50,7 @@ class JudgedAnswer:
     certainty: float
     cites_document: bool
     citations: tuple[JudgedCitation, ...]
+    marked: str = ""
 
     @property
     def answered(self) -> bool:
@@ -62,7 +64,8 @@ class JudgedAnswer:
 
     def measures(self) -> dict[str, float]:
         """What a mean is taken of; a question without an answer has other measures than one with an answer."""
-        same = {"exact": exact_match(self.shown, self.known.answers), "f1": f1(self.shown, self.known.answers)}
+        said = self.marked or self.shown
+        same = {"exact": exact_match(said, self.known.answers), "f1": f1(said, self.known.answers)}
         if not self.known.answerable:
             return {**same, "refused": float(not self.answered)}
         first = self.citations[:1]
@@ -110,7 +113,14 @@ def judge_answers(
     snapshot = library.store.snapshot()
     kernel, encoder, cited = library.encoder.kernel, library.encoder, CitedTexts(texts, snapshot)
     remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
-    asked = Library(library.store, lambda: remembering, library.settings, language=library.language)
+    asked = Library(
+        library.store,
+        lambda: remembering,
+        library.settings,
+        language=library.language,
+        rerank=library.rerank,
+        reader=library.reader,
+    )
     return [
         judge_answer(
             asked.ask(one.question, llm="none", epoch=snapshot.epoch, vector=vectors.get(one.question)),
@@ -129,6 +139,7 @@ def judge_answer(answer: Answer | GeneratedAnswer, known: KnownAnswer, text_of: 
         certainty(answer),
         any(citation.source == known.document_id for citation in answer.citations),
         tuple(judge_citation(citation, known.answers, text_of(citation.source)) for citation in answer.citations),
+        answer.citations[0].answer_text if isinstance(answer, Answer) and answer.answered else "",
     )
 
 

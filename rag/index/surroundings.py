@@ -32,13 +32,18 @@ class Passage(Protocol):
     def outline(self) -> Outline: ...
 
 
-class Described(Protocol):
-    """The document of a passage."""
+class Titled(Protocol):
+    """What knows the title of a document and the name it goes by: the document, or a hit in it."""
 
     @property
     def title(self) -> str: ...
     @property
     def source(self) -> str: ...
+
+
+class Described(Titled, Protocol):
+    """The document of a passage."""
+
     @property
     def chunker(self) -> str: ...
 
@@ -60,7 +65,7 @@ def embedded_text(passage: Passage, document: Described, encoder: Encoder) -> st
     return joined([], encoder.fitting_before(lead, passage.text), passage.text)
 
 
-def headings_above(passage: Passage, document: Described) -> list[str]:
+def headings_above(passage: Passage, document: Titled) -> list[str]:
     """The title of the document and the headings above a passage, outermost first, but for those that it holds itself.
 
     The name of a file, which is the title of a document without one, is none.

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.int8.quantization import quantize_query
+from rag.retrieve.rerank import reranked
+from rag.retrieve.retriever import before_reranking
 from sql.base.errors import RagError
 from sql.search.search import Step
 from sql.search.signs import sign_bytes
@@ -31,12 +33,17 @@ SAMPLE = 100  # stored vectors that are searched with
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One search: its statements in order, its hits, and for each hit in how many of `bits` sign bits it differs."""
+    """One search: its statements in order, its hits, and for each hit in how many of `bits` sign bits it differs.
+
+    `reranked` is how many chunks its reranker was given, and `rerank_seconds` how long that took; 0 without one.
+    """
 
     steps: list[Step]
     hits: list[Hit]
     distances: list[int]
     bits: int
+    reranked: int = 0
+    rerank_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,13 @@ def explain_search(retriever: Retriever, snapshot: Snapshot, request: SearchRequ
     if request.vector is None:
         raise ValueError("the distances of hits are those to a vector: the request needs one")
     steps, query = list[Step](), quantize_query(request.vector)
-    hits = retriever.retrieve(snapshot, request, steps.append)
-    return Explanation(steps, hits, snapshot.hit_distances(query, hits), 8 * sign_bytes(len(query.codes)))
+    hits, count, seconds = retriever.retrieve(snapshot, before_reranking(request), steps.append), 0, 0.0
+    if request.reranker is not None:
+        started, count = perf_counter(), len(hits)
+        hits = reranked(request.reranker, request.question, hits)[: request.k]
+        seconds = perf_counter() - started
+    distances, bits = snapshot.hit_distances(query, hits), 8 * sign_bytes(len(query.codes))
+    return Explanation(steps, hits, distances, bits, count, seconds)
 
 
 def verify_search(snapshot: Snapshot, request: SearchRequest, sample: int = SAMPLE) -> Verification:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.int8.quantization import quantize_query
+from rag.retrieve.rerank import CrossEncoder, reranked
 from rag.retrieve.words import asked_words, weighed_among, weighed_words
 from rag.text.analyser import WORD, visible
 from sql.base.errors import UsageError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
     from sql.records import Candidate, Hit, QuantizedQuery, WordQuery
     from sql.search.everything import Everything
-    from sql.search.request import Reranker, SearchRequest
+    from sql.search.request import SearchRequest
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
 
@@ -61,7 +62,7 @@ class Retriever:
         ranking without a vector, InvalidFilter where nothing can pass the filter because no chunk has a name or a type of
         value in it, StoreMismatch for words of another analyser.
         """
-        wanted = request if request.reranker is None else replace(request, k=max(request.k, FUSED_CANDIDATES))
+        wanted = before_reranking(request)
         query = None if request.vector is None else quantize_query(request.vector)
         if request.ranking == "words":
             hits = self._by_words(snapshot, wanted, query, watch)
@@ -154,6 +155,15 @@ class Retriever:
         return best_hits(snapshot, request, everything, columns, watch)
 
 
+def before_reranking(request: SearchRequest) -> SearchRequest:
+    """The search that finds what a request's reranker is given; the request itself where it has none."""
+    rerank = request.reranker
+    if rerank is None:
+        return request
+    most = rerank.candidates(request.k) if isinstance(rerank, CrossEncoder) else max(request.k, FUSED_CANDIDATES)
+    return replace(request, k=most, reranker=None)
+
+
 def by_words_among_all(
     snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery | None, watch: Watch
 ) -> list[Hit]:
@@ -237,10 +247,3 @@ def fuse_ranks(rankings: Sequence[Sequence[str]], weights: Sequence[float]) -> l
         for rank, name in enumerate(ranking, start=1):
             scores[name] = scores.get(name, 0.0) + weight / (RANK_CONSTANT + rank)
     return sorted(scores, key=lambda name: (-scores[name], name))
-
-
-def reranked(rerank: Reranker, question: str, hits: Sequence[Hit]) -> list[Hit]:
-    """The hits in the order of a reranker, with its scores."""
-    scores = rerank.scores(question, [hit.text for hit in hits])
-    rated = [replace(hit, score=float(score)) for hit, score in zip(hits, scores, strict=True)]
-    return sorted(rated, key=lambda hit: -hit.score)

@@ -6,7 +6,7 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from rag.answer.events import Finished, Passages, Token
-from rag.commands.ask import NO_ANSWER, event_record, hit_record, whole_record
+from rag.commands.ask import NO_ANSWER, event_record, hit_record, search_record, whole_record
 from rag.commands.documents import listed_record
 from rag.serve.limits import LONGEST_SPAN
 from sql.base.errors import UsageError
@@ -38,8 +38,7 @@ def answer_events(library: Library, asked: Question) -> Iterator[tuple[str, Reco
 
 def found(library: Library, asked: Query) -> Record:
     """The record of `search --json`."""
-    hits, certificate = library.certified_search(asked.query, **asked.options())
-    return {"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()}
+    return search_record(library, asked.query, **asked.options())
 
 
 def found_hits(library: Library, asked: Query) -> Record:

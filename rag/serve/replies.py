@@ -15,7 +15,7 @@ class Reply(BaseModel):
 
 
 class ContextReply(Reply):
-    """What a quotation cannot be understood without."""
+    """A slice of a document: what a quotation cannot be understood without, or the answer marked in it."""
 
     start: int
     end: int
@@ -37,6 +37,7 @@ class CitationReply(Reply):
     text: str
     score: float
     context: ContextReply | None
+    answer_span: ContextReply | None
     truncated: bool
 
 
@@ -65,10 +66,11 @@ class HitReply(BaseModel):
 
 
 class SearchReply(Reply):
-    """The chunks that fit best, best first; `float32` says what is proven of their order."""
+    """The chunks that fit best, best first; `float32` says what is proven of their order, null where a cross-encoder
+    decides it."""
 
     hits: list[HitReply]
-    float32: dict[str, Any]
+    float32: dict[str, Any] | None
 
 
 class HitsReply(Reply):

@@ -7,6 +7,8 @@
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
 | RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
 | RAG_LLM | the language model: `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL` | none: answers quote |
+| RAG_RERANK | the cross-encoder that orders what a search has found: a hub id or a folder | none |
+| RAG_READER | the model that marks the answer in what was found: a hub id or a folder | none: sentences are quoted |
 | RAG_LLM_KEY | the key that a served language model wants | none |
 | RAG_TOKEN | the token that clients of `rag serve` have to send, or @FILE | none: only this machine is served |
 | OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
@@ -32,6 +34,7 @@ DEFAULT_K = 5  # chunks that a question looks for
 STRATEGIES = ("auto", "exact", "two-stage", "cells")  # how vectors are searched; the first is the default
 DEFAULT_ANSWER_TOKENS = 512  # of an answer that a language model writes
 DEFAULT_MIN_CONFIDENCE = 0.086  # of an answer; one that is less probably right is withheld
+READER_MIN_CONFIDENCE = 0.5  # of one that a reader has marked: it is more probable than no answer
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
 GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and zero-point
 RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
@@ -54,6 +57,8 @@ class Settings:
     offline: bool
     compute: str = COMPUTE_MODES[0]
     llm: str | None = None
+    rerank: str | None = None
+    reader: str | None = None
     llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
     token: str | None = field(default=None, repr=False)  # another one
 
@@ -69,6 +74,8 @@ def read_settings(compute: str | None = None) -> Settings:
         compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
         llm=environment.get("RAG_LLM"),
+        rerank=environment.get("RAG_RERANK"),
+        reader=environment.get("RAG_READER"),
         llm_key=environment.get("RAG_LLM_KEY"),
         token=environment.get("RAG_TOKEN"),
     )

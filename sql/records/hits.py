@@ -26,7 +26,8 @@ class Hit:
     `generation` with `chunk_index` are its key in the table, under which `Store.hit_vectors` finds its vector.
     `score` is what the hits of one search are ordered by: the inner product of question and chunk (their cosine, for an
     encoder of normalized vectors) for `vector`, the BM25 score for `bm25`, and for `hybrid` the weighted mean that
-    docs/hybrid.md explains. `vector_score` and `bm25_score` are its parts, None where a search did not compute them.
+    docs/hybrid.md explains. `vector_score` and `bm25_score` are its parts, None where a search did not compute them. Where a
+    reranker has ordered the hits, `score` and `rerank_score` are what it gave, and `search_score` is that of the search.
     `outline` is that of the chunk once `Snapshot.with_outlines` has read it; a search leaves it empty. `place_name` is what
     people call its place in the original, "" where none is known; then `Snapshot.with_places` finds no `places` either.
     """
@@ -50,6 +51,8 @@ class Hit:
     outline: Outline = NO_OUTLINE
     place_name: str = ""
     places: tuple[Place, ...] = ()
+    rerank_score: float | None = None
+    search_score: float | None = None
 
     @property
     def page_label(self) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Reranker(Protocol):
-    """Anything that can judge chunks better than a search, one by one; there is none in this package."""
+    """Anything that can judge chunks better than a search, one by one; rag/retrieve/rerank.py has one."""
 
     def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
         """One score a text; a higher one fits the question better."""

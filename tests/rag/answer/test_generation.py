@@ -558,6 +558,7 @@ def test_a_local_int8_model_answers_from_the_command_line(
             {"text": "Cheese sings!", "citations": [], "supported": False},
         ],
         "strict": False,
+        "answer_span": None,
         "truncated": False,
         "left_out": [],
         "dropped_citations": 0,

@@ -105,8 +105,9 @@ def test_a_bert_sees_which_tokens_are_the_passage_and_a_distilbert_does_not(shop
         assert (with_types == without).all() == (types == 1)
 
 
-def test_a_pairs_outputs_do_not_depend_on_its_neighbours(shop: Shop) -> None:
-    model = shop.load("bert", READ)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_pairs_outputs_do_not_depend_on_its_neighbours(shop: Shop, task: str) -> None:
+    model = shop.load("bert", task)
     pairs = first_windows(model)
     together = model.outputs(pairs * 3)
     for number, pair in enumerate(pairs):
