@@ -50,6 +50,7 @@ test-pythons:
 	for each in $(PYTHONS); do $(MAKE) test PYTHON=$$each VENV=.venv-$$each || exit 1; done
 
 soak: dev
+	$(PIP) --constraint constraints.txt --editable '.[soak]'
 	HYPOTHESIS_PROFILE=drawn $(BIN)/python -m pytest -m slow
 
 # Changed bytes of files of every format, far more than each test run tries; FUZZ_ROUNDS for each.

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import httpx2
 import pytest
+from serving import Running, serving
 from support import hash_encoder
 
 import ingest
 from rag.library import Library
-from rag.serve.app import Service, make_app
-from rag.serve.batching import shared
-from rag.serve.guard import Access
-from rag.serve.limits import Limits
-from rag.serve.run import Server, listen, make_server
-from rag.serve.telemetry import Telemetry
 from sql.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    import httpx2
 
     from rag.encoder.encoder import Encoder
     from rag.text.tokenizer import Tokenizer
@@ -34,21 +28,6 @@ TEXTS = {
     "dog.txt": "The dog runs to the cat.\n",
     "one.txt": "One two three.\n",
 }
-
-
-@dataclass
-class Running:
-    """A server at work, and what is behind it."""
-
-    url: str
-    library: Library
-    server: Server
-    service: Service
-    folder: Path
-    lines: list[str] = field(default_factory=list)
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, timeout=30)
 
 
 @pytest.fixture(scope="module")
@@ -122,29 +101,6 @@ def page_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_library(page_documents: Path, encoder: Encoder) -> Iterator[Library]:
     with filled(page_documents, encoder) as opened:
         yield opened
-
-
-@contextmanager
-def serving(
-    library: Library, folder: Path, access: Access | None = None, *, allow_sql: bool = True
-) -> Iterator[Running]:
-    """A server over a library for as long as the block lasts."""
-    lines: list[str] = []
-    telemetry = Telemetry(lines.append, log_texts=True)
-    batched = shared(library.encoder, telemetry.batch)
-    served = replace(library, source=lambda: batched, _encoder=None)
-    service = Service(served, Limits(at_once=4, waiting=60), telemetry, allow_sql=allow_sql)
-    with listen("127.0.0.1", 0) as listener:
-        server = make_server(make_app(service, access or Access(), lines.append), seconds=10)
-        thread = threading.Thread(target=lambda: server.run(sockets=[listener]))
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Running(url, library, server, service, folder, lines)
-        finally:
-            server.should_exit = True
-            thread.join()
-            batched.batcher.close()
 
 
 @pytest.fixture(scope="session")

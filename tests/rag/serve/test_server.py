@@ -25,7 +25,7 @@ from sql.store import Store
 if TYPE_CHECKING:
     import httpx2
     import openai
-    from rag.serve.conftest import Running
+    from serving import Running
 
 QUESTION = "where sat the cat"
 
