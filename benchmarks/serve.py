@@ -201,8 +201,9 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
     rows = []
     with rag.open(db) as library, listen("127.0.0.1", 0) as listener:
         telemetry = Telemetry(lambda line: None)
-        plain = replace(library, source=library.document_encoder, _encoder=None)
-        batched = shared(library.document_encoder(), telemetry.batch)
+        encoder = library.document_encoder()
+        plain = replace(library, source=lambda: encoder, _encoder=None)
+        batched = shared(encoder, telemetry.batch)
         service = Service(replace(library, source=lambda: batched, _encoder=None), Limits(), telemetry)
         server = make_server(make_app(service, Access()), 10)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]))

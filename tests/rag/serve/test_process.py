@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -66,6 +67,13 @@ def test_a_port_that_is_taken_is_named() -> None:
 
     with listen("127.0.0.1", 0) as taken, pytest.raises(UsageError, match="cannot listen there"):
         listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_small_packets_are_not_held_back() -> None:
+    from rag.serve.run import listen
+
+    with listen("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # by which asyncio knows that it may turn the delay off
 
 
 # The process
