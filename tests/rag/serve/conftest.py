@@ -14,8 +14,7 @@ from rag.library import Library
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx2
@@ -101,12 +100,6 @@ def page_documents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_library(page_documents: Path, encoder: Encoder) -> Iterator[Library]:
     with filled(page_documents, encoder) as opened:
         yield opened
-
-
-@pytest.fixture(scope="session")
-def serve() -> Callable[..., AbstractContextManager[Running]]:
-    """Runs a server over a library, as `serving` does."""
-    return serving
 
 
 @pytest.fixture(scope="module")

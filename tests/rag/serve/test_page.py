@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
+from serving import serving
 
 from rag.serve.page_files import page_files
 from rag.serve.replies import DocumentsReply, PlacedSpanReply, StoreReply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
     from pathlib import Path
 
     import httpx2
-    from rag.serve.conftest import Running
 
     from rag.library import Library
-
-    Serve = Callable[..., AbstractContextManager[Running]]
 
 FILES = {name: file.data.decode() for name, file in page_files().items()}
 
 
 @pytest.fixture(scope="module")
-def paged(serve: Serve, page_library: Library, page_documents: Path) -> Iterator[httpx2.Client]:
+def paged(page_library: Library, page_documents: Path) -> Iterator[httpx2.Client]:
     """A client of a server over the documents of the page's tests."""
-    with serve(page_library, page_documents) as running, running.client() as client:
+    with serving(page_library, page_documents) as running, running.client() as client:
         yield client
 
 
@@ -194,10 +191,8 @@ def test_a_measurement_is_bounded_and_runs_alone(paged: httpx2.Client, page_libr
     assert (losses.status_code, "keeps no float32 vectors" in sentence(losses)) == (503, True)
 
 
-def test_a_second_measurement_at_the_same_time_is_sent_away(
-    serve: Serve, page_library: Library, page_documents: Path
-) -> None:
-    with serve(page_library, page_documents) as running, running.client() as client:
+def test_a_second_measurement_at_the_same_time_is_sent_away(page_library: Library, page_documents: Path) -> None:
+    with serving(page_library, page_documents) as running, running.client() as client:
         running.service.measuring.acquire()
         reply = client.post("/v1/ladder", json={})
         running.service.measuring.release()
