@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
     from rag.answer.events import AnswerStream, Finished, Passages, Token
+    from rag.answer.follow_up import Turn
     from rag.library import Library, open  # noqa: A004 - as `gzip.open` and `tarfile.open` are called
     from sql.base.errors import (
         InvalidFilter,
@@ -54,6 +55,7 @@ __all__ = [
     "StoreError",
     "StoreMismatch",
     "Token",
+    "Turn",
     "UsageError",
     "open",
 ]
@@ -63,6 +65,7 @@ _HOMES = {
     "rag.answer.answer": ("Answer", "Citation"),
     "rag.answer.check": ("GeneratedAnswer",),
     "rag.answer.events": ("AnswerStream", "Finished", "Passages", "Token"),
+    "rag.answer.follow_up": ("Turn",),
     "sql.records": ("Hit", "LiveDocument"),
     "sql.search.request": ("SearchRequest",),
     "sql.upkeep.stats": ("Stats",),

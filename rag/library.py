@@ -30,11 +30,12 @@ from sql.store import Store
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
     from rag.answer.answer import Answer
     from rag.answer.check import GeneratedAnswer
     from rag.answer.events import AnswerStream, Event
+    from rag.answer.follow_up import Turn
     from rag.answer.generation import Terms
     from rag.answer.prompt import LanguageModel
     from rag.encoder.encoder import Encoder
@@ -233,6 +234,27 @@ class Library:
         with self.ask_stream(question, **options) as stream:
             while (event := await asyncio.to_thread(next, stream, None)) is not None:
                 yield event
+
+    def follow_up(self, question: str, turns: Sequence[Turn], *, llm: str | None = None) -> str:
+        """A question as it has to be asked by itself, after the `turns` of a conversation, each a question and its answer.
+
+        By rules, in English and German, which ask the encoder what is alike; with a language model by that, where the
+        question leans on what was said. What needs no change comes back as it is.
+        """
+        from rag.answer.conversation import understood
+
+        check_question(question)
+        spec = self._checked_llm(llm)
+        return understood(question, turns, self._most_alike, self._language_model(spec) if spec and turns else None)
+
+    async def afollow_up(self, question: str, turns: Sequence[Turn], **options: Any) -> str:
+        """`follow_up` in a thread."""
+        return await asyncio.to_thread(lambda: self.follow_up(question, turns, **options))
+
+    def _most_alike(self, text: str, phrases: Sequence[str]) -> int:
+        """The number of the phrase whose meaning comes closest to that of a text."""
+        vectors = self.encoder.encode_documents([text, *phrases])
+        return int((vectors[1:] @ vectors[0]).argmax())
 
     def search(
         self, query: str | SearchRequest, *, rerank: str | None = None, watch: Watch = unwatched, **options: Any

@@ -13,11 +13,11 @@ from sql.engine.wire import knocking
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
-    from rag.answer.events import AnswerStream, Event
+    from rag.answer.events import Event
     from rag.answer.quotation import Context
     from rag.library import Library
     from rag.retrieve.inspection import Explanation
@@ -45,16 +45,9 @@ def search(options: Namespace) -> int:
 
 def ask_library(options: Namespace) -> int:
     """What `ask` does when a process that has the store knows of it."""
-    if options.max_tokens < 1:
-        raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
-    if options.context is not None and options.context <= options.max_tokens:
-        raise UsageError(
-            f"--context {options.context}: it has to hold the {options.max_tokens} tokens of the answer and the passages"
-        )
     steps: list[Step] = []
+    terms = ask_terms(options)
     request = read_request(options)
-    terms: dict[str, Any] = {"max_tokens": options.max_tokens, "context": options.context, "strict": options.strict}
-    terms["min_confidence"] = options.min_confidence
     with open_library(options) as library:
         rank_in_sql(library, options)
         if is_streamed(library, options):
@@ -212,6 +205,22 @@ def read_request(options: Namespace) -> SearchRequest:
     )
 
 
+def ask_terms(options: Namespace) -> dict[str, Any]:
+    """How a language model is to write an answer."""
+    if options.max_tokens < 1:
+        raise UsageError(f"--max-tokens {options.max_tokens}: an answer has at least 1 token")
+    if options.context is not None and options.context <= options.max_tokens:
+        raise UsageError(
+            f"--context {options.context}: it has to hold the {options.max_tokens} tokens of the answer and the passages"
+        )
+    return {
+        "max_tokens": options.max_tokens,
+        "context": options.context,
+        "strict": options.strict,
+        "min_confidence": options.min_confidence,
+    }
+
+
 def open_library(options: Namespace, *, yields: bool = False) -> Library:
     """The store named on the command line, for reading; with `yields` a writer of another process gets it."""
     import rag.library
@@ -280,12 +289,12 @@ def show_answer(answer: Answer) -> None:
     for part in answer.parts:
         for line in part.split("\n"):
             out(f"{' ' * (len(line) - len(line.lstrip(' ')))}{one_line(line)}")
-    show_sources(answer)
-
-
-def show_sources(answer: Answer | GeneratedAnswer) -> None:
-    """The number and place of everything that an answer cites."""
     out()
+    show_citations(answer)
+
+
+def show_citations(answer: Answer | GeneratedAnswer) -> None:
+    """The number and place of everything that an answer cites."""
     for number, citation in enumerate(answer.citations, start=1):
         heading = f"  {one_line(citation.heading)}" if citation.heading else ""
         out_emphasized(f"[{number}] ", f"{shown_place(citation)}{heading}")
@@ -295,7 +304,8 @@ def show_generated(answer: GeneratedAnswer) -> None:
     """What a language model wrote, where its passages stand, and which sentences those do not bear out."""
     out(answer.text or NO_ANSWER)
     if answer.answered:
-        show_sources(answer)
+        out()
+        show_citations(answer)
     show_checks(answer)
 
 
@@ -320,13 +330,13 @@ def is_streamed(library: Library, options: Namespace) -> bool:
 
 
 def stream_answer(
-    events: AnswerStream, *, as_json: bool, found: Callable[[], None] = lambda: None
+    events: Iterable[Event], *, as_json: bool, found: Callable[[], None] = lambda: None
 ) -> Answer | GeneratedAnswer:
     """Shows the events of an answer as they come; returns the answer. `found` is called when the passages are known."""
     return stream_json(events, found) if as_json else stream_text(events, found)
 
 
-def stream_json(events: AnswerStream, found: Callable[[], None]) -> Answer | GeneratedAnswer:
+def stream_json(events: Iterable[Event], found: Callable[[], None]) -> Answer | GeneratedAnswer:
     """A line for the passages, one for each piece, and the whole record; of a stream that breaks the last is an error."""
     from rag.answer.events import Finished, Passages
 
@@ -344,7 +354,7 @@ def stream_json(events: AnswerStream, found: Callable[[], None]) -> Answer | Gen
     raise KeyboardInterrupt
 
 
-def stream_text(events: AnswerStream, found: Callable[[], None]) -> Answer | GeneratedAnswer:
+def stream_text(events: Iterable[Event], found: Callable[[], None]) -> Answer | GeneratedAnswer:
     """The text as it comes, then where its passages stand; what breaks off is said not to be whole."""
     from rag.answer.events import Finished, Passages, Token
 
@@ -380,7 +390,8 @@ def show_end(answer: Answer | GeneratedAnswer, shown: str) -> None:
             note("the end has changed what the beginning means; the whole answer:")
         out(answer.text)
     if answer.answered:
-        show_sources(answer)
+        out()
+        show_citations(answer)
     if not isinstance(answer, Answer):
         show_checks(answer)
 

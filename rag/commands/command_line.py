@@ -6,6 +6,7 @@ from argparse import SUPPRESS, BooleanOptionalAction
 from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
+from rag.commands.chat import chat
 from rag.commands.documents import list_documents, remove
 from rag.commands.evaluation import evaluate
 from rag.commands.measure import diagnose, report, stats
@@ -62,10 +63,12 @@ def make_parser() -> Parser:
     for name, run, text in (
         ("ask", ask, "answer a question with cited sentences"),
         ("search", search, "list the chunks that fit a query best"),
+        ("chat", chat, "ask questions one after the other, each understood with those before it"),
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         nargs = "?" if name == "search" else None  # --verify needs none
-        one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
+        if run is not chat:
+            one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         one.add_argument(
             "--ranking",
@@ -76,9 +79,12 @@ def make_parser() -> Parser:
         one.add_argument("--mode", dest="ranking", action=FormerRanking, help=SUPPRESS)
         add_language_option(one, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
-        one.add_argument("--show-sql", action="store_true", help="print the statements, ready to paste into a client")
+        if run is not chat:
+            one.add_argument(
+                "--show-sql", action="store_true", help="print the statements, ready to paste into a client"
+            )
         add_rerank_option(one, "cross-encoder that orders the chunks found")
-        if run is ask:
+        if run is not search:
             one.add_argument(
                 "--min-confidence",
                 type=float,
@@ -88,6 +94,7 @@ def make_parser() -> Parser:
             )
             add_reader_option(one, "model that marks the answer in them")
             add_language_model_options(one)
+        if run is ask:
             one.add_argument(
                 "--stream",
                 action=BooleanOptionalAction,

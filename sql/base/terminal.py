@@ -220,6 +220,18 @@ def out_piece(text: str) -> None:
     sys.stdout.flush()
 
 
+@contextmanager
+def waiting() -> Iterator[Callable[[], None]]:
+    """While it lasts, or until what it gives is called, something moves on stderr, where that is a terminal."""
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        yield lambda: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as moving:
+        yield moving.stop
+
+
 def out_json(value: Any) -> None:
     """One JSON document on stdout; control characters are escaped by JSON, others by \\u."""
     sys.stdout.write(json.dumps(value, ensure_ascii=True, allow_nan=False) + "\n")

@@ -59,6 +59,7 @@ DOORS = {
         "rag/langchain/documents.py",
         "rag/langchain/embeddings.py",
     },
+    "prompt_toolkit": {"rag/commands/chat_terminal.py"},
     "rich": {"sql/base/terminal.py"},
     "fastapi": {"rag/serve/app.py"},
     "starlette": {"rag/serve/app.py"},

@@ -1,0 +1,281 @@
+"""A question of a conversation and what was said before in, the same question as a stranger would have to ask it out.
+
+Rules, for English and German: a pronoun becomes what was asked about, `and earthenware?` the last question about
+earthenware, `why?` the last question with a why. What they do not recognise stays as it is. A language model does better
+(rag/answer/conversation.py), and is asked only where these rules see that a question leans on another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rag.answer.pronouns import GRAMMARS, Grammar
+from rag.text.analyser import detect_language
+from rag.text.identifiers import identifiers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Alike = Callable[[str, Sequence[str]], int]  # the number of the phrase that is most like a text
+
+WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
+MARKS = re.compile(r"\s*\[(?:\d{1,4}|not supported)\]")
+NUMBER = re.compile(r"\d[\d.,:-]*")
+FEW_WORDS = 4  # of a question that may lean on another without a word that says so
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A question as it was asked in the end, self-contained, and its answer; empty where there was none."""
+
+    question: str
+    answer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that name something and their place in a question; `lead` is the word before them, in small letters."""
+
+    text: str
+    start: int
+    end: int
+    is_name: bool = False
+    lead: str = ""
+
+
+def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = None) -> str:
+    """A question that can be understood without the turns before it; itself where it can or where no rule applies.
+
+    `alike` chooses among phrases the one that means what a text means; without it the subject is taken.
+
+    >>> self_contained("And how long does it take?", [Turn("How is the old kiln fired?")])
+    'How long does the old kiln take?'
+    """
+    if not turns:
+        return question
+    grammar = grammar_of(question, turns[-1].question)
+    asked, opened = without_opener(question, grammar)
+    if opened and is_fragment(asked, grammar):
+        if question[: question.index(asked)].rstrip().casefold().endswith("mit"):  # whose case would be wrong elsewhere
+            asked = re.sub(rf"^{grammar.determined}", "", asked)
+        return completed(with_referents(asked, turns, grammar), turns[-1].question, grammar, alike)
+    if is_bare(asked, grammar):
+        return f"{bare(turns[-1].question)}, {grammar.conjunction} {lowered(bare(asked))}?"
+    found = with_referents(asked, turns, grammar)
+    return capitalized(found) if opened else found
+
+
+def leans(question: str, turns: Sequence[Turn]) -> bool:
+    """Whether a question may not be understood without those before it: its words say so, or they are few.
+
+    >>> [leans(question, [Turn("Who built it?")]) for question in ("And Spode?", "Was he paid?", "What does the index cost?")]
+    [True, True, False]
+    """
+    if not turns:
+        return False
+    grammar = grammar_of(question, turns[-1].question)
+    words = [word.casefold() for word in WORD.findall(question)]
+    opened = without_opener(question, grammar)[1]
+    return opened or len(words) < FEW_WORDS or any(word in grammar.referring for word in words)
+
+
+def grammar_of(question: str, before: str) -> Grammar:
+    """The grammar of a question's language; of one that shows none, that of the question before."""
+    languages = [detect_language(text, ["en", "de"]) for text in (question, before)]
+    return next((GRAMMARS[language] for language in languages if language in GRAMMARS), GRAMMARS["en"])
+
+
+# Half a question: "and earthenware?"
+
+
+def without_opener(question: str, grammar: Grammar) -> tuple[str, bool]:
+    """A question without the words that tie it to the one before, and whether it had any."""
+    opener = grammar.openers.match(question)
+    return (question[opener.end() :].strip(), True) if opener else (question.strip(), False)
+
+
+def is_fragment(asked: str, grammar: Grammar) -> bool:
+    """Whether this is no question of its own: it has no verb that could be one's, as far as that can be told."""
+    words = [word.casefold() for word in WORD.findall(asked)]
+    return bool(words) and not (set(words) & grammar.auxiliaries) and words[0] not in grammar.question_words
+
+
+def is_bare(asked: str, grammar: Grammar) -> bool:
+    """Whether only a question word is there, as in `why?` and `since when?`."""
+    words = [word.casefold() for word in WORD.findall(asked)]
+    return (
+        0 < len(words) < FEW_WORDS
+        and any(word in grammar.question_words for word in words)
+        and all(word in grammar.question_words | grammar.around_question_words for word in words)
+    )
+
+
+def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None) -> str:
+    """The question before with a part of it replaced by a fragment of the same kind, or with the fragment added."""
+    piece, base = bare(fragment), bare(before)
+    first = WORD.match(piece)
+    if first and first[0].casefold() in grammar.prepositions:
+        led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s,?]+", re.IGNORECASE)
+        place = led.search(base)
+        whole = f"{base[: place.start()]}{piece}{base[place.end() :]}" if place else f"{base} {piece}"
+        return f"{capitalized(whole)}?"
+    replaced = parallel(piece, base, grammar, alike)
+    if replaced is None:
+        return f"{base}, {grammar.conjunction} {piece}?"
+    start, end = replaced
+    return f"{capitalized(base[:start] + piece + base[end:])}?"
+
+
+def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tuple[int, int] | None:
+    """The span of a question that a fragment stands for: a number for a number, a name for one, else what is most alike."""
+    if NUMBER.fullmatch(piece) and (numbers := list(NUMBER.finditer(base))):
+        return numbers[-1].span()
+    if (named := identifiers(piece)) and (rivals := same_shape(named[0].shape, base)):
+        return rivals[-1]
+    phrases = phrases_of(base, grammar)
+    names = [phrase for phrase in phrases if phrase.is_name]
+    if names and piece[0].isupper() and (grammar.capitals_are_names or len(WORD.findall(piece)) > 1):
+        return names[-1].start, names[-1].end
+    if not phrases:
+        return None
+    chosen = phrases[alike(piece, [phrase.text for phrase in phrases])] if alike else subject(phrases, grammar)
+    return chosen.start, chosen.end
+
+
+def same_shape(shape: str, base: str) -> list[tuple[int, int]]:
+    """Where exact names of a shape stand in a question."""
+    places = [(match.start(), match.end()) for match in re.finditer(r"[^\s,;?!()]+", base)]
+    return [(start, end) for start, end in places if any(one.shape == shape for one in identifiers(base[start:end]))]
+
+
+# Pronouns
+
+
+def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
+    """A question whose first pronoun is replaced by what it stands for, as far as that is known."""
+    for match in WORD.finditer(asked):
+        word = match[0].casefold()
+        if word not in grammar.referring or not refers_back(asked, match, grammar):
+            continue
+        if action := action_of(asked[: match.start()], word, turns[-1].question, grammar):
+            return f"{bare(asked)} ({action})?"
+        referent = referent_of(word, turns, grammar)
+        if referent is None:
+            continue
+        text = grammar.inflected(referent, word, asked[match.end() :])
+        if text is None:  # where the word itself has to stay
+            return f"{bare(asked)} ({referent})?"
+        replaced = f"{asked[: match.start()]}{text}{asked[match.end() :]}"
+        return capitalized(replaced) if match.start() == 0 else replaced
+    return asked
+
+
+def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
+    """Whether a pronoun speaks of an earlier question: not of nothing (`is it possible to`), nor of its own sentence."""
+    before, behind = asked[: pronoun.start()], asked[pronoun.end() :]
+    if grammar.empty.search(f"{before}\x00{pronoun[0]}{behind}"):
+        return False
+    if pronoun[0].casefold() in grammar.demonstratives and not grammar.alone.match(behind):
+        return False
+    clauses = grammar.clause_ends.split(before)
+    return not any(phrases_of(clause, grammar) for clause in clauses[:-1])
+
+
+def action_of(before: str, word: str, question: str, grammar: Grammar) -> str:
+    """What somebody wanted to do, where `it` can only mean the doing of it; else "".
+
+    >>> action_of("How long does", "it", "How do I reset the password?", GRAMMARS["en"])
+    'reset the password'
+    """
+    lead = [found.casefold() for found in WORD.findall(before)][-1:]
+    if word not in grammar.of_actions or (lead and lead[0] not in grammar.auxiliaries):
+        return ""
+    doing = grammar.somebody_does.search(bare(question))
+    return doing[1].strip() if doing else ""
+
+
+def referent_of(word: str, turns: Sequence[Turn], grammar: Grammar) -> str | None:
+    """What a pronoun stands for: the person or thing that was asked about last, or that the answer named."""
+    for turn in reversed(turns):
+        answer = MARKS.sub("", turn.answer)
+        phrases = phrases_of(bare(turn.question), grammar)
+        if word in grammar.of_places:
+            found = grammar.place_in(turn.question) or grammar.place_in(answer)
+        elif word in grammar.of_persons:
+            found = person(turn.question, phrases, answer, grammar)
+        else:
+            found = thing(word, turn.question, phrases, answer, grammar)
+        if found:
+            return found
+    return None
+
+
+def person(question: str, phrases: Sequence[Phrase], answer: str, grammar: Grammar) -> str | None:
+    """The person of a turn: whom the answer names where the question was who, else whom the question names."""
+    asked = [phrase.text for phrase in phrases if phrase.is_name]
+    said = [phrase.text for phrase in names_of(answer, grammar)]
+    found = [*said, *asked] if grammar.asks_who.search(question) else [*asked, *said]
+    return found[0] if found else None
+
+
+def thing(word: str, question: str, phrases: Sequence[Phrase], answer: str, grammar: Grammar) -> str | None:
+    """The thing of a turn: what the answer is about where the question asked which, else what the question is about."""
+    if grammar.asks_which.search(question) and (about := grammar.answer_subject.match(answer)):
+        return about[1] if 0 < len(WORD.findall(about[1])) <= FEW_WORDS else None
+    fitting = [phrase for phrase in phrases if grammar.fits(phrase.text, word)]
+    return subject(fitting or phrases, grammar).text if phrases else None
+
+
+# Phrases
+
+
+def subject(phrases: Sequence[Phrase], grammar: Grammar) -> Phrase:
+    """What a question is about: the first of its phrases behind no preposition and no `how many` or `which`."""
+    behind = grammar.prepositions | grammar.question_words | {"many-of"}
+    free = [phrase for phrase in phrases if phrase.lead not in behind or phrase.lead in {"who", "what"}]
+    return next(iter([*free, *(phrase for phrase in phrases if phrase.lead not in grammar.prepositions), *phrases]))
+
+
+def phrases_of(question: str, grammar: Grammar) -> list[Phrase]:
+    """The words of a question that name things or persons, in order.
+
+    >>> [one.text for one in phrases_of("At how many degrees is the old kiln fired in Kent?", GRAMMARS["en"])]
+    ['degrees', 'the old kiln', 'Kent']
+    """
+    found: list[Phrase] = []
+    for run in grammar.runs(question):
+        if span := grammar.named_by(question, run):
+            text = question[slice(*span)]
+            names = [word for word in WORD.findall(text) if word[0].isupper()]
+            is_name = bool(names) and span[0] > 0 and (grammar.capitals_are_names or len(names) > 1)
+            found.append(Phrase(text, *span, is_name, run.lead))
+    return found
+
+
+def names_of(text: str, grammar: Grammar) -> list[Phrase]:
+    """Names of persons in a text, as far as capital letters tell: two words side by side."""
+    return [
+        Phrase(match[0], match.start(), match.end(), True)
+        for match in grammar.full_name.finditer(text)
+        if match[0].split()[0].casefold() not in grammar.stop
+    ]
+
+
+# Letters
+
+
+def bare(question: str) -> str:
+    """A question without the mark at its end."""
+    return question.strip().rstrip("?!. ")
+
+
+def lowered(text: str) -> str:
+    """A text that begins with a small letter, unless its first word is written in capitals."""
+    return text if text[:2].isupper() else text[:1].lower() + text[1:]
+
+
+def capitalized(text: str) -> str:
+    """A text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
