@@ -15,13 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rag.library import Library
-    from rag.serve.bodies import EmbeddingsBody, Listing, Query, Question, Span
+    from rag.serve.bodies import AskBody, EmbeddingsBody, Listing, Query, Question, Span
     from sql.records import LiveDocument
     from sql.store import Snapshot
 
     Record = dict[str, Any]
 
 EVENT_NAMES = {Passages: "passages", Token: "token", Finished: "answer"}
+
+
+def in_context(library: Library, asked: AskBody) -> AskBody:
+    """The same with its question as it has to be asked by itself, where it leans on what was asked before."""
+    from rag.answer.follow_up import Turn
+
+    turns = [Turn(turn.question, turn.answer) for turn in asked.turns]
+    return asked.model_copy(update={"question": library.follow_up(asked.question, turns)}) if turns else asked
 
 
 def answered(library: Library, asked: Question) -> Record:

@@ -135,8 +135,12 @@ class Routes:
         """Answers a question with cited quotations, or with what a language model writes of them."""
         request.state.question = body.question
         if not body.stream:
-            return JSONResponse(await self.service.run(lambda: answers.answered(self.library, body)))
-        return await self._named_events(lambda: answers.answer_events(self.library, body))
+            return JSONResponse(
+                await self.service.run(lambda: answers.answered(self.library, answers.in_context(self.library, body)))
+            )
+        return await self._named_events(
+            lambda: answers.answer_events(self.library, answers.in_context(self.library, body))
+        )
 
     async def search(self, body: SearchBody, request: Request) -> Response:
         """Finds the chunks that fit a query best, and says what is proven of their order."""

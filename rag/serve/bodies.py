@@ -15,6 +15,7 @@ from rag.serve.limits import (
     MOST_LISTED,
     MOST_MEASURED,
     MOST_TEXTS,
+    MOST_TURNS,
 )
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, DEFAULT_K, LANGUAGES
 
@@ -73,9 +74,19 @@ class Query(Search):
         return super().options() | {"strategy": self.strategy}
 
 
+class AskedBefore(Closed):
+    """A question of a conversation as it was asked in the end, and its answer; empty where there was none."""
+
+    question: str = Field(min_length=1, max_length=LONGEST_QUESTION)
+    answer: str = Field(default="", max_length=LONGEST_SPAN)
+
+
 class AskBody(Question):
     """POST /v1/ask."""
 
+    turns: list[AskedBefore] = Field(
+        default=[], max_length=MOST_TURNS, description="what was asked before, for a question that leans on it"
+    )
     stream: bool = Field(default=False, description="whether the answer comes as server-sent events")
     max_tokens: int = Field(
         default=DEFAULT_ANSWER_TOKENS, ge=1, le=MOST_TOKENS, description="of an answer that a language model writes"

@@ -21,6 +21,7 @@ LARGEST_BODY = 4 << 20  # bytes of a request
 LONGEST_SPAN = 20_000  # characters of a document that are read at a time
 LONGEST_AROUND = 4_000  # characters on each side of it
 MOST_MEASURED = 200  # chunks that are the questions of one measurement
+MOST_TURNS = 20  # of a conversation, that are told of with a question
 MOST_LISTED = 1_000  # documents, or rows of a statement, at a time
 
 

@@ -9,6 +9,8 @@ const NUMBER = /\[(\d{1,3})\]/;
 const PART = /(?<=\[\d{1,3}\])\n+/; // a quotation ends with its number, a sentence that was written may
 const QUOTED_PART = /(?<=\[\d{1,3}\])\s+/;
 const TABLE = /\n*((?:^\|.*\|[ \t]*\n)(?:^\|[-:| ]+\|[ \t]*)(?:\n\|.*\|[ \t]*)*)/m; // as Markdown has them
+const TOLD = 8; // turns that are sent with a question
+const LONGEST_TOLD = 4000;
 const turns = [];
 let working = null;
 
@@ -47,6 +49,7 @@ function beginAgain() {
   byId("welcome").hidden = false;
   byId("fresh").hidden = true;
   byId("view-ask").classList.remove("talking");
+  byId("question").placeholder = "Ask a question";
   byId("question").focus();
   say("A new conversation.");
 }
@@ -59,6 +62,7 @@ async function ask(text) {
   byId("view-ask").classList.add("talking");
   byId("turns").append(turn.element);
   byId("question").value = "";
+  byId("question").placeholder = "Ask on, or ask something else";
   grow();
   await run(turn);
 }
@@ -95,18 +99,22 @@ class Turn {
     this.text = h("div", { class: "answer", "aria-live": "polite", "aria-busy": "true" });
     this.waiting = h("p", { class: "waiting muted" }, "Looking through the documents …");
     this.below = h("div", { class: "below-answer" });
+    this.understood = h("p", { class: "muted narrowed understood", hidden: true });
     this.sources = h("ol", { class: "sources" });
     this.aside = h("aside", { "aria-label": `Sources of the answer to: ${question}`, hidden: true }, this.sources);
     this.element = h(
       "article",
       { class: "turn", "aria-label": question },
-      h("div", { class: "said" }, h("h2", {}, question), narrowed ? h("p", { class: "muted narrowed" }, `Only where ${narrowed}`) : null, this.waiting, this.text, this.below),
+      h("div", { class: "said" }, h("h2", {}, question), narrowed ? h("p", { class: "muted narrowed" }, `Only where ${narrowed}`) : null, this.understood, this.waiting, this.text, this.below),
       this.aside,
     );
   }
 
+  // With what was asked before, so that a question may lean on it.
   body() {
-    return { question: this.question, stream: true, ...this.options };
+    const before = turns.slice(0, turns.indexOf(this)).filter((turn) => turn.answer);
+    const told = before.slice(-TOLD).map(({ answer }) => ({ question: answer.question, answer: answer.answer.slice(0, LONGEST_TOLD) }));
+    return { question: this.question, stream: true, turns: told, ...this.options };
   }
 
   hear(name, record) {
@@ -154,6 +162,8 @@ class Turn {
     this.text.setAttribute("aria-busy", "false");
     const answer = this.answer;
     if (!answer) return this.fail(new Gone());
+    this.understood.textContent = `Understood as: ${answer.question}`;
+    this.understood.hidden = answer.question === this.question;
     if (!answer.answered) return this.showNothing();
     this.show(answer.answer, answer.citations.length);
     this.sources.replaceChildren(...answer.citations.map((citation, index) => card(citation, index + 1)));

@@ -228,6 +228,17 @@ def test_why_an_answer_came_out_so_stands_below_it(page: Page) -> None:
     assert [one.text for one in page.all("details th")] == ["Passage", "Score", "Meaning", "Words"]
 
 
+def test_a_question_may_lean_on_the_one_before(page: Page) -> None:
+    page.ask("Where sat the cat?")
+    page.ask("And the dog?")
+    assert page.all(".understood")[-1].text == "Understood as: Where sat the dog?"
+    assert not page.all(".understood")[0].is_displayed()
+    page.click("#fresh")
+    assert page.all(".turn") == []
+    page.ask("And the dog?")
+    assert not page.one(".understood").is_displayed()
+
+
 # Other views
 
 

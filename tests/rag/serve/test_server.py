@@ -17,6 +17,7 @@ import pytest
 from mcp import Client
 from support import PATIENCE, PROJECT, publish_document
 
+from rag.answer.follow_up import Turn
 from rag.commands.ask import answer_record, hit_record
 from rag.serve.replies import AnswerReply, ErrorReply, SearchReply
 from sql.base.errors import StoreError
@@ -58,6 +59,15 @@ def test_a_search_over_http_is_the_record_of_search_json(running: Running, http:
     assert reply.json() == json.loads(json.dumps(expected))
     assert [hit["title"] for hit in reply.json()["hits"]] == ["dog"]
     SearchReply.model_validate(reply.json())
+
+
+def test_a_question_that_leans_on_the_one_before_is_asked_in_full(running: Running, http: httpx2.Client) -> None:
+    before = {"question": "Where sat the cat?", "answer": "On the mat. [1]"}
+    for stream in (False, True):
+        reply = http.post("/v1/ask", json={"question": "And the dog?", "turns": [before], "stream": stream})
+        record = events_of(reply.text)[-1][1] if stream else reply.json()
+        assert record["question"] == running.library.follow_up("And the dog?", [Turn(**before)]) == "Where sat the dog?"
+    assert http.post("/v1/ask", json={"question": "And?", "turns": [before] * 21}).status_code == 422
 
 
 def test_what_no_chunk_passes_is_no_answer_and_no_error(http: httpx2.Client) -> None:
