@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rag.encoder.heads import READ, RERANK
 from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
@@ -27,28 +27,36 @@ from sql.engine.free_sql import refuse_files
 from sql.engine.statements import PARAMETER
 from sql.search.request import SearchRequest
 from sql.store import Store
+from sql.store.query_log import QueryLog
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+    from uuid import UUID
 
     from rag.answer.answer import Answer
     from rag.answer.check import GeneratedAnswer
     from rag.answer.events import AnswerStream, Event
     from rag.answer.follow_up import Turn
     from rag.answer.generation import Terms
+    from rag.answer.logged import Timekeeper
     from rag.answer.prompt import LanguageModel
     from rag.encoder.encoder import Encoder
     from rag.encoder.pairs import PairModel
     from sql.base.settings import Settings
     from sql.engine.statements import Value
     from sql.records import Hit, LiveDocument
+    from sql.records.queries import LoggedQuery
     from sql.search.certificate import Certificate
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
     from sql.upkeep.stats import Stats
 
 LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
+
+
+def unheard(query_id: UUID) -> None:
+    """Nobody hears under which id a query was kept."""
 
 
 def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
@@ -64,6 +72,7 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     yields: bool = False,
     rerank: str | None = None,
     reader: str | None = None,
+    log: bool | None = None,
     announce: Callable[[str], None] = lambda sentence: None,
 ) -> Library:
     """Opens the store at a folder or DSN, by default RAG_DB or `.rag`; with `write` it may be new, and can be filled.
@@ -76,7 +85,8 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
 
     A library that `yields` gives the folder of a store to another process that wants to write, and reads through that one.
     `query_prompt` and `document_prompt` are put before questions and documents in place of the model's own; the store
-    remembers them. `announce` is told in sentences what takes long or was left undone.
+    remembers them. With `log`, by default where RAG_LOG_QUERIES is 1, every question is kept in the store with its hits and
+    its answer. `announce` is told in sentences what takes long or was left undone.
 
     Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
     another version.
@@ -84,6 +94,7 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     settings = read_settings(compute)
     store = Store.open(location or settings.store, write=write, yields=yields, announce=announce)
     prompts = Prompts(query_prompt, document_prompt)
+    keeps = settings.log_queries if log is None else log
     return Library(
         store,
         settings=settings,
@@ -93,6 +104,7 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
         llm=llm,
         rerank=rerank,
         reader=reader,
+        log=QueryLog(store, announce) if keeps else None,
         announce=announce,
     )
 
@@ -108,6 +120,16 @@ class Choices:
 
     def __post_init__(self) -> None:
         check_confidence(self.min_confidence)
+
+
+class Log(Protocol):
+    """Whatever can keep a query (sql/store/query_log.py)."""
+
+    def write(self, query: LoggedQuery) -> bool:
+        """Keeps a query; whether that was done."""
+
+    def close(self) -> None:
+        """Gives up what was opened to write."""
 
 
 @dataclass
@@ -128,6 +150,7 @@ class Library:
     llm: str | None = None
     rerank: str | None = None
     reader: str | None = None
+    log: Log | None = None  # that keeps what is asked
     announce: Callable[[str], None] = lambda sentence: None
     _encoder: Encoder | None = field(default=None, repr=False)
     _loading: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -152,6 +175,8 @@ class Library:
 
     def close(self) -> None:
         """Gives the store back; another process can open it at once."""
+        if self.log is not None:
+            self.log.close()
         self.store.close()
 
     # Asking
@@ -181,22 +206,26 @@ class Library:
         out is marked, or left out with `strict`. Where nothing fits the question, no model is asked to make something up.
 
         `rerank` and `reader` go before those of the library and may be `none` too. With a reader each quotation holds an
-        answer that it has marked, and where it marks none nothing fits.
+        answer that it has marked, and where it marks none nothing fits. An answer that was kept in the query log has its
+        `query_id`.
 
         Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
         NoStore for an empty store, ModelError for a model of another kind.
         """
         from rag.answer.answer import located
         from rag.answer.generation import Terms, generate_answer
+        from rag.answer.logged import Timekeeper
 
+        clock = Timekeeper(watch)
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
         choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
-        snapshot, hits, answer = self._quoted(self.request(question, **options), choices, watch)
-        if spec and answer.answered:
-            model = self._language_model(spec)
-            written = generate_answer(model, answer.question, hits, terms, self.announce)
-            return replace(written, citations=located(snapshot, written.citations), confidence=answer.confidence)
-        return replace(answer, citations=located(snapshot, answer.citations))
+        request = self.request(question, **options)
+        snapshot, hits, quoted = self._quoted(request, choices, clock)
+        answer: Answer | GeneratedAnswer = quoted
+        if spec and quoted.answered:
+            answer = generate_answer(self._language_model(spec), quoted.question, hits, terms, self.announce)
+        answer = replace(answer, citations=located(snapshot, answer.citations), confidence=quoted.confidence)
+        return self._kept(answer, request, snapshot, hits, clock, spec, choices)
 
     async def aask(self, question: str | SearchRequest, **options: Any) -> Answer | GeneratedAnswer:
         """`ask` in a thread."""
@@ -257,37 +286,42 @@ class Library:
         return int((vectors[1:] @ vectors[0]).argmax())
 
     def search(
-        self, query: str | SearchRequest, *, rerank: str | None = None, watch: Watch = unwatched, **options: Any
+        self,
+        query: str | SearchRequest,
+        *,
+        rerank: str | None = None,
+        watch: Watch = unwatched,
+        logged: Callable[[UUID], None] = unheard,
+        **options: Any,
     ) -> list[Hit]:
         """The chunks that fit a query best, best first; `options` are the fields of SearchRequest.
 
         `rerank` goes before the cross-encoder of the library, and `none` leaves the order to the search. `watch` hears of
-        every statement that is run. A search by words loads no encoder, and its hits have no cosines, unless the request
-        brings a vector. Raises UsageError for an empty query or an option there is not, InvalidFilter
-        for a filter that nothing can pass, NoStore for an empty store.
+        every statement that is run, `logged` the id under which the query was kept, if it was. A search by words loads no
+        encoder, and its hits have no cosines, unless the request brings a vector. Raises UsageError for an empty query or
+        an option there is not, InvalidFilter for a filter that nothing can pass, NoStore for an empty store.
         """
-        request = self.request(query, **options)
-        if request.vector is None and request.ranking != "words":
-            request = replace(request, vector=self.encoder.encode_query(request.question))
-        snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
-        return snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
+        _, _, hits = self._found(self.request(query, **options), rerank, watch, logged)
+        return hits
 
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
         """`search` in a thread."""
         return await asyncio.to_thread(lambda: self.search(query, **options))
 
     def certified_search(
-        self, query: str | SearchRequest, *, rerank: str | None = None, watch: Watch = unwatched, **options: Any
+        self,
+        query: str | SearchRequest,
+        *,
+        rerank: str | None = None,
+        watch: Watch = unwatched,
+        logged: Callable[[UUID], None] = unheard,
+        **options: Any,
     ) -> tuple[list[Hit], Certificate]:
         """The same chunks, and what is proven of their order by float32 vectors, of which the store has only the codes.
 
         It takes one more look at every chunk. Raises UsageError where a reranker decides the order.
         """
-        request = self.request(query, **options)
-        if request.vector is None and request.ranking != "words":
-            request = replace(request, vector=self.encoder.encode_query(request.question))
-        snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
-        hits = snapshot.with_places(self.retriever.retrieve(snapshot, request, watch))
+        request, snapshot, hits = self._found(self.request(query, **options), rerank, watch, logged)
         return hits, certify_hits(self.retriever, snapshot, request, hits)
 
     async def acertified_search(self, query: str | SearchRequest, **options: Any) -> tuple[list[Hit], Certificate]:
@@ -338,16 +372,58 @@ class Library:
             raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
         return self.store.snapshot(request.epoch)
 
-    def _quoted(self, request: SearchRequest, choices: Choices, watch: Watch) -> tuple[Snapshot, list[Hit], Answer]:
+    def _found(
+        self, request: SearchRequest, rerank: str | None, watch: Watch, logged: Callable[[UUID], None]
+    ) -> tuple[SearchRequest, Snapshot, list[Hit]]:
+        """What a request finds, with the request as it was searched with and the store as it was searched."""
+        from rag.answer.logged import Timekeeper, logged_search
+
+        clock, asked = Timekeeper(watch), request
+        if request.vector is None and request.ranking != "words":
+            request = replace(request, vector=self.encoder.encode_query(request.question))
+            clock.done("encode")
+        snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
+        hits = snapshot.with_places(self.retriever.retrieve(snapshot, request, clock.heard))
+        if self.log is not None and request.question:  # a bare vector could not be asked again
+            query = logged_search(asked, snapshot.epoch, hits, clock, rerank=rerank or self.rerank)
+            if self.log.write(query):
+                logged(query.query_id)
+        return request, snapshot, hits
+
+    def _kept(
+        self,
+        answer: Answer | GeneratedAnswer,
+        request: SearchRequest,
+        snapshot: Snapshot,
+        hits: Sequence[Hit],
+        clock: Timekeeper,
+        llm: str | None,
+        choices: Choices,
+    ) -> Answer | GeneratedAnswer:
+        """An answer, which is logged where that is wanted and then has the id under which it is."""
+        from rag.answer.logged import logged_answer
+
+        clock.done("answer")
+        if self.log is None or not request.question:
+            return answer
+        # The address of a language model is nobody else's business.
+        said = asdict(choices) | {"llm": llm.partition("@")[0] if llm else None}
+        query = logged_answer(request, snapshot.epoch, hits, answer, clock, **said)
+        return replace(answer, query_id=str(query.query_id)) if self.log.write(query) else answer
+
+    def _quoted(
+        self, request: SearchRequest, choices: Choices, clock: Timekeeper
+    ) -> tuple[Snapshot, list[Hit], Answer]:
         """The chunks that were found for a question, and the sentences of them that answer it, without their places."""
         from rag.answer.answer import answer_question
         from rag.answer.reading import read_answer
         from rag.retrieve.words import word_rarities
 
         vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
+        clock.done("encode")
         snapshot, reader = self._snapshot(request), self._pair_model(choices.reader, READ)
         request = self._with_reranker(replace(request, vector=vector), choices.rerank)
-        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, watch))
+        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, clock.heard))
         if reader is not None:
             return snapshot, hits, read_answer(request.question, hits, reader, choices.min_confidence)
         rarities = word_rarities(snapshot, request.question, request.language)
@@ -367,8 +443,10 @@ class Library:
         from rag.answer.answer import located
         from rag.answer.events import Finished, Passages
         from rag.answer.generation import quoted_events, stream_answer
+        from rag.answer.logged import Timekeeper
 
-        snapshot, hits, quoted = self._quoted(request, choices, watch)
+        clock = Timekeeper(watch)
+        snapshot, hits, quoted = self._quoted(request, choices, clock)
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)
@@ -378,7 +456,8 @@ class Library:
                 yield replace(event, hits=tuple(snapshot.with_places(event.hits)))
             elif isinstance(event, Finished):
                 citations = located(snapshot, event.answer.citations)
-                yield Finished(replace(event.answer, citations=citations, confidence=quoted.confidence))
+                answer = replace(event.answer, citations=citations, confidence=quoted.confidence)
+                yield Finished(self._kept(answer, request, snapshot, hits, clock, spec, choices))
             else:
                 yield event
 

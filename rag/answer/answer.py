@@ -8,7 +8,7 @@ how well its chunk was found. A question that no sentence comes close to gets no
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -99,11 +99,13 @@ class Answer:
     """What was found: the sentences in order of merit, or none.
 
     `confidence` is the probability that the best sentence answers the question, 0 to 1, also where that is withheld.
+    `query_id` is that in the query log, "" outside of it.
     """
 
     question: str
     citations: tuple[Citation, ...]
     confidence: float = 0.0
+    query_id: str = field(default="", kw_only=True)
 
     @property
     def answered(self) -> bool:

@@ -66,7 +66,8 @@ class GeneratedAnswer:
     """A checked answer: [n] in `text` is citations[n - 1], a whole passage that the model was given.
 
     `sentences` are all that the model wrote, those included that `strict` has left out of the text. `left_out` are the
-    chunks for which the model's context had no room; `is_cut` says that the model did not come to its end.
+    chunks for which the model's context had no room; `is_cut` says that the model did not come to its end. `query_id` is
+    that in the query log, "" outside of it.
     """
 
     question: str
@@ -81,6 +82,7 @@ class GeneratedAnswer:
     is_cut: bool = False
     strict: bool = False
     confidence: float = 0.0  # that of the quotations: the probability that the best of them answers the question
+    query_id: str = ""
 
     @property
     def answered(self) -> bool:

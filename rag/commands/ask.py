@@ -14,6 +14,7 @@ from sql.engine.wire import knocking
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Iterable, Sequence
+    from uuid import UUID
 
     from rag.answer.answer import Answer, Citation
     from rag.answer.check import GeneratedAnswer
@@ -93,11 +94,15 @@ def search_record(
     library: Library, query: str | SearchRequest, watch: Watch = lambda step: None, **options: Any
 ) -> dict[str, Any]:
     """The hits of a search as JSON, and what is proven of their order; null where a cross-encoder decides it."""
+    logged: list[UUID] = []
+    options |= {"watch": watch, "logged": logged.append}
     if library.reranker() is not None:
-        hits = library.search(query, watch=watch, **options)
-        return {"hits": [hit_record(hit) for hit in hits], "float32": None}
-    hits, certificate = library.certified_search(query, watch=watch, **options)
-    return {"hits": [hit_record(hit) for hit in hits], "float32": certificate.record()}
+        hits, proven = library.search(query, **options), None
+    else:
+        hits, certificate = library.certified_search(query, **options)
+        proven = certificate.record()
+    kept = {"query_id": str(logged[0])} if logged else {}
+    return {"hits": [hit_record(hit) for hit in hits], "float32": proven} | kept
 
 
 def explain(library: Library, request: SearchRequest, options: Namespace) -> int:
@@ -237,6 +242,7 @@ def open_library(options: Namespace, *, yields: bool = False) -> Library:
         llm=getattr(options, "llm", None) or settings.llm,
         rerank=getattr(options, "rerank", None) or settings.rerank,
         reader=getattr(options, "reader", None) or settings.reader,
+        log=getattr(options, "log", False) or None,
         announce=note,
     )
 
@@ -461,7 +467,7 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
         ],
         "answered": answer.answered,
         "confidence": round(answer.confidence, 6),
-    }
+    } | ({"query_id": answer.query_id} if answer.query_id else {})
 
 
 def context_record(context: Context | None) -> dict[str, Any] | None:

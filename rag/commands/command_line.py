@@ -21,6 +21,7 @@ from rag.commands.options import (
     add_reader_option,
     add_rerank_option,
 )
+from rag.commands.queries import explain_query, log, replay
 from rag.commands.serve import serve, serve_protocol
 from rag.commands.show import show
 from rag.commands.store import backup, export, import_, migrate, restore
@@ -83,6 +84,9 @@ def make_parser() -> Parser:
             one.add_argument(
                 "--show-sql", action="store_true", help="print the statements, ready to paste into a client"
             )
+        one.add_argument(
+            "--log", action="store_true", help="keep the question and what comes of it in the store (RAG_LOG_QUERIES)"
+        )
         add_rerank_option(one, "cross-encoder that orders the chunks found")
         if run is not search:
             one.add_argument(
@@ -115,6 +119,7 @@ def make_parser() -> Parser:
         one.set_defaults(run=run)
     add_documents(commands, store)
     add_servers(commands, store)
+    add_queries(commands, store)
     add_evaluation(commands)
     add_doctor(commands)
     add_report(commands)
@@ -222,6 +227,31 @@ def add_server_options(one: Parser, store: str) -> None:
     add_prompt_options(one)
     add_compute_option(one)
     add_common_options(one, store)
+
+
+def add_queries(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`log`, `explain` and `replay`."""
+    one = commands.add_parser("log", help="list the questions that were kept", description=log.__doc__)
+    one.add_argument("-n", type=int, default=20, metavar="N", help="how many, the newest first (default %(default)s)")
+    one.add_argument(
+        "--keep", metavar="HOW_LONG", help="forget older ones now and from now on: 90d, 12h, 1000 (the newest) or all"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=log)
+    one = commands.add_parser("explain", help="why a kept question was answered so", description=explain_query.__doc__)
+    one.add_argument("id", metavar="ID", help="its id, or the beginning of it")
+    one.add_argument("--show-sql", action="store_true", help="print the statement, ready to paste into a client")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=explain_query)
+    one = commands.add_parser("replay", help="ask a kept question again", description=replay.__doc__)
+    one.add_argument("id", metavar="ID", help="its id, or the beginning of it")
+    one.add_argument("--today", action="store_true", help="ask the documents of today, not those of then")
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_compute_option(one)
+    add_common_options(one, store)
+    one.set_defaults(run=replay)
 
 
 def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -76,6 +76,7 @@ def evaluate_in(location: str, options: Namespace) -> tuple[SetEvaluation, Run]:
         document_prompt=options.document_prompt,
         rerank=options.rerank or (settings := read_settings()).rerank,
         reader=options.reader or settings.reader,
+        log=False,
         announce=note,
     ) as library:
         index_set(library, folder, given, quiet=options.json)

@@ -9,6 +9,7 @@
 | RAG_LLM | the language model: `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL` | none: answers quote |
 | RAG_RERANK | the cross-encoder that orders what a search has found: a hub id or a folder | none |
 | RAG_READER | the model that marks the answer in what was found: a hub id or a folder | none: sentences are quoted |
+| RAG_LOG_QUERIES | 1 keeps every question with its hits and answer in the store | 0: nothing is kept |
 | RAG_LLM_KEY | the key that a served language model wants | none |
 | RAG_TOKEN | the token that clients of `rag serve` have to send, or @FILE | none: only this machine is served |
 | OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
@@ -59,6 +60,7 @@ class Settings:
     llm: str | None = None
     rerank: str | None = None
     reader: str | None = None
+    log_queries: bool = False
     llm_key: str | None = field(default=None, repr=False)  # a secret: it must not be shown with the rest
     token: str | None = field(default=None, repr=False)  # another one
 
@@ -72,13 +74,19 @@ def read_settings(compute: str | None = None) -> Settings:
         model=environment.get("RAG_MODEL"),
         cache=expand_user(environment.get("RAG_CACHE", f"{user_cache}/int8-rag"), "RAG_CACHE"),
         compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
-        offline=environment.get("HF_HUB_OFFLINE", "0").upper() in {"1", "ON", "YES", "TRUE"},
+        offline=is_on(environment.get("HF_HUB_OFFLINE")),
+        log_queries=is_on(environment.get("RAG_LOG_QUERIES")),
         llm=environment.get("RAG_LLM"),
         rerank=environment.get("RAG_RERANK"),
         reader=environment.get("RAG_READER"),
         llm_key=environment.get("RAG_LLM_KEY"),
         token=environment.get("RAG_TOKEN"),
     )
+
+
+def is_on(value: str | None) -> bool:
+    """Whether a variable that is a switch is on."""
+    return value is not None and value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def given_time_zone() -> str | None:

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS collection
     quantizer LowCardinality(String) COMMENT 'how vectors become codes: asymmetric or symmetric, per vector',
     analyser LowCardinality(String) COMMENT 'what made the terms of postings, empty where nothing did',
     search_choice String DEFAULT '' COMMENT 'JSON object: the budget of searches, how they keep to it, and what was measured; empty where nothing was chosen',
+    log_keep String DEFAULT '' COMMENT 'how long queries are kept: 90d, or the last 1000; empty: all',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )
 ENGINE = MergeTree

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sql.engine.client import Client
     from sql.engine.location import Location
 
-SCHEMA_VERSION = 6
-TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings", "places"}
+SCHEMA_VERSION = 7
+TABLES = {"collection", "manifest", "chunks", "texts", "lengths", "postings", "places", "queries"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Collection:
     schema_version: int
     analyser: str = ""
     choice: SearchChoice | None = None
+    log_keep: str = ""  # how long queries are kept, as Retention reads it
 
     @property
     def scheme(self) -> str:
@@ -76,7 +77,8 @@ class CollectionTable:
         row = rows[0]
         encoder = EncoderIdentity(**{name: row[name] for name in EncoderIdentity.__slots__ if name in row})
         choice = SearchChoice.from_json(row.get("search_choice", ""))
-        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]), choice)
+        kept = str(row.get("log_keep", ""))
+        return Collection(encoder, row["quantizer"], row["schema_version"], str(row["analyser"]), choice, kept)
 
     def insert_first(self, encoder: EncoderIdentity, quantizer: str, analyser: str) -> None:
         """The first row, of a store whose tables have just been made."""

@@ -19,6 +19,8 @@ Version 4 to 5: how far each vector is from its codes, as far as these tell, and
 And the way of searching that was chosen for a budget, which older stores have not.
 
 Version 5 to 6: the prompts that were given in place of the model's own. Older stores were made with the model's own.
+
+Version 6 to 7: the table of queries, empty, and how long they are kept.
 """
 
 from __future__ import annotations
@@ -58,6 +60,7 @@ LOCAL_5 = ("31_chunks",)  # constraints, which a Distributed table does not have
 DEFINITIONS_5 = ("55_rag_query_length", "56_rag_query_error", "57_rag_score_radius", "61_live_chunks")
 DRIFT_5 = ("67_vector_drift", "68_score_drift")
 FLOAT32_SLACK = 2**-23  # by which float32 may round down
+TABLES_7, COLUMNS_7 = ("46_queries",), ("10_collection",)
 DEFINITIONS_2 = ("54_rag_inner_product", "61_live_chunks", "62_live_vectors", "63_nearest_chunks")
 
 
@@ -313,6 +316,28 @@ def name_version_6(client: Client) -> None:
     add_revision(client, {"schema_version": 6})
 
 
+# Version 6 to 7
+
+
+def add_queries(client: Client) -> None:
+    """The table of queries and the column that goes with it, on every node there is."""
+    tables, columns = ([f"migrations/7/{name}.sql" for name in names] for names in (TABLES_7, COLUMNS_7))
+    server = client.location.server
+    if server is None or not server.cluster:
+        for name in (*tables, *columns):
+            client.create(name, {})
+        return
+    with closing(Cluster(client, server)) as cluster:
+        cluster.create(tuple(tables), {})
+        for name in columns:
+            cluster.alter(name)
+
+
+def name_version_7(client: Client) -> None:
+    """The revision that opens the store for readers again."""
+    add_revision(client, {"schema_version": 7})
+
+
 MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     2: (
         add_tables,
@@ -328,6 +353,7 @@ MIGRATIONS: dict[int, tuple[Callable[[Client], None], ...]] = {
     4: (add_places, name_version_4),
     5: (add_errors, find_errors, name_version_5),
     6: (add_prompts, name_version_6),
+    7: (add_queries, name_version_7),
 }
 
 

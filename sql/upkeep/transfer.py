@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
 # Chunks of version 2 have no outline, those of version 3 no places, those of version 4 no errors, and an encoder of version 5
-# has no prompts; otherwise they are alike.
-READABLE_SCHEMAS = (2, 3, 4, 5, SCHEMA_VERSION)
+# has no prompts; otherwise they are alike. Queries are not exported.
+READABLE_SCHEMAS = (2, 3, 4, 5, 6, SCHEMA_VERSION)
 PARTS = ("chunks", "texts", "lengths", "postings", "float_references", "places")  # in several files each
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import urllib.parse
 from dataclasses import replace
 from itertools import product
@@ -32,9 +33,11 @@ from sql.engine.client import ENGINES_BY_NAME, Client
 from sql.engine.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
 from sql.records import Chunk, Outline, Section, WordQuery
 from sql.records.places import Page, Place, Rectangle
+from sql.records.queries import LoggedQuery
 from sql.search.cells import cell_count
 from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Store
+from sql.store.query_log import QueryLog
 from sql.upkeep.cells import maintain_cells
 from sql.upkeep.transfer import export_store, import_store, read_export
 
@@ -401,3 +404,40 @@ def test_a_cluster_of_version_2_gets_outlines_and_places_on_every_node(location:
         assert store.snapshot().damaged_documents() == []
         hits = store.snapshot().with_outlines(search(store, QUERY, 100))
         assert [hit.outline for hit in hits if hit.source == "new.md"] == [outline]
+
+
+@pytest.mark.slow
+def test_queries_of_a_cluster_are_kept_explained_and_forgotten(location: str, shards: list[Server]) -> None:
+    database = urllib.parse.urlsplit(location).path.strip("/")
+    with open_store(location) as store:
+        write_library(store)
+        for shard in shards:  # as version 5 had them
+            for name in (database, local(location)):
+                shard.ask("DROP TABLE queries", name)
+                shard.ask("ALTER TABLE collection DROP COLUMN log_keep", name)
+        store.revise(schema_version=5)
+    Store.open(location, write=True).close()
+    with Store.open(location) as reader:
+        hits = tuple(search(reader, QUERY, 100))
+        asked = [
+            LoggedQuery(
+                "search", f"question {number}", {"k": 100}, reader.epoch(), hits, answered=True, milliseconds=1.0
+            )
+            for number in range(3)
+        ]
+        log = QueryLog(reader)
+        for one in asked:
+            assert log.write(one)
+            time.sleep(0.002)
+        _, rows = log.explain(asked[0].query_id)
+        log.close()
+    assert [(row["rank"], row["source"], row["text"]) for row in rows] == [
+        (rank, hit.source, hit.text) for rank, hit in enumerate(hits, start=1)
+    ]
+    assert len({hit.source for hit in hits}) > 1
+    with Store.open(location, write=True) as store:
+        before = visible_texts(store)
+        assert QueryLog(store).keep("1") == 2
+        assert [row["question"] for row in QueryLog(store).newest(9)] == ["question 2"]
+        assert visible_texts(store) == before
+        assert store.client.query(Statement("forgotten_generations", {"epoch": store.epoch()})) == [{"forgotten": 0}]

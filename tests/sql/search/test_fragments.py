@@ -134,6 +134,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     },
     r"\bheading\b": {
         "filters/values_heading.sql": (1, "is the column alone"),
+        "queries/explain_query.sql": (4, "is that of a logged hit, kept with the query"),
         "migrations/2/61_live_chunks.sql": (1, VERSION_2),
         "migrations/4/61_live_chunks.sql": (1, "is the view as version 4 had it"),
         "migrations/2/63_nearest_chunks.sql": (1, VERSION_2),

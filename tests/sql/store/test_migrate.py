@@ -111,7 +111,7 @@ def assert_migrated(folder: Path) -> None:
 
 
 def test_a_reader_of_an_old_store_is_told_the_command_that_migrates_it(old: Path) -> None:
-    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 6: .*`python -m rag migrate --db .*store`$"):
+    with pytest.raises(StoreMismatch, match=r"schema version 1, .* needs 7: .*`python -m rag migrate --db .*store`$"):
         Store.open(str(old))
     version = ask(old, "SELECT max(schema_version) FROM collection FORMAT TabSeparated")
     assert version == "1\n"  # a reader changes nothing
@@ -387,7 +387,7 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:
     ended = run_python("-m", "rag", "migrate", "--db", str(old))
-    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 6, 6 chunks\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 7, 6 chunks\n")
     assert "bringing schema version 1 to 2" in ended.stderr
     assert "making the words of 3 documents" in ended.stderr
     again = run_python("-m", "rag", "migrate", "--db", str(old))
