@@ -54,6 +54,7 @@ TABLES = (
     "collection",
     "calibrations",
     "float_references",
+    "queries",
 )
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
