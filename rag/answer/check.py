@@ -39,6 +39,7 @@ CAPITAL_NOUNS = ("de",)  # languages in which a capital letter makes no name
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
 IMAGE_OR_LINK = re.compile(r"(!?)\[([^\[\]]{0,500})\]\(((?:[^()]|\([^()]{0,200}\)){0,1000})\)")
 BEGUN_LINK = re.compile(r"\]\((\s{0,20}<?([^\s()<>]{0,2000}))")  # whatever the pattern above is too short for
+IMAGE_MARK = re.compile(r"!(?=\[(?!\s?\d{1,4}[\s,;\]–-])[^\[\]]{0,500}\])")  # of one whose address stands elsewhere
 REFERENCE = re.compile(r"^[ \t]{0,8}\[[^\[\]\n]{1,200}\]:[ \t]*\n?[ \t]*(\S+).*$", re.MULTILINE)
 TAG = re.compile(r"</?(?![a-zA-Z+.-]{1,30}://)[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000}>")
 ADDRESS = re.compile(
@@ -209,10 +210,11 @@ def whole_passage(hit: Hit) -> Citation:
 
 
 def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
-    """A text without images, links and addresses, but for addresses that stand in a passage; and how many went.
+    """A text without images, and without links and addresses but for those that stand in a passage; and how many went.
 
     An address of an image is asked for as soon as the answer is shown, and what a document made the model write into it
-    (CVE-2025-32711) leaves with the request. Only whole addresses count: one that was made longer is another one.
+    (CVE-2025-32711) leaves with the request; that of a passage still tells who asked. Only whole addresses count: one that
+    was made longer is another one.
     """
     known = {bare_address(match[0]) for passage in passages for match in ADDRESS.finditer(passage)}
     removed = 0
@@ -227,7 +229,7 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
     def without_link(match: re.Match[str]) -> str:
         picture, label, inside = match.groups()
         text = f"[{label}]" if not picture and label.strip().isdigit() else label  # a citation that was made a link
-        return unless_known((inside.split() or [""])[0], match[0], text)
+        return unless_known("" if picture else (inside.split() or [""])[0], match[0], text)
 
     def without_address(match: re.Match[str]) -> str:
         return unless_known(match[0], match[0], LINK_REMOVED)
@@ -246,6 +248,7 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
         before = text
         while (shorter := IMAGE_OR_LINK.sub(without_link, text)) != text:  # an image may be the text of a link
             text = shorter
+        text = IMAGE_MARK.sub(without_tag, text)
         text = BEGUN_LINK.sub(without_begun_link, TAG.sub(without_tag, REFERENCE.sub(without_reference, text)))
         text = ADDRESS.sub(without_address, text)
     return text.strip(), removed
