@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-KINDS = ("embeddings", "search", "ask")
+KINDS = ("embeddings", "search", "certified", "ask")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ def body_of(kind: str, question: str, model: str) -> tuple[str, bytes]:
     """The path and the body of a request."""
     bodies: dict[str, tuple[str, dict[str, Any]]] = {
         "embeddings": ("/v1/embeddings", {"model": model, "input": question, "encoding_format": "base64"}),
-        "search": ("/v1/search", {"query": question}),
+        "search": ("/v1/search", {"query": question, "certify": False}),
+        "certified": ("/v1/search", {"query": question}),
         "ask": ("/v1/ask", {"question": question}),
     }
     path, body = bodies[kind]
@@ -211,7 +212,8 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
         port, model = listener.getsockname()[1], plain.encoder.config.model
         calls = {
             "embeddings": lambda text: plain.encoder.encode_documents([text]),
-            "search": lambda text: found(plain, SearchBody(query=text)),
+            "search": lambda text: found(plain, SearchBody(query=text, certify=False)),
+            "certified": lambda text: found(plain, SearchBody(query=text)),
             "ask": lambda text: answered(plain, AskBody(question=text)),
         }
         for kind in kinds:

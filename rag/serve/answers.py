@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rag.library import Library
-    from rag.serve.bodies import AskBody, EmbeddingsBody, Listing, Query, Question, Span
+    from rag.serve.bodies import AskBody, EmbeddingsBody, Listing, Query, Question, SearchBody, Span
     from sql.records import LiveDocument
     from sql.store import Snapshot
 
@@ -44,8 +44,10 @@ def answer_events(library: Library, asked: Question) -> Iterator[tuple[str, Reco
             yield EVENT_NAMES[type(event)], event_record(event)
 
 
-def found(library: Library, asked: Query) -> Record:
-    """The record of `search --json`."""
+def found(library: Library, asked: SearchBody) -> Record:
+    """The record of `search --json`; without a certificate where none is wanted."""
+    if not asked.certify:
+        return found_hits(library, asked) | {"float32": None}
     return search_record(library, asked.query, **asked.options())
 
 
@@ -54,7 +56,7 @@ def found_hits(library: Library, asked: Query) -> Record:
     return {"hits": [hit_record(hit) for hit in library.search(asked.query, **asked.options())]}
 
 
-def search_events(library: Library, asked: Query) -> Iterator[tuple[str, Record]]:
+def search_events(library: Library, asked: SearchBody) -> Iterator[tuple[str, Record]]:
     """A hit at a time, at last the whole record."""
     record = found(library, asked)
     for hit in record["hits"]:

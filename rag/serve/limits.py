@@ -29,7 +29,7 @@ MOST_LISTED = 1_000  # documents, or rows of a statement, at a time
 class Limits:
     """What the whole server does at a time: `at_once` requests in work, `waiting` behind them, each at most `seconds`."""
 
-    at_once: int = 16
+    at_once: int = 32
     waiting: int = 256
     seconds: float = 120.0
     body_bytes: int = LARGEST_BODY

@@ -67,7 +67,7 @@ class HitReply(BaseModel):
 
 class SearchReply(Reply):
     """The chunks that fit best, best first; `float32` says what is proven of their order, null where a cross-encoder
-    decides it."""
+    decides it, or nobody wants to know."""
 
     hits: list[HitReply]
     float32: dict[str, Any] | None
