@@ -82,7 +82,11 @@ class Saved:
         return {"input_ids": padded, "attention_mask": mask.long()}
 
 
-@pytest.fixture(scope="module", params=FAMILY_MODELS)
+# CamemBERT is RoBERTa's architecture with the tokenizer of XLM-RoBERTa.
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.slow if name == "camembert" else ()) for name in FAMILY_MODELS],
+)
 def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Saved:
     folder = tmp_path_factory.mktemp(request.param)
     theirs = save_family(folder, request.param)
@@ -213,7 +217,13 @@ def test_an_mpnet_that_learns_computes_what_its_checkpoint_will(mpnet: Saved) ->
 # Heads
 
 
-@pytest.mark.parametrize(("family", "task"), FAMILY_HEADS)
+EVERYDAY = {("xlm-roberta", "rerank"), ("mpnet", "read")}
+
+
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [pytest.param(*one, marks=() if one in EVERYDAY else pytest.mark.slow) for one in FAMILY_HEADS],
+)
 def test_a_head_on_another_family_gives_what_transformers_gives(tmp_path: Path, family: str, task: str) -> None:
     theirs = save_family(tmp_path / "float", family, task)
     own = Settings(store=".rag", model=None, cache=tmp_path / "cache", offline=True)

@@ -115,6 +115,7 @@ def test_a_store_remembers_its_prompts_and_refuses_others(
         assert library.encoder.config.query_prompt == "one cat: "
 
 
+@pytest.mark.slow
 def test_another_model_has_its_own_prompts_when_documents_are_embedded_again(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

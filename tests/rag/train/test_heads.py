@@ -46,19 +46,19 @@ READ = [
     ReadExample(
         "who runs?", text, ("cat",) if place >= 0 else (), (place,) if place >= 0 else (), f"article {number % 11}"
     )
-    for number, (text, place) in enumerate(passages(260))
+    for number, (text, place) in enumerate(passages(180))
 ]
-RERANK = [RerankExample("who runs?", text, float(place >= 0)) for text, place in passages(260)]
+RERANK = [RerankExample("who runs?", text, float(place >= 0)) for text, place in passages(180)]
 OPTIONS = {
-    "read": TrainingOptions(objective="read", steps=60, batch_size=16, learning_rate=5e-3, max_tokens=64),
-    "rerank": TrainingOptions(objective="rerank", steps=60, batch_size=16, learning_rate=5e-3, max_tokens=64),
+    "read": TrainingOptions(objective="read", steps=45, batch_size=16, learning_rate=5e-3, max_tokens=64),
+    "rerank": TrainingOptions(objective="rerank", steps=90, batch_size=16, learning_rate=5e-3, max_tokens=64),
 }
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> FloatModel:
     folder = tmp_path_factory.mktemp("model")
-    save_bert(folder, tokenizer, num_hidden_layers=2)
+    save_bert(folder, tokenizer, num_hidden_layers=1)
     return FloatModel(str(folder), "", folder)
 
 
@@ -68,7 +68,7 @@ def test_a_head_solves_a_task_that_it_never_saw_in_int8_as_in_float32(
 ) -> None:
     summary = train_head(model, examples, tmp_path / "head", OPTIONS[task], device="cpu")
     assert summary.held_out > 15
-    assert summary.examples == 260 - summary.held_out
+    assert summary.examples == 180 - summary.held_out
     for figures in (summary.float32, summary.int8):
         assert figures.auc is not None
         assert figures.auc > 0.95
