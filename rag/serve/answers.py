@@ -12,7 +12,7 @@ from rag.serve.limits import LONGEST_SPAN
 from sql.base.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rag.library import Library
     from rag.serve.bodies import AskBody, EmbeddingsBody, Listing, Query, Question, SearchBody, Span
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     Record = dict[str, Any]
 
+FIRST_SOURCE = "\n\n[1] "
 EVENT_NAMES = {Passages: "passages", Token: "token", Finished: "answer"}
 
 
@@ -29,6 +30,18 @@ def in_context(library: Library, asked: AskBody) -> AskBody:
     from rag.answer.follow_up import Turn
 
     turns = [Turn(turn.question, turn.answer) for turn in asked.turns]
+    return asked.model_copy(update={"question": library.follow_up(asked.question, turns)}) if turns else asked
+
+
+def in_conversation(library: Library, asked: AskBody, said: Sequence[tuple[str, str]]) -> AskBody:
+    """The same after what was said in a chat. A client sends its questions as they were typed, so that each of them may
+    lean on those before; by rules, for a language model would have to be asked about each.
+    """
+    from rag.answer.follow_up import Turn, self_contained
+
+    turns: list[Turn] = []
+    for question, answer in said:
+        turns.append(Turn(self_contained(question, turns), without_sources(answer)))
     return asked.model_copy(update={"question": library.follow_up(asked.question, turns)}) if turns else asked
 
 
@@ -75,7 +88,13 @@ def chat_text(answer: Record) -> str:
 def sources_text(answer: Record) -> str:
     """Where the numbers of an answer lead, a line each; nothing for an answer without any."""
     lines = [f"[{number}] {place_text(one)}" for number, one in enumerate(answer["citations"], start=1)]
-    return "\n\n" + "\n".join(lines) if lines else ""
+    return "\n\n" + "\n".join(lines) if lines else ""  # which begins with FIRST_SOURCE
+
+
+def without_sources(said: str) -> str:
+    """What was said in a conversation without what stands below it, empty where it was no answer."""
+    text = said.rpartition(FIRST_SOURCE)[0] or said
+    return "" if text.strip() == NO_ANSWER else text
 
 
 def place_text(citation: Record) -> str:

@@ -220,14 +220,17 @@ class Routes:
         except ValueError as error:
             raise Refused(422, str(error), "usage") from error
         request.state.question = asked.question
-        completion = Completion(body, self.service.encoder)
+        completion, full = Completion(body, self.service.encoder), partial(self._in_conversation, asked, body)
         if body.stream:
-            make = partial(answers.answer_events, self.library, asked)
             return await self.service.events(
-                lambda: completion.pieces(make()), lambda refused: named_event("error", error_record(refused))
+                lambda: completion.pieces(answers.answer_events(self.library, full())),
+                lambda refused: named_event("error", error_record(refused)),
             )
-        answer = await self.service.run(lambda: answers.answered(self.library, asked))
+        answer = await self.service.run(lambda: answers.answered(self.library, full()))
         return JSONResponse(await self.service.run(lambda: completion.whole(answer)))
+
+    def _in_conversation(self, asked: AskBody, body: ChatBody) -> AskBody:
+        return answers.in_conversation(self.library, asked, body.turns())
 
     @property
     def _encoder_name(self) -> str:

@@ -266,6 +266,17 @@ class ChatBody(BaseModel):
             )
         return asked
 
+    def turns(self) -> list[tuple[str, str]]:
+        """The questions before the last one with their answers, as they were said; the latest of them."""
+        said = [(message.role, message.text) for message in self.messages if message.role in {"user", "assistant"}]
+        last = max((place for place, (role, _) in enumerate(said) if role == "user"), default=0)
+        pairs = [
+            (text, said[place + 1][1] if said[place + 1][0] == "assistant" else "")
+            for place, (role, text) in enumerate(said[:last])
+            if role == "user" and text.strip()
+        ]
+        return pairs[-MOST_TURNS:]
+
     @property
     def most_tokens(self) -> int:
         """The longest answer that a language model may write."""

@@ -20,6 +20,8 @@ from support import PATIENCE, PROJECT, publish_document
 
 from rag.answer.follow_up import Turn
 from rag.commands.ask import answer_record, hit_record
+from rag.library import Library
+from rag.serve.answers import chat_text, without_sources
 from rag.serve.replies import AnswerReply, ErrorReply, SearchReply
 from sql.base.errors import StoreError
 from sql.store import Store
@@ -342,6 +344,33 @@ def test_openais_client_gets_the_same_answer_in_pieces(openai_client: openai.Ope
     assert [choice.finish_reason for choice in said if choice.finish_reason] == ["stop"]
     assert pieces[-1].usage == whole.usage
     assert pieces[-2].model_extra == whole.model_extra
+
+
+def test_a_follow_up_in_a_chat_is_asked_in_full(
+    running: Running, openai_client: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    ask = Library.ask
+
+    def noted(library: Library, question: str, **options: Any) -> Any:
+        asked.append(question)
+        return ask(library, question, **options)
+
+    monkeypatch.setattr(Library, "ask", noted)
+    messages: list[Any] = []
+    for question in ("Where sat the cat?", "And the dog?"):
+        messages.append({"role": "user", "content": question})
+        found = openai_client.chat.completions.create(model="int8-rag", messages=messages)
+        messages.append({"role": "assistant", "content": found.choices[0].message.content})
+    assert asked == ["Where sat the cat?", "Where sat the dog?"]
+
+
+def test_what_was_said_is_read_without_its_sources() -> None:
+    citation = {"source": "a.md", "place_name": None, "line": 3}
+    said = chat_text({"answer": "The cat. [1]\n\nThe dog. [2]", "citations": [citation, citation]})
+    assert said.endswith("[1] a.md:3\n[2] a.md:3")
+    assert without_sources(said) == "The cat. [1]\n\nThe dog. [2]"
+    assert (without_sources("No answer found."), without_sources("Hello.")) == ("", "Hello.")
 
 
 def test_a_conversation_that_nothing_answers_says_so(
