@@ -15,7 +15,7 @@ from rag.commands.options import add_compute_option, add_language_option, add_mo
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, program_version
 from sql.base.paths import expand_user, printable
-from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
+from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.engine.location import parse_location
 
@@ -179,7 +179,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
         document_prompt=options.document_prompt,
         announce=note,
     ) as library:
-        prepare(library, options.quantizer, options.granularity, options.range, files=len(found.files))
+        prepare(library, options.quantizer, options.granularity, options.range, options.bits, files=len(found.files))
         with progress_bar(quiet=options.json) as progress:
             summary = sync_walk(
                 library,
@@ -227,14 +227,19 @@ def embed_again(options: Namespace) -> int:
     from ingest.reembed import reembed
     from rag.encoder.prompts import Prompts
 
-    wanted = {"kind": options.quantizer, "granularity": options.granularity, "ranges": options.range}
+    wanted = {
+        "kind": options.quantizer,
+        "granularity": options.granularity,
+        "ranges": options.range,
+        "bits": options.bits,
+    }
     with progress_bar(quiet=options.json) as progress:
         done = reembed(
             read_settings(options.compute),
             options.model,
             options.db,
             options.into,
-            quantizer={name: value for name, value in wanted.items() if value},
+            quantizer=wanted,
             prompts=Prompts(options.query_prompt, options.document_prompt),
             announce=note,
             progress=lambda chunks: progress.advance(chunks=chunks),
@@ -416,7 +421,13 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
-        help="how vectors become int8, chosen once for a new store (default asymmetric)",
+        help="how vectors become codes, chosen once for a new store (default asymmetric)",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=CODE_BITS,
+        help="of a code, chosen once for a new store (default 8); 4 take half the bytes and find less",
     )
     parser.add_argument(
         "--granularity",
@@ -426,7 +437,7 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--range",
         choices=RANGE_METHODS,
-        help="how the range that has codes is found, chosen once for a new store (default minmax)",
+        help="how the range that has codes is found, chosen once for a new store (default minmax, with --bits 4 mse)",
     )
     parser.add_argument(
         "--chunk-size",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from sql.store import Draft, Store, generation_batches, manifest_row
 from sql.store.stored import stored_chunk, stored_document, stored_places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from sql.base.settings import Settings
     from sql.engine.client import Location, Row
     from sql.records import Chunk
+    from sql.records.calibration import Quantizer
+    from sql.store.collection import Collection
 
 NEXT = ".next"  # what the second store is called
 PATIENCE_SECONDS = 60.0  # how long another process may have the store before the run gives up
@@ -78,7 +80,7 @@ class Reembedder:
     model: str
     source: Location
     target: Location
-    quantizer: dict[str, str]
+    quantizer: Mapping[str, Any]
     announce: Callable[[str], None] = lambda sentence: None
     progress: Callable[[int], None] = lambda chunks: None
     prompts: Prompts = OWN_PROMPTS
@@ -118,6 +120,8 @@ class Reembedder:
             encoder, collection = self.wanted_encoder(), store.collection()
             if collection is None or collection.encoder != encoder.identity or lacks_errors(store):
                 return False
+            if collection.vector_quantizer != self.wanted_quantizer(collection):
+                return False
             known = {row["generation"] for row in newest_rows(store)}
         if self.target.may_hold_store:
             with opened(self.target) as old:
@@ -136,6 +140,10 @@ class Reembedder:
             self.encoder = load_encoder(self.settings, self.model, prompts=self.prompts, announce=self.announce)
         return self.encoder
 
+    def wanted_quantizer(self, collection: Collection) -> Quantizer:
+        """How the new vectors become codes: as those of a store do, but for what is asked for."""
+        return collection.vector_quantizer.changed(**self.quantizer)
+
     def copy_missing(self) -> int:
         """Embeds and publishes in the target what it lacks of the source; returns how many documents that were."""
         with opened(self.source) as store:
@@ -143,9 +151,9 @@ class Reembedder:
         if collection is None:
             raise StoreError(f"the store {self.source} is empty: there is nothing to embed again")
         with opened(self.target, write=True) as store:
-            self.check_target(store, rows)
+            quantizer = self.wanted_quantizer(collection)
+            self.check_target(store, rows, quantizer)
             if store.collection() is None:
-                quantizer = replace(collection.vector_quantizer, **self.quantizer)
                 store.prepare(self.wanted_encoder().identity, quantizer.name, ANALYSER)
             epochs = {row["document_id"]: row["epoch"] for row in newest_rows(store)}
         missing = [row for row in rows if row["epoch"] > epochs.get(row["document_id"], 0)]
@@ -154,7 +162,7 @@ class Reembedder:
             self.copy([by_generation[generation] for generation in generations])
         return len(missing)
 
-    def check_target(self, store: Store, rows: Sequence[Row]) -> None:
+    def check_target(self, store: Store, rows: Sequence[Row], quantizer: Quantizer) -> None:
         """Raises UsageError where the second store is something else than a copy that was begun with this model."""
         collection, place = store.collection(), store.client.location
         if store.is_cluster:
@@ -167,6 +175,11 @@ class Reembedder:
             raise UsageError(
                 f"{place} holds the documents embedded by {collection.encoder.model}: finish that with "
                 f"`--model {collection.encoder.model}`, or remove {place} first"
+            )
+        if collection.vector_quantizer != quantizer:
+            raise UsageError(
+                f"{place} holds the documents as {collection.quantizer} codes: finish that with "
+                f"`{collection.vector_quantizer.options}`, or remove {place} first"
             )
         epochs = {row["document_id"]: row["epoch"] for row in rows}
         if any(row["document_id"] not in epochs for row in newest_rows(store)):
@@ -212,7 +225,7 @@ def reembed(
     db: str,
     into: str | None = None,
     *,
-    quantizer: dict[str, str] | None = None,
+    quantizer: Mapping[str, Any] | None = None,
     prompts: Prompts = OWN_PROMPTS,
     announce: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[int], None] = lambda chunks: None,

@@ -31,7 +31,7 @@ from rag.index.word_index import add_words
 from rag.text.analyser import ANALYSER
 from sql.base.errors import InvalidMetadata, UnreadableDocument, UsageError
 from sql.base.paths import printable
-from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
+from sql.base.settings import QUANTIZERS
 from sql.base.terminal import Silence
 from sql.records.calibration import Quantizer
 from sql.records.metadata import NO_METADATA
@@ -77,6 +77,7 @@ def prepare(
     quantizer: str | None = None,
     granularity: str | None = None,
     ranges: str | None = None,
+    bits: int | None = None,
     *,
     files: int = 0,
 ) -> Encoder:
@@ -87,8 +88,8 @@ def prepare(
     """
     store = library.store
     collection = store.collection()
-    stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0], GRANULARITIES[0], RANGE_METHODS[0])
-    wanted = Quantizer(quantizer or stored.kind, granularity or stored.granularity, ranges or stored.ranges)
+    stored = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0])
+    wanted = stored.changed(quantizer, granularity, ranges, bits)
     encoder = library.document_encoder()
     if collection is None and files:
         encoder.make_kernel_ahead()
@@ -105,6 +106,7 @@ def sync(
     quantizer: str | None = None,
     granularity: str | None = None,
     ranges: str | None = None,
+    bits: int | None = None,
     keep_floats: int = 0,
     recalibrate: bool = False,
     include: Iterable[str] = (),
@@ -126,9 +128,9 @@ def sync(
     New and changed files are embedded, unchanged ones left, and documents below these paths whose files are gone deleted;
     documents elsewhere stay. A file that cannot be read keeps its last version, and is listed in `failed`.
 
-    `quantizer` (asymmetric or symmetric), `granularity` (vector, dimension or collection) and `ranges` (minmax, percentile
-    or mse) are for a new store. `keep_floats` N also keeps the float32 vector of one chunk in N. `recalibrate` fits the
-    shared ranges again, codes every document with them, and publishes all at once.
+    `quantizer` (asymmetric or symmetric), `granularity` (vector, dimension or collection), `ranges` (minmax, percentile or
+    mse) and `bits` (8 or 4, of a code) are for a new store. `keep_floats` N also keeps the float32 vector of one chunk in N.
+    `recalibrate` fits the shared ranges again, codes every document with them, and publishes all at once.
 
     `chunk_size` and `chunk_overlap` are the most tokens of a chunk and how many it may repeat of the one before;
     `embed_headings` says whether the headings above a chunk are embedded with it. The store keeps to them in later runs.
@@ -151,7 +153,7 @@ def sync(
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
     said = GivenMetadata.said(metadata, metadata_by_path)
     found = walk([str(path) for path in given], selection)
-    prepare(library, quantizer, granularity, ranges, files=len(found.files))
+    prepare(library, quantizer, granularity, ranges, bits, files=len(found.files))
     summary = sync_walk(
         library,
         found,

@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag.evaluate.ladder import CELLS, EIGHT_BITS, STRATEGIES, TWO_STAGE, Rung, Table, measure_ladder
+from rag.evaluate.ladder import CELLS, EXACT, TWO_STAGE, Rung, Table, measure_ladder
 from rag.evaluate.report import QUESTIONS
 from sql.base.errors import RagError, UsageError
 from sql.records.choice import SearchChoice
@@ -88,7 +88,7 @@ def choose_search(store: Store, text: str, questions: int = QUESTIONS) -> str:
         store.made_with.revise(search_choice="")
         return "searches have no budget: the way is chosen by the size of the store"
     budget, snapshot = Budget.parse(text), store.snapshot()
-    rungs = [rung for rung in Table.of(snapshot).rungs() if rung.searchable]
+    rungs = [rung for rung in Table.of(snapshot).rungs() if rung.strategy]
     price = budget.choose(measure_ladder(snapshot, rungs=rungs, questions=questions).prices)
     choice = remembered(budget, price, snapshot.chunk_count())
     store.made_with.revise(search_choice=choice.to_json())
@@ -98,9 +98,9 @@ def choose_search(store: Store, text: str, questions: int = QUESTIONS) -> str:
 def remembered(budget: Budget, price: Price, chunks: int) -> SearchChoice:
     """The choice of a rung. The exact search of a small store is what is done anyway, and does not bind a larger one."""
     rung = price.rung
-    strategy = "auto" if rung.name == EIGHT_BITS and chunks <= EXACT_UP_TO else STRATEGIES[rung.name]
+    strategy = "auto" if rung.strategy == EXACT and chunks <= EXACT_UP_TO else rung.strategy
     return SearchChoice(
-        str(budget), strategy, rung.candidates, rung.probes, price.recall, price.milliseconds or 0.0, chunks
+        str(budget), strategy or "auto", rung.candidates, rung.probes, price.recall, price.milliseconds or 0.0, chunks
     )
 
 
@@ -113,7 +113,8 @@ def check_budget(snapshot: Snapshot, questions: int = QUESTIONS) -> dict[str, An
     if choice is None:
         return None
     names = {"two-stage": TWO_STAGE, "cells": CELLS}
-    rung = Rung(names.get(choice.strategy, EIGHT_BITS), choice.candidates, choice.probes)
+    name = names.get(choice.strategy)
+    rung = Rung(name, choice.candidates, choice.probes) if name else Table.of(snapshot).exact
     ladder = measure_ladder(snapshot, rungs=[rung], questions=questions)
     (price,) = ladder.prices
     milliseconds = price.milliseconds or 0.0

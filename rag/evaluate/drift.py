@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 FEWEST_CHUNKS = 20  # of a group: fewer say little about it
 LARGER_ERROR = 1.5  # times the relative error of all chunks
 LENGTH_MARGIN = 0.05  # by which a restored vector of length 1 is longer or shorter at most; a few thousandths are usual
-END_CODES = 1 / 255  # the part of numbers spread evenly over a range that get its two outermost codes
-LEAST_COSINE = 0.999  # of a vector encoded on another CPU, or by arithmetic of another kind
+# Of a vector encoded on another CPU, or by arithmetic of another kind, by the bits of a code: a step of 4 bits is 17 of 8.
+LEAST_COSINE = {8: 0.999, 4: 0.99}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class Drift:
 def examine_drift(library: Library, sample: int) -> Drift:
     """Looks at all visible vectors, and encodes a sample of chunks again. Raises NoStore for an empty store."""
     store = library.store
-    if store.collection() is None:
+    collection = store.collection()
+    if collection is None:
         raise NoStore(f"the store {store.client.location} is empty: there is nothing to compare")
     snapshot = store.snapshot()
     groups = store.client.query(Statement("vector_drift", {"epoch": snapshot.epoch}))
@@ -80,7 +81,7 @@ def examine_drift(library: Library, sample: int) -> Drift:
     try:
         again = encode_again(library, sample)
         findings += length_findings(groups) if library.encoder.config.normalized else []
-        findings += encoding_findings(again)
+        findings += encoding_findings(again, collection.vector_quantizer.bits)
     except RagError as error:
         again = None
         findings.append(Finding(f"no chunk was encoded again: {error}", "use the model that the store was made with"))
@@ -125,7 +126,10 @@ def saturation_findings(groups: Sequence[Row], calibration: Calibration | None, 
     """Groups of which more numbers than in the sample lie at the ends of shared ranges, and so outside."""
     if calibration is None:
         return
-    threshold = drift_threshold(calibration, dimensions) + END_CODES
+    quantizer = calibration.quantizer
+    # the part of numbers spread evenly over a range that get its two outermost codes
+    ends = 1 / (quantizer.highest_code - quantizer.lowest_code)
+    threshold = drift_threshold(calibration, dimensions) + ends
     for row in groups:
         if row["saturated"] > threshold:
             yield Finding(
@@ -164,7 +168,7 @@ def length_findings(groups: Sequence[Row]) -> Iterator[Finding]:
             )
 
 
-def encoding_findings(again: EncodedAgain) -> Iterator[Finding]:
+def encoding_findings(again: EncodedAgain, bits: int) -> Iterator[Finding]:
     """A sample that has other codes now; a step here and there makes no difference to an answer."""
     if again.identical == again.chunks:
         return
@@ -172,7 +176,7 @@ def encoding_findings(again: EncodedAgain) -> Iterator[Finding]:
         f"{again.chunks - again.identical} of {again.chunks} chunks get other codes on this CPU: {again.other_codes:.2%} of "
         f"the numbers, least cosine {again.least_cosine:.5f}"
     )
-    if again.least_cosine >= LEAST_COSINE:
+    if again.least_cosine >= LEAST_COSINE[bits]:
         yield Finding(found, "nothing has to be done: that is the arithmetic of another CPU or of `--compute`")
     else:
         yield Finding(

@@ -2,7 +2,7 @@
 
     signs       the bits that the first of two stages compares, alone
     4 bits      the upper half of every code, alone
-    8 bits      every code: the exact search
+    8 bits      every code: the exact search; of a store whose codes have 4 bits these are the whole of them
     two-stage   signs first, then the codes of so many candidates
     cells       the codes of the cells nearest to the query, of so many
 
@@ -16,7 +16,7 @@ worth.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ import numpy as np
 from rag.evaluate.report import QUESTIONS, TOP, graded, mean, quotient, recall_of_first, without
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError
+from sql.base.settings import CODE_BITS
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.search.cells import read_cells
@@ -49,25 +50,36 @@ TIMED = 20  # questions
 CODE_EXTRAS = 5  # bytes of a scale and a zero-point
 CELL_BYTES = 4
 SIGNS, FOUR_BITS, EIGHT_BITS, TWO_STAGE, CELLS = "signs", "4 bits", "8 bits", "two-stage", "cells"
-STRATEGIES = {EIGHT_BITS: "exact", TWO_STAGE: "two-stage", CELLS: "cells"}  # of the rungs that a store searches by
+EXACT = "exact"
+STRATEGIES = {EIGHT_BITS: EXACT, TWO_STAGE: "two-stage", CELLS: "cells"}  # of the rungs that a store searches by
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A way to rank: its name, and how many candidates or probes it takes, where it takes any."""
+    """A way to rank: its name, and how many candidates or probes it takes, where it takes any.
+
+    `own_strategy` is how a store searches by it where the name alone does not tell: 4 bits are a part of a code or all of it.
+    """
 
     name: str
     candidates: int | None = None
     probes: int | None = None
+    own_strategy: str | None = None
 
     @property
-    def searchable(self) -> bool:
-        """Whether the store can search by it."""
-        return self.name in STRATEGIES
+    def strategy(self) -> str | None:
+        """How the store searches by it, None where it cannot."""
+        return self.own_strategy or STRATEGIES.get(self.name)
 
     def request(self, k: int) -> SearchRequest:
-        """A search for k chunks on this rung."""
-        return SearchRequest(k=k, strategy=STRATEGIES[self.name], candidates=self.candidates, probes=self.probes)
+        """A search for k chunks on this rung, if there is one."""
+        if self.strategy is None:
+            raise ValueError(f"no search goes by {self.name} alone")
+        return SearchRequest(k=k, strategy=self.strategy, candidates=self.candidates, probes=self.probes)
+
+    def record(self) -> dict[str, Any]:
+        """As `python -m rag report --ladder --json` names it."""
+        return {"name": self.name, "candidates": self.candidates, "probes": self.probes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +101,7 @@ class Price:
 
     def record(self) -> dict[str, Any]:
         """As `python -m rag report --ladder --json` prints it."""
-        return asdict(self.rung) | {
+        return self.rung.record() | {
             f"recall@{TOP}": self.recall,
             f"recall@{TOP}_of_float32": self.float_recall,
             f"ndcg@{TOP}_kept": self.ndcg_kept,
@@ -144,16 +156,16 @@ def measure_ladder(
     if not asked:
         raise RagError(f"the store {snapshot.client.location} holds no chunks: there is nothing to measure")
     chosen = list(table.rungs() if rungs is None else rungs)
-    found = {rung: [ranked(snapshot, rung, question) for question in asked] for rung in {*chosen, Rung(EIGHT_BITS)}}
-    exact = [one.keys for one in found[Rung(EIGHT_BITS)]]
+    found = {rung: [ranked(snapshot, rung, question) for question in asked] for rung in {*chosen, table.exact}}
+    exact = [one.keys for one in found[table.exact]]
     floats = [by_floats(snapshot, question) for question in asked] if table.all_floats else None
-    times = timed(snapshot, [rung for rung in chosen if rung.searchable], asked[:TIMED])
+    times = timed(snapshot, [rung for rung in chosen if rung.strategy], asked[:TIMED])
     prices = [
         Price(
             rung,
             recall(found[rung], exact),
             None if floats is None else recall(found[rung], floats),
-            kept_quality(found[rung], found[Rung(EIGHT_BITS)], asked) if judged else None,
+            kept_quality(found[rung], found[table.exact], asked) if judged else None,
             table.read_bytes(rung, asked),
             table.stored_bytes(rung),
             *times.get(rung, (None, None)),
@@ -168,10 +180,12 @@ def measure_ladder(
 
 @dataclass(frozen=True)
 class Table:
-    """What decides which rungs there are and what they read: vectors and their dimensions, cells and the rows in each."""
+    """What decides which rungs there are and what they read: vectors, their dimensions and the bits of a code, cells and the
+    rows in each."""
 
     rows: int
     dimensions: int
+    bits: int
     cells: Cells | None
     cell_rows: dict[int, int]
     all_floats: bool
@@ -184,16 +198,22 @@ class Table:
         cell_rows = {row["cell"]: row["row_count"] for row in found}
         cells = read_cells(client.query_packed(Statement("cells")))
         (floats,) = client.query(Statement("ladder_float_count", {"epoch": snapshot.epoch}))
-        return cls(rows, snapshot.dimensions, cells, cell_rows, rows > 0 and floats["kept"] == rows)
+        bits = snapshot.collection.vector_quantizer.bits if snapshot.collection else CODE_BITS[0]
+        return cls(rows, snapshot.dimensions, bits, cells, cell_rows, rows > 0 and floats["kept"] == rows)
 
     @property
     def code_bytes(self) -> int:
         """Bytes of the codes of a vector with their scale and zero-point."""
-        return self.dimensions + CODE_EXTRAS
+        return packed_bytes(self.dimensions, self.bits) + CODE_EXTRAS
+
+    @property
+    def exact(self) -> Rung:
+        """The rung of all bits that a code has."""
+        return Rung(EIGHT_BITS) if self.bits == CODE_BITS[0] else Rung(FOUR_BITS, own_strategy=EXACT)
 
     def rungs(self) -> list[Rung]:
         """Those that there are, from few bits to many, and then those that look at a part."""
-        found = [Rung(SIGNS), Rung(FOUR_BITS), Rung(EIGHT_BITS)]
+        found = [Rung(SIGNS), *([Rung(FOUR_BITS)] if self.bits == CODE_BITS[0] else []), self.exact]
         found += [Rung(TWO_STAGE, candidates=count) for count in CANDIDATES if count < self.rows]
         if self.cells is not None and self.assigned >= LEAST_ASSIGNED * sum(self.cell_rows.values()):
             found += [Rung(CELLS, probes=count) for count in PROBES if count < len(self.cells.centroids)]
@@ -230,11 +250,16 @@ class Table:
         """Bytes of what a rung needs of a vector."""
         return {
             SIGNS: sign_bytes(self.dimensions),
-            FOUR_BITS: -(-self.dimensions // 2) + CODE_EXTRAS,
+            FOUR_BITS: packed_bytes(self.dimensions, 4) + CODE_EXTRAS,
             EIGHT_BITS: self.code_bytes,
             TWO_STAGE: self.code_bytes + sign_bytes(self.dimensions),
             CELLS: self.code_bytes + CELL_BYTES,
         }[rung.name]
+
+
+def packed_bytes(dimensions: int, bits: int) -> int:
+    """Bytes of codes that lie bit by bit behind each other."""
+    return -(-dimensions * bits // 8)
 
 
 # Questions
@@ -262,7 +287,7 @@ def chunk_questions(snapshot: Snapshot, count: int) -> list[Asked]:
 
 def ranked(snapshot: Snapshot, rung: Rung, question: Asked) -> Found:
     """The first ten that a rung finds for a question, without the chunk that asks."""
-    if rung.searchable:
+    if rung.strategy:
         hits = snapshot.search(question.query, rung.request(TOP + 1))
         pairs = [((hit.document_id, hit.chunk_index), hit.source) for hit in hits]
     else:

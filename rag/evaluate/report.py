@@ -21,6 +21,7 @@ from rag.evaluate.metrics import ndcg, relevant
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError, StoreError, UsageError
+from sql.base.settings import CODE_BITS
 from sql.engine.statements import Statement
 from sql.search.request import SearchRequest
 from sql.search.search import code_values
@@ -359,6 +360,7 @@ def vector_losses(snapshot: Snapshot) -> dict[str, Any]:
     per_dimension = calibration is not None and calibration.per_dimension
     values = {
         "epoch": snapshot.epoch,
+        "bits": collection.vector_quantizer.bits if collection else CODE_BITS[0],
         "scales": calibration.scale.tolist() if calibration and per_dimension else [],
         "zero_points": calibration.zero_point.tolist() if calibration and per_dimension else [],
     }

@@ -15,11 +15,11 @@ import numpy as np
 from rag.int8.quantization import (
     AXES,
     RANGES,
-    VECTOR_SCHEMES,
     choose_parameters,
     finite_floats,
     quantize,
     quantize_vectors,
+    vector_scheme,
     with_errors,
 )
 from sql.base.settings import QUANTIZERS
@@ -58,7 +58,7 @@ class VectorCoder:
         collection = store.collection()
         quantizer = collection.vector_quantizer if collection else Quantizer(QUANTIZERS[0])
         used = None if recalibrate else store.snapshot().calibration()
-        return cls(store, VECTOR_SCHEMES[quantizer.kind], quantizer, encoder.model_sha256, used)
+        return cls(store, vector_scheme(quantizer), quantizer, encoder.model_sha256, used)
 
     @property
     def needs_sample(self) -> bool:
@@ -131,7 +131,7 @@ def drift_threshold(calibration: Calibration, dimensions: int) -> float:
 def fit_calibration(sample: NDArray[np.float32], quantizer: Quantizer, model_sha256: str) -> Calibration:
     """Ranges for vectors like those of a sample (n, dimensions), not stored yet; the same for the same sample."""
     sample = finite_floats(sample, "vectors", ("row", "dimension"))
-    scheme = VECTOR_SCHEMES[quantizer.kind]
+    scheme = vector_scheme(quantizer)
     low, high = (
         np.asarray(end, dtype=np.float32)
         for end in RANGES[quantizer.ranges](sample, AXES[quantizer.granularity], scheme)
@@ -153,7 +153,7 @@ def fit_calibration(sample: NDArray[np.float32], quantizer: Quantizer, model_sha
 def code_vectors(vectors: NDArray[np.float32], calibration: Calibration) -> QuantizedVectors:
     """Vectors (n, dimensions) as codes of shared ranges; what lies outside saturates."""
     vectors = finite_floats(vectors, "vectors", ("row", "dimension"))
-    scheme = VECTOR_SCHEMES[calibration.quantizer.kind]
+    scheme = vector_scheme(calibration.quantizer)
     codes = quantize(vectors, calibration.scale, calibration.zero_point, scheme).astype(np.int8)
     shared = (1.0, 0) if calibration.per_dimension else (calibration.scale[0], calibration.zero_point[0])
     rows = len(vectors)
@@ -163,7 +163,7 @@ def code_vectors(vectors: NDArray[np.float32], calibration: Calibration) -> Quan
 
 def count_saturated(vectors: NDArray[np.float32], calibration: Calibration) -> int:
     """How many numbers of vectors (n, dimensions) lie outside the ranges of a calibration."""
-    symmetric = VECTOR_SCHEMES[calibration.quantizer.kind].symmetric
+    symmetric = vector_scheme(calibration.quantizer).symmetric
     return int(outside(vectors, calibration.low, calibration.high, symmetric=symmetric).sum())
 
 

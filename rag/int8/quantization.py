@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from sql.records.calibration import Quantizer
+
     Range = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 Choice = TypeVar("Choice")
@@ -83,7 +85,6 @@ ASYMMETRIC = Scheme(symmetric=False)
 SYMMETRIC = Scheme(symmetric=True, lo=-127)  # restricted: +x and -x have codes of equal size, nothing saturates
 SYMMETRIC_FULL_RANGE = Scheme(symmetric=True)
 ASYMMETRIC_UNSIGNED = Scheme(symmetric=False, lo=0, hi=255)
-VECTOR_SCHEMES = {"asymmetric": ASYMMETRIC, "symmetric": SYMMETRIC}  # those a store can be made with
 QUERY = Scheme(symmetric=True, lo=-QUERY_LIMIT, hi=QUERY_LIMIT)
 
 
@@ -97,6 +98,11 @@ def scheme_of_bits(bits: int, *, symmetric: bool) -> Scheme:
         raise ValueError(f"codes of {bits} bits: only {WIDTHS.start} to {WIDTHS.stop - 1} bits are supported")
     half = 2 ** (bits - 1)
     return Scheme(symmetric=symmetric, lo=1 - half if symmetric else -half, hi=half - 1)
+
+
+def vector_scheme(quantizer: Quantizer) -> Scheme:
+    """The scheme of the vectors of a store."""
+    return Scheme(quantizer.kind == "symmetric", quantizer.lowest_code, quantizer.highest_code)
 
 
 def choose_parameters(

@@ -30,8 +30,9 @@ from rag.retrieve.mmr import choose_diverse, query_cosines
 from rag.retrieve.retriever import Retriever
 from rag.text.analyser import ANALYSER, chunk_words
 from sql.base.errors import InvalidVector, StoreError, StoreMismatch, UsageError
-from sql.base.settings import LANGUAGES, QUANTIZERS, read_settings
+from sql.base.settings import CODE_BITS, LANGUAGES, QUANTIZERS, read_settings
 from sql.records import MAX_DIMENSIONS, EncoderIdentity
+from sql.records.calibration import Quantizer
 from sql.search.request import SearchRequest
 from sql.store import GRACE_SECONDS, Store
 
@@ -77,15 +78,16 @@ class QuantizedSQLVectorStore(VectorStore):
         *,
         embedding_name: str | None = None,
         quantizer: str = QUANTIZERS[0],
+        bits: int = CODE_BITS[0],
         language: str = LANGUAGES[0],
         read_only: bool = False,
     ) -> None:
         """Opens the store at a folder or DSN, by default RAG_DB or `.rag`; a new one gets its tables with the first text.
 
         `embedding` is by default the int8 encoder that the store was made with. `embedding_name` is what the store
-        remembers of other embeddings, by default their class and model. `quantizer` is for a new store: asymmetric or
-        symmetric. `language` is that of the words: a code such as `en`, `none`, or `auto` to find it out text by text;
-        a text that shows none gets that of the others.
+        remembers of other embeddings, by default their class and model. `quantizer`, asymmetric or symmetric, and `bits`
+        of a code, 8 or 4, are for a new store. `language` is that of the words: a code such as `en`, `none`, or `auto` to
+        find it out text by text; a text that shows none gets that of the others.
         Raises StoreBusy where another process has the store, StoreError for a read-only one that is not there.
         """
         for name, value, known in (("quantizer", quantizer, QUANTIZERS), ("language", language, LANGUAGES)):
@@ -96,7 +98,9 @@ class QuantizedSQLVectorStore(VectorStore):
         model = choose_model(read_settings(), None, self.store.collection())
         self._embedding = embedding or Int8DistilBertEmbeddings(model)
         self._embedding_name = embedding_name
-        self._quantizer = quantizer
+        if bits not in CODE_BITS:
+            raise UsageError(f"codes of {bits} bits cannot be stored: give {' or '.join(map(str, CODE_BITS))}")
+        self._quantizer = Quantizer(QUANTIZERS[0]).changed(quantizer, bits=bits)
         self._language = language
         self._library = Library(self.store, self._own_encoder, language=language)
         if not isinstance(self._embedding, Int8DistilBertEmbeddings):
@@ -213,7 +217,7 @@ class QuantizedSQLVectorStore(VectorStore):
             raise InvalidVector(f"vectors of {dimensions} dimensions: at most {MAX_DIMENSIONS} can be searched exactly")
         self._check_embedding(dimensions)
         if self.store.collection() is None:
-            self.store.prepare(self._identity(dimensions), f"{self._quantizer} int8 per vector", ANALYSER)
+            self.store.prepare(self._identity(dimensions), self._quantizer.name, ANALYSER)
         add_words(self.store, self._language)
         if self._indexer is None:
             self._indexer = Indexer(self.store, self._identity(dimensions), self._language)

@@ -118,13 +118,13 @@ def variant_of(name: str, variant: str) -> str:
 
 
 @cache
-def schema_statements(instead: str = "") -> tuple[str, ...]:
+def schema_statements(*instead: str) -> tuple[str, ...]:
     """Every statement that a new store needs, in the order in which it needs them.
 
-    `instead` names a folder whose files take the place of those of the same name.
+    `instead` names folders whose files take the place of those of the same name.
     """
-    replaced = file_names(instead) if instead else []
-    return tuple(f"{instead if name in replaced else 'schema'}/{name}" for name in file_names("schema"))
+    places = {name: folder for folder in ("schema", *instead) for name in file_names(folder)}
+    return tuple(f"{places[name]}/{name}" for name in file_names("schema"))
 
 
 def file_names(folder: str) -> list[str]:

@@ -1,5 +1,6 @@
 -- What the codes at an epoch lost against the float32 vectors that were kept: cosine, error in proportion to the
--- vector's length, the share of numbers that saturated (their error is more than half a step), and bytes.
+-- vector's length, the share of numbers that saturated (their error is more than half a step), and bytes, of codes of so
+-- many bits.
 -- `scales` and `zero_points` are those of a calibration per dimension, empty for all others.
 WITH
     arrayResize({scales:Array(Float32)}, length(codes), 1) AS widths,
@@ -18,7 +19,7 @@ SELECT
     avg(if(original_length = 0, 0, lost_length / original_length) AS relative_error) AS error_mean,
     max(relative_error) AS error_largest,
     sum(arrayCount((x, width) -> abs(x) > 0.5001 * toFloat64(scale) * width, lost, widths)) / sum(length(codes)) AS saturated_share,
-    avg(length(codes) + 4 + 1 + 4 + 4) AS code_bytes,
+    avg(ceil(length(codes) * {bits:UInt8} / 8) + 4 + 1 + 4 + 4) AS code_bytes,
     avg(4 * length(float_references.vector)) AS float_bytes
 FROM float_references
 INNER JOIN chunks

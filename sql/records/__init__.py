@@ -20,6 +20,7 @@ from sql.records.vectors import (
     QUERY_LIMIT,
     QuantizedQuery,
     QuantizedVectors,
+    code_pairs,
     fold_query,
     rounded_up,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "SourceDocument",
     "TextStatistics",
     "WordQuery",
+    "code_pairs",
     "first_generation",
     "fold_query",
     "path_id",

@@ -13,40 +13,46 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from sql.base.errors import StoreMismatch
-from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
+from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, USUAL_RANGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-NAME = re.compile(r"(\w+) int8 per (\w+)(?:, (\w+) ranges)?")
+NAME = re.compile(r"(?P<kind>\w+) int(?P<bits>\d) per (?P<granularity>\w+)(?:, (?P<ranges>\w+) ranges)?")
 PER_DIMENSION = "dimension"
 
 
 @dataclass(frozen=True, slots=True)
 class Quantizer:
-    """How vectors become codes: the kind of scheme, what shares a range, and how the range is chosen.
+    """How vectors become codes: the kind of scheme, what shares a range, how the range is chosen, and bits of a code.
 
-    >>> Quantizer("symmetric", "dimension", "mse").name
-    'symmetric int8 per dimension, mse ranges'
+    >>> Quantizer("symmetric", "dimension", "mse", bits=4).name
+    'symmetric int4 per dimension, mse ranges'
     """
 
     kind: str
     granularity: str = GRANULARITIES[0]
     ranges: str = RANGE_METHODS[0]
+    bits: int = CODE_BITS[0]
 
     def __post_init__(self) -> None:
         for value, known in ((self.kind, QUANTIZERS), (self.granularity, GRANULARITIES), (self.ranges, RANGE_METHODS)):
             if value not in known:
                 raise ValueError(f"{value!r} is not known: choose one of {', '.join(known)}")
+        if self.bits not in CODE_BITS:
+            raise ValueError(f"codes of {self.bits} bits cannot be stored: choose {' or '.join(map(str, CODE_BITS))}")
 
     @classmethod
     def from_name(cls, name: str) -> Self:
         """The quantizer that a store remembers under this name; StoreMismatch for one that is not known."""
         match = NAME.fullmatch(name)
         try:
-            return cls(*(part for part in match.groups() if part)) if match else cls("")
+            if match is None:
+                return cls("")
+            kind, granularity, ranges = match["kind"], match["granularity"], match["ranges"] or RANGE_METHODS[0]
+            return cls(kind, granularity, ranges, int(match["bits"]))
         except ValueError as error:
             raise StoreMismatch(f"the quantizer {name!r} is not known here: install a newer int8-rag") from error
 
@@ -54,7 +60,19 @@ class Quantizer:
     def name(self) -> str:
         """What a store remembers; the ranges are left out where they are the least and greatest values."""
         ranges = "" if self.ranges == RANGE_METHODS[0] else f", {self.ranges} ranges"
-        return f"{self.kind} int8 per {self.granularity}{ranges}"
+        return f"{self.kind} int{self.bits} per {self.granularity}{ranges}"
+
+    def changed(
+        self,
+        kind: str | None = None,
+        granularity: str | None = None,
+        ranges: str | None = None,
+        bits: int | None = None,
+    ) -> Quantizer:
+        """The same but for what is given. Other bits bring their usual ranges along where none are asked for."""
+        width = bits or self.bits
+        usual = self.ranges if width == self.bits else USUAL_RANGES[width]
+        return Quantizer(kind or self.kind, granularity or self.granularity, ranges or usual, width)
 
     @property
     def calibrated(self) -> bool:
@@ -62,11 +80,22 @@ class Quantizer:
         return self.granularity != GRANULARITIES[0]
 
     @property
+    def lowest_code(self) -> int:
+        """The lowest code that it makes; a symmetric one leaves the lowest of all unused, so that x and -x are alike."""
+        return -self.highest_code - (self.kind == QUANTIZERS[0])
+
+    @property
+    def highest_code(self) -> int:
+        """The highest code that it makes."""
+        return (1 << self.bits - 1) - 1
+
+    @property
     def options(self) -> str:
         """The options of `python -m ingest` that ask for it."""
         granularity = f" --granularity {self.granularity}" if self.calibrated else ""
-        ranges = "" if self.ranges == RANGE_METHODS[0] else f" --range {self.ranges}"
-        return f"--quantizer {self.kind}{granularity}{ranges}"
+        ranges = "" if self.ranges == USUAL_RANGES[self.bits] else f" --range {self.ranges}"
+        bits = "" if self.bits == CODE_BITS[0] else f" --bits {self.bits}"
+        return f"--quantizer {self.kind}{bits}{granularity}{ranges}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +146,10 @@ class Calibration:
         }
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """The calibration of a row."""
+    def from_row(cls, row: Mapping[str, Any], bits: int) -> Self:
+        """The calibration of a row, in a store whose codes have so many bits."""
         return cls(
-            Quantizer(row["scheme"], row["granularity"], row["ranges"]),
+            Quantizer(row["scheme"], row["granularity"], row["ranges"], bits),
             row["model_sha256"],
             row["sample_count"],
             row["sample_hash"],

@@ -146,6 +146,23 @@ class QuantizedQuery:
             raise InvalidVector(f"a query's scale must be finite and greater than 0, not {self.scale}")
 
 
+def code_pairs(codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    """4-bit codes (n, dimensions) as they are stored, two a number: int8, (n, dimensions / 2), rounded up.
+
+    The upper four bits of a number are a code of the first half, the lower four that at the same place of the second; both
+    in two's complement. Raises InvalidVector for a code that has no place in four bits.
+
+    >>> code_pairs(np.array([[-8, 7, 1, -1]], dtype=np.int8)).tolist()
+    [[-127, 127]]
+    """
+    if codes.size and not (-8 <= int(codes.min()) <= int(codes.max()) <= 7):
+        raise InvalidVector(f"codes {codes.min()}..{codes.max()} cannot be stored in four bits: they hold -8..7")
+    half = -(-codes.shape[1] // 2)
+    pairs = np.left_shift(codes[:, :half], 4)
+    pairs[:, : codes.shape[1] - half] |= codes[:, half:] & 15
+    return pairs
+
+
 def rounded_up(lengths: NDArray[np.float64]) -> NDArray[np.float32]:
     """Lengths that were computed in float64, as float32 numbers that are surely not less; 0 stays 0.
 

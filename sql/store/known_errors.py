@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sql.base.settings import QUANTIZERS, RANGE_METHODS
+from sql.base.settings import RANGE_METHODS
 from sql.records import rounded_up
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 # Of a step. The float32 scale can be less than the exact one by 2**-24 of itself, which the outermost of 255 steps shows
 # 255 times: by so much more than half a step its number can lie beyond.
 HALF_STEP = 0.5 + 2**-15
-HIGHEST_CODE = 127
-
-
-def lowest_code(quantizer: Quantizer) -> int:
-    """The lowest code that a quantizer makes; a symmetric one leaves -128 unused."""
-    return -128 if quantizer.kind == QUANTIZERS[0] else -HIGHEST_CODE
 
 
 def has_own_ranges(quantizer: Quantizer) -> bool:
@@ -42,7 +36,7 @@ def with_known_errors(vectors: QuantizedVectors, quantizer: Quantizer) -> Quanti
     own = has_own_ranges(quantizer)
     widths = np.broadcast_to(vectors.step_widths(), vectors.codes.shape)
     bounds = rounded_up(HALF_STEP * np.sqrt(np.square(widths).sum(axis=1)))
-    cut = ((vectors.codes == lowest_code(quantizer)) | (vectors.codes == HIGHEST_CODE)).any(axis=1)
+    cut = np.isin(vectors.codes, (quantizer.lowest_code, quantizer.highest_code)).any(axis=1)
     zeros = (vectors.scale == 1) & (vectors.codes == vectors.zero_point[:, None]).all(axis=1)
     known = np.where(zeros, np.float32(0), bounds) if own else np.where(cut, np.float32(np.inf), bounds)
     return replace(vectors, error=known.astype(np.float32))

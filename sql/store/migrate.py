@@ -41,7 +41,7 @@ from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.records.calibration import PER_DIMENSION, Quantizer
 from sql.search.signs import sign_bytes, vector_signs
-from sql.store.known_errors import HALF_STEP, has_own_ranges, lowest_code
+from sql.store.known_errors import HALF_STEP, has_own_ranges
 from sql.store.rows import generation_batches
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def find_errors(client: Client) -> None:
         "migration_5_errors",
         {
             "own_ranges": int(has_own_ranges(quantizer)),
-            "lowest": lowest_code(quantizer),
+            "lowest": quantizer.lowest_code,
             "width": HALF_STEP * steps * (1 + FLOAT32_SLACK),
         },
     )

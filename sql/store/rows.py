@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sql.base.settings import CODE_BITS
 from sql.base.sums import MASK_64
+from sql.records import code_pairs
 from sql.search.cells import ROWS_AT_ONCE
 from sql.search.signs import vector_signs
 
@@ -64,8 +66,11 @@ class ChunkBatch:
             raise ValueError(f"{len(self.chunks)} chunks came with the words of {len(self.words)}")
 
 
-def chunk_columns(batch: ChunkBatch, rows: range, cells: Cells | None = None) -> dict[str, Any]:
-    """Some rows of a batch as the columns of an insert; counts them in their drafts."""
+def chunk_columns(
+    batch: ChunkBatch, rows: range, cells: Cells | None = None, bits: int = CODE_BITS[0]
+) -> dict[str, Any]:
+    """Some rows of a batch as the columns of an insert into a store whose codes have so many bits; counts them in their
+    drafts."""
     vectors, some = batch.vectors.rows(rows), batch.chunks[rows.start : rows.stop]
     norms, signs, hashes = vectors.norms(), vector_signs(vectors), chunk_hashes(some, vectors)
     for (draft, _), row_hash in zip(some, hashes, strict=True):
@@ -90,7 +95,7 @@ def chunk_columns(batch: ChunkBatch, rows: range, cells: Cells | None = None) ->
         "text": [chunk.text for _, chunk in some],
         "metadata": [draft.metadata for draft, _ in some],
         "outline": [chunk.outline.as_json() for _, chunk in some],
-        "codes": vectors.codes,
+        **({"codes": vectors.codes} if bits == CODE_BITS[0] else {"code_pairs": code_pairs(vectors.codes)}),
         "scale": vectors.scale,
         "zero_point": vectors.zero_point,
         "norm": norms,

@@ -8,7 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreMismatch
-from sql.base.settings import STRATEGIES
+from sql.base.settings import CODE_BITS, STRATEGIES
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
 from sql.records import NO_OUTLINE, Candidate, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
@@ -123,7 +123,8 @@ class Snapshot:
 
     def checked_calibration(self, row: Row) -> Calibration:
         """The calibration of a row, if it is one for this store."""
-        calibration, collection = Calibration.from_row(row), self.collection
+        collection = self.collection
+        calibration = Calibration.from_row(row, collection.vector_quantizer.bits if collection else CODE_BITS[0])
         made_by = collection.encoder.model_sha256 if collection else ""
         if calibration.model_sha256 != made_by:
             raise StoreMismatch(

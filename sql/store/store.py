@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sql.engine.statements import Value
     from sql.records import EncoderIdentity
 
+FOUR_BITS = "four_bits"  # the folder of what a store has whose codes lie two in a byte
 TESTED_SERVER = "26.9"  # others are refused only where the probe finds that they compute otherwise
 
 
@@ -56,7 +57,7 @@ class Store:
     @cached_property
     def writer(self) -> Writer:
         """What puts documents into it."""
-        return Writer(self.client, self.cluster, self.snapshot)
+        return Writer(self.client, self.cluster, self.made_with, self.snapshot)
 
     @cached_property
     def garbage(self) -> Garbage:
@@ -160,8 +161,7 @@ class Store:
             if analyser:
                 self.made_with.check_analyser(analyser)
             return
-        per_dimension = Quantizer.from_name(quantizer).granularity == PER_DIMENSION
-        definitions = schema_statements(PER_DIMENSION if per_dimension else "")
+        definitions = schema_statements(*own_definitions(Quantizer.from_name(quantizer)))
         if self.cluster is not None:
             self.cluster.create(definitions, definition_values(encoder))
         else:
@@ -198,6 +198,11 @@ class Store:
         )
         found = self._latest = Snapshot(self.client, self.made_with, searcher)
         return found
+
+
+def own_definitions(quantizer: Quantizer) -> tuple[str, ...]:
+    """The folders of the tables and views that a store has instead of everybody's, because of what its codes are."""
+    return (PER_DIMENSION,) * (quantizer.granularity == PER_DIMENSION) + (FOUR_BITS,) * (quantizer.bits == 4)
 
 
 def definition_values(encoder: EncoderIdentity) -> dict[str, Value]:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, StoreUnreachable
+from sql.base.settings import CODE_BITS
 from sql.base.sums import MASK_64
 from sql.engine.lease import LEASE_TIMEOUTS, PublishLease, has_lease
 from sql.engine.native import columns_of_rows
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from sql.records import ChunkWords, LiveDocument, SourceDocument
     from sql.records.calibration import Calibration
     from sql.search.cells import Cells
+    from sql.store.collection import CollectionTable
     from sql.store.rows import ChunkBatch
     from sql.store.snapshot import Snapshot
 
@@ -53,6 +55,7 @@ class Writer:
 
     client: Client
     cluster: Cluster | None
+    made_with: CollectionTable
     now: Callable[[], Snapshot]
     _drafts: set[int] = field(default_factory=set)  # of those in client.drafts, the ones begun here
     _begun_at: int | None = None
@@ -121,10 +124,12 @@ class Writer:
     def insert(self, batch: ChunkBatch) -> None:
         """Stores chunks of drafts. They stay invisible until `publish`."""
         self._insert_words(batch)
+        collection = self.made_with.newest()
+        bits = collection.vector_quantizer.bits if collection else CODE_BITS[0]
         for first in range(0, len(batch.chunks), ROWS_PER_INSERT):
             rows = range(first, len(batch.chunks))[:ROWS_PER_INSERT]
             self._insert_references(batch, rows)
-            columns = chunk_columns(batch, rows, self.cells())
+            columns = chunk_columns(batch, rows, self.cells(), bits)
             drafts = {batch.chunks[row][0].generation: batch.chunks[row][0] for row in rows}
             self._insert_surely("chunks", columns, lambda drafts=drafts: self._arrived_chunks(drafts.values()))  # type: ignore[misc]
 

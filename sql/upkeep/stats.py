@@ -109,7 +109,9 @@ def read_stats(store: Store) -> Stats:
 def read_vector_bytes(store: Store) -> Iterator[ColumnBytes]:
     """The columns that a vector is made of; none for a store without rows."""
     disk = {row["column"]: row["bytes_on_disk"] / row["rows"] for row in store.client.query(Statement("stats_columns"))}
-    for row in store.client.query(Statement("stats_vector")):
+    collection = store.collection()
+    in_pairs = collection is not None and collection.vector_quantizer.bits == 4
+    for row in store.client.query(Statement("stats_pairs") if in_pairs else Statement("stats_vector")):
         yield from (ColumnBytes(name, size, disk.get(name)) for name, size in row.items())
 
 

@@ -236,11 +236,13 @@ def import_store(store: Store, folder: Path, found: Export) -> Import:
         for row in documents
         if (row["path"], row["content_sha256"], row["chunker"], row["row_hash_sum"]) not in known
     }
+    quantizer = Quantizer.from_name(found.quantizer)
     calibrations = read_parquet(folder / "calibrations.parquet")
     calibration = (
-        store.writer.add_calibration(Calibration.from_row(calibrations[0])) if calibrations and wanted else None
+        store.writer.add_calibration(Calibration.from_row(calibrations[0], quantizer.bits))
+        if calibrations and wanted
+        else None
     )
-    quantizer = Quantizer.from_name(found.quantizer)
     drafts: dict[int, Draft] = {}
     for number in part_numbers(found):
         drafts |= import_part(store, ExportPart.read(folder, found, number, wanted), quantizer, calibration)

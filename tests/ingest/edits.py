@@ -18,7 +18,7 @@ from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.identity import manifest_document
 from ingest.readers import read_documents
 from rag.index.surroundings import embedded_text
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_vectors
+from rag.int8.quantization import quantize_vectors
 from rag.library import Library as Asked
 from sql.base.errors import UnreadableDocument
 from sql.records.chunking import ChunkSettings
@@ -327,7 +327,7 @@ class Edits:
         if not texts:
             return []
         vectors = self.encoder.encode_documents(texts)
-        return [tuple(row) for row in quantize_vectors(vectors, VECTOR_SCHEMES["asymmetric"]).codes.tolist()]
+        return [tuple(row) for row in quantize_vectors(vectors).codes.tolist()]
 
     # The store
 

@@ -90,7 +90,7 @@ def test_codes_that_the_encoder_does_not_make_are_found(library: Library) -> Non
 
 
 def test_a_step_here_and_there_needs_no_remedy() -> None:
-    (found,) = encoding_findings(EncodedAgain(10, 4, 0.01, 0.9999))
+    (found,) = encoding_findings(EncodedAgain(10, 4, 0.01, 0.9999), 8)
     assert found.finding.startswith("6 of 10 chunks get other codes on this CPU: 1.00% of the numbers")
     assert found.remedy.startswith("nothing has to be done")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +37,7 @@ from rag.index.vector_coder import (
     fit_calibration,
     outside,
 )
-from rag.int8.quantization import ASYMMETRIC, SYMMETRIC, VECTOR_SCHEMES, quantize_query, scores
+from rag.int8.quantization import ASYMMETRIC, SYMMETRIC, quantize_query, scores, vector_scheme
 from sql.base.errors import EXIT_OK, EXIT_USAGE, InvalidVector, StoreError, StoreMismatch, UsageError
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.base.terminal import run_command
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 8
 KINDS = [Quantizer(kind, granularity) for kind in QUANTIZERS for granularity in GRANULARITIES]
+KINDS += [Quantizer("asymmetric", bits=4), Quantizer("symmetric", "dimension", bits=4)]
 SHARED = [quantizer for quantizer in KINDS if quantizer.calibrated]
 unhurried = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -125,7 +127,7 @@ def test_a_quantizer_of_another_program_is_refused(name: str) -> None:
 @pytest.mark.parametrize("quantizer", SHARED, ids=lambda one: one.name)
 def test_a_number_within_the_ranges_is_restored_within_half_a_step(quantizer: Quantizer, ranges: str) -> None:
     vectors = uneven_vectors(300)
-    calibration = fit_calibration(vectors, Quantizer(quantizer.kind, quantizer.granularity, ranges), "a" * 64)
+    calibration = fit_calibration(vectors, replace(quantizer, ranges=ranges), "a" * 64)
     coded = code_vectors(vectors, calibration)
     beyond = outside(vectors, calibration.low, calibration.high, symmetric=quantizer.kind == "symmetric")
     assert count_saturated(vectors, calibration) == beyond.sum()
@@ -168,7 +170,7 @@ def test_what_lies_beyond_shared_ranges_saturates_and_never_wraps(
 ) -> None:
     calibration = fit_calibration(uneven_vectors(20), quantizer, "a" * 64)
     far = np.full((1, DIMENSIONS), sign * 100 * factor, dtype=np.float32)
-    scheme = VECTOR_SCHEMES[quantizer.kind]
+    scheme = vector_scheme(quantizer)
     expected = scheme.hi if sign > 0 else scheme.lo
     assert code_vectors(far, calibration).codes.tolist() == [[expected] * DIMENSIONS]
     assert count_saturated(far, calibration) == DIMENSIONS
@@ -541,4 +543,4 @@ def test_the_command_makes_stores_of_every_granularity_and_remembers_it(
 
 
 def test_schemes_of_the_quantizers_are_those_of_the_maths() -> None:
-    assert [VECTOR_SCHEMES[kind] for kind in QUANTIZERS] == [ASYMMETRIC, SYMMETRIC]
+    assert [vector_scheme(Quantizer(kind)) for kind in QUANTIZERS] == [ASYMMETRIC, SYMMETRIC]

@@ -20,7 +20,7 @@ from support import prepared, retrieve, source_document, vectors_of, write_tiny_
 
 from ingest.synchronize import sync_walk
 from ingest.walk import walk
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_query, quantize_vectors, scores
+from rag.int8.quantization import quantize_query, quantize_vectors, scores
 from rag.langchain import Int8DistilBertEmbeddings, QuantizedSQLRetriever, QuantizedSQLVectorStore
 from rag.langchain.embeddings import text_windows
 from rag.langchain.vector_store import embedding_name
@@ -675,10 +675,18 @@ def test_superseded_versions_are_removed_in_time(
     assert (stats.live_rows, stats.dead_rows) == (2, 0)
 
 
-def test_symmetric_and_asymmetric_stores_answer_alike(tmp_path: Path) -> None:
+def test_stores_of_all_codes_answer_alike(tmp_path: Path) -> None:
     found = []
-    for scheme in VECTOR_SCHEMES:
-        with QuantizedSQLVectorStore(Words(), str(tmp_path / scheme), quantizer=scheme) as store:
+    for scheme, bits in (("asymmetric", 8), ("symmetric", 8), ("asymmetric", 4)):
+        with QuantizedSQLVectorStore(Words(), str(tmp_path / f"{scheme}{bits}"), quantizer=scheme, bits=bits) as store:
             store.add_texts(TEXTS)
+            collection = store.store.collection()
+            assert collection is not None
+            assert collection.quantizer.startswith(f"{scheme} int{bits} ")
             found.append([document.page_content for document in store.similarity_search("text 3", k=5)])
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
+
+
+def test_codes_of_bits_that_no_store_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="codes of 5 bits cannot be stored: give 8 or 4"):
+        QuantizedSQLVectorStore(Words(), str(tmp_path / "store"), bits=5)

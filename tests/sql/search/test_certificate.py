@@ -13,7 +13,7 @@ from support import chunks_of, identity, source_document
 
 from rag.index.indexer import Indexer
 from rag.index.vector_coder import code_vectors, fit_calibration
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_query, quantize_vectors, scores
+from rag.int8.quantization import quantize_query, quantize_vectors, scores, vector_scheme
 from rag.retrieve.certified import certify_hits
 from rag.retrieve.retriever import VECTOR_SHARE, Retriever
 from rag.text.analyser import ANALYSER, chunk_words
@@ -41,9 +41,15 @@ KINDS = [
     for granularity in GRANULARITIES
     for ranges in RANGE_METHODS
 ]
+KINDS += [
+    Quantizer("asymmetric", ranges="mse", bits=4),
+    Quantizer("symmetric", "dimension", bits=4),
+    Quantizer("asymmetric", "collection", "percentile", bits=4),
+]
 STORED = [
     Quantizer("asymmetric"),
     Quantizer("symmetric", "dimension"),
+    Quantizer("asymmetric", ranges="mse", bits=4),
     Quantizer("asymmetric", "collection", "percentile"),
 ]
 WORDS = ["alder", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple"]
@@ -60,7 +66,7 @@ def crowd(rows: int, seed: int, spread: float = 0.05) -> NDArray[np.float32]:
 def coded(vectors: NDArray[np.float32], quantizer: Quantizer) -> QuantizedVectors:
     """Vectors as codes; shared ranges are fitted on a third of them, so that numbers of the others are cut."""
     if not quantizer.calibrated:
-        return quantize_vectors(vectors, VECTOR_SCHEMES[quantizer.kind], quantizer.ranges)
+        return quantize_vectors(vectors, vector_scheme(quantizer), quantizer.ranges)
     return code_vectors(vectors, fit_calibration(vectors[::3], quantizer, "a" * 64))
 
 
@@ -279,7 +285,7 @@ def check_store(store: Store, vectors: NDArray[np.float32], count: int) -> int:
     return certain
 
 
-@pytest.mark.parametrize("quantizer", STORED[:2], ids=lambda quantizer: quantizer.name)
+@pytest.mark.parametrize("quantizer", STORED[:3], ids=lambda quantizer: quantizer.name)
 def test_no_certificate_of_a_store_is_wrong_about_float32_vectors(tmp_path: Path, quantizer: Quantizer) -> None:
     vectors = np.concatenate([crowd(60, 3), crowd(40, 4, 0.5), crowd(60, 3)[:5]])
     with written(tmp_path / "store", quantizer, vectors) as store:
@@ -294,7 +300,8 @@ def test_no_certificate_of_hundreds_of_searches_of_thousands_of_chunks_is_wrong(
 ) -> None:
     vectors = np.concatenate([crowd(1500, 3), crowd(1500, 4, 0.5), crowd(1500, 3)[:50]])
     with written(tmp_path / "store", quantizer, vectors) as store:
-        assert check_store(store, vectors, 300) > 100
+        certain = check_store(store, vectors, 300)
+    assert certain > (100 if quantizer.bits == 8 else 0)  # 4 bits round too much for vectors as near to each other
 
 
 def assert_view_agrees(store: Store, query: NDArray[np.float32], k: int) -> None:

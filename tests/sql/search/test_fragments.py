@@ -122,6 +122,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/published_generations.sql": (1, "asks for every publication, those that were followed by others too"),
         "queries/superseded_generations.sql": (1, "goes by the clock of the server instead of an epoch"),
         "queries/visible_generations.sql": (1, "returns more of each document than its generation"),
+        "four_bits/67_vector_drift.sql": (1, DRIFT),
         "migrations/5/67_vector_drift.sql": (1, DRIFT),
         "migrations/5/68_score_drift.sql": (1, DRIFT),
         "schema/67_vector_drift.sql": (1, DRIFT),

@@ -14,7 +14,7 @@ from support import chunks_of, identity, open_store, publish_document, source_do
 
 from rag.index.indexer import Indexer
 from rag.index.vector_coder import code_vectors, fit_calibration
-from rag.int8.quantization import VECTOR_SCHEMES, quantize_vectors
+from rag.int8.quantization import quantize_vectors, vector_scheme
 from sql.base.errors import InvalidVector
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.engine.location import parse_location
@@ -41,13 +41,18 @@ KINDS = [
     for granularity in GRANULARITIES
     for ranges in RANGE_METHODS
 ]
+KINDS += [
+    Quantizer("asymmetric", ranges="mse", bits=4),
+    Quantizer("symmetric", "dimension", bits=4),
+    Quantizer("asymmetric", "collection", "percentile", bits=4),
+]
 CHOSEN = [KINDS[0], KINDS[2], KINDS[3], KINDS[7], KINDS[9]]
 
 
 def coded(vectors: NDArray[np.float32], quantizer: Quantizer, seed: int = 1) -> QuantizedVectors:
     """Vectors as codes; shared ranges are fitted on others, so that numbers are cut."""
     if not quantizer.calibrated:
-        return quantize_vectors(vectors, VECTOR_SCHEMES[quantizer.kind], quantizer.ranges)
+        return quantize_vectors(vectors, vector_scheme(quantizer), quantizer.ranges)
     sample = np.random.default_rng(seed).standard_normal((300, vectors.shape[1])).astype(np.float32)
     return code_vectors(vectors, fit_calibration(sample, quantizer, "a" * 64))
 
