@@ -10,14 +10,14 @@
     python benchmarks/search.py words [--rows 300000]             (meaning, words and both, and what each statement takes)
 
 NAME is `ours` (exact and two-stage), `ours-cells`, the same with codes of 4 bits (`ours-4-bits`, `ours-4-bits-cells`), one
-of the engine's own ways (`clickhouse-float32`, as a table is made without further thought, `clickhouse-float32-none`, not compressed, `clickhouse-bfloat16`, `clickhouse-hnsw`,
-`clickhouse-rabitq`, `clickhouse-turboquant`, `clickhouse-quantized-int8`, `clickhouse-product`, `clickhouse-qbit`,
-`clickhouse-qbit-own`), a library or another database (`faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`,
-`duckdb`), or `all`. Those named together are built one after another and then timed in turn, so that load on the machine
-falls on all of them; where a setting trades time for recall, the first to reach each of 0.98, 0.99 and 0.995 is timed
-(benchmarks/search_measure.py). A peer that is not installed (`pip install -e .[benchmarks]`) is named and passed over.
-Our times include both statements of a read, the reading of text and metadata of the hits, and Python's share; the peers
-return ids.
+of the engine's own ways (`clickhouse-float32`, as a table is made without further thought, `clickhouse-float32-none`, not
+compressed, `clickhouse-bfloat16`, `clickhouse-hnsw`, `clickhouse-rabitq`, `clickhouse-turboquant`,
+`clickhouse-quantized-int8`, `clickhouse-product`, `clickhouse-qbit`, `clickhouse-qbit-own`), a library or another database
+(`faiss-sq8`, `faiss-hnsw`, `usearch-i8`, `lancedb`, `sqlite-vec`, `duckdb`), or `all`. Those named together are built one
+after another and then timed in turn, so that load on the machine falls on all of them; where a setting trades time for
+recall, the first to reach each of 0.98, 0.99 and 0.995 is timed (benchmarks/search_measure.py). A peer that is not installed
+(`pip install -e .[benchmarks]`) is named and passed over. Our times include both statements of a read, the reading of text
+and metadata of the hits, and Python's share; the peers return ids.
 """
 
 from __future__ import annotations
