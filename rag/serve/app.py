@@ -78,6 +78,11 @@ class Service:
         except RagError as error:
             raise refusal_of(error) from error
 
+    async def reply(self, call: Callable[[], dict[str, Any]]) -> Response:
+        """The record that a call of the library returns, written as JSON in the same thread: of 2,000 vectors that takes long."""
+        response: Response = await self.run(lambda: JSONResponse(call()))
+        return response
+
     async def events(self, make: Callable[[], Iterator[bytes]], failed: Callable[[Refused], bytes]) -> Response:
         """An answer in pieces. What fails before the first piece is an answer of its own, later it is the last piece."""
         stream = self.bench.stream(make)
@@ -135,8 +140,8 @@ class Routes:
         """Answers a question with cited quotations, or with what a language model writes of them."""
         request.state.question = body.question
         if not body.stream:
-            return JSONResponse(
-                await self.service.run(lambda: answers.answered(self.library, answers.in_context(self.library, body)))
+            return await self.service.reply(
+                lambda: answers.answered(self.library, answers.in_context(self.library, body))
             )
         return await self._named_events(
             lambda: answers.answer_events(self.library, answers.in_context(self.library, body))
@@ -146,7 +151,7 @@ class Routes:
         """Finds the chunks that fit a query best, and says what is proven of their order."""
         request.state.question = body.query
         if not body.stream:
-            return JSONResponse(await self.service.run(lambda: answers.found(self.library, body)))
+            return await self.service.reply(lambda: answers.found(self.library, body))
         return await self._named_events(lambda: answers.search_events(self.library, body))
 
     async def _named_events(self, make: Callable[[], Iterator[tuple[str, dict[str, Any]]]]) -> Response:
@@ -159,15 +164,15 @@ class Routes:
 
     async def store(self) -> Response:
         """What the store holds."""
-        return JSONResponse(await self.service.run(lambda: views.store(self.library)))
+        return await self.service.reply(lambda: views.store(self.library))
 
     async def documents(self, body: Listing) -> Response:
         """Lists the documents, a page at a time."""
-        return JSONResponse(await self.service.run(lambda: answers.documents(self.library, body)))
+        return await self.service.reply(lambda: answers.documents(self.library, body))
 
     async def span(self, body: PlacedSpan) -> Response:
         """A piece of a document as it is stored, such as a citation, with what stands around it."""
-        return JSONResponse(await self.service.run(lambda: views.placed_span(self.library, body)))
+        return await self.service.reply(lambda: views.placed_span(self.library, body))
 
     async def picture(self, body: Picture) -> Response:
         """A page of a PDF, drawn from the file while that is what was stored, with a span of its text marked."""
@@ -209,7 +214,7 @@ class Routes:
         """Vectors of texts."""
         if body.model != self._encoder_name:
             raise self._unknown_model(body.model)
-        return JSONResponse(await self.service.run(lambda: answers.embeddings(self.library, body)))
+        return await self.service.reply(lambda: answers.embeddings(self.library, body))
 
     async def chat(self, body: ChatBody, request: Request) -> Response:
         """Answers the last message of a conversation."""
@@ -226,8 +231,7 @@ class Routes:
                 lambda: completion.pieces(answers.answer_events(self.library, full())),
                 lambda refused: named_event("error", error_record(refused)),
             )
-        answer = await self.service.run(lambda: answers.answered(self.library, full()))
-        return JSONResponse(await self.service.run(lambda: completion.whole(answer)))
+        return await self.service.reply(lambda: completion.whole(answers.answered(self.library, full())))
 
     def _in_conversation(self, asked: AskBody, body: ChatBody) -> AskBody:
         return answers.in_conversation(self.library, asked, body.turns())
