@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from models import HEADED
 
+from rag.compute.torch_door import limited
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -102,25 +104,31 @@ def train(kind: str, task: str, folder: Path, tokenizer: Tokenizer, steps: int, 
     model = model_class(config(**(sizes | SIZES[kind] | NO_DROPOUT[kind] | {"initializer_range": SPREAD})))
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
     losses = []
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1.0, (step + 1) / 20) * (1 - step / steps)
-        pairs, targets = batch()
-        wide = max(len(pair.ids) for pair in pairs)
-
-        def padded(rows: list[list[int]], wide: int = wide) -> torch.Tensor:
-            return torch.tensor([row + [0] * (wide - len(row)) for row in rows])
-
-        given = {"input_ids": padded([pair.ids for pair in pairs])}
-        given["attention_mask"] = padded([[1] * len(pair.ids) for pair in pairs])
-        if kind == "bert":
-            given["token_type_ids"] = padded([pair.types for pair in pairs])
-        found = loss(model, given, targets)
-        optimizer.zero_grad()
-        found.backward()
-        optimizer.step()
-        losses.append(float(found.detach()))
+    with limited(1):  # beside busy processes, threads that wait for each other take longer than one
+        for step in range(steps):
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * min(1.0, (step + 1) / 20) * (1 - step / steps)
+            pairs, targets = batch()
+            found = loss(model, padded_pairs(pairs, typed=kind == "bert"), targets)
+            optimizer.zero_grad()
+            found.backward()
+            optimizer.step()
+            losses.append(float(found.detach()))
     model.eval().save_pretrained(folder)
     tokenizer.library.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": MOST_TOKENS}))
     return sum(losses[-10:]) / len(losses[-10:])
+
+
+def padded_pairs(pairs: Sequence[TokenPair], *, typed: bool) -> dict[str, torch.Tensor]:
+    """Pairs as a model of transformers takes them."""
+    wide = max(len(pair.ids) for pair in pairs)
+
+    def padded(rows: list[list[int]]) -> torch.Tensor:
+        return torch.tensor([row + [0] * (wide - len(row)) for row in rows])
+
+    given = {
+        "input_ids": padded([pair.ids for pair in pairs]),
+        "attention_mask": padded([[1] * len(pair.ids) for pair in pairs]),
+    }
+    return given | ({"token_type_ids": padded([pair.types for pair in pairs])} if typed else {})

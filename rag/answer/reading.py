@@ -8,7 +8,7 @@ the sentence around it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,41 +57,61 @@ def rank_readings(question: str, hits: Sequence[Hit], reader: PairModel) -> list
     for candidate in candidates:
         of_hits.setdefault(id(candidate.hit), []).append(candidate)
     read = [same[0].hit for same in of_hits.values()]
-    windows = reader.encoder.tokenizer.pairs(question, [hit.text for hit in read], OVERLAP)
-    outputs = iter(reader.outputs([window for same in windows for window in same]))
     found: dict[int, Citation] = {}
-    for hit, same in zip(read, windows, strict=True):
-        logits = [next(outputs) for _ in same]
+    for hit, passage in zip(read, read_passages(question, [hit.text for hit in read], reader), strict=True):
         for candidate in of_hits[id(hit)]:
-            if (span := best_span(candidate, same, logits)) is not None:
-                margin, start, end = span
-                score = float(0.5 * (1 + np.tanh(margin / 2)))
-                found[id(candidate)] = replace(citation_of(candidate, score), answer_span=(start, end))
+            quotation = candidate.quotation
+            span = passage.best_span(quotation.start - hit.start, quotation.end - hit.start)
+            if span is not None:
+                place = span.start + hit.start, span.end + hit.start
+                found[id(candidate)] = replace(citation_of(candidate, span.probability), answer_span=place)
     in_order = [found[id(candidate)] for candidate in candidates if id(candidate) in found]
     return sorted(in_order, key=lambda citation: -citation.score)
 
 
-def best_span(
-    candidate: Candidate, windows: Sequence[TokenPair], logits: Sequence[NDArray[np.float32]]
-) -> tuple[float, int, int] | None:
-    """The best span within a sentence over all windows of its chunk: its margin, and its start and end in the document.
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a passage, in code points, and by how much it is more likely the answer than that there is none."""
 
-    None where no window has a token of the sentence. `logits` are those of each window's tokens, float32 (tokens, 2).
-    """
-    offset, quotation = candidate.hit.start, candidate.quotation
-    best: tuple[float, int, int] | None = None
-    for window, numbers in zip(windows, logits, strict=True):
-        starts, ends = window.spans.T + offset
-        inside = np.flatnonzero((starts >= quotation.start) & (ends <= quotation.end) & (ends > starts))
-        if not len(inside):
-            continue
-        first, last = int(inside[0]), int(inside[-1]) + 1
-        passage = numbers[window.first + first : window.first + last].astype(np.float64)
-        start, end, total = best_sum(passage[:, 0], passage[:, 1])
-        margin = total - float(numbers[0].astype(np.float64).sum())
-        if best is None or margin > best[0]:
-            best = margin, int(starts[first + start]), int(ends[first + end])
-    return best
+    start: int
+    end: int
+    margin: float
+
+    @property
+    def probability(self) -> float:
+        """Of the span against no answer, 0 to 1: 1 / (1 + e^-margin)."""
+        return float(0.5 * (1 + np.tanh(self.margin / 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPassage:
+    """The windows of a passage with a reader's numbers for each token, float32 (tokens, 2) a window."""
+
+    windows: Sequence[TokenPair]
+    logits: Sequence[NDArray[np.float32]]
+
+    def best_span(self, begin: int, end: int) -> Span | None:
+        """The best span between two places of the passage, over all windows; None where no token lies there."""
+        best: Span | None = None
+        for window, numbers in zip(self.windows, self.logits, strict=True):
+            starts, ends = window.spans.T
+            inside = np.flatnonzero((starts >= begin) & (ends <= end) & (ends > starts))
+            if not len(inside):
+                continue
+            first, last = int(inside[0]), int(inside[-1]) + 1
+            passage = numbers[window.first + first : window.first + last].astype(np.float64)
+            one, other, total = best_sum(passage[:, 0], passage[:, 1])
+            margin = total - float(numbers[0].astype(np.float64).sum())
+            if best is None or margin > best.margin:
+                best = Span(int(starts[first + one]), int(ends[first + other]), margin)
+        return best
+
+
+def read_passages(question: str, passages: Sequence[str], reader: PairModel) -> list[ReadPassage]:
+    """What a reader finds in each passage; a long one is read in windows that overlap."""
+    windows = reader.encoder.tokenizer.pairs(question, passages, OVERLAP)
+    outputs = iter(reader.outputs([window for same in windows for window in same]))
+    return [ReadPassage(same, [next(outputs) for _ in same]) for same in windows]
 
 
 def best_sum(starts: NDArray[np.float64], ends: NDArray[np.float64]) -> tuple[int, int, float]:

@@ -15,6 +15,7 @@ from rag.commands.options import (
     FormerRanking,
     FormerStrategy,
     add_compute_option,
+    add_headed_model_options,
     add_language_option,
     add_model_option,
     add_prompt_options,
@@ -357,6 +358,7 @@ def add_model_commands(commands: argparse._SubParsersAction[Parser]) -> None:
     ):
         one = actions.add_parser(name, help=text, description=run.__doc__)
         add_model_option(one, DEFAULT_MODEL)
+        add_headed_model_options(one)
         add_debug_option(one)
         one.set_defaults(run=run)
     add_model_report(actions)
@@ -385,6 +387,7 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
         help="whose sizes are shown too, from its architecture alone (default %(default)s)",
     )
     add_model_option(one, DEFAULT_MODEL)
+    add_headed_model_options(one)
     add_debug_option(one)
     one.set_defaults(run=report_model)
 

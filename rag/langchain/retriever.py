@@ -25,8 +25,8 @@ class QuantizedSQLRetriever(BaseRetriever):
     retriever.invoke("How large is an int8 code?", k=2)
 
     `ranking`, `filter`, `per_document` and `certify` are those of the vector store's searches. By default the ranking is
-    `hybrid`, the best one measured, for the project's own embeddings and `vector` for others. `mode` is the former name of
-    `ranking`.
+    `hybrid`, the best one measured, for the project's own embeddings and `vector` for others. `rerank` names a cross-encoder,
+    a hub id or a folder, that orders what was found. `mode` is the former name of `ranking`.
     """
 
     vectorstore: QuantizedSQLVectorStore
@@ -36,6 +36,7 @@ class QuantizedSQLRetriever(BaseRetriever):
     filter: dict[str, Any] | None = None
     per_document: int | None = None
     certify: bool = False
+    rerank: str | None = None
 
     @classmethod
     def open(cls, location: str | None = None, embedding: Embeddings | None = None, **fields: Any) -> Self:
@@ -69,4 +70,4 @@ class QuantizedSQLRetriever(BaseRetriever):
         own = isinstance(self.vectorstore.embeddings, Int8DistilBertEmbeddings)
         ranking = self.ranking or (former_mode(self.mode) if self.mode else RANKINGS[0] if own else VECTOR)
         fields = {"k": self.k, "ranking": ranking, "filter": self.filter, "per_document": self.per_document}
-        return fields | {"certify": self.certify} | with_ranking(given)
+        return fields | {"certify": self.certify, "rerank": self.rerank} | with_ranking(given)

@@ -365,25 +365,26 @@ class QuantizedSQLVectorStore(VectorStore):
         filter: Filter | None = None,  # noqa: A002 - the word everyone uses for it
         per_document: int | None = None,
         certify: bool = False,
+        rerank: str | None = None,
     ) -> list[tuple[Document, float]]:
-        """The documents that fit a text and its vector best by a ranking, each with its score."""
-        if ranking == VECTOR and vector is not None and not certify:
+        """The documents that fit a text and its vector best by a ranking, or by a cross-encoder, each with its score."""
+        if ranking == VECTOR and vector is not None and not certify and not rerank:
             return self._nearest(vector, k, filter=filter, per_document=per_document)
         row = None if vector is None else self._rows([vector])[0]
         wanted = None if filter is None else stored_filter(filter)
         request = SearchRequest(query, k, row, wanted, ranking, per_document=per_document, language=self._language)
         if certify:
-            return self._certified(request)
-        return [(read_document(hit), hit.score) for hit in self._library.search(request)]
+            return self._certified(request, rerank)
+        return [(read_document(hit), hit.score) for hit in self._library.search(request, rerank=rerank)]
 
-    def _certified(self, request: SearchRequest) -> list[tuple[Document, float]]:
+    def _certified(self, request: SearchRequest, rerank: str | None) -> list[tuple[Document, float]]:
         """The documents of a search, with what is proven of each score under the name `float32` of their metadata."""
         if not self._has_unit_length():
             raise UsageError(
                 "certify: the vectors of this model are not normalized, so a score here is no inner product that could be "
                 "certified: use `certified_search` of rag.Library"
             )
-        hits, certificate = self._library.certified_search(request)
+        hits, certificate = self._library.certified_search(request, rerank=rerank)
         documents = [read_document(hit) for hit in hits]
         for place, document in enumerate(documents):
             document.metadata["float32"] = certificate.hit_record(place)

@@ -18,6 +18,7 @@ from rag.answer.reading import LONGEST_SPAN, best_sum, rank_readings
 from rag.commands.command_line import command
 from rag.encoder.heads import READ, RERANK
 from rag.encoder.pairs import load_float_pair_model, load_pair_model
+from rag.evaluate.head_report import Asked, correlation, graded, ranks, said
 from rag.retrieve.rerank import CrossEncoder, reranked
 from sql.base.settings import Settings
 from sql.base.terminal import run_command
@@ -165,6 +166,18 @@ def test_search_shows_the_cross_encoders_part_in_json_in_the_explanation_and_bel
     assert f"-- the chunks that this finds are then ordered by {bench.rerank}" in shown
 
 
+def test_langchains_retriever_orders_by_a_cross_encoder_too(bench: Bench, cache: None) -> None:
+    from rag.langchain import Int8DistilBertEmbeddings, QuantizedSQLRetriever
+
+    embedding = Int8DistilBertEmbeddings(bench.model)
+    retriever = QuantizedSQLRetriever.open(bench.store, embedding, k=2, rerank=bench.rerank)
+    try:
+        for key, name in (("cat", "e.txt"), ("mat", "b.txt")):
+            assert retriever.invoke(question_of(key))[0].metadata["source"].endswith(name)
+    finally:
+        retriever.close()
+
+
 # Answers
 
 
@@ -225,27 +238,72 @@ def test_the_best_span_is_the_one_that_trying_all_finds() -> None:
 # Evaluation
 
 
-def test_an_evaluation_measures_the_reranked_mode_and_the_marked_answers(
-    bench: Bench, cache: None, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    (tmp_path / "qrels").mkdir()
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same texts as an evaluation set."""
+    folder = tmp_path_factory.mktemp("judged")
+    (folder / "qrels").mkdir()
     lines = {
         "corpus.jsonl": [{"_id": name, "title": "", "text": text} for name, text in TEXTS.items()],
         "queries.jsonl": [{"_id": key, "text": question_of(key)} for key in KEYS],
         "answers.jsonl": [{"_id": "n", "question": "how many", "answers": ["two"], "doc_id": "c.txt"}],
     }
     for name, records in lines.items():
-        (tmp_path / name).write_text("".join(json.dumps(record) + "\n" for record in records))
+        (folder / name).write_text("".join(json.dumps(record) + "\n" for record in records))
     relevant = {"cat": "e.txt", "dog": "a.txt", "mat": "b.txt"}
-    judged = "".join(f"{key}\t{name}\t1\n" for key, name in relevant.items())
-    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    grades = "".join(f"{key}\t{name}\t1\n" for key, name in relevant.items())
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + grades)
+    return folder
+
+
+def test_an_evaluation_measures_the_reranked_mode_and_the_marked_answers(
+    bench: Bench, cache: None, capsys: pytest.CaptureFixture[str], judged: Path
+) -> None:
     capsys.readouterr()
     words = ["--rerank", bench.rerank, "--reader", bench.reader, "--model", bench.model, "--json"]
-    assert run_command(command, ["eval", str(tmp_path), *words]) == 0
+    assert run_command(command, ["eval", str(judged), *words]) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found["modes"]) == ["vector", "bm25", "hybrid", "hybrid+rerank"]
     assert found["modes"]["hybrid+rerank"]["mrr@10"] == 1.0
     assert found["answers"]["exact"] == found["answers"]["f1"] == 1.0
+
+
+def test_a_report_says_what_int8_changes_in_the_order_and_in_what_is_marked(
+    bench: Bench, cache: None, capsys: pytest.CaptureFixture[str], judged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def report(*words: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        capsys.readouterr()
+        assert run_command(command, ["model", "report", *words, "--json"]) == 0
+        first, ours, _ = json.loads(capsys.readouterr().out)["forms"]
+        assert (first["name"], ours["name"]) == ("float32", "int8")
+        return first, ours
+
+    monkeypatch.setenv("RAG_MODEL", bench.model)
+    first, ours = report("--rerank", bench.rerank, "--eval", str(judged))
+    assert ours["correlation"] > 0.99
+    assert (ours["first_kept"], ours["kept"], first["correlation"]) == (1.0, 1.0, None)
+    assert ours["ndcg@10"] == first["ndcg@10"] == 1.0
+    assert 0 < ours["disk_bytes"] < first["disk_bytes"] / 2
+    assert 0 < ours["weights_bytes"] < first["weights_bytes"]
+    first, ours = report("--reader", bench.reader, "--eval", str(judged))
+    assert (ours["spans_kept"], ours["decisions_kept"], ours["f1"], ours["kept"]) == (1.0, 1.0, 1.0, 1.0)
+    _, ours = report("--reader", bench.reader)
+    assert 0.5 < ours["spans_kept"] <= 1
+    assert ours["f1"] is None
+    assert run_command(command, ["model", "report", "--rerank", bench.rerank]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["form", "float32", "int8", "int8"]
+    assert run_command(command, ["model", "path", "--rerank", bench.rerank, "--reader", bench.reader]) == 2
+    assert "--rerank and --reader: name one model at a time" in capsys.readouterr().err
+
+
+def test_ranks_and_correlations_are_those_that_can_be_counted_by_hand() -> None:
+    assert ranks(np.array([0.1, 0.3, 0.3])).tolist() == [2, 0, 1]
+    assert correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0, 6.0])) == pytest.approx(1)
+    assert correlation(np.array([1.0, 1.0]), np.array([1.0, 2.0])) == 0
+    judged = Asked("", ["x", "y", "z"], ["a", "b", "a"], {"b": 1})
+    assert graded(judged, np.array([3.0, 2.0, 1.0])) == pytest.approx(1 / np.log2(3))
+    assert said(judged, [(0, 1, -2.0), (0, 1, -1.0), (0, 0, -np.inf)]) == ""
+    assert said(judged, [(0, 1, 0.5), (0, 1, 1.5), (0, 0, -np.inf)]) == "y"
 
 
 # Longer training
