@@ -274,16 +274,16 @@ class Library:
 
         check_question(question)
         spec = self._checked_llm(llm)
-        return understood(question, turns, self._most_alike, self._language_model(spec) if spec and turns else None)
+        return understood(question, turns, self._likeness, self._language_model(spec) if spec and turns else None)
 
     async def afollow_up(self, question: str, turns: Sequence[Turn], **options: Any) -> str:
         """`follow_up` in a thread."""
         return await asyncio.to_thread(lambda: self.follow_up(question, turns, **options))
 
-    def _most_alike(self, text: str, phrases: Sequence[str]) -> int:
-        """The number of the phrase whose meaning comes closest to that of a text."""
+    def _likeness(self, text: str, phrases: Sequence[str]) -> list[float]:
+        """How close the meaning of each of some phrases comes to that of a text: cosines."""
         vectors = self.encoder.encode_documents([text, *phrases])
-        return int((vectors[1:] @ vectors[0]).argmax())
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
 
     def search(
         self,

@@ -18,11 +18,12 @@ from rag.text.identifiers import identifiers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Alike = Callable[[str, Sequence[str]], int]  # the number of the phrase that is most like a text
+    Alike = Callable[[str, Sequence[str]], Sequence[float]]  # how like a text each of some phrases is, as a cosine
 
 WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 MARKS = re.compile(r"\s*\[(?:\d{1,4}|not supported)\]")
 NUMBER = re.compile(r"\d[\d.,:-]*")
+CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are seldom asked for anew
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
 
 
@@ -48,7 +49,7 @@ class Phrase:
 def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = None) -> str:
     """A question that can be understood without the turns before it; itself where it can or where no rule applies.
 
-    `alike` chooses among phrases the one that means what a text means; without it the subject is taken.
+    `alike` tells which phrase means most what a text means; without it the subject is taken.
 
     >>> self_contained("And how long does it take?", [Turn("How is the old kiln fired?")])
     'How long does the old kiln take?'
@@ -117,7 +118,7 @@ def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None)
     piece, base = bare(fragment), bare(before)
     first = WORD.match(piece)
     if first and first[0].casefold() in grammar.prepositions:
-        led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s,?]+", re.IGNORECASE)
+        led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s?]*[^\s?,]", re.IGNORECASE)
         place = led.search(base)
         whole = f"{base[: place.start()]}{piece}{base[place.end() :]}" if place else f"{base} {piece}"
         return f"{capitalized(whole)}?"
@@ -140,7 +141,7 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
         return names[-1].start, names[-1].end
     if not phrases:
         return None
-    chosen = phrases[alike(piece, [phrase.text for phrase in phrases])] if alike else subject(phrases, grammar)
+    chosen = most_alike(piece, phrases, grammar, alike) if alike else subject(phrases, grammar)
     return chosen.start, chosen.end
 
 
@@ -233,9 +234,30 @@ def thing(word: str, question: str, phrases: Sequence[Phrase], answer: str, gram
 
 def subject(phrases: Sequence[Phrase], grammar: Grammar) -> Phrase:
     """What a question is about: the first of its phrases behind no preposition and no `how many` or `which`."""
+    return next(
+        iter(
+            [
+                *free_phrases(phrases, grammar),
+                *(phrase for phrase in phrases if phrase.lead not in grammar.prepositions),
+                *phrases,
+            ]
+        )
+    )
+
+
+def most_alike(piece: str, phrases: Sequence[Phrase], grammar: Grammar, alike: Alike) -> Phrase:
+    """The phrase that means most what a fragment means; of those behind a preposition and the like only one that does so
+    clearly more than any other."""
+    scores = alike(piece, [phrase.text for phrase in phrases])
+    free = free_phrases(phrases, grammar)
+    fair = [score if phrase in free else score - CLEARLY for phrase, score in zip(phrases, scores, strict=True)]
+    return phrases[fair.index(max(fair))]
+
+
+def free_phrases(phrases: Sequence[Phrase], grammar: Grammar) -> list[Phrase]:
+    """Those behind no preposition and no `how many` or `which`."""
     behind = grammar.prepositions | grammar.question_words | {"many-of"}
-    free = [phrase for phrase in phrases if phrase.lead not in behind or phrase.lead in {"who", "what"}]
-    return next(iter([*free, *(phrase for phrase in phrases if phrase.lead not in grammar.prepositions), *phrases]))
+    return [phrase for phrase in phrases if phrase.lead not in behind or phrase.lead in {"who", "what"}]
 
 
 def phrases_of(question: str, grammar: Grammar) -> list[Phrase]:

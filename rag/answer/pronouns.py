@@ -106,7 +106,7 @@ class Grammar:
                 if not run.words:
                     run.lead = lead
                 run.words.append(match.span())
-                joins = False
+                lead, joins = "", False
             end = match.end()
         if run.words:
             yield run
