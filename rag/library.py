@@ -220,7 +220,8 @@ class Library:
         spec, terms = self._checked_llm(llm), Terms(max_tokens, context, strict)
         choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
         request = self.request(question, **options)
-        snapshot, hits, quoted = self._quoted(request, choices, clock)
+        sought, snapshot, hits = self._found_to_answer(request, choices, clock)
+        quoted = self._quotation(sought, snapshot, hits, choices)
         answer: Answer | GeneratedAnswer = quoted
         if spec and quoted.answered:
             answer = generate_answer(self._language_model(spec), quoted.question, hits, terms, self.announce)
@@ -411,24 +412,29 @@ class Library:
         query = logged_answer(request, snapshot.epoch, hits, answer, clock, **said)
         return replace(answer, query_id=str(query.query_id)) if self.log.write(query) else answer
 
-    def _quoted(
+    def _found_to_answer(
         self, request: SearchRequest, choices: Choices, clock: Timekeeper
-    ) -> tuple[Snapshot, list[Hit], Answer]:
-        """The chunks that were found for a question, and the sentences of them that answer it, without their places."""
+    ) -> tuple[SearchRequest, Snapshot, list[Hit]]:
+        """A request with its vector, and the chunks that were found for it, without their places."""
+        vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
+        clock.done("encode")
+        snapshot = self._snapshot(request)
+        self._pair_model(choices.reader, READ)  # where it cannot be loaded, that is said before anything else
+        request = self._with_reranker(replace(request, vector=vector), choices.rerank)
+        return request, snapshot, snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, clock.heard))
+
+    def _quotation(self, request: SearchRequest, snapshot: Snapshot, hits: list[Hit], choices: Choices) -> Answer:
+        """The sentences of chunks that answer a question, without their places."""
         from rag.answer.answer import answer_question
         from rag.answer.reading import read_answer
         from rag.retrieve.words import word_rarities
 
-        vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
-        clock.done("encode")
-        snapshot, reader = self._snapshot(request), self._pair_model(choices.reader, READ)
-        request = self._with_reranker(replace(request, vector=vector), choices.rerank)
-        hits = snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, clock.heard))
+        reader = self._pair_model(choices.reader, READ)
         if reader is not None:
-            return snapshot, hits, read_answer(request.question, hits, reader, choices.min_confidence)
+            return read_answer(request.question, hits, reader, choices.min_confidence)
+        vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
         rarities = word_rarities(snapshot, request.question, request.language)
-        least = choices.min_confidence
-        return snapshot, hits, answer_question(request.question, vector, hits, self.encoder, rarities, least)
+        return answer_question(request.question, vector, hits, self.encoder, rarities, choices.min_confidence)
 
     def _events(
         self,
@@ -441,24 +447,27 @@ class Library:
     ) -> Iterator[Event]:
         """What `ask_stream` tells."""
         from rag.answer.answer import located
-        from rag.answer.events import Finished, Passages
+        from rag.answer.events import Finished, Passages, Token
         from rag.answer.generation import quoted_events, stream_answer
         from rag.answer.logged import Timekeeper
 
         clock = Timekeeper(watch)
-        snapshot, hits, quoted = self._quoted(request, choices, clock)
+        sought, snapshot, hits = self._found_to_answer(request, choices, clock)
+        if not spec:  # which passages a language model is shown depends on its prompt
+            yield Passages(tuple(snapshot.with_places(hits)))
+        quoted = self._quotation(sought, snapshot, hits, choices)
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)
             events = stream_answer(model, quoted.question, hits, terms, self.announce, cancelled)
         for event in events:
-            if isinstance(event, Passages):
+            if isinstance(event, Passages) and spec:
                 yield replace(event, hits=tuple(snapshot.with_places(event.hits)))
             elif isinstance(event, Finished):
                 citations = located(snapshot, event.answer.citations)
                 answer = replace(event.answer, citations=citations, confidence=quoted.confidence)
                 yield Finished(self._kept(answer, request, snapshot, hits, clock, spec, choices))
-            else:
+            elif isinstance(event, Token):
                 yield event
 
     def _chunks_to_answer_from(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> list[Hit]:

@@ -24,6 +24,8 @@ from rag.serve.bodies import (
     AskBody,
     ChatBody,
     EmbeddingsBody,
+    Kept,
+    KeptOne,
     Listing,
     Measure,
     Picture,
@@ -178,6 +180,14 @@ class Routes:
         """A page of a PDF, drawn from the file while that is what was stored, with a span of its text marked."""
         return Response(await self.service.run(lambda: views.picture(self.library, body)), media_type="image/png")
 
+    async def queries(self, body: Kept) -> Response:
+        """Lists the questions that were kept, the newest first, where the server keeps any."""
+        return JSONResponse(plain(await self.service.run(lambda: views.queries(self.library, body))))
+
+    async def explain(self, body: KeptOne) -> Response:
+        """Tells why a question that was kept was answered as it was: its hits with the score of each stage."""
+        return JSONResponse(plain(await self.service.run(lambda: views.explained(self.library, body))))
+
     async def ladder(self, body: Measure) -> Response:
         """Measures what ever more bits, candidates and cells find and cost; takes a while."""
         return JSONResponse(await self._measured(lambda: views.ladder(self.library, body)))
@@ -280,6 +290,8 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     post("/v1/documents", routes.documents, responses=ERRORS | {200: {"model": replies.DocumentsReply}})
     post("/v1/span", routes.span, responses=ERRORS | {200: {"model": replies.PlacedSpanReply}})
     post("/v1/picture", routes.picture, responses=ERRORS | {200: {"content": {"image/png": {}}}})
+    post("/v1/queries", routes.queries)
+    post("/v1/queries/explain", routes.explain)
     post("/v1/ladder", routes.ladder)
     post("/v1/losses", routes.losses)
     post("/v1/embeddings", routes.embeddings)

@@ -4,6 +4,7 @@ A field that is not known is an error, so that a misspelt filter never finds eve
 """
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
@@ -150,6 +151,18 @@ class Measure(Closed):
     """POST /v1/ladder and /v1/losses: how much is measured."""
 
     sample: int = Field(default=20, ge=1, le=MOST_MEASURED, description="chunks of the store that are the questions")
+
+
+class Kept(Closed):
+    """POST /v1/queries: which of the questions that were kept."""
+
+    limit: int = Field(default=50, ge=1, le=MOST_LISTED, description="the newest of them")
+
+
+class KeptOne(Closed):
+    """POST /v1/queries/explain."""
+
+    query_id: UUID = Field(strict=False, description="as /v1/queries and an answer have it")
 
 
 class SqlStatement(Closed):

@@ -10,7 +10,7 @@ from sql.base.terminal import shown_name
 
 if TYPE_CHECKING:
     from rag.library import Library
-    from rag.serve.bodies import Measure, Picture, PlacedSpan
+    from rag.serve.bodies import Kept, KeptOne, Measure, Picture, PlacedSpan
     from sql.store import Snapshot
 
     Record = dict[str, Any]
@@ -88,6 +88,31 @@ def languages(snapshot: Snapshot) -> list[Record]:
 
     rows = snapshot.client.query(Statement("text_statistics", {"epoch": snapshot.epoch}))
     return [{"language": row["language"], "chunks": row["chunk_count"]} for row in rows]
+
+
+# What was asked
+
+
+def queries(library: Library, asked: Kept) -> Record:
+    """The newest questions that were kept; none, and `kept` false, where this server keeps no questions."""
+    from rag.commands.queries import query_record
+    from sql.store.query_log import QueryLog
+
+    if library.log is None:
+        return {"kept": False, "queries": []}
+    return {"kept": True, "queries": [query_record(row) for row in QueryLog(library.store).newest(asked.limit)]}
+
+
+def explained(library: Library, asked: KeptOne) -> Record:
+    """Why a question that was kept was answered so, as `rag explain --json`; NoSuchQuery for one there is not."""
+    from rag.commands.queries import explained_record
+    from sql.store.query_log import NoSuchQuery, QueryLog
+
+    if library.log is None:
+        raise NoSuchQuery("this server keeps no questions: start it with RAG_LOG_QUERIES=1")
+    kept = QueryLog(library.store)
+    _, rows = kept.explain(kept.find(str(asked.query_id))["query_id"])
+    return explained_record(rows)
 
 
 # What int8 costs

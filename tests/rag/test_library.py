@@ -245,6 +245,16 @@ async def test_a_stream_of_events_ends_with_the_answer_of_ask(
     assert [event async for event in library.aask_stream("where sat the cat", k=3)] == events_of(library)
 
 
+def test_the_passages_are_told_before_any_of_their_sentences_is_encoded(library: Library) -> None:
+    kernel = library.encoder.make_kernel()
+    before = kernel.texts
+    with library.ask_stream("where sat the cat", k=3) as stream:
+        assert isinstance(next(stream), rag.Passages)
+        assert kernel.texts == before + 1  # the question
+        list(stream)
+    assert kernel.texts > before + 1
+
+
 def test_a_stream_of_what_cannot_be_asked_is_refused_before_it_is_listened_to(library: Library) -> None:
     for options, sentence in (
         ({"k": 0}, "k is 0"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +16,7 @@ from support import PATIENCE
 
 from rag.serve.guard import Access
 from sql.store import Store
+from sql.store.query_log import QueryLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,7 +199,7 @@ def test_a_filter_narrows_what_is_read_and_stands_below_the_question(page: Page)
     page.one(".condition .value").send_keys("**/dog.txt")
     assert page.one("#filters-toggle").text == "Filters (1)"
     page.ask(QUESTION)
-    assert page.one(".narrowed").text == "Only where source matches **/dog.txt"
+    assert page.one(".narrowed:not(.understood)").text == "Only where source matches **/dog.txt"
     assert {one.text for one in page.all(".source .where strong")} == {"dog.txt"}
 
 
@@ -262,6 +263,23 @@ def test_the_ladder_is_measured_when_the_button_is_pressed_and_drawn(page: Page)
     page.until(lambda: page.all("#measure-body .note"))
     assert "keeps no float32 vectors" in page.one("#measure-body .note").text
     page.browser.get_log("browser")  # which tells of the status 503
+
+
+def test_the_log_says_that_nothing_is_kept_or_why_each_answer_was_given(
+    browser: Any, page_library: Library, page_documents: Path
+) -> None:
+    logging = replace(page_library, log=QueryLog(page_library.store), _encoder=page_library.encoder)
+    for library, log in ((page_library, False), (logging, True)):
+        with serving(library, page_documents) as running, opened(browser, running.url) as page:
+            page.ask(QUESTION)
+            page.click("nav a[href='#log']")
+            page.until(lambda: page.all("#log-body > *"))
+            assert bool(page.all("#log-body .note")) == (not log)
+            if log:
+                assert page.all(".log h2")[0].text == QUESTION
+                page.all(".log summary")[0].click()
+                page.until(lambda: page.all(".log tbody tr"))
+                assert len(page.all(".log tbody tr")) == 5
 
 
 # People

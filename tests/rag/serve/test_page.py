@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from serving import serving
 
 from rag.serve.page_files import page_files
 from rag.serve.replies import DocumentsReply, PlacedSpanReply, StoreReply
+from sql.store.query_log import QueryLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,6 +182,33 @@ def test_documents_are_listed_a_page_at_a_time(paged: httpx2.Client) -> None:
     DocumentsReply.model_validate(first)
     sources = [one["source"].rpartition("/")[2] for part in (first, rest) for one in part["documents"]]
     assert (sources, rest["next"]) == (["bird.txt", "cat.md", "dog.txt", "one.txt", "plan.pdf"], None)
+
+
+# The log
+
+
+def test_a_server_that_keeps_no_questions_shows_none(paged: httpx2.Client) -> None:
+    assert paged.post("/v1/queries", json={}).json() == {"kept": False, "queries": []}
+    reply = paged.post("/v1/queries/explain", json={"query_id": "00000000-0000-4000-8000-000000000000"})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "no-such-query")
+
+
+def test_questions_that_are_kept_are_listed_with_the_reasons_of_their_answers(
+    page_library: Library, page_documents: Path
+) -> None:
+    logging = replace(page_library, log=QueryLog(page_library.store), _encoder=page_library.encoder)
+    with serving(logging, page_documents) as running, running.client() as client:
+        answer = client.post("/v1/ask", json={"question": "The cat sat on the mat.", "k": 2}).json()
+        (kept,) = client.post("/v1/queries", json={}).json()["queries"]
+        explained = client.post("/v1/queries/explain", json={"query_id": kept["query_id"]}).json()
+        assert client.post("/v1/queries/explain", json={"query_id": "x"}).status_code == 422
+    assert (kept["query_id"], kept["question"], kept["hits"]) == (answer["query_id"], answer["question"], 2)
+    assert [hit["rank"] for hit in explained["hits"]] == [1, 2]
+    best = max(hit["best_citation"] or 0 for hit in explained["hits"])
+    assert best == pytest.approx(max(one["score"] for one in answer["citations"]), abs=1e-3)
+
+
+# Measurements
 
 
 def test_a_measurement_is_bounded_and_runs_alone(paged: httpx2.Client, page_library: Library) -> None:
