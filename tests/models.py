@@ -220,6 +220,7 @@ def save_family(folder: Path, family: str, task: str | None = None, **changes: A
     if task:
         model, changes = FAMILY_HEADS[family, task], {"num_labels": 1 if task == "rerank" else 2} | changes
     sizes = {"vocab_size": FAMILY_TOKENS, "max_position_embeddings": 130, "layer_norm_eps": 1e-5, "pad_token_id": 1}
+    torch.manual_seed(0)
     made = model(config(**(BERT_SIZES | sizes | changes)))
     for name, parameter in made.named_parameters():
         if name.endswith(("attn.v.weight", "attn.o.weight", "self.value.weight", "attention.output.dense.weight")):

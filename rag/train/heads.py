@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.reading import OVERLAP, best_sum
 from rag.compute.torch_door import torch
 from rag.encoder.checkpoint import WEIGHTS_FILE, Checkpoint, write_checkpoint
 from rag.encoder.convert import Recipe, quantize_weight, smooth_tensors
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from rag.train.training import TrainingOptions
 
 OUTPUT_DEVIATION = 0.02  # of the drawn weights of a new head's output, as BERT's own begin
-WINDOW_OVERLAP = 64  # tokens that two windows of a passage share which is longer than the encoder reads
-LONGEST_SPAN = 30  # tokens of an answer, as in the evaluation of SQuAD
 NEW_HEADS = {READ: HeadConfig(READ), RERANK: HeadConfig(RERANK, "tanh", "sigmoid")}
 
 
@@ -241,8 +240,7 @@ class HeadTask:
 
     def windows(self, example: Example) -> list[TokenPair]:
         """What is read of an example: for a reader all of the passage, in windows, for a cross-encoder its beginning."""
-        overlap = WINDOW_OVERLAP if self.reads else None
-        return self.tokenizer.pairs(example.question, [example.passage], overlap)[0]
+        return self.tokenizer.pairs(example.question, [example.passage], OVERLAP if self.reads else None)[0]
 
     def loss(self, student: HeadedStudent, items: NDArray[np.int64]) -> torch.Tensor:
         """The mean cross-entropy of start and end, or of the label."""
@@ -329,12 +327,8 @@ def best_reading(passage: str, pairs: Sequence[TokenPair], logits: Sequence[NDAr
         if not len(pair.spans):
             continue
         inside = numbers[pair.first : pair.first + len(pair.spans)].astype(np.float64)
-        sums = inside[:, None, 0] + inside[None, :, 1]
-        places = np.arange(len(inside))
-        reach = places[None, :] - places[:, None]
-        sums[(reach < 0) | (reach >= LONGEST_SPAN)] = -np.inf
-        start, end = np.unravel_index(int(sums.argmax()), sums.shape)
-        margin = float(sums[start, end]) - float(numbers[0].sum())
+        start, end, total = best_sum(inside[:, 0], inside[:, 1])
+        margin = total - float(numbers[0].astype(np.float64).sum())
         if margin > best[0]:
             best = margin, passage[int(pair.spans[start, 0]) : int(pair.spans[end, 1])]
     return best

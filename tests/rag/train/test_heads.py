@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from models import save_bert
+import torch
+from models import BERT_SIZES, save
+from transformers import BertConfig, BertModel
 
 from rag.commands.command_line import command
 from rag.encoder.checkpoint import read_checkpoint
@@ -51,14 +53,20 @@ READ = [
 RERANK = [RerankExample("who runs?", text, float(place >= 0)) for text, place in passages(180)]
 OPTIONS = {
     "read": TrainingOptions(objective="read", steps=45, batch_size=16, learning_rate=5e-3, max_tokens=64),
-    "rerank": TrainingOptions(objective="rerank", steps=90, batch_size=16, learning_rate=5e-3, max_tokens=64),
+    "rerank": TrainingOptions(objective="rerank", steps=60, batch_size=16, learning_rate=5e-3, max_tokens=64),
 }
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory, tokenizer: Tokenizer) -> FloatModel:
+    """A BERT of one layer whose attention is strong enough to be learned from in a few steps."""
     folder = tmp_path_factory.mktemp("model")
-    save_bert(folder, tokenizer, num_hidden_layers=1)
+    torch.manual_seed(0)
+    bert = BertModel(BertConfig(**(BERT_SIZES | {"num_hidden_layers": 1})))
+    for name, parameter in bert.named_parameters():
+        if name.endswith(("self.value.weight", "attention.output.dense.weight")):
+            torch.nn.init.normal_(parameter, std=0.2)
+    save(bert, folder, tokenizer)
     return FloatModel(str(folder), "", folder)
 
 
@@ -83,7 +91,7 @@ def test_a_head_solves_a_task_that_it_never_saw_in_int8_as_in_float32(
     assert trained.encoder.config.token_types == 2
     if task == "rerank":
         good, bad = trained.scores("who runs?", ["one two cat mat", "one two three mat"])
-        assert good > bad + 0.2
+        assert good > 0.5 > bad
 
 
 class Stop:
