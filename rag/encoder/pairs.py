@@ -15,6 +15,7 @@ from rag.encoder.checkpoint import read_checkpoint
 from rag.encoder.encoder import Encoder, check_task, checkpoint_folder, encoder_of
 from rag.encoder.heads import RERANK, Head
 from rag.encoder.weights import float_model
+from sql.base.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,6 +91,11 @@ def load_float_pair_model(settings: Settings, model: PairModel) -> PairModel:
     from rag.encoder.kernel_float import FloatKernel
 
     encoder = model.encoder
+    if encoder.config.float_model == encoder.config.model:
+        raise ModelError(
+            f"{model.name} was trained for its int8 form and has no float32 weights to compare with: what it does in float32 "
+            "was measured at the end of its training"
+        )
     with float_model(encoder.config.float_model or encoder.config.model, offline=settings.offline) as weights:
         kernel = FloatKernel(weights, encoder.config)
     return PairModel(Encoder(encoder.config, encoder.tokenizer, lambda: kernel), kernel.head)

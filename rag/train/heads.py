@@ -11,7 +11,7 @@ none); R. Nogueira and K. Cho 2019, arXiv:1901.04085 (a question and a passage s
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,6 +112,8 @@ def train_head(
     task = HeadTask(learned, smoothed, options, on)
     run = take_steps(student, task, folder, smoothed, options, announce, progress)
     trained = trained_checkpoint(student, folder, model, options, len(run.batches))
+    # The float model that it began as has no such head: there is none to measure against.
+    trained = replace(trained, config=replace(trained.config, float_model=trained.config.model))
     write_checkpoint(trained, smoothed.tokenizer, folder)
     run.state.remove()
     with student.encoder.in_float32():

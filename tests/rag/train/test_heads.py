@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 
 from rag.commands.command_line import command
 from rag.encoder.checkpoint import read_checkpoint
-from rag.encoder.pairs import load_pair_model
+from rag.encoder.pairs import load_float_pair_model, load_pair_model
 from rag.encoder.weights import FloatModel
 from rag.train.heads import HeadTask, best_reading, headed_start, span_target, train_head
 from rag.train.labelled import Example, ReadExample, RerankExample, kept_back, read_judged_pairs, read_squad
@@ -89,6 +89,8 @@ def test_a_head_solves_a_task_that_it_never_saw_in_int8_as_in_float32(
     assert not state_folder(tmp_path / "head").exists()
     trained = load_pair_model(Settings(cache=tmp_path, **SETTINGS), str(tmp_path / "head"), task)
     assert trained.encoder.config.token_types == 2
+    with pytest.raises(ModelError, match="has no float32 weights to compare with"):
+        load_float_pair_model(Settings(cache=tmp_path, **SETTINGS), trained)
     if task == "rerank":
         good, bad = trained.scores("who runs?", ["one two cat mat", "one two three mat"])
         assert good > 0.5 > bad
