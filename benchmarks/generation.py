@@ -25,7 +25,11 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=1024, help="tokens of the prompt (default %(default)s)")
     parser.add_argument("--tokens", type=int, default=32, help="tokens to generate (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts (default %(default)s)")
+    parser.add_argument("--checking", action="store_true", help="measure only what the check of a stream costs")
     options = parser.parse_args()
+    if options.checking:
+        measure_checking(options.rounds)
+        return
 
     import torch
     from tokenizers import Tokenizer, models
@@ -100,6 +104,32 @@ def seconds(work: Callable[[], None]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def measure_checking(rounds: int) -> None:
+    """Prints the processor time of checking answers of several lengths as they come, a word a piece, and at their end."""
+    from uuid import UUID
+
+    from rag.answer.check import check_answer
+    from rag.answer.unfolding import Unfolding
+    from sql.records import Hit
+
+    sentence = "The kiln number {0} is fired at {0} degrees, and its door stays shut until the next morning. "
+    texts = ["".join(sentence.format(1000 + 10 * number + part) for part in range(10)) for number in range(5)]
+    hits = [Hit("k.md", "K", "K", 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5) for text in texts]
+    said = "".join(f"{sentence.format(1000 + part).strip()} [{part // 10 % 5 + 1}] " for part in range(50))
+    for words in (64, 128, 256, 512, 1024):
+        pieces = [f"{word} " for word in (said * 3).split()[:words]]
+        streamed, whole = [], []
+        for _ in range(rounds):
+            unfolding, began = Unfolding("m", hits), time.process_time()
+            for piece in pieces:
+                unfolding.more(piece)
+            streamed.append((time.process_time() - began) / words)
+            began = time.process_time()
+            check_answer("m", "q", "".join(pieces), hits)
+            whole.append(time.process_time() - began)
+        print(f"{words:5} words: {1000 * min(streamed):.2f} ms a word, {1000 * min(whole):.1f} ms for all at the end")
 
 
 if __name__ == "__main__":

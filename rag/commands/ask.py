@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError
 from sql.base.settings import read_settings
-from sql.base.terminal import is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
+from sql.base.terminal import Flow, is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
 
@@ -317,10 +317,11 @@ def show_generated(answer: GeneratedAnswer) -> None:
 
 def show_checks(answer: GeneratedAnswer) -> None:
     """Says on stderr what the check of a written answer has found."""
-    for sentence in answer.sentences:
-        if not sentence.supported:
-            reason = "its passages do not hold it" if sentence.citations else "it cites no passage"
-            note(f"{'left out' if answer.strict else 'not supported'}: {one_line(sentence.text)} ({reason})")
+    what = "left out" if answer.strict else "not supported"
+    unsupported = {sentence.text: sentence for sentence in answer.sentences if not sentence.supported}
+    for text, sentence in unsupported.items():
+        reason = "its passages do not hold it" if sentence.citations else "it cites no passage"
+        note(f"{what}: {one_line(text)} ({reason})")
     if answer.is_cut:
         note("the language model did not come to the end of its answer: use a larger --max-tokens")
 
@@ -364,13 +365,13 @@ def stream_text(events: Iterable[Event], found: Callable[[], None]) -> Answer | 
     """The text as it comes, then where its passages stand; what breaks off is said not to be whole."""
     from rag.answer.events import Finished, Passages, Token
 
-    shown = ""
+    shown, flow = "", Flow()
     try:
         for event in events:
             if isinstance(event, Passages):
                 found()
             elif isinstance(event, Token):
-                out_piece(event.text)
+                flow.write(event.text)
                 shown += event.text
             elif isinstance(event, Finished):
                 show_end(event.answer, shown)

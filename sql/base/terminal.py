@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import sys
 import threading
@@ -218,6 +220,38 @@ def out_piece(text: str) -> None:
     """A piece of data on stdout that goes on, seen at once."""
     sys.stdout.write(clean(text))
     sys.stdout.flush()
+
+
+class Flow:
+    """Text that comes in pieces, on stdout: on a terminal its lines end between words."""
+
+    def __init__(self) -> None:
+        self.width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        self.column = 0
+        self.space = ""  # at the end of the last piece, where it is not known yet what follows
+
+    def write(self, text: str) -> None:
+        """Shows a piece at once. A word is shown whole where it comes in one piece."""
+        out_piece(self.wrapped(clean(text)) if self.width else text)
+
+    def wrapped(self, text: str) -> str:
+        """A piece with line ends in the place of spaces behind which a word would not fit."""
+        from rich.cells import cell_len
+
+        shown = []
+        text = self.space + text
+        self.space = text[len(text.rstrip()) :]
+        for space, word in re.findall(r"(\s*)(\S+)", text):
+            length = cell_len(word)
+            if "\n" in space:
+                self.column = cell_len(space.rsplit("\n", 1)[1])
+            elif space and self.column + len(space) + length > self.width >= length:
+                space, self.column = "\n", 0
+            else:
+                self.column += len(space)
+            self.column += length
+            shown.append(space + word)
+        return "".join(shown)
 
 
 @contextmanager

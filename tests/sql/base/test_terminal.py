@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.base.errors import RagError, StoreBusy, UsageError
-from sql.base.terminal import Lines, clean, how_far, one_line, out_json, progress_bar, run_command, shown_name
+from sql.base.terminal import Flow, Lines, clean, how_far, one_line, out_json, progress_bar, run_command, shown_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,3 +166,24 @@ def test_progress_is_silent_where_that_is_wanted(capsys: pytest.CaptureFixture[s
     with progress_bar(quiet=False) as progress:
         assert isinstance(progress, Lines)
     assert how_far(0, 0, 20, 0.1) == "20 chunks"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (["one two ", "three four"], "one two\nthree four"),
+        (["one", " two", " three", " four"], "one two\nthree four"),
+        (["one two\nthree four five"], "one two\nthree four\nfive"),
+        (["onetwothreefourfive six"], "onetwothreefourfive\nsix"),  # which no line holds
+        (["日本語日本 one"], "日本語日本\none"),  # each as wide as two letters
+    ],
+)
+def test_text_that_comes_in_pieces_is_broken_between_words(pieces: list[str], shown: str) -> None:
+    flow = Flow()
+    flow.width = 11
+    assert "".join(map(flow.wrapped, pieces)) == shown
+
+
+def test_text_in_a_pipe_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
+    Flow().write("word " * 100)
+    assert capsys.readouterr().out == "word " * 100
