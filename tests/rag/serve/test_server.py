@@ -11,11 +11,14 @@ import shutil
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from language_models import Parrot
 from mcp import Client
+from serving import serving
 from support import PATIENCE, PROJECT, publish_document
 
 from rag.answer.follow_up import Turn
@@ -23,11 +26,12 @@ from rag.commands.ask import answer_record, hit_record
 from rag.library import Library
 from rag.serve.answers import chat_text, without_sources
 from rag.serve.replies import AnswerReply, ErrorReply, SearchReply
-from sql.base.errors import StoreError
+from sql.base.errors import ModelError, StoreError
 from sql.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import httpx2
     import openai
@@ -448,3 +452,49 @@ def test_a_document_that_is_published_meanwhile_is_found_by_the_next_request(
     assert http.get("/healthz").json()["epoch"] > before
     hits = http.post("/v1/search", json={"query": "mat", "k": 9, "ranking": "vector"}).json()["hits"]
     assert "two mat mat" in [hit["text"] for hit in hits]
+
+
+# A language model
+
+
+def test_what_a_language_model_writes_comes_in_pieces_and_whole_with_what_was_checked(
+    library: Library, documents: Path
+) -> None:
+    spec = "openai:parrot@http://127.0.0.1:9/v1"
+    models: Any = {spec: Parrot("The cat sat on the mat. [1] Dogs fly to the moon. [1]")}
+    with serving(replace(library, llm=spec, _language_models=models), documents) as one, one.client() as http:
+        asked = {"question": QUESTION, "k": 1, "filter": {"source": {"$like": "%cat.md"}}}
+        whole = http.post("/v1/ask", json=asked).json()
+        assert [sentence["supported"] for sentence in whole["checked"]["sentences"]] == [True, False]
+        assert "moon" not in http.post("/v1/ask", json=asked | {"strict": True}).json()["answer"]
+        events = events_of(http.post("/v1/ask", json=asked | {"stream": True}).text)
+        tokens = [record["token"] for name, record in events if name == "token"]
+        assert len(tokens) > 1
+        assert ("".join(tokens), events[-1]) == (whole["answer"], ("answer", whole))
+        chat = {"model": "int8-rag", "messages": [{"role": "user", "content": QUESTION}]}
+        said = http.post("/v1/chat/completions", json=chat).json()["choices"][0]["message"]["content"]
+        streamed = events_of(http.post("/v1/chat/completions", json=chat | {"stream": True}).text)[:-1]
+        pieces = [record["choices"][0]["delta"].get("content", "") for _, record in streamed]
+        assert "".join(pieces) == said
+        assert len(pieces) > 3
+
+
+def test_a_language_model_that_fails_in_the_middle_of_a_stream_is_its_last_event(
+    library: Library, documents: Path
+) -> None:
+    class Broken(Parrot):
+        def write(self, prompt: Any, max_tokens: int, say: Any) -> bool:
+            super().write(prompt, max_tokens, say)
+            raise ModelError("the language model has gone")
+
+    spec = "openai:broken@http://127.0.0.1:9/v1"
+    models: Any = {spec: Broken("The cat sat on the mat. [1] The dog runs here. [1] The")}
+    with serving(replace(library, llm=spec, _language_models=models), documents) as one, one.client() as http:
+        asked = {"question": QUESTION, "k": 1}
+        whole = http.post("/v1/ask", json=asked)
+        assert (whole.status_code, whole.json()["error"]["message"]) == (503, "the language model has gone")
+        reply = http.post("/v1/ask", json=asked | {"stream": True})
+        names = [name for name, _ in events_of(reply.text)]
+        assert reply.status_code == 200
+        assert (names[0], names[-1], "answer" in names) == ("passages", "error", False)
+        assert events_of(reply.text)[-1][1]["error"]["message"] == "the language model has gone"
