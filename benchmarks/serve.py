@@ -217,7 +217,9 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
             "ask": lambda text: answered(plain, AskBody(question=text)),
         }
         for kind in kinds:
-            direct, served = asyncio.run(in_turn(port, calls[kind], kind, asked, model))
+            turns = asyncio.run(in_turn(port, calls[kind], kind, asked, model))
+            direct, served = ([seconds for seconds, _ in one] for one in turns)
+            cpu = [statistics.mean(cpu for _, cpu in one) for one in turns]
             over = [1000 * (b - a) for a, b in zip(direct, served, strict=True)]
             rows.append(
                 {
@@ -225,6 +227,8 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
                     "library_ms": 1000 * statistics.median(direct),
                     "server_ms": 1000 * statistics.median(served),
                     "over_ms": statistics.median(over),
+                    "library_cpu_ms": 1000 * cpu[0],
+                    "over_cpu_ms": 1000 * (cpu[1] - cpu[0]),
                 }
             )
         server.should_exit = True
@@ -233,20 +237,23 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
     return rows, model
 
 
-async def in_turn(port: int, call: Any, kind: str, asked: list[str], model: str) -> tuple[list[float], list[float]]:
-    """Seconds of the library and of the server for each question, which of both is first by turns."""
+Turn = tuple[float, float]  # seconds by the clock, and of this process's processors
+
+
+async def in_turn(port: int, call: Any, kind: str, asked: list[str], model: str) -> tuple[list[Turn], list[Turn]]:
+    """What the library and the server took for each question, which of both is first by turns."""
     connection = await asyncio.open_connection("127.0.0.1", port)
-    direct, served = list[float](), list[float]()
+    direct, served = list[Turn](), list[Turn]()
 
     async def of_library(text: str) -> None:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         call(text)
-        direct.append(time.perf_counter() - started)
+        direct.append((time.perf_counter() - started, time.process_time() - used))
 
     async def of_server(text: str) -> None:
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         assert await post(connection, *body_of(kind, text, model)) == 200
-        served.append(time.perf_counter() - started)
+        served.append((time.perf_counter() - started, time.process_time() - used))
 
     for number, text in enumerate(asked):
         for measure in (of_library, of_server) if number % 2 else (of_server, of_library):

@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from rag.commands.ask import open_library
-from sql.base.errors import EXIT_OK, UsageError
+from sql.base.errors import EXIT_INTERRUPTED, EXIT_OK, UsageError
 from sql.base.paths import expand_user
 from sql.base.settings import read_settings
-from sql.base.terminal import note
+from sql.base.terminal import leave_now, note
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -55,7 +55,10 @@ def serve(options: Namespace) -> int:
         host = f"[{options.host}]" if ":" in options.host else options.host
         ready = {"level": "info", "listening": f"http://{host}:{port}", "store": str(library.store.client.location)}
         note(json.dumps(ready))  # the address takes connections already
-        make_server(app, limits.seconds).run(sockets=[listener])
+        server = make_server(app, limits.seconds)
+        server.run(sockets=[listener])
+        if server.force_exit:
+            leave_now(EXIT_INTERRUPTED)  # without waiting for the threads of requests
     return EXIT_OK
 
 

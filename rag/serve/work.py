@@ -70,8 +70,7 @@ class Workbench:
 
         job, until = self._admit(work), loop.time() + self.limits.seconds
         try:
-            # No timeout around the `yield`: it would cancel whoever is reading.
-            while (item := await asyncio.wait_for(arrived.get(), until - loop.time())) is not END:
+            while (item := await next_of(arrived, until)) is not END:
                 if isinstance(item, BaseException):
                     raise item
                 yield item
@@ -102,3 +101,14 @@ class Workbench:
     def close(self) -> None:
         """Waits for what is in work; nothing else is begun."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+async def next_of(arrived: asyncio.Queue[Any], until: float) -> Any:
+    """What comes next; TimeoutError where nothing is there at that time of the loop.
+
+    What is there already is for a client that reads slowly too. No timeout is around the `yield` of a stream: it would
+    cancel whoever is reading.
+    """
+    if not arrived.empty():
+        return arrived.get_nowait()
+    return await asyncio.wait_for(arrived.get(), until - asyncio.get_running_loop().time())

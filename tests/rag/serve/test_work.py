@@ -13,7 +13,7 @@ from support import PATIENCE, hash_encoder
 
 from rag.serve.batching import MOST_TEXTS, SLICE, Batcher, shared
 from rag.serve.limits import Limits, Refused
-from rag.serve.work import Workbench
+from rag.serve.work import Workbench, next_of
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
@@ -81,6 +81,17 @@ def test_a_stream_hands_over_items_as_they_come_and_stops_when_nobody_listens() 
     assert asyncio.run(work()) == [0, 1, 2]
     bench.close()
     assert made == [0, 1, 2, 3]
+
+
+def test_what_was_made_in_time_is_there_for_a_client_that_reads_slowly() -> None:
+    async def work() -> None:
+        arrived, past = asyncio.Queue[int](), asyncio.get_running_loop().time() - 1
+        arrived.put_nowait(1)
+        assert await next_of(arrived, past) == 1
+        with pytest.raises(TimeoutError):
+            await next_of(arrived, past)
+
+    asyncio.run(work())
 
 
 def test_a_stream_raises_what_its_iterator_raises() -> None:
