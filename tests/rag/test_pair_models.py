@@ -292,8 +292,12 @@ def test_a_report_says_what_int8_changes_in_the_order_and_in_what_is_marked(
     assert ours["f1"] is None
     assert run_command(command, ["model", "report", "--rerank", bench.rerank]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == ["form", "float32", "int8", "int8"]
-    assert run_command(command, ["model", "path", "--rerank", bench.rerank, "--reader", bench.reader]) == 2
-    assert "--rerank and --reader: name one model at a time" in capsys.readouterr().err
+    for words, code, message in (
+        (["--rerank", bench.rerank, "--reader", bench.reader], 2, "--rerank and --reader: name one model at a time"),
+        (["--reader", bench.model], 1, "is an encoder, which gives texts vectors; what is needed here is a reader"),
+    ):
+        assert run_command(command, ["model", "path", *words]) == code
+        assert message in capsys.readouterr().err
 
 
 def test_ranks_and_correlations_are_those_that_can_be_counted_by_hand() -> None:
