@@ -50,7 +50,7 @@ def main() -> None:
 def measure_set(store: Store, folder: Path, questions: int, quantizer: Quantizer) -> None:
     """Indexes a set and prints its lines."""
     library = Library(store)
-    prepare(library, quantizer.kind, quantizer.granularity, quantizer.ranges)
+    prepare(library, quantizer.kind, quantizer.granularity, quantizer.ranges, quantizer.bits)
     given = read_evaluation_set(folder)
     index_corpus(library, folder, given.corpus)
     queries = random.Random(0).sample(given.queries, min(questions, len(given.queries)))

@@ -180,8 +180,9 @@ def show_losses(losses: dict[str, Any]) -> None:
         out(f"{'int8 model':16}{'not measured':>18}   {one_line(model['not_measured'])}")
     else:
         out(f"{'int8 model':16}{share(model['kept']):>18}   cosine {cosines(model)}")
+    codes = f"{vectors['quantizer'].split()[1]} vectors"  # int8 or int4
     out(
-        f"{'int8 vectors':16}{share(vectors['kept']):>18}   cosine {cosines(vectors)}; error {vectors['error_mean']:.2%} of "
+        f"{codes:16}{share(vectors['kept']):>18}   cosine {cosines(vectors)}; error {vectors['error_mean']:.2%} of "
         f"the length, at most {vectors['error_largest']:.2%}; {vectors['saturated_share']:.3%} of the numbers saturated"
     )
     recall = next(value for name, value in search.items() if name.startswith("recall"))

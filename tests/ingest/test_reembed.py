@@ -189,6 +189,27 @@ def test_shared_ranges_are_fitted_anew(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_codes_of_another_width_are_made_with_the_model_that_the_store_has(place: Place) -> None:
+    before, hits = place.documents(), place.found(place.small)
+    assert place.run(place.small, quantizer={"bits": 4}).switched
+    with Store.open(str(place.store)) as store:
+        collection = store.collection()
+        assert collection is not None
+        assert collection.quantizer == "asymmetric int4 per vector, mse ranges"
+        assert store.client.text("SELECT DISTINCT length(code_pairs) FROM chunks", "TSV") == b"4\n"
+        assert store.snapshot().damaged_documents() == []
+    assert place.documents() == before
+    assert {hit[:4] for hit in place.found(place.small)} == {hit[:4] for hit in hits}
+    for asked in ({"bits": 4}, {}):  # both are what it has
+        assert not place.run(place.small, quantizer=asked).switched
+
+
+def test_a_copy_that_was_begun_with_other_codes_is_not_gone_on_with(place: Place, tmp_path: Path) -> None:
+    place.run(place.small, into=str(tmp_path / "other"), quantizer={"bits": 4})
+    with pytest.raises(UsageError, match="as asymmetric int4 per vector, mse ranges codes: finish that with"):
+        place.run(place.small, into=str(tmp_path / "other"))
+
+
 def test_what_is_written_meanwhile_is_not_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
     original = module.Reembedder.copy_missing

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import chunks_of, open_store, source_document
+from support import chunks_of, identity, open_store, source_document
 
 from rag.commands.command_line import command
 from rag.evaluate import ladder as ladder_module
+from rag.evaluate.budget import choose_search
 from rag.evaluate.ladder import Ladder, Rung, Table, chunk_questions, measure_ladder
-from rag.evaluate.report import Question
-from rag.int8.quantization import quantize_query, quantize_vectors
+from rag.evaluate.report import Question, vector_losses
+from rag.int8.quantization import quantize_query, quantize_vectors, vector_scheme
 from sql.base.errors import EXIT_ERROR, EXIT_OK, RagError
 from sql.base.terminal import run_command
+from sql.records.calibration import Quantizer
 from sql.search.signs import query_signs, vector_signs
 from sql.store import ChunkBatch, Store
 from sql.upkeep.cells import maintain_cells
@@ -122,6 +124,30 @@ def test_eight_bits_are_the_truth_and_nearly_that_of_float32(measured: Measured)
     assert price.float_recall == pytest.approx(expected(measured.questions, by_codes, by_floats))
     assert price.milliseconds is not None
     assert price.cpu_milliseconds is not None
+
+
+def test_of_a_store_of_4_bits_these_are_all_that_there_is(tmp_path: Path) -> None:
+    four = Quantizer("asymmetric", bits=4)
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        store.prepare(identity(DIMENSIONS), four.name)
+        draft = store.writer.begin(source_document("0.txt"))
+        chunks = [(draft, chunk) for chunk in chunks_of([str(row) for row in range(30)])]
+        codes = quantize_vectors(VECTORS[:30], vector_scheme(four))
+        store.writer.insert(ChunkBatch(chunks, codes, references=dict(enumerate(VECTORS[:30].tolist()))))
+        store.writer.publish([draft])
+        prices = measure_ladder(store.snapshot(), questions=4).prices
+        losses = vector_losses(store.snapshot())
+        chosen = choose_search(store, "recall=0.99", 4)
+    assert [price.rung.name for price in prices] == ["signs", "4 bits", "two-stage"]
+    signs, exact, two_stage = prices
+    assert exact.recall == 1
+    assert exact.float_recall is not None
+    assert exact.float_recall < 1
+    assert exact.milliseconds is not None
+    assert (exact.stored, two_stage.stored) == (DIMENSIONS // 2 + 5, DIMENSIONS // 2 + 5 + signs.stored)
+    assert losses["code_bytes"] == DIMENSIONS // 2 + 13
+    assert losses["error_mean"] == pytest.approx(float(np.mean(codes.errors() / np.linalg.norm(VECTORS[:30], axis=1))))
+    assert "finds" in chosen
 
 
 def test_more_candidates_find_no_less_and_read_more(ladder: Ladder) -> None:

@@ -38,7 +38,7 @@ from rag.index.vector_coder import (
     outside,
 )
 from rag.int8.quantization import ASYMMETRIC, SYMMETRIC, quantize_query, scores, vector_scheme
-from sql.base.errors import EXIT_OK, EXIT_USAGE, InvalidVector, StoreError, StoreMismatch, UsageError
+from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_USAGE, InvalidVector, StoreError, StoreMismatch, UsageError
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.base.terminal import run_command
 from sql.records import QuantizedVectors, fold_query
@@ -540,6 +540,37 @@ def test_the_command_makes_stores_of_every_granularity_and_remembers_it(
     code, _, errors = ingest("--keep-floats", "-1")
     assert code == EXIT_USAGE
     assert "--keep-floats -1: one chunk in 1 or more can be kept" in errors
+
+
+def test_the_command_makes_a_store_of_4_bits_and_remembers_them(
+    tmp_path: Path, tokenizer: Tokenizer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_words(tmp_path / "docs", "a", 5)
+    where = ["--db", str(tmp_path / "store"), "--model", str(write_tiny_checkpoint(tmp_path / "model", tokenizer))]
+    assert run_command(ingest_command, [str(tmp_path / "docs"), *where, "--bits", "4"]) == EXIT_OK
+    assert run_command(ingest_command, [str(tmp_path / "docs"), *where]) == EXIT_OK
+    capsys.readouterr()
+    assert run_command(ingest_command, [str(tmp_path / "docs"), *where, "--bits", "8"]) == EXIT_ERROR
+    errors = capsys.readouterr().err
+    assert "asymmetric int4 per vector, mse ranges), and now" in errors
+    assert "use `--quantizer asymmetric --bits 4`" in errors
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({}, "asymmetric int8 per vector"),
+        ({"bits": 4}, "asymmetric int4 per vector, mse ranges"),
+        ({"bits": 4, "ranges": "minmax"}, "asymmetric int4 per vector"),
+        ({"kind": "symmetric", "granularity": "collection"}, "symmetric int8 per collection"),
+    ],
+)
+def test_other_bits_bring_their_usual_ranges_along(asked: dict[str, Any], name: str) -> None:
+    changed = Quantizer("asymmetric").changed(**asked)
+    assert changed.name == name
+    assert Quantizer.from_name(name) == changed
+    assert changed.changed(bits=8).ranges == "minmax"
+    assert ("--bits 4" in changed.options) == (changed.bits == 4)
 
 
 def test_schemes_of_the_quantizers_are_those_of_the_maths() -> None:
