@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.int8.quantization import quantize_query
+from rag.retrieve.words import asked_words, weighed_among
 from sql.base.errors import UsageError
 from sql.search.certificate import WordsShare, certify_words
+from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,9 +42,30 @@ def certify_hits(retriever: Retriever, snapshot: Snapshot, request: SearchReques
 
 def words_share(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> WordsShare | None:
     """The part of words in the scores of a hybrid search; None where no chunk holds a word of the question."""
+    if retriever.may_look_at_all(snapshot, request, unwatched):
+        return words_share_among_all(retriever, snapshot, request)
     words = retriever.word_query(snapshot, request)
     if words is None:
         return None
     scores = snapshot.rank_by_words(words, replace(request, k=SCORED_BY_WORDS, per_document=None))
     rest = min(scores.values()) if len(scores) == SCORED_BY_WORDS else 0.0
+    return WordsShare(retriever.vector_share(request.question), words.most, scores, rest)
+
+
+def words_share_among_all(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> WordsShare | None:
+    """The same in a small store, as its search has it: from all postings of the words, which one statement brings.
+
+    Chunks that do not pass a filter count here, so that no other one has a higher score than the last, all the more.
+    """
+    asked = asked_words(snapshot, request.question, request.language)
+    if asked is None:
+        return None
+    everything = snapshot.postings(asked.terms)
+    words = weighed_among(everything, asked, snapshot.text_statistics())
+    if words is None:
+        return None
+    numbers = everything.word_scores(words)
+    best = everything.best(numbers, SCORED_BY_WORDS).tolist()
+    rest = float(numbers[best[-1]]) if len(best) == SCORED_BY_WORDS else 0.0
+    scores = {everything.place(row): float(numbers[row]) for row in best}
     return WordsShare(retriever.vector_share(request.question), words.most, scores, rest)

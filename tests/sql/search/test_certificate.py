@@ -14,7 +14,7 @@ from support import chunks_of, identity, source_document
 from rag.index.indexer import Indexer
 from rag.index.vector_coder import code_vectors, fit_calibration
 from rag.int8.quantization import quantize_query, quantize_vectors, scores, vector_scheme
-from rag.retrieve.certified import certify_hits
+from rag.retrieve.certified import certify_hits, words_share
 from rag.retrieve.retriever import VECTOR_SHARE, Retriever
 from rag.text.analyser import ANALYSER, chunk_words
 from sql.base.errors import UsageError
@@ -291,6 +291,23 @@ def test_no_certificate_of_a_store_is_wrong_about_float32_vectors(tmp_path: Path
     with written(tmp_path / "store", quantizer, vectors) as store:
         assert check_store(store, vectors, 8) > 0
         assert_view_agrees(store, vectors[7], 6)
+
+
+def test_words_have_the_same_part_whether_their_postings_are_at_hand_or_ranked_in_sql(tmp_path: Path) -> None:
+    with written(tmp_path / "store", KINDS[0], crowd(60, 3)) as store:
+        at_hand, in_sql = Retriever(), Retriever(looks_at_all=False)
+        for question, given in (("alder birch", None), ("fir", {"even": True}), ("oak", None)):
+            request = SearchRequest(question, 5, vector=crowd(1, 4)[0], filter=given, language="en")
+            found, ranked = (words_share(one, store.snapshot(), request) for one in (at_hand, in_sql))
+            if question == "oak":  # no chunk holds it
+                assert found is ranked is None
+                continue
+            assert found is not None
+            assert ranked is not None
+            assert (found.vector_share, found.rest) == (ranked.vector_share, ranked.rest)
+            assert found.most == pytest.approx(ranked.most)
+            assert {place: found.scores[place] for place in ranked.scores} == pytest.approx(dict(ranked.scores))
+            assert given or len(found.scores) == len(ranked.scores)
 
 
 @pytest.mark.slow
