@@ -259,7 +259,12 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     """`eval DIR`."""
     one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
     one.add_argument(
-        "folder", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
+        "folder", nargs="?", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
+    )
+    one.add_argument(
+        "--from-store",
+        action="store_true",
+        help="ask what the store's own documents and query log suggest, no DIR needed",
     )
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
     one.add_argument("--save", metavar="NAME", help="keep the figures under this name, or in this file NAME.json")
@@ -267,7 +272,9 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     one.add_argument("--worst", type=int, metavar="N", help="list the N questions that came out worst, or lost most")
     one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
     one.add_argument("--json", action="store_true", help="print JSON")
-    one.add_argument("--db", metavar="D", help="keep the store here (default: a temporary one)")
+    one.add_argument(
+        "--db", metavar="D", help="keep the store here (default: a temporary one; with --from-store RAG_DB or .rag)"
+    )
     add_search_options(one)
     add_rerank_option(one, "also measure the order of a cross-encoder")
     add_reader_option(one, "measure the answers that a model marks")

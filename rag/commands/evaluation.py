@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def evaluate(options: Namespace) -> int:
     """Indexes a folder in BEIR layout, measures the search on its judged queries and the answers to its questions, and
-    compares them with a saved run. Ends with 5 where they are significantly worse.
+    compares them with a saved run. Ends with 5 where they are significantly worse. With --from-store the questions are made
+    from the documents of a store, and what a float32 model finds counts as right.
     """
-    if options.worst is not None and options.worst < 1:
-        raise UsageError(f"--worst {options.worst}: at least 1 question has to be listed")
+    check_options(options)
     from rag.evaluate.evaluation_plot import write_plot
     from rag.evaluate.model_plot import check_plot
     from rag.evaluate.runs import compare_runs, read_run, run_path, save_run
@@ -36,8 +36,8 @@ def evaluate(options: Namespace) -> int:
     saved = run_path(options.save, cache, "--save") if options.save else None
     if plot is not None:
         check_plot(plot)
-    found, run = measured(options.db, lambda location: evaluate_in(location, options))
-    record = found.record()
+    found, run, more = measured_as_asked(options)
+    record = found.record() | more
     comparison = None if before is None else compare_runs(options.against, before, run)
     if comparison is not None:
         record["against"] = comparison.record()
@@ -53,6 +53,48 @@ def evaluate(options: Namespace) -> int:
     else:
         show_evaluation(record)
     return EXIT_WORSE if comparison is not None and comparison.worse else EXIT_OK
+
+
+def check_options(options: Namespace) -> None:
+    """Raises UsageError for options that do not go together."""
+    if options.worst is not None and options.worst < 1:
+        raise UsageError(f"--worst {options.worst}: at least 1 question has to be listed")
+    if (options.folder is None) != options.from_store:
+        raise UsageError(
+            "give a folder with judged queries, or --from-store for questions made from the store's documents"
+        )
+    if options.from_store and (options.compare or options.rerank or options.reader):
+        raise UsageError("--from-store compares with float32 as it is: leave out --compare, --rerank and --reader")
+
+
+def measured_as_asked(options: Namespace) -> tuple[SetEvaluation, Run, dict[str, Any]]:
+    """What was found, the same as it is saved, and what more is to be said of it."""
+    if options.from_store:
+        return evaluate_own(options)
+    return (*measured(options.db, lambda location: evaluate_in(location, options)), {})
+
+
+def evaluate_own(options: Namespace) -> tuple[SetEvaluation, Run, dict[str, Any]]:
+    """What a store finds for questions that are made from its own documents and its query log."""
+    import rag.library
+    from rag.encoder.encoder import load_float_encoder
+    from rag.evaluate.set_evaluation import SetEvaluation
+    from rag.evaluate.store_questions import evaluate_store
+    from sql.search.request import SearchRequest
+
+    request = SearchRequest(strategy=options.strategy, candidates=options.candidates, probes=options.probes)
+    with rag.library.open(
+        options.db,
+        model=options.model,
+        compute=options.compute,
+        query_prompt=options.query_prompt,
+        document_prompt=options.document_prompt,
+        log=False,
+        announce=note,
+    ) as library:
+        asked = evaluate_store(library, request, lambda: load_float_encoder(library.settings, library.encoder))
+        found = SetEvaluation(asked.given, asked.rankings, [])
+        return found, found.run(made_with(library, request, "own documents")), {"from_store": asked.record()}
 
 
 def evaluate_in(location: str, options: Namespace) -> tuple[SetEvaluation, Run]:
@@ -116,6 +158,9 @@ def show_evaluation(result: dict[str, Any]) -> None:
         kept = {name: modes["vector"][name] / modes["vector-fp32"][name] for name in names}
         out(f"{'kept by int8':14}" + "".join(f"{kept[name]:12.2%}" for name in names))
     bounds = ", ".join(f"{mode} {between(intervals[mode]['ndcg@10'])}" for mode in modes)
+    if own := result.get("from_store"):
+        kinds = ", ".join(f"{count} {kind}" for kind, count in own["questions"].items())
+        out(f"questions: {kinds}; relevant are the 10 chunks of {own['chunks']} that float32 finds")
     out(f"{result['queries']} queries; ndcg@10 lies between, with {intervals['level']:.0%}: {bounds}")
     if answers := result.get("answers"):
         show_answers(answers, intervals["answers"])
@@ -161,7 +206,9 @@ def show_answers(answers: dict[str, Any], intervals: dict[str, list[float]]) -> 
         if area is None
         else f"with an answer and without are told apart: area {area:.3f} ({between(intervals['auroc'], '.3f')}); "
     )
-    out(f"certainty: {told}mean risk over all coverages {abstention['aurc']:.3f}")
+    error = abstention["calibration_error"]
+    off = "" if error is None else f", off by {error:.3f} on average where an answer is given"
+    out(f"confidence: {told}mean risk over all coverages {abstention['aurc']:.3f}{off}")
 
 
 def show_question(one: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rag.evaluate.resampling import Interval
 
 POINTS = 20  # of a curve that is printed
+BINS = 10  # of probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +101,21 @@ def thinned(points: Sequence[RiskPoint], count: int = POINTS) -> list[RiskPoint]
     wanted = np.linspace(0, 1, count + 1)[1:]
     coverages = np.array([point.coverage for point in points])
     return [points[row] for row in np.unique(np.searchsorted(coverages, wanted - 1e-9))]
+
+
+def calibration_error(probabilities: Sequence[float], right: Sequence[bool]) -> float | None:
+    """How far probabilities are from how often they come true, on average, 0 to 1; None of none.
+
+    The expected calibration error: the probabilities are divided into BINS of equal width, and in each their mean is compared
+    with the share that was right (Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+    binning", 2015).
+
+    >>> round(calibration_error([0.5, 0.5, 0.95], [True, False, True]), 4)
+    0.0167
+    """
+    if not len(probabilities):
+        return None
+    given, came_true = np.asarray(probabilities, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    bins = np.minimum((given * BINS).astype(np.int64), BINS - 1)
+    gaps = np.bincount(bins, given - came_true, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(given))

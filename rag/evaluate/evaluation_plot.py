@@ -11,7 +11,6 @@ from rag.evaluate.metrics import mean
 from rag.evaluate.model_plot import COLOURS, frame, new_figure
 from rag.evaluate.resampling import LEVEL, mean_interval
 from rag.evaluate.runs import ANSWERS
-from rag.evaluate.set_evaluation import LOOKED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +86,7 @@ def draw_measures(place: Any, title: str, rows: Sequence[tuple[str, float, Inter
 
 def draw_risk(place: Any, found: SetEvaluation) -> None:
     """How many answers are wrong if only the most certain ones are given, and where the program stands today."""
-    place.set_title("share of wrong answers, if only the most certain are given", fontsize=11, loc="left")
+    place.set_title("wrong answers, if only the most certain were given", fontsize=11, loc="left")
     if not found.judged:
         nothing(place, "no known answers were given\n(answers.jsonl)")
         return
@@ -107,9 +106,9 @@ def draw_risk(place: Any, found: SetEvaluation) -> None:
             ha="right", fontsize=9,
         )  # fmt: skip
     area = roc_area(certainties, [one.known.answerable for one in found.judged])
-    told = "" if area is None else f"; area under the ROC curve, answerable or not: {area:.3f}"
-    place.set_xlabel(f"share of questions that get an answer{told}", fontsize=9)
-    place.set_title(f"AURC {risk_area(curve):.3f}", fontsize=9, loc="right")
+    told = f"AURC {risk_area(curve):.3f}" + ("" if area is None else f", AUROC {area:.3f}")
+    place.set_xlabel("share of questions that get an answer", fontsize=9)
+    place.text(0.98, 0.04, told, ha="right", transform=place.transAxes, fontsize=9)
     place.set_xlim(0, 1.02)
     place.set_ylim(0, max(0.05, 1.08 * max(one.risk for one in curve)))
     place.tick_params(labelsize=8)
@@ -119,8 +118,8 @@ def draw_risk(place: Any, found: SetEvaluation) -> None:
 
 def draw_queries(place: Any, found: SetEvaluation) -> None:
     """How nDCG@10 is distributed over the queries: the mean hides those for which nothing was found."""
-    place.set_title(f"queries by nDCG@10, {LOOKED_AT}", fontsize=11, loc="left")
-    numbers = list(found.values[LOOKED_AT]["ndcg@10"].values())
+    place.set_title(f"queries by nDCG@10, {found.looked_at}", fontsize=11, loc="left")
+    numbers = list(found.values[found.looked_at]["ndcg@10"].values())
     counts, edges = np.histogram(numbers, bins=np.linspace(0, 1, 11))
     bars = place.bar(edges[:-1] + 0.05, counts, width=0.085, color=COLOURS[2])
     place.bar_label(bars, [str(count) if count else "" for count in counts], fontsize=8, padding=2)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.answer.answer import Answer
-from rag.evaluate.abstention import risk_area, risk_coverage, roc_area, thinned
+from rag.evaluate.abstention import calibration_error, risk_area, risk_coverage, roc_area, thinned
 from rag.evaluate.answer_measures import contains, exact_match, f1
 from rag.evaluate.evaluation import RememberingEncoder
 from rag.evaluate.metrics import mean
@@ -42,7 +42,7 @@ class JudgedAnswer:
     """An answer held against the known ones of its question; `shown` is it without the numbers of its citations, and
     `marked` what a reader has marked in the best one: the answer that exact match and F1 look at where there is one.
 
-    `certainty` is the confidence of the answer, or, where it has none, the score of its best sentence.
+    `certainty` is the confidence of the answer, also where it is withheld.
     """
 
     known: KnownAnswer
@@ -136,7 +136,7 @@ def judge_answer(answer: Answer | GeneratedAnswer, known: KnownAnswer, text_of: 
     return JudgedAnswer(
         known,
         shown_text(answer),
-        certainty(answer),
+        answer.confidence,
         any(citation.source == known.document_id for citation in answer.citations),
         tuple(judge_citation(citation, known.answers, text_of(citation.source)) for citation in answer.citations),
         answer.citations[0].answer_text if isinstance(answer, Answer) and answer.answered else "",
@@ -153,14 +153,6 @@ def shown_text(answer: Answer | GeneratedAnswer) -> str:
     from rag.answer.check import MARK
 
     return MARK.sub(" ", answer.text).strip() if answer.answered else ""
-
-
-def certainty(answer: Answer | GeneratedAnswer) -> float:
-    """How sure the program is of an answer: its confidence, or the best score among its citations, 0 without any."""
-    confidence: float | None = getattr(answer, "confidence", None)
-    if confidence is not None:
-        return confidence
-    return max((citation.score for citation in answer.citations), default=0.0)
 
 
 def judge_citation(citation: Citation, answers: Sequence[str], text: str | None) -> JudgedCitation:
@@ -225,12 +217,15 @@ def citation_summary(judged: Sequence[JudgedAnswer]) -> dict[str, Any]:
 def abstention_summary(judged: Sequence[JudgedAnswer]) -> dict[str, Any]:
     """How well certainty tells the questions that have an answer from others, and right answers from wrong ones.
 
-    In the curve an answer is wrong that holds no known one, and any to a question without one, whatever the threshold in
-    use has withheld: an answer that was withheld comes last.
+    In the curve an answer is wrong that holds no known one, and any to a question without one. Of an answer that was
+    withheld nobody knows whether it was right; it counts as wrong, and has the certainty that was too little.
     """
-    certainties = [one.certainty for one in judged]
+    certainties, given = [one.certainty for one in judged], [one for one in judged if one.answered]
     curve = risk_coverage(certainties, [one.known.answerable and one.right for one in judged])
     return {
+        "calibration_error": calibration_error(
+            [one.certainty for one in given], [one.known.answerable and one.right for one in given]
+        ),
         "auroc": roc_area(certainties, [one.known.answerable for one in judged]),
         "aurc": risk_area(curve),
         "curve": [

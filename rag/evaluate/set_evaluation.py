@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sql.search.request import SearchRequest
 
 FLOAT_MODE = "vector-fp32"
-LOOKED_AT = "hybrid"  # the mode by which questions are called bad: what `ask` and `search` do by default
+LOOKED_AT = "hybrid"  # the mode by which questions are called bad, where it is there: what `ask` and `search` do
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class SetEvaluation:
         """Every measure of every question: `values[mode or "answers"][measure][question]`."""
         found: Values = self._values  # type: ignore[attr-defined]
         return found
+
+    @property
+    def looked_at(self) -> str:
+        """The mode by which questions are called bad."""
+        return LOOKED_AT if LOOKED_AT in self.rankings else next(iter(self.rankings))
 
     def run(self, made_with: Mapping[str, Any]) -> Run:
         """What is saved to compare later runs with."""
@@ -80,8 +85,8 @@ class SetEvaluation:
     def worst(self, count: int, before: Run | None = None) -> list[dict[str, Any]]:
         """The questions that came out worst, or, next to a run before, those that lost most; of equal ones the surest
         answer first."""
-        goodness = goodness_of(self.values)
-        earlier = goodness_of(before.values) if before else {}
+        goodness = goodness_of(self.values, self.looked_at)
+        earlier = goodness_of(before.values, self.looked_at) if before else {}
         changes = {name: value - earlier[name] for name, value in goodness.items() if name in earlier}
         certainties = {one.known.id: one.certainty for one in self.judged}
         order = sorted(
@@ -102,12 +107,12 @@ class SetEvaluation:
         """What was wanted of a query and what was found; nothing of one that was not judged."""
         grades = self.given.qrels.get(query, {})
         wanted = sorted(relevant(grades), key=lambda document: (-grades[document], document))
-        if not wanted or LOOKED_AT not in self.rankings:
+        if not wanted:
             return {}
-        found = list(self.rankings[LOOKED_AT].get(query, ()))
+        found = list(self.rankings[self.looked_at].get(query, ()))
         ranks = [found.index(document) + 1 for document in wanted if document in found]
         return {
-            "ndcg@10": self.values[LOOKED_AT]["ndcg@10"][query],
+            "ndcg@10": self.values[self.looked_at]["ndcg@10"][query],
             "relevant": wanted,
             "best_rank": min(ranks, default=None),
             "found_first": found[0] if found else None,
@@ -124,11 +129,10 @@ def answered_record(judged: JudgedAnswer) -> dict[str, Any]:
     }
 
 
-def goodness_of(values: Values) -> dict[str, float]:
-    """How well each question came out, 0 to 1: the mean of what runs are told apart by, of the mode looked at and of its
-    answer."""
+def goodness_of(values: Values, mode: str) -> dict[str, float]:
+    """How well each question came out, 0 to 1: the mean of what runs are told apart by, of a mode and of its answer."""
     parts: dict[str, list[float]] = {}
-    for section, deciding in ((LOOKED_AT, DECIDING_OF_MODES), (ANSWERS, DECIDING_OF_ANSWERS)):
+    for section, deciding in ((mode, DECIDING_OF_MODES), (ANSWERS, DECIDING_OF_ANSWERS)):
         for measure in deciding:
             for question, value in values.get(section, {}).get(measure, {}).items():
                 parts.setdefault(question, []).append(value)
