@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from language_models import complete
+from language_models import EVENT_STREAM, complete, events
 
 from rag.answer.models.chat_model import ChatModel, parse_chat_model
 from rag.answer.models.choice import check_spec, load_language_model
@@ -163,3 +163,24 @@ def test_a_name_of_another_form_is_wrong_usage(named: str) -> None:
 
 def test_a_model_may_hold_a_colon() -> None:
     assert parse_chat_model("langchain_ollama:qwen3:4b") == ("langchain_ollama", "qwen3:4b")
+
+
+@pytest.mark.slow
+def test_the_package_of_openai_streams_from_a_server_and_its_errors_hold_no_key(
+    serve: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("langchain_openai")
+    server = serve(lambda request: request.send(events(["In ", "February."], "length"), **EVENT_STREAM))
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{server.server_port}/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-a-very-secret-key")
+    model = ChatModel("langchain_openai.ChatOpenAI:m")
+    said: list[str] = []
+    assert not model.write(PROMPT, 9, said.append)
+    assert said == ["In ", "February."]
+    body = server.seen[0][2]
+    assert (body["model"], body["temperature"], body["stream"]) == ("m", 0, True)
+    assert 9 in (body.get("max_tokens"), body.get("max_completion_tokens"))
+    server.reply = lambda request: request.send(b'{"error": {"message": "bad key sk-a-very-secret-key"}}', 401)
+    with pytest.raises(RagError, match=r"gave no answer: .*bad key") as error:
+        model.write(PROMPT, 9, said.append)
+    assert "sk-a-very-secret-key" not in str(error.value)
