@@ -16,6 +16,7 @@ from server import PASSWORD, Server, running_shards
 from support import (
     DIMENSIONS,
     QUANTIZER,
+    chunks_of,
     draft_document,
     identity,
     open_store,
@@ -27,11 +28,14 @@ from support import (
     way,
 )
 
-from rag.int8.quantization import quantize_query
+from rag.index.indexer import Indexer
+from rag.int8.quantization import quantize_query, quantize_vectors, scores, vector_scheme
+from rag.text.analyser import ANALYSER
 from sql.base.errors import StoreError, StoreUnreachable, UsageError
 from sql.engine.client import ENGINES_BY_NAME, Client
 from sql.engine.statements import Statement, cluster_statements, local_statements, read_statement, schema_statements
 from sql.records import Chunk, Outline, Section, WordQuery
+from sql.records.calibration import Quantizer
 from sql.records.places import Page, Place, Rectangle
 from sql.records.queries import LoggedQuery
 from sql.search.cells import cell_count
@@ -126,6 +130,29 @@ def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
     for shard in shards:  # a document's manifest rows are beside its chunks
         stray = "SELECT count() FROM chunks WHERE generation NOT IN (SELECT generation FROM manifest)"
         assert shard.ask(stray, local(location)) == "0"
+
+
+@pytest.mark.slow
+def test_codes_of_4_bits_are_read_from_two_shards_as_from_one_node(location: str, server: Server) -> None:
+    vectors = np.random.default_rng(1).standard_normal((24, DIMENSIONS)).astype(np.float32)
+    expected = quantize_vectors(vectors, vector_scheme(Quantizer("asymmetric", bits=4)))
+    found = []
+    for place in (location, server.dsn(server.new_database())):
+        with Store.open(place, write=True) as store:
+            store.prepare(identity(), Quantizer("asymmetric", bits=4).name, ANALYSER)
+            indexer, drafts = Indexer(store, identity()), []
+            for row, vector in enumerate(vectors):
+                drafts.append(store.writer.begin(source_document(f"{row:02}.txt")))
+                indexer.add([(drafts[-1], chunk) for chunk in chunks_of([f"row {row}"])], vector[None], ())
+            store.writer.publish(drafts)
+            rows = store.client.rows("SELECT codes, length(code_pairs) AS bytes FROM chunks ORDER BY source")
+            assert [row["codes"] for row in rows] == expected.codes.tolist()
+            assert {row["bytes"] for row in rows} == {(DIMENSIONS + 1) // 2}
+            assert store.snapshot().damaged_documents() == []
+            found.append([without_generation(search(store, QUERY, 10, **how)) for how in MODES])
+    assert found[0] == found[1]
+    truth = scores(QUERY, expected)
+    assert [hit.score for hit in found[0][0]] == sorted(truth, reverse=True)[:10]
 
 
 @pytest.mark.slow
