@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from sql.base.terminal import leave_now, note
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from types import FrameType
+    from typing import NoReturn
 
     from rag.library import Library
     from rag.serve.telemetry import Telemetry
@@ -73,9 +76,16 @@ def serve_protocol(options: Namespace) -> int:
         bench = Workbench(Limits())
         await over_stdio(make_server(library, bench.run, allow_sql=options.allow_sql))
 
+    # With Python's own handler asyncio would end its tasks first, one of which waits for stdin in a thread.
+    signal.signal(signal.SIGINT, raise_interrupted)
     with open_library(options, yields=True) as library:
         asyncio.run(answer(library))
     return EXIT_OK
+
+
+def raise_interrupted(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - what a handler is called with
+    """The handler of Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def require_extra(command: str) -> None:

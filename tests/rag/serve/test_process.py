@@ -141,3 +141,30 @@ def test_a_server_answers_beside_an_ingest_follows_it_and_ends_well(tokenizer: T
         assert (found[0].status_code, process.wait(PATIENCE)) == (200, 0)
         with pytest.raises(httpx2.ConnectError):
             http.get("/healthz")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_server_of_a_program_ends_at_a_signal_though_its_stdin_is_open(
+    tokenizer: Tokenizer, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    model, place = str(write_tiny_checkpoint(tmp_path / "model", tokenizer)), str(tmp_path / "store")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "cat.md").write_text("The cat sat on the mat.\n")
+    assert run_python("-m", "ingest", str(tmp_path / "docs"), "--db", place, "--model", model).returncode == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rag", "mcp", "--db", place, "--model", model],
+        cwd=PROJECT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    hello = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["result"]["protocolVersion"] == "2024-11-05"
+    process.send_signal(number)
+    assert process.wait(PATIENCE) == code
+    process.communicate()
