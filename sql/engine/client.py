@@ -124,6 +124,16 @@ class Client:
         return None if self._entrance is None else self._entrance.engine
 
     @property
+    def runs_engine(self) -> bool:
+        """Whether statements run on the embedded engine of this process, which then has the store."""
+        return self._engine is not None
+
+    @property
+    def yields(self) -> bool:
+        """Whether it gives an embedded store to another process that wants to write."""
+        return self._entrance is not None and self._entrance.yields
+
+    @property
     def writing(self) -> threading.RLock:
         """Held by the thread that writes: one for all clients of an embedded store, one for each client of a server."""
         return self._writing if self._engine is None else self._engine.writing

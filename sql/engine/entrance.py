@@ -73,6 +73,11 @@ class Entrance:
                     raise
                 time.sleep(PAUSE)
 
+    @property
+    def yields(self) -> bool:
+        """Whether the folder is given to another process that wants to write."""
+        return self._make_room is not None
+
     def _join(self) -> Engine:
         """The engine of this process on the folder, started where it is not running; StoreBusy where it cannot be."""
         if time.monotonic() < self._room_until:

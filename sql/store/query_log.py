@@ -79,8 +79,9 @@ class QueryLog:
         if client is not None:
             self._insert(client, columns)
             return
+        if not self.store.client.runs_engine:
+            raise StoreBusy("another process has the store")
         with closing(Client(self.store.client.location)) as brief:
-            brief.answer_readers()
             self._insert(brief, columns)
 
     def _insert(self, client: Client, columns: dict[str, Any]) -> None:
@@ -92,12 +93,12 @@ class QueryLog:
     def _writing_client(self) -> Client | None:
         """A client that may write, kept for the next query; None where none is kept.
 
-        Of an embedded store none is: a reader may have to give the folder to another process between two questions.
+        Of an embedded store that has to be given to another process between two questions none is.
         """
         reading = self.store.client
         if not reading.read_only:
             return reading
-        if not reading.is_server:
+        if not reading.is_server and (reading.yields or not reading.runs_engine):
             return None
         with self._guard:
             if self._client is None:

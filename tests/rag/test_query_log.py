@@ -19,6 +19,7 @@ from rag.evaluate.replay import replay_query
 from rag.library import Library
 from sql.base.errors import EXIT_ERROR, EXIT_NOTHING_FOUND, EXIT_OK, EXIT_USAGE, StoreError, UsageError
 from sql.base.terminal import run_command
+from sql.engine.embedded import ENGINES
 from sql.records.queries import LoggedQuery, Retention
 from sql.store import Store
 from sql.store.query_log import NoSuchQuery, QueryLog
@@ -191,6 +192,21 @@ def test_a_logging_reader_lets_others_read_and_write_afterwards(place: str, fold
     with Store.open(place) as store:
         assert len(store.snapshot().documents()) == 3
         assert store.snapshot().damaged_documents() == []
+
+
+def test_a_reader_that_gives_way_to_writers_keeps_nothing_open_between_two_questions(
+    folder: Path, encoder: Encoder, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "store")
+    fill(place, folder, encoder)
+    store = Store.open(place, yields=True)
+    ids: list[UUID] = []
+    with Library(store, lambda: encoder, log=QueryLog(store)) as library:
+        for question in ("cat", "dog"):
+            library.search(question, logged=ids.append)
+            assert ENGINES.engine is not None
+            assert ENGINES.engine.clients == 1
+    assert len(ids) == 2
 
 
 # Explain and replay
