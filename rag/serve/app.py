@@ -182,30 +182,31 @@ class Routes:
 
     async def queries(self, body: Kept) -> Response:
         """Lists the questions that were kept, the newest first, where the server keeps any."""
-        return JSONResponse(plain(await self.service.run(lambda: views.queries(self.library, body))))
+        return await self.service.reply(lambda: plain(views.queries(self.library, body)))
 
     async def explain(self, body: KeptOne) -> Response:
         """Tells why a question that was kept was answered as it was: its hits with the score of each stage."""
-        return JSONResponse(plain(await self.service.run(lambda: views.explained(self.library, body))))
+        return await self.service.reply(lambda: plain(views.explained(self.library, body)))
 
     async def ladder(self, body: Measure) -> Response:
         """Measures what ever more bits, candidates and cells find and cost; takes a while."""
-        return JSONResponse(await self._measured(lambda: views.ladder(self.library, body)))
+        return await self._measured(lambda: views.ladder(self.library, body))
 
     async def losses(self, body: Measure) -> Response:
         """Measures what the int8 model, the int8 vectors and the search each cost; loads the float32 model."""
-        return JSONResponse(await self._measured(lambda: views.losses(self.library, body)))
+        return await self._measured(lambda: views.losses(self.library, body))
 
-    async def _measured(self, measure: Callable[[], Any]) -> Any:
-        def alone() -> Any:
+    async def _measured(self, measure: Callable[[], dict[str, Any]]) -> Response:
+        def alone() -> dict[str, Any]:
             if not self.service.measuring.acquire(blocking=False):
                 raise Refused(429, "something is being measured already: try again when that is done", "measuring")
             try:
-                return plain(measure())
+                record: dict[str, Any] = plain(measure())
+                return record
             finally:
                 self.service.measuring.release()
 
-        return await self.service.run(alone)
+        return await self.service.reply(alone)
 
     # As OpenAI's clients expect
 
