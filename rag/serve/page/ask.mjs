@@ -11,6 +11,7 @@ const QUOTED_PART = /(?<=\[\d{1,3}\])\s+/;
 const TABLE = /\n*((?:^\|.*\|[ \t]*\n)(?:^\|[-:| ]+\|[ \t]*)(?:\n\|.*\|[ \t]*)*)/m; // as Markdown has them
 const TOLD = 8; // turns that are sent with a question
 const LONGEST_TOLD = 4000;
+const SHOWN = 280; // characters of a passage that came close
 const turns = [];
 let working = null;
 
@@ -89,6 +90,12 @@ function grid(text, shown) {
   const [head, , ...rows] = text.trim().split("\n").map((line) => line.trim().slice(1, -1).split("|").map((cell) => cell.trim()));
   const cells = (row, name) => h("tr", {}, row.map((cell) => h(name, name === "th" ? { scope: "col" } : {}, shown(cell))));
   return h("div", { class: "scroll" }, h("table", {}, h("thead", {}, cells(head, "th")), h("tbody", {}, rows.map((row) => cells(row, "td")))));
+}
+
+// Some lines of a passage, without the space between its paragraphs.
+function beginning(text) {
+  const shown = unwrapped(text).replace(/\s*\n\s*/g, "\n");
+  return shown.length > SHOWN ? `${shown.slice(0, SHOWN).replace(/\S*$/, "")}…` : shown;
 }
 
 const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -195,7 +202,7 @@ class Turn {
       : "No passage fits. Other words may help, or fewer filters.";
     this.below.replaceChildren(
       h("p", { class: "muted" }, hint),
-      closest.length ? h("ul", { class: "closest" }, closest.map((hit) => h("li", {}, h("p", { class: "where" }, h("span", {}, named(hit.source), h("span", { class: "place" }, ` · ${placeOf(hit)}`))), h("p", { class: "snippet" }, hit.text.slice(0, 300) + (hit.text.length > 300 ? " …" : "")))) ) : "",
+      closest.length ? h("ul", { class: "closest" }, closest.map((hit) => h("li", {}, h("p", { class: "where" }, h("span", {}, named(hit.source), h("span", { class: "place" }, ` · ${placeOf(hit)}`))), h("p", { class: "snippet" }, beginning(hit.text)))) ) : "",
       this.passages.length ? this.why() : "",
     );
     say("The documents do not answer this.");
@@ -212,7 +219,7 @@ class Turn {
     return h(
       "details",
       {},
-      h("summary", {}, `Why this answer: ${counted(this.passages.length, "passage")} read`),
+      h("summary", {}, `Why ${this.answer.answered ? "this" : "no"} answer: ${counted(this.passages.length, "passage")} read`),
       table("Passages by rank; meaning is the cosine of the int8 vectors, words is BM25", columns, this.passages),
     );
   }

@@ -52,3 +52,4 @@ document.addEventListener("store-empty", showEmpty);
 show();
 greet();
 document.documentElement.dataset.ready = "yes";
+performance.mark("ready");
