@@ -60,8 +60,11 @@ class Entrance:
                 raise
 
     def _join_for_writing(self, busy: StoreBusy) -> None:
-        """Waits for a store whose holder only reads it and makes room; StoreBusy where the holder does not."""
-        until = time.monotonic() + WRITER_SECONDS
+        """Waits for a store whose holder only reads it and makes room; StoreBusy where the holder does not.
+
+        It is asked again now and then: on a busy machine a reader may have taken the store back meanwhile.
+        """
+        started = asked = time.monotonic()
         if not makes_room(self.folder, WRITER_SECONDS):
             raise busy
         while True:
@@ -69,8 +72,12 @@ class Entrance:
                 self._join()
                 return
             except StoreBusy:
-                if time.monotonic() > until:
+                now = time.monotonic()
+                if now - started > WRITER_SECONDS:
                     raise
+                if now - asked > ROOM_SECONDS:
+                    makes_room(self.folder, ROOM_SECONDS)
+                    asked = now
                 time.sleep(PAUSE)
 
     @property
