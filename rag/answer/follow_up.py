@@ -24,6 +24,7 @@ WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 MARKS = re.compile(r"\s*\[(?:\d{1,4}|not supported)\]")
 NUMBER = re.compile(r"\d[\d.,:-]*")
 CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are seldom asked for anew
+LEAST_ALIKE = 0.15  # of a cosine, to stand for the same
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
 
 
@@ -59,6 +60,8 @@ def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = N
     grammar = grammar_of(question, turns[-1].question)
     asked, opened = without_opener(question, grammar)
     if opened and is_fragment(asked, grammar):
+        if " of " in asked and not asked.startswith("of "):  # a thing that is named in full
+            return question
         if question[: question.index(asked)].rstrip().casefold().endswith("mit"):  # whose case would be wrong elsewhere
             asked = re.sub(rf"^{grammar.determined}", "", asked)
         return completed(with_referents(asked, turns, grammar), turns[-1].question, grammar, alike)
@@ -142,7 +145,7 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
     if not phrases:
         return None
     chosen = most_alike(piece, phrases, grammar, alike) if alike else subject(phrases, grammar)
-    return chosen.start, chosen.end
+    return None if chosen is None else (chosen.start, chosen.end)
 
 
 def same_shape(shape: str, base: str) -> list[tuple[int, int]]:
@@ -160,6 +163,8 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
         word = match[0].casefold()
         if word not in grammar.referring or not refers_back(asked, match, grammar):
             continue
+        if word in grammar.demonstratives and grammar.of_statements.match(asked, match.end()):
+            return f"{bare(asked)} ({bare(turns[-1].question)})?"
         if action := action_of(asked[: match.start()], word, turns[-1].question, grammar):
             return f"{bare(asked)} ({action})?"
         referent = referent_of(word, turns, grammar)
@@ -169,7 +174,7 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
         if text is None:  # where the word itself has to stay
             return f"{bare(asked)} ({referent})?"
         replaced = f"{asked[: match.start()]}{text}{asked[match.end() :]}"
-        return capitalized(replaced) if match.start() == 0 else replaced
+        return capitalized(replaced) if asked[0].isupper() else replaced
     return asked
 
 
@@ -180,8 +185,10 @@ def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
         return False
     if pronoun[0].casefold() in grammar.demonstratives and not grammar.alone.match(behind):
         return False
-    clauses = grammar.clause_ends.split(before)
-    return not any(phrases_of(clause, grammar) for clause in clauses[:-1])
+    *others, own = grammar.clause_ends.split(before)
+    if pronoun[0].casefold() in grammar.owning and not own.rstrip().endswith(" of"):
+        others.append(own)  # does a hive lose ITS queen
+    return not any(phrases_of(clause, grammar) for clause in others)
 
 
 def action_of(before: str, word: str, question: str, grammar: Grammar) -> str:
@@ -245,13 +252,13 @@ def subject(phrases: Sequence[Phrase], grammar: Grammar) -> Phrase:
     )
 
 
-def most_alike(piece: str, phrases: Sequence[Phrase], grammar: Grammar, alike: Alike) -> Phrase:
+def most_alike(piece: str, phrases: Sequence[Phrase], grammar: Grammar, alike: Alike) -> Phrase | None:
     """The phrase that means most what a fragment means; of those behind a preposition and the like only one that does so
-    clearly more than any other."""
+    clearly more than any other, and none where none is like it at all."""
     scores = alike(piece, [phrase.text for phrase in phrases])
     free = free_phrases(phrases, grammar)
     fair = [score if phrase in free else score - CLEARLY for phrase, score in zip(phrases, scores, strict=True)]
-    return phrases[fair.index(max(fair))]
+    return phrases[fair.index(max(fair))] if max(scores) >= LEAST_ALIKE else None
 
 
 def free_phrases(phrases: Sequence[Phrase], grammar: Grammar) -> list[Phrase]:

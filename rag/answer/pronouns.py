@@ -60,6 +60,8 @@ class Grammar:
     answer_subject: re.Pattern[str]
     place: re.Pattern[str]
     of_actions: frozenset[str]
+    of_statements: re.Pattern[str]  # what follows a demonstrative that means all that was said
+    owning: frozenset[str]
     somebody_does: re.Pattern[str]
     capitals_are_names: bool
     participle: re.Pattern[str]
@@ -254,7 +256,8 @@ ENGLISH = Grammar(
     demonstratives=words("this that these those"),
     empty=pattern(
         r"\b(?:is|was|isn't|wasn't|would|will)\s+\x00it\s+(?:be\s+|not\s+)?"
-        r"(?:possible|allowed|necessary|true|safe|legal|better|best|okay|ok|worth)\b"
+        r"(?:possible|allowed|necessary|true|safe|legal|better|best|okay|ok|worth|that)\b"
+        r"|\b(?:is|was|isn't|wasn't)\s+\x00it\s+(?:\w+\s+)?(?!\w*ed\b|open|closed|close|due|similar|equal|able)\w+\s+to\b"
         r"|\bdoes\s+\x00it\s+(?:matter|make sense)\b|\bwhat time is \x00it\b|\x00it take\w*\b.*\bto\s+\w+\s+\w"
         r"|\b(?:is|are|was|were|be|been|isn't|aren't)\s+\x00there\b|\x00there\s+(?:is|are|was|were)\b"
     ),
@@ -269,6 +272,8 @@ ENGLISH = Grammar(
     ),
     place=re.compile(r"\b((?:in|at|to|near)\s+(?:the\s+)?[A-Z][\w'’-]+(?:\s[A-Z][\w'’-]+)*)"),
     of_actions=words("it this that"),
+    of_statements=pattern(r"\s+(?:possible|true|so|right|correct|allowed|normal|safe|enough|legal)\b"),
+    owning=words("its his her their"),
     somebody_does=pattern(r"\b(?:do|can|could|should|would|must|may|shall|to)\s+(?:i|we|you|one)\s+(.+)"),
     capitals_are_names=True,
     participle=pattern(
@@ -328,6 +333,8 @@ GERMAN = Grammar(
     ),
     place=re.compile(r"\b((?:in|im|bei|nach)\s+(?:der\s+|dem\s+)?[A-ZÄÖÜ][\w'’-]+(?:\s[A-ZÄÖÜ][\w'’-]+)*)"),
     of_actions=words("es das dies"),
+    of_statements=pattern(r"\s+(?:möglich|wahr|so|richtig|erlaubt|normal|sicher|genug)\b"),
+    owning=words("sein seine seinen seiner seinem ihre ihren ihrer ihrem"),
     somebody_does=pattern(r"\b(?:kann|muss|soll|darf|könnte|sollte)\s+(?:ich|man|wir)\s+(.+)"),
     capitals_are_names=False,
     participle=pattern(

@@ -56,6 +56,12 @@ DIALOGUES = [
     ("Who built the kiln?", "", "What is celadon and how is it made?", "What is celadon and how is it made?"),
     ("Who built the kiln?", "", "What does the index cost?", "What does the index cost?"),
     ("How old is the kiln in Kent?", "", "Does that kiln have a door?", "Does that kiln have a door?"),
+    ("What is celadon?", "", "Does a hive lose its queen in winter?", "Does a hive lose its queen in winter?"),
+    ("What is celadon?", "", "Why is it that bees dance?", "Why is it that bees dance?"),
+    ("What is celadon?", "", "Is it hard to learn pottery?", "Is it hard to learn pottery?"),
+    ("What is celadon?", "", "What is the name of its maker?", "What is the name of celadon's maker?"),
+    ("Can the kiln be moved?", "", "Is that true?", "Is that true (Can the kiln be moved)?"),
+    ("What is celadon?", "", "What about the price of clay?", "What about the price of clay?"),
     # German
     ("Bei wie viel Grad wird Steinzeug gebrannt?", "", "Und Steingut?", "Bei wie viel Grad wird Steingut gebrannt?"),
     ("Wie heißt Käse auf Deutsch?", "", "Und auf Englisch?", "Wie heißt Käse auf Englisch?"),
@@ -119,6 +125,7 @@ HENS = "Wie viele Eier legt ein Huhn in der Woche?"
     ("before", "question", "expected"),
     [
         (MILK, "And bread?", "What does bread cost in the shop?"),
+        ("How is the old kiln fired?", "And the reason?", "How is the old kiln fired, and the reason?"),
         (HENS, "Und eine Ente?", "Wie viele Eier legt eine Ente in der Woche?"),
         ("How do I export the table as CSV?", "And JSON?", "How do I export the table as JSON?"),
         ("Which port does the server listen on?", "And the client?", "Which port does the client listen on?"),
