@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from server import Server
+
     from rag.encoder.encoder import Encoder
     from rag.text.tokenizer import Tokenizer
 
@@ -207,6 +209,21 @@ def test_a_reader_that_gives_way_to_writers_keeps_nothing_open_between_two_quest
             assert ENGINES.engine is not None
             assert ENGINES.engine.clients == 1
     assert len(ids) == 2
+
+
+@pytest.mark.slow
+def test_a_user_of_a_server_who_may_only_read_is_answered_and_told_once_that_nothing_is_kept(
+    server: Server, folder: Path, encoder: Encoder
+) -> None:
+    database = server.new_database()
+    fill(server.dsn(database), folder, encoder)
+    said: list[str] = []
+    with open_logging(server.dsn(database, user="reader"), encoder, said.append) as library:
+        for question in ("cat", "dog"):
+            assert library.search(question)
+    assert len(said) == 1
+    assert said[0].startswith("the query was not logged: ")
+    assert logged(server.dsn(database)) == []
 
 
 # Explain and replay
