@@ -67,7 +67,7 @@ class QueryLog:
         """Keeps a query; whether that could be done. Never raises for a store that cannot be written."""
         try:
             self._write(query)
-        except RagError as error:
+        except (RagError, ValueError) as error:  # as of half a character, which no table can hold
             self._tell(error)
             return False
         self._told = False
@@ -105,7 +105,7 @@ class QueryLog:
                 self._client = Client(reading.location)
             return self._client
 
-    def _tell(self, error: RagError) -> None:
+    def _tell(self, error: Exception) -> None:
         if not self._told:
             self._told = True
             reason = "another process has the store" if isinstance(error, StoreBusy) else str(error)
@@ -199,7 +199,7 @@ def query_columns(query: LoggedQuery) -> dict[str, Any]:
     columns: dict[str, str] = {
         "kind": query.kind,
         "question": query.question,
-        "request": json.dumps(query.request, ensure_ascii=False, default=str),
+        "request": json.dumps(query.request, default=str),
         "hits.document_id": text_array(str(hit.document_id) for hit in hits),
         "hits.generation": number_array(hit.generation for hit in hits),
         "hits.chunk_index": number_array(hit.chunk_index for hit in hits),
@@ -241,4 +241,4 @@ def text_array(values: Iterable[str]) -> str:
 
 def number_array(values: Iterable[float | None]) -> str:
     """Numbers as an array literal, None as NULL."""
-    return f"[{','.join('NULL' if value is None else repr(value) for value in values)}]"
+    return f"[{','.join('NULL' if value is None else str(value) for value in values)}]"
