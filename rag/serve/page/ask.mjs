@@ -199,7 +199,9 @@ class Turn {
     const closest = this.passages.slice(0, 3);
     const hint = closest.length
       ? "No sentence came close enough. Other words may help, or one of these passages, which came closest:"
-      : "No passage fits. Other words may help, or fewer filters.";
+      : this.options.filter
+        ? "No passage fits. Other words may help, or fewer filters."
+        : ["No passage was found at all: ", h("a", { href: "#store" }, "see what the store holds"), "."];
     this.below.replaceChildren(
       h("p", { class: "muted" }, hint),
       closest.length ? h("ul", { class: "closest" }, closest.map((hit) => h("li", {}, h("p", { class: "where" }, h("span", {}, named(hit.source), h("span", { class: "place" }, ` · ${placeOf(hit)}`))), h("p", { class: "snippet" }, beginning(hit.text)))) ) : "",

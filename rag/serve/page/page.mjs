@@ -4,6 +4,9 @@ import * as ask from "./ask.mjs";
 import { byId, counted, h } from "./dom.mjs";
 import { Gone, call } from "./server.mjs";
 
+const LOOK_MS = 5000; // between two looks at an empty store
+let looking = 0;
+
 const VIEWS = {
   ask: async () => ask,
   store: () => import("./store.mjs"),
@@ -41,8 +44,10 @@ function showEmpty() {
   byId("holding").replaceChildren(
     "The store is empty: there is nothing to ask yet. Fill it with ",
     h("code", {}, "int8-rag-ingest FOLDER"),
-    ", while this server is stopped where the store is a folder, and load this page again.",
+    ", and this page will notice.",
   );
+  clearTimeout(looking);
+  looking = setTimeout(greet, LOOK_MS);
 }
 
 ask.start();

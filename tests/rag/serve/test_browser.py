@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from language_models import EVENT_STREAM, events, starting_servers
 from serving import serving
 from support import PATIENCE
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from language_models import Request
     from serving import Running
 
     from rag.library import Library
@@ -210,6 +213,37 @@ def test_what_the_documents_do_not_answer_is_said_to_be_so(page: Page) -> None:
     assert page.one(".nothing").text == "The documents do not answer this."
     assert "fewer filters" in page.one(".below-answer").text
     assert not page.one("aside").is_displayed()
+
+
+def test_what_a_language_model_writes_is_shown_as_it_comes_and_can_be_stopped(
+    browser: Any, page_library: Library, page_documents: Path
+) -> None:
+    gate = threading.Event()
+
+    def write_slowly(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", EVENT_STREAM["Content-Type"])
+        request.end_headers()
+        request.wfile.write(events(["The cat sat on the mat [1]. ", "The dog"], finish=None, done=False))
+        request.wfile.flush()
+        gate.wait(PATIENCE)
+        request.wfile.write(events([" runs here [1]."]))
+
+    with starting_servers() as start:
+        written = replace(page_library, llm=f"openai:{start(write_slowly).spec}", _encoder=page_library.encoder)
+        with serving(written, page_documents) as running, opened(browser, running.url) as page:
+            page.one("#question").send_keys(QUESTION, Keys.ENTER)
+            page.until(lambda: "The cat sat on the mat" in page.one(".answer").text)
+            assert page.one(".answer").get_attribute("aria-busy") == "true"
+            page.one("#stop").click()
+            page.until(lambda: page.all(".below-answer .note"))
+            assert page.one(".below-answer .note").text == "Stopped. What stands above is no whole answer."
+            assert page.one("#send").is_displayed()
+            gate.set()
+            page.click(".below-answer button")
+            page.until(lambda: page.all(".figures"))
+            assert "The dog runs here" in page.one(".answer").text
+            assert "written by m" in page.one(".figures").text
 
 
 def test_what_cannot_be_asked_is_told_in_the_servers_sentence(page: Page) -> None:
