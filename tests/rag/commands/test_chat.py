@@ -130,26 +130,27 @@ def test_commands_change_the_search_and_show_what_it_did(talk: Callable[..., Tal
     assert (again.code, again.stderr) == (2, "error: talk.md exists already: name a new file\n")
 
 
-@pytest.mark.parametrize(
-    ("line", "code", "message"),
-    [
-        ("/never", 2, "there is no command /never: /help lists them"),
-        ("/k many", 2, "/k many: give how many chunks are to be found, at least 1"),
-        ("/filter $bad=1", 2, "$bad"),
-        ("/sources", 2, "there is no answer whose sources could be shown"),
-        ("/sources 7", 2, "there is no answer"),
-        ("/sql", 2, "nothing has been searched for yet"),
-        ("/new now", 2, "/new cannot take 'now'"),
-        ("/save", 2, "name the file to write to"),
-    ],
-)
-def test_a_mistake_is_one_sentence_and_the_session_goes_on(
-    talk: Callable[..., Talk], line: str, code: int, message: str
-) -> None:
-    session = talk(line, "/history", "/quit", "/never reached")
-    assert session.code == code
-    assert message in session.stderr
-    assert len(session.stderr.splitlines()) == 1
+MISTAKES = {
+    "/never": "there is no command /never: /help lists them",
+    "/k many": "/k many: give how many chunks are to be found, at least 1",
+    "/filter $bad=1": "$bad",
+    "/sources": "there is no answer whose sources could be shown",
+    "/sources 7": "there is no answer",
+    "/sql": "nothing has been searched for yet",
+    "/new now": "/new cannot take 'now'",
+    "/save": "name the file to write to",
+}
+
+
+def test_a_mistake_is_one_sentence_and_the_session_goes_on(talk: Callable[..., Talk]) -> None:
+    session = talk(*MISTAKES, "/k 7", "/k", "/quit", "/never reached")
+    assert session.code == 2
+    *sentences, last = session.stderr.splitlines()
+    assert last == "k: 7"
+    assert len(sentences) == len(MISTAKES)
+    for sentence, message in zip(sentences, MISTAKES.values(), strict=True):
+        assert sentence.startswith("error: ")
+        assert message in sentence
 
 
 def test_a_question_that_fails_has_a_record_too(talk: Callable[..., Talk]) -> None:
