@@ -108,9 +108,12 @@ def test_only_known_hosts_origins_and_tokens_come_in(access: Access, headers: di
         assert "secret" not in got.sentence
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz"])
-def test_the_page_and_the_health_need_no_token(path: str) -> None:
-    assert request(Reached(), OPEN, {"host": "docs.example"}, path).status == 200
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/", 200), ("/healthz", 200), ("/page/page.css", 200), ("/page", 401), ("/pages", 401), ("/v1/store", 401)],
+)
+def test_the_page_and_the_health_need_no_token_and_all_else_does(path: str, status: int) -> None:
+    assert request(Reached(), OPEN, {"host": "docs.example"}, path).status == status
 
 
 def test_who_has_no_token_is_told_which_header_to_send() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from http.client import HTTPConnection
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 from serving import serving
 
+from rag.serve.guard import Access
 from rag.serve.page_files import page_files
 from rag.serve.replies import DocumentsReply, PlacedSpanReply, StoreReply
 from sql.store.query_log import QueryLog
@@ -79,6 +81,22 @@ def test_every_file_that_is_named_is_there_and_every_file_is_named(paged: httpx2
 )
 def test_no_other_file_can_be_had_by_its_name(paged: httpx2.Client, name: str) -> None:
     assert paged.get(f"/page/{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/../v1/store", "/page/%2e%2e/v1/store", "/page//v1/store", "/page/..%2fv1%2fstore"]
+)
+def test_no_way_leads_from_the_page_to_the_store_without_the_token(
+    page_library: Library, page_documents: Path, path: str
+) -> None:
+    with serving(page_library, page_documents, Access(token="secret")) as running:  # noqa: S106
+        host, port = running.url.removeprefix("http://").split(":")
+        connection = HTTPConnection(host, int(port))  # which sends a path as it is
+        for asked, status in ((path, 404), ("/v1/store", 401)):
+            connection.request("GET", asked)
+            reply = connection.getresponse()
+            assert (reply.status, b"documents" in reply.read()) == (status, False)
+        connection.close()
 
 
 # Citations
