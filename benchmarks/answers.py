@@ -3,7 +3,7 @@
     python benchmarks/answers.py DIR OTHER_DIR [OTHER_DIR ...] [--questions 300]
 
 DIR is a folder in BEIR layout with answers.jsonl; the queries of the other folders are asked of DIR's documents, which
-cannot answer them. For each threshold: the part of DIR's own questions that get an answer and of those whose first
+cannot answer them. For each least confidence: the part of DIR's own questions that get an answer and of those whose first
 sentence, or any sentence, holds a known answer, and the part of the foreign questions that get one all the same.
 """
 
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `inge
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
-from rag.answer.answer import FURTHER_SENTENCES, MAX_SENTENCES, rank_sentences
+from rag.answer.answer import FURTHER_SENTENCES, MAX_SENTENCES, judge_sentences
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
 from rag.evaluate.evaluation import RememberingEncoder
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rag.encoder.encoder import Encoder
 
 Item = TypeVar("Item")
-THRESHOLDS = (0.25, 0.30, 0.33, 0.36, 0.39, 0.42, 0.45)
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
 
 
 def main() -> None:
@@ -51,21 +51,21 @@ def main() -> None:
         known = sample(list(read_answers(options.folder)), options.questions, draw)
         own = []
         for answer in known:
-            ranked = rank(library, remembering, answer.question)
-            least = FURTHER_SENTENCES * ranked[0][0]
+            confidence, ranked = rank(library, remembering, answer.question)
+            least = FURTHER_SENTENCES * ranked[0][0] if ranked else 0.0
             right = [
                 any(without_case(one) in text for one in answer.answers) for score, text in ranked if score >= least
             ]
-            own.append((ranked[0][0], right[0], any(right)))
+            own.append((confidence, any(right[:1]), any(right)))
         foreign = {
             folder.name: [
-                (rank(library, remembering, query.text) or [(0.0, "")])[0][0]
+                rank(library, remembering, query.text)[0]
                 for query in sample(list(read_queries(folder)), options.questions, draw)
             ]
             for folder in options.others
         }
     print(f"{len(own)} questions of {options.folder.name}")
-    print("threshold  answered  first right  any right  " + "  ".join(f"answered of {name}" for name in foreign))
+    print("confidence answered  first right  any right  " + "  ".join(f"answered of {name}" for name in foreign))
     for threshold in THRESHOLDS:
         answered = [one for one in own if one[0] >= threshold]
         first, anywhere = (sum(one[place] for one in answered) / max(len(answered), 1) for place in (1, 2))
@@ -80,13 +80,13 @@ def sample(items: list[Item], count: int, draw: random.Random) -> list[Item]:
     return draw.sample(items, min(count, len(items)))
 
 
-def rank(library: Library, encoder: Encoder, question: str) -> list[tuple[float, str]]:
-    """Score and text of the sentences an answer may take, best first."""
+def rank(library: Library, encoder: Encoder, question: str) -> tuple[float, list[tuple[float, str]]]:
+    """The confidence, and score and text of the sentences an answer may take, best first."""
     vector = encoder.encode_query(question)
     snapshot = library.store.snapshot()
     hits = snapshot.with_outlines(library.search(question, vector=vector))
-    ranked = rank_sentences(question, vector, hits, encoder, word_rarities(snapshot, question))[:MAX_SENTENCES]
-    return [(citation.score, without_case(citation.text)) for citation in ranked]
+    ranked, confidence = judge_sentences(question, vector, hits, encoder, word_rarities(snapshot, question))
+    return confidence, [(citation.score, without_case(citation.text)) for citation in ranked[:MAX_SENTENCES]]
 
 
 if __name__ == "__main__":

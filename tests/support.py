@@ -187,9 +187,13 @@ class HashKernel(OneBatchAtATime):
     calls: int = 0
     texts: int = 0
     batches_left: int | None = field(default=None)
+    pooling: str = "mean"
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        """One vector a text, float32 (texts, dimensions)."""
+        """One vector a text, float32 (texts, dimensions), or one of every token."""
+        if self.pooling == "tokens":
+            states = [[np.random.default_rng(token).standard_normal(self.dimensions) for token in row] for row in ids]
+            return np.array(states, dtype=np.float32)
         if self.batches_left is not None:
             if self.batches_left == 0:
                 raise KeyboardInterrupt

@@ -1,53 +1,43 @@
 """A question and the chunks found for it in, the sentences that answer it out, quoted exactly; or nothing.
 
-No language model: each sentence of the found chunks is scored by its meaning (the int8 encoder's cosine to the
-question), by the words it shares with the question, weighted by their rarity, by the exact names that both hold, and by
-how well its chunk was found. A question that no sentence comes close to gets no answer rather than a guess.
+No language model: what speaks for each sentence of the found chunks is gathered (rag/answer/evidence.py) and weighed
+(rag/answer/merit.py). A question that probably no sentence answers gets no answer rather than a guess.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from rag.answer.quotation import quotations
-from rag.retrieve.words import Rarities
-from rag.text.analyser import analyse, normalized, plain_words, without_marks
+from rag.answer.candidates import Candidate, candidate_sentences
+from rag.answer.evidence import gather_evidence, held_share
+from rag.answer.merit import confidence as confidence_of
+from rag.answer.merit import merits, shares
+from rag.answer.quotation import BLANK_LINE, Context, quotations
 from rag.text.identifiers import folded, identifiers
+from rag.text.pronouns import leans_back
 from sql.base.settings import DEFAULT_MIN_CONFIDENCE
 from sql.records.places import Page, page_label, place_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
-    from rag.answer.quotation import Context, Quotation
+    from rag.answer.quotation import Quotation
     from rag.encoder.encoder import Encoder
+    from rag.retrieve.words import Rarities
     from rag.text.identifiers import Identifier
     from sql.records import Hit
     from sql.records.places import Place
     from sql.store import Snapshot
 
 MAX_SENTENCES = 3
-# Weights and threshold were chosen on questions with known answers and on questions that the documents cannot answer
-# (benchmarks/answers.py; the figures are in docs/answers.md).
-WEIGHT_MEANING = 0.4
-WEIGHT_WORDS = 0.3
-WEIGHT_CHUNK = 0.3
-WEIGHT_NAMES = 0.3  # only where the question holds exact names
-# Probability of the best sentence by its score, a logistic regression on SQuAD 2's questions (half of its development
-# set), of which more than half have no answer, and the same with the paragraph that answers taken away; 2026-11-29.
-CONFIDENCE_SLOPE, CONFIDENCE_AT_ZERO = 6.827, -4.819
-# A further sentence must come this close to the best one.
-FURTHER_SENTENCES = 0.83
-WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
+# A further sentence must be this probable, next to the best one.
+FURTHER_SENTENCES = 0.13
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
-SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
-WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,28 +120,6 @@ class Answer:
         return parts
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A quotation that may answer, with what is known of it before it is compared with the question."""
-
-    quotation: Quotation
-    hit: Hit
-    before: str  # the sentence before it, of the same chunk
-
-    @property
-    def judged(self) -> str:
-        """What is compared with the question: a row means little without its header, an item without its list, and an
-        answer without what was asked."""
-        quotation = self.quotation
-        context = quotation.context.text if quotation.context else ""
-        return "\n".join(text for text in (quotation.question, context, quotation.text) if text)
-
-    @property
-    def section(self) -> str:
-        """The heading of its section, whose words it need not repeat."""
-        return self.quotation.heading.rsplit(" > ", 1)[-1]
-
-
 def answer_question(
     question: str,
     query: NDArray[np.float32],
@@ -166,19 +134,13 @@ def answer_question(
     `query` is the question's vector, float32 (dimensions,), as `encoder.encode_query` makes it. `rarities` are those of
     the store (rag/retrieve/words.py); without them they are counted in the found chunks.
     """
-    ranked = rank_sentences(question, query, hits, encoder, rarities)
-    confidence = probability(ranked[0].score) if ranked else 0.0
+    ranked, confidence = judge_sentences(question, query, hits, encoder, rarities)
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
     if not ranked or confidence < least:
         return Answer(question, (), confidence)
-    least = FURTHER_SENTENCES * ranked[0].score
-    close = apart([citation for citation in ranked if citation.score >= least])[:MAX_SENTENCES]
-    return Answer(question, tuple(apart([whole_list(citation, close, ranked) for citation in close])), confidence)
-
-
-def probability(score: float) -> float:
-    """The probability, 0 to 1, that a best sentence of this score answers the question."""
-    return 1 / (1 + math.exp(-(CONFIDENCE_SLOPE * score + CONFIDENCE_AT_ZERO)))
+    close = apart([one for one in ranked if one.score >= FURTHER_SENTENCES * ranked[0].score])[:MAX_SENTENCES]
+    shown = apart([whole_list(citation, close, ranked) for citation in close])
+    return Answer(question, with_leads(shown, hits, rarities.language if rarities else ""), confidence)
 
 
 def whole_list(citation: Citation, close: Sequence[Citation], ranked: Sequence[Citation]) -> Citation:
@@ -202,38 +164,45 @@ def apart(ranked: Sequence[Citation]) -> list[Citation]:
     return kept
 
 
+def with_leads(shown: Sequence[Citation], hits: Sequence[Hit], language: str) -> tuple[Citation, ...]:
+    """The citations, of which those that begin with an open pronoun get the sentence before as context, unless it is shown.
+
+    That is the one right before it, in the same paragraph of the same chunk.
+    """
+    open_ones = [one for one in shown if one.context is None and not one.lines and leans_back(one.text, language)]
+    leads: dict[tuple[str, int], Context] = {}
+    for hit in hits if open_ones else ():
+        some = list(quotations(hit))
+        for before, quotation in pairwise(some):
+            between = hit.text[before.end - hit.start : quotation.start - hit.start]
+            if not between.strip() and not BLANK_LINE.search(between) and not before.lines:
+                leads.setdefault((hit.source, quotation.start), Context(before.start, before.end, before.text))
+    found = [(one, leads.get((one.source, one.start)) if one in open_ones else None) for one in shown]
+    taken = {(one.source, one.start) for one in shown}
+    return tuple(
+        replace(one, context=lead) if lead and (one.source, lead.start) not in taken else one for one, lead in found
+    )
+
+
 def rank_sentences(
     question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder, rarities: Rarities | None = None
 ) -> list[Citation]:
     """Every sentence of the chunks that may answer with its final score, best first; of equal ones the one found earlier."""
-    names = identifiers(question)
-    candidates = without_rivals(candidate_sentences(hits), names)
+    return judge_sentences(question, query, hits, encoder, rarities)[0]
+
+
+def judge_sentences(
+    question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder, rarities: Rarities | None = None
+) -> tuple[list[Citation], float]:
+    """The same, and the probability that the best one answers; none and 0 where nothing may."""
+    candidates = without_rivals(candidate_sentences(hits), identifiers(question))
     if not candidates:
-        return []
-    # Of a sentence that is too long its beginning is judged; only the score depends on it, never the quotation.
-    vectors = encoder.encode_documents([encoder.fitting_document(candidate.judged) for candidate in candidates])
-    scores = combined_scores(question, query, vectors, candidates, rarities)
-    ranked = [citation_of(candidate, float(score)) for candidate, score in zip(candidates, scores, strict=True)]
-    return sorted(ranked, key=lambda citation: -citation.score)
-
-
-def candidate_sentences(hits: Sequence[Hit]) -> list[Candidate]:
-    """Every sentence of the chunks that could answer a question, once, as it stands in its best chunk.
-
-    Of two overlapping chunks the one in which it brings along more has it.
-    """
-    found: dict[tuple[str, int], Candidate] = {}
-    for hit in hits:
-        before = ""
-        for quotation in quotations(hit):
-            place = (hit.source, quotation.start)
-            known = found.get(place)
-            if known is None:
-                found[place] = Candidate(quotation, hit, before)
-            elif known.quotation.end < quotation.end:
-                found[place] = replace(known, quotation=quotation)
-            before = quotation.text
-    return list(found.values())
+        return [], 0.0
+    evidence = gather_evidence(question, query, candidates, encoder, rarities)
+    of_merits = merits(evidence.rows)
+    scored = zip(candidates, shares(of_merits).tolist(), strict=True)
+    ranked = sorted((citation_of(candidate, score) for candidate, score in scored), key=lambda one: -one.score)
+    return ranked, confidence_of(evidence, of_merits)
 
 
 def citation_of(candidate: Candidate, score: float) -> Citation:
@@ -270,11 +239,6 @@ def with_places(citation: Citation, places: Sequence[Place]) -> Citation:
     pages = [place.where.number for place in places if isinstance(place.where, Page)]
     name = place_name(places) or citation.place_name
     return replace(citation, page=pages[0] if pages else citation.page, place_name=name, places=tuple(places))
-
-
-def closeness(hit: Hit) -> float:
-    """How close a chunk comes to the question: its cosine, whatever the search has ordered it by."""
-    return hit.score if hit.vector_score is None else hit.vector_score
 
 
 def count_lines(text: str) -> int:
@@ -315,77 +279,3 @@ def speaks_of_rival(names: Sequence[Identifier], quotation: Quotation) -> bool:
     """Whether a quotation holds a name of the same shape as one that was asked for."""
     others = identifiers(quotation.text)
     return any(name.has_rival_in(others, same_letters=not quotation.is_row) for name in names)
-
-
-def held_share(name: Identifier, candidate: Candidate) -> float:
-    """1 where a candidate or its heading or context holds a name, a part of it where the sentence before does."""
-    if name.is_in(folded(f"{candidate.quotation.heading}\n{candidate.judged}")):
-        return 1.0
-    return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
-
-
-# Scores
-
-
-def combined_scores(
-    question: str,
-    query: NDArray[np.float32],
-    vectors: NDArray[np.float32],
-    candidates: Sequence[Candidate],
-    rarities: Rarities | None = None,
-) -> NDArray[np.float64]:
-    """The merit of each candidate; float64 (candidates,)."""
-    meaning = vectors.astype(np.float64) @ query.astype(np.float64)
-    chunk = np.array([closeness(candidate.hit) for candidate in candidates])
-    sentences, headings = [one.judged for one in candidates], [one.section for one in candidates]
-    words = shared_words(question, sentences, rarities, headings)
-    scores = WEIGHT_MEANING * meaning + WEIGHT_WORDS * words + WEIGHT_CHUNK * chunk
-    if names := identifiers(question):
-        scores += WEIGHT_NAMES * np.array(
-            [sum(held_share(name, candidate) for name in names) / len(names) for candidate in candidates]
-        )
-    return np.asarray(scores)
-
-
-def shared_words(
-    question: str, sentences: Sequence[str], rarities: Rarities | None = None, headings: Sequence[str] = ()
-) -> NDArray[np.float64]:
-    """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
-
-    A word that only the sentence's heading holds counts WORD_IN_HEADING; `headings` has one for each sentence, or none.
-
-    Rarity is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up: what
-    nearly every sentence holds says little, and so does what the whole store speaks of. Stop words, which the store does
-    not count, have the latter alone.
-    """
-    known = rarities or Rarities()
-    bags = [keys(sentence, known.language) for sentence in sentences]
-    of_section = {heading: keys(heading, known.language) for heading in headings}
-    above = [of_section[heading] for heading in headings] or [set[str]()] * len(bags)
-    weights: list[float] = []
-    rows: list[NDArray[np.float64]] = []
-    for word in dict.fromkeys(plain_words(question)):
-        terms = analyse(word, known.language)  # none of a stop word
-        wanted = keys(word, known.language)
-        own, around = (np.array([not wanted.isdisjoint(bag) for bag in some], np.float64) for some in (bags, above))
-        rows.append(np.maximum(own, WORD_IN_HEADING * around))
-        in_store = known.rarity(terms[0]) if terms else 0.0
-        held = np.count_nonzero(rows[-1])
-        weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + held)))
-    if not weights:
-        return np.zeros(len(bags))
-    return np.asarray(np.array(weights) @ np.array(rows) / sum(weights))
-
-
-def keys(text: str, language: str) -> set[str]:
-    """What two texts share where they have a word in common: its terms in a language, and its crude stem in any, as it is
-    written and as it is typed without accents."""
-    return {*analyse(text, language), *stems(text), *stems(without_marks(normalized(text)))}
-
-
-def stems(text: str) -> set[str]:
-    """The words of a text without their endings, crudely: six letters tell most words apart, and of those after the
-    third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
-    holds a digit have no endings.
-    """
-    return {word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens") for word in plain_words(text)}

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rag.answer.answer import Citation, stems
+from rag.answer.answer import Citation
+from rag.answer.evidence import stems
 from rag.answer.prompt import passage_text
 from rag.answer.refusals import NO_ANSWER_WORDS, is_refusal
 from rag.text.analyser import WORD, detect_language, words_in

@@ -41,7 +41,7 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r"#{1,6}\s")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
-_BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
+BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
 _GRID = re.compile(r"[ \t]*\+[-=+]+\+")
 
@@ -135,7 +135,7 @@ class _Above:
 
     def pass_to(self, start: int) -> None:
         """A new paragraph after an answer ends it, unless it is the next item of a list."""
-        if self.last_end >= 0 and _BLANK_LINE.search(self._text, self.last_end, start):
+        if self.last_end >= 0 and BLANK_LINE.search(self._text, self.last_end, start):
             line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
             if not _ITEM.match(self._text, line_start):
                 self.question = None

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.answer import MAX_SENTENCES, Answer, apart, candidate_sentences, citation_of, without_rivals
+from rag.answer.answer import MAX_SENTENCES, Answer, apart, citation_of, without_rivals
+from rag.answer.candidates import candidate_sentences
 from rag.text.identifiers import identifiers
 from sql.base.settings import READER_MIN_CONFIDENCE
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from rag.answer.answer import Candidate, Citation
+    from rag.answer.answer import Citation
+    from rag.answer.candidates import Candidate
     from rag.encoder.pairs import PairModel
     from rag.text.tokenizer import TokenPair
     from sql.records import Hit

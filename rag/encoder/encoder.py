@@ -21,6 +21,7 @@ from rag.compute.plan import check_mode
 from rag.compute.side_by_side import side_by_side
 from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint, write_checkpoint
 from rag.encoder.heads import TASKS
+from rag.encoder.kernel import of_tokens
 from rag.encoder.prompts import OWN_PROMPTS, Prompts, with_prompts
 from rag.encoder.weights import file_sha256, float_model
 from rag.text.tokenizer import Tokenizer
@@ -44,6 +45,25 @@ if TYPE_CHECKING:
 TOKENS_PER_BATCH = 1024
 LEAST_TOKENS_PER_BATCH = 64  # a batch reads all weights, however small it is
 LENGTH_STEP = 16  # where a kernel pads: up to the next multiple, and only texts of one padded length share a batch
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStates:
+    """The tokens of a text, special ones left out: start and end of each, int64 (tokens, 2) in code points, and what the
+    last layer made of it, float32 (tokens, dimensions)."""
+
+    spans: NDArray[np.int64]
+    states: NDArray[np.float32]
+
+    @classmethod
+    def joined(cls, pieces: Sequence[TokenStates], dimensions: int) -> TokenStates:
+        """Those of the pieces of a text, in whatever order they were read, as those of the whole."""
+        if len(pieces) == 1:
+            return pieces[0]
+        in_order = sorted((piece for piece in pieces if len(piece.spans)), key=lambda piece: int(piece.spans[0, 0]))
+        spans = [piece.spans for piece in in_order] or [np.empty((0, 2), np.int64)]
+        states = [piece.states for piece in in_order] or [np.empty((0, dimensions), np.float32)]
+        return cls(np.concatenate(spans), np.concatenate(states))
 
 
 @dataclass(frozen=True)
@@ -130,6 +150,33 @@ class Encoder:
                 return fitting
             room -= 1  # where tokens of two texts are more together than each by itself
         return ""
+
+    @cached_property
+    def _of_tokens(self) -> Encoder:
+        """This encoder with a vector for every token; it has the same kernel."""
+        return Encoder(self.config, self.tokenizer, lambda: of_tokens(self.kernel))
+
+    def token_states(self, texts: Sequence[str], prompt: str = "") -> list[TokenStates]:
+        """What the last layer makes of every token of each text, read behind a prompt; a long text in several pieces."""
+        most = self.tokenizer.max_text_tokens
+        pieces = [
+            (number, start, text[start:end])
+            for number, text in enumerate(texts)
+            for start, end, tokens in self.tokenizer.windows(text, most, prompt)
+            if tokens <= most
+        ]
+        encoded = self.tokenizer.encode_with_spans([prompt + piece for _, _, piece in pieces])
+        found: list[list[TokenStates]] = [[] for _ in texts]
+
+        def receive(rows: list[int], states: NDArray[np.float32]) -> None:
+            for row, of_row in zip(rows, states, strict=True):
+                number, start, _ = pieces[row]
+                spans = encoded[row][1] - len(prompt)
+                own = np.flatnonzero((spans[:, 0] < spans[:, 1]) & (spans[:, 0] >= 0))
+                found[number].append(TokenStates(spans[own] + start, of_row[own]))
+
+        self._of_tokens.compute([ids for ids, _ in encoded], receive)
+        return [TokenStates.joined(some, self.config.dimensions) for some in found]
 
     def encode(
         self,

@@ -16,6 +16,7 @@ all of 0..255 with zero-point 0, and the shift is in the bias of the layer that 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -74,6 +75,7 @@ class Kernel(Protocol):
     """One way to run the encoder on one kind of hardware."""
 
     name: str
+    pooling: str  # what becomes of the states of a text's tokens: mean, cls, or tokens where nothing does
     pads: bool  # computes padding like tokens, so that only texts of like length should share a batch
 
     @property
@@ -94,6 +96,13 @@ class Kernel(Protocol):
         those of all tokens, (texts, tokens, dimensions), and 0 behind the last of a text.
         """
         ...
+
+
+def of_tokens(kernel: Kernel) -> Kernel:
+    """The same kernel, with the same weights in memory, that gives what the last layer made of every token."""
+    every = copy(kernel)
+    every.pooling = "tokens"
+    return every
 
 
 class OneBatchAtATime:

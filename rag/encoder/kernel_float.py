@@ -178,6 +178,7 @@ class FloatKernel(OneBatchAtATime):
 
     def __init__(self, model: FloatModel, config: EncoderConfig) -> None:
         self.config = config
+        self.pooling = self.config.pooling
         self.second_type: NDArray[np.float32] | None = None
         if config.head is None:
             self.module = distilbert_model(model)
@@ -195,7 +196,7 @@ class FloatKernel(OneBatchAtATime):
         with torch.inference_mode():
             given = embedded(self.module, ids, types, self.second_type)
             hidden = self.module(**given, attention_mask=present.long()).last_hidden_state
-            vectors: NDArray[np.float32] = pool(hidden, present, self.config.pooling).numpy()
+            vectors: NDArray[np.float32] = pool(hidden, present, self.pooling).numpy()
         return vectors
 
 

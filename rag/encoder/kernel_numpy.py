@@ -33,6 +33,7 @@ class NumpyKernel(OneBatchAtATime):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.config = checkpoint.config
+        self.pooling = self.config.pooling
         self.tensors = checkpoint.tensors
         self.folded = fold(checkpoint)
         self.distance_bias = checkpoint.tensors.get("distance_bias")
@@ -68,7 +69,7 @@ class NumpyKernel(OneBatchAtATime):
             hidden += layer.down.bias
             norm = layer.output_norm
             hidden = normalize(hidden, norm, eps)
-        return pool(hidden.reshape(texts, tokens, wide), present, self.config.pooling)
+        return pool(hidden.reshape(texts, tokens, wide), present, self.pooling)
 
     def _rows(self, name: str, ids: NDArray[np.int64]) -> Floats:
         rows: Floats = self.tensors[f"{name}.codes"][ids].astype(np.float32)

@@ -61,6 +61,7 @@ class TorchKernel:
         self.plan = plan or ComputePlan()
         self.name = f"torch {self.plan}"
         self.config = config = checkpoint.config
+        self.pooling = self.config.pooling
         tensors = checkpoint.tensors
         self.word_codes = torch.as_tensor(tensors["embeddings.word.codes"])
         self.word_scale = torch.as_tensor(tensors["embeddings.word.scale"])
@@ -126,10 +127,10 @@ class TorchKernel:
         for layer in layers:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        if self.config.pooling == "cls":
+        if self.pooling == "cls":
             return self._firsts(last, hidden, text_lengths, norm)
         means = self.attention(last.qkv(hidden), text_lengths, self.config.heads)
-        return pool_rows(last.finish(means, hidden, norm.residual), text_lengths, self.config.pooling)
+        return pool_rows(last.finish(means, hidden, norm.residual), text_lengths, self.pooling)
 
     def _firsts(self, last: Layer, hidden: torch.Tensor, lengths: Sequence[int], norm: Norm) -> torch.Tensor:
         """What the last layer makes of the first token of each text, float32 (texts, dimensions): the rest is not needed."""

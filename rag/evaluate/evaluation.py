@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.encoder.encoder import Encoder
+from rag.encoder.encoder import Encoder, TokenStates
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from rag.retrieve.rerank import reranked
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sql.search.request import SearchRequest
     from sql.store import Store
 
+REMEMBERED_PASSAGES = 1000  # of some 200 KB each
 RANKED_DOCUMENTS = 100  # documents a ranking holds; recall@100 needs no more
 RERANKED_MODE = "hybrid+rerank"  # there is one where the library has a cross-encoder
 RERANKED_FOR = 10  # hits, the first ten being what most measures look at
@@ -102,18 +103,16 @@ def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners:
 
 @dataclass(frozen=True)
 class RememberingEncoder(Encoder):
-    """An encoder that computes each passage once: the questions of a set meet the same sentences again and again."""
+    """An encoder that reads each passage once while it is among the last: the questions of a set meet the same again."""
 
-    known: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    known: dict[tuple[str, str], TokenStates] = field(default_factory=dict)
 
-    def encode_documents(
-        self,
-        texts: Sequence[str],
-        progress: Callable[[int], None] = lambda count: None,
-        give_way: Callable[[], None] = lambda: None,
-    ) -> NDArray[np.float32]:
-        """Vectors of passages, float32 (texts, dimensions)."""
-        new = list(dict.fromkeys(text for text in texts if text not in self.known))
-        if new:
-            self.known.update(zip(new, super().encode_documents(new, progress, give_way), strict=True))
-        return np.stack([self.known[text] for text in texts])
+    def token_states(self, texts: Sequence[str], prompt: str = "") -> list[TokenStates]:
+        """What the last layer makes of every token of each text."""
+        found = {text: self.known[text, prompt] for text in texts if (text, prompt) in self.known}
+        new = [text for text in dict.fromkeys(texts) if text not in found]
+        found.update(zip(new, super().token_states(new, prompt), strict=True))
+        self.known.update({(text, prompt): found[text] for text in new})
+        while len(self.known) > REMEMBERED_PASSAGES:
+            del self.known[next(iter(self.known))]
+        return [found[text] for text in texts]

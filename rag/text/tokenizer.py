@@ -161,6 +161,15 @@ class Tokenizer:
         found = self.library.token_to_id(model["unk_token"]) if model.get("unk_token") else None
         return None if found is None else int(found)
 
+    def encode_with_spans(self, texts: Sequence[str]) -> list[tuple[list[int], NDArray[np.int64]]]:
+        """Token ids of each text as `encode` gives them, and where in it each token stands: int64 (tokens, 2), an empty
+        span for a special one."""
+        spaced = [with_spaces(text) for text in texts]
+        return [
+            (encoding.ids, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2))
+            for encoding in self.library.encode_batch(spaced, add_special_tokens=True)
+        ]
+
     def pairs(self, question: str, passages: Sequence[str], overlap: int | None = None) -> list[list[TokenPair]]:
         """A question with each passage, as a model with two segments reads them; only a passage is ever cut.
 

@@ -11,7 +11,7 @@ from support import QUANTIZER, hash_encoder, write_tiny_checkpoint
 
 from ingest.command_line import command
 from ingest.cutting import AS_BEFORE, ChunkOptions, chosen_settings
-from rag.answer.answer import candidate_sentences
+from rag.answer.candidates import candidate_sentences
 from sql.base.errors import EXIT_OK, EXIT_USAGE, UsageError
 from sql.base.terminal import run_command
 from sql.records.chunking import ChunkSettings

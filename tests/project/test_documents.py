@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import PATIENCE, PROJECT, run_python
 
-from rag.answer import answer, quotation
+from rag.answer import answer, merit, quotation
 from sql.base import settings
 
 if TYPE_CHECKING:
@@ -318,13 +318,8 @@ def test_the_settings_table_is_that_of_the_code() -> None:
 def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
     page = PROJECT / "docs" / "answers.md"
     text = page.read_text(encoding="utf-8")
-    weights = {row[0].strip(): row[1] for row in re.findall(r"^   \| (\w+) \| ([\d.]+) \|", text, re.MULTILINE)}
-    assert {name: float(weight) for name, weight in weights.items()} == {
-        "meaning": answer.WEIGHT_MEANING,
-        "words": answer.WEIGHT_WORDS,
-        "chunk": answer.WEIGHT_CHUNK,
-        "names": answer.WEIGHT_NAMES,
-    }
+    weights = {name: float(weight) for name, weight in re.findall(r"^   \| (\w+) \| ([\d.]+) \|", text, re.MULTILINE)}
+    assert weights == {name: weight for name, weight in merit.WEIGHTS.items() if weight}
     assert f"below {settings.DEFAULT_MIN_CONFIDENCE}" in text
     assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
     assert f"At most {quotation.MOST_LINES} lines and {quotation.MOST_CHARACTERS:,} characters" in text

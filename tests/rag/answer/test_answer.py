@@ -13,13 +13,15 @@ from rag.answer.answer import (
     Answer,
     Citation,
     answer_question,
-    candidate_sentences,
     count_lines,
-    shared_words,
-    stems,
+    judge_sentences,
     whole_list,
+    with_leads,
     with_names_first,
 )
+from rag.answer.candidates import candidate_sentences
+from rag.answer.evidence import FEATURES, gather_evidence, shared_words, stems
+from rag.answer.merit import WEIGHTS
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
 from rag.retrieve.words import Rarities
@@ -285,3 +287,67 @@ def test_a_word_in_the_heading_counts_half_of_one_in_the_sentence() -> None:
     sentences = ["The kiln takes nine hours.", "Nine hours are enough.", "Nine hours are enough."]
     own, around, neither = shared_words("kiln", sentences, headings=["Firing", "The kiln", "Firing"])
     assert (own, around, neither) == (1.0, 0.5, 0.0)
+
+
+# What speaks for a sentence, and how sure the answer is
+
+
+def evidence_of(question: str, text: str, encoder: Encoder) -> dict[str, list[float]]:
+    candidates = candidate_sentences([hit(text)])
+    found = gather_evidence(question, encoder.encode_query(question), candidates, encoder)
+    return dict(zip(FEATURES, found.rows.T.tolist(), strict=True)) | {"missing": [found.missing_names]}
+
+
+def test_a_sentence_is_read_within_its_chunk(encoder: Encoder) -> None:
+    text = "The kettle stands on the stove. It boils in two minutes. The garden is green. It needs a lot of rain."
+    found = evidence_of("How long does the kettle boil?", text, encoder)
+    _, of_kettle, _, of_garden = found["meaning"]
+    assert of_kettle > of_garden
+    assert found["before"][1] > found["before"][3]
+    assert found["after"][0] > 0
+    assert found["number"] == [0, 1, 0, 0]
+    assert found["passage"] == [found["passage"][0]] * 4
+
+
+def test_names_and_numbers_that_no_chunk_holds_are_missing(encoder: Encoder) -> None:
+    asked = ("When does the Museum open?", "When does the Museum of Toledo open?", "Does Toledo have 7 rooms?")
+    none, half, all_of_them = (evidence_of(question, TEXT, encoder)["missing"][0] for question in asked)
+    assert (none, half, all_of_them) == (0, 0.5, 1)
+
+
+def test_the_scores_of_all_sentences_add_up_to_1(encoder: Encoder) -> None:
+    query = encoder.encode_query("When does the museum open?")
+    ranked, confidence = judge_sentences("When does the museum open?", query, [hit(TEXT)], encoder)
+    assert sum(one.score for one in ranked) == pytest.approx(1)
+    assert 0 < confidence < 1
+
+
+def test_an_answer_is_surer_of_what_the_documents_hold_than_of_what_they_do_not(encoder: Encoder) -> None:
+    asked = ("When does the museum open?", "When does the museum in Toledo sell its paintings?", "Who was Napoleon?")
+    sure, less, least = (ask(question, [hit(TEXT)], encoder).confidence for question in asked)
+    assert sure > less > least
+    assert ask("Who was Napoleon?", [], encoder).confidence == 0
+
+
+def test_every_feature_has_a_weight() -> None:
+    assert tuple(WEIGHTS) == FEATURES
+
+
+def test_a_sentence_with_an_open_pronoun_brings_the_one_before_as_its_context(encoder: Encoder) -> None:
+    text = "The kettle stands on the stove. It boils in two minutes.\n\nThe garden is green."
+    answer = ask("How many minutes until it boils?", [hit(text, start=10)], encoder)
+    first = answer.citations[0]
+    assert first.text == "It boils in two minutes."
+    assert first.context == Context(10, 41, "The kettle stands on the stove.")
+    assert answer.text.startswith("The kettle stands on the stove.\nIt boils in two minutes. [1]")
+
+
+def test_a_pronoun_brings_nothing_from_another_paragraph_and_nothing_that_is_shown() -> None:
+    text = "The kettle is old.\n\nIt boils slowly. They say so."
+    boils, say = (
+        Citation("visit.md", text.index(one), text.index(one) + len(one), 1, 0, "", one, 0.5)
+        for one in ("It boils slowly.", "They say so.")
+    )
+    assert with_leads([boils], [hit(text)], "en") == (boils,)
+    assert with_leads([say], [hit(text)], "en") == (replace(say, context=Context(boils.start, boils.end, boils.text)),)
+    assert with_leads([boils, say], [hit(text)], "en") == (boils, say)

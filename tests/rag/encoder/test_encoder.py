@@ -23,9 +23,10 @@ from rag.encoder.encoder import (
     groups_of_like_length,
     load_encoder,
     load_float_encoder,
+    pad,
     padded_length,
 )
-from rag.encoder.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold
+from rag.encoder.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold, of_tokens
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
 from rag.encoder.probe import pairs_saturate, rows_stand_alone
@@ -138,6 +139,24 @@ def test_the_numpy_kernel_is_as_close_to_float32_as_the_torch_one(
         cosine = (vectors * floats).sum(axis=1)
         assert cosine.mean() > 0.9975
         assert cosine.min() > 0.99
+
+
+def test_the_mean_of_the_states_of_all_tokens_is_the_vector(checkpoint: Checkpoint, encoder: Encoder) -> None:
+    ids, lengths = pad(encoder.tokenizer.encode(["the cat sat", "a dog runs to the mat"]), 256)
+    for kernel in (NumpyKernel(checkpoint), TorchKernel(checkpoint)):
+        states, vectors = of_tokens(kernel).forward(ids, lengths), kernel.forward(ids, lengths)
+        means = np.stack([row[:length].mean(axis=0) for row, length in zip(states, lengths, strict=True)])
+        assert means == pytest.approx(vectors, abs=1e-5)
+
+
+def test_every_token_of_a_text_has_a_state_however_long_the_text_is(encoder: Encoder) -> None:
+    long = " ".join(["Storage engines keep columns apart."] * 100)
+    of_long, of_short = encoder.token_states([long, "Köln cat"], "query: ")
+    assert [long[start:end] for start, end in of_long.spans[:3]] == ["Storage", "engines", "keep"]
+    assert of_long.spans.tolist() == encoder.tokenizer.spans(long).tolist()
+    assert len(of_long.states) == len(of_long.spans) > encoder.config.max_tokens
+    assert "Köln cat"[slice(*of_short.spans[-1])] == "cat"
+    assert of_short.states.shape == (len(of_short.spans), 384)
 
 
 def test_the_kernels_agree_closely_where_rounding_cannot_pile_up(tmp_path: Path, tokenizer: Tokenizer) -> None:

@@ -1,0 +1,359 @@
+"""Fits the weights by which sentences are chosen and the confidence of an answer (rag/answer/merit.py).
+
+    python benchmarks/answers_fit.py FOLDER [FOLDER ...] [--plot reliability.png]
+
+Each FOLDER is in BEIR layout with answers.jsonl, each of whose lines says where its answers begin (`answer_start`) or that
+it has none. Every question is asked twice, once of all documents and once without the document that answers it. Articles
+are left out in turn: the documents of one article share what their ids begin with, up to the last hyphen. What is printed
+is measured on the articles left out, the weights at the end are those of all. `--plot` draws for each folder how often
+answers of a confidence are right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+from scipy.optimize import minimize
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
+
+from ingest.corpus import index_corpus
+from ingest.synchronize import prepare
+from rag.answer.answer import (
+    FURTHER_SENTENCES,
+    MAX_SENTENCES,
+    NAMED_CANDIDATES,
+    with_names_first,
+    without_rivals,
+)
+from rag.answer.candidates import candidate_sentences
+from rag.answer.evidence import FEATURES, Evidence, gather_evidence
+from rag.answer.merit import CONFIDENCE_WEIGHTS, shares, signs
+from rag.evaluate.answer_measures import without_case
+from rag.evaluate.beir import read_corpus
+from rag.evaluate.evaluation import RememberingEncoder
+from rag.library import Library
+from rag.retrieve.words import Rarities, word_rarities
+from rag.text.analyser import analyse
+from rag.text.identifiers import identifiers
+from sql.base.settings import DEFAULT_K, DEFAULT_MIN_CONFIDENCE
+from sql.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.encoder.encoder import Encoder
+    from sql.records import Hit
+
+    Floats = NDArray[np.float64]
+
+FOLDS = 8  # of articles; a set of as many articles leaves out one at a time
+PENALTY = 1e-3  # of the squared weights of standardized features
+HELD = {"names": 4.0, "chunk": 0.0}  # not fitted: these questions have hardly any exact names
+# What speaks for a sentence or an answer may not count against it, nor what is missing for it: what is alike would share
+# large weights of both signs. How many pieces words have may count either way.
+SIDES = {"missing_names": (None, 0), "pieces": (None, None)}
+REMOVED_COUNT = 0.35  # of a question whose document was taken away, next to one that has its answer
+LEAST_ANSWERED = 0.93  # of the questions that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
+BINS = 10  # of the calibration error
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question with what was found for it; `right` says which sentences hold a known answer, `exact` where it stands."""
+
+    folder: str
+    fold: int
+    has_answer: bool
+    is_removed: bool
+    evidence: Evidence | None
+    right: NDArray[np.bool_]
+    exact: NDArray[np.bool_]
+
+
+def main() -> None:
+    """Prints the measures of left-out articles and the weights."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="a reliability plot, drawn by matplotlib")
+    options = parser.parse_args()
+    report([asked for folder in options.folders for asked in ask_folder(folder)], options.plot)
+
+
+# Asking
+
+
+def ask_folder(folder: Path) -> Iterable[Asked]:
+    """Every question of a folder, with and without the document that answers it."""
+    with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
+        library = Library(store)
+        encoder = prepare(library)
+        remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
+        index_corpus(library, folder, read_corpus(folder))
+        snapshot = store.snapshot()
+        for line in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines():
+            known = json.loads(line)
+            vector = encoder.encode_query(known["question"])
+            request = library.request(known["question"], vector=vector, k=(NAMED_CANDIDATES + 1) * DEFAULT_K)
+            hits = snapshot.with_outlines(library.retriever.retrieve(snapshot, request))
+            rarities = word_rarities(snapshot, known["question"])
+            yield from ask_twice(folder.name, known, vector, hits, rarities, remembering)
+
+
+def ask_twice(
+    folder: str,
+    known: dict[str, Any],
+    query: NDArray[np.float32],
+    hits: Sequence[Hit],
+    rarities: Rarities,
+    encoder: Encoder,
+) -> Iterable[Asked]:
+    """A question asked of all documents, and without the one that answers it."""
+    home = known["doc_id"]
+    yield ask(folder, known, query, hits, rarities, encoder, is_removed=False)
+    gone = [hit for hit in hits if hit.source == home]
+    fewer = dict(rarities.frequencies)
+    for hit in gone:
+        for term in fewer.keys() & set(analyse(hit.text, rarities.language)):
+            fewer[term] = max(0, fewer[term] - 1)
+    rest = [hit for hit in hits if hit.source != home]
+    without = Rarities(rarities.language, fewer, rarities.chunks - len(gone))
+    yield ask(folder, known, query, rest, without, encoder, is_removed=True)
+
+
+def ask(
+    folder: str,
+    known: dict[str, Any],
+    query: NDArray[np.float32],
+    hits: Sequence[Hit],
+    rarities: Rarities,
+    encoder: Encoder,
+    *,
+    is_removed: bool,
+) -> Asked:
+    """What speaks for the sentences of the chunks that `Library.ask` would look at."""
+    question, names = known["question"], identifiers(known["question"])
+    looked_at = with_names_first(hits[: DEFAULT_K * (NAMED_CANDIDATES if names else 1)], names)[:DEFAULT_K]
+    candidates = without_rivals(candidate_sentences(looked_at), names)
+    right = np.zeros(len(candidates), np.bool_)
+    exact = right.copy()
+    for number, candidate in enumerate(candidates):
+        quotation, text = candidate.quotation, without_case(candidate.quotation.text)
+        right[number] = any(without_case(answer) in text for answer in known["answers"])
+        starts = known.get("answer_start", []) if candidate.hit.source == known["doc_id"] else []
+        exact[number] = any(quotation.start <= start < quotation.end for start in starts)
+    evidence = gather_evidence(question, query, candidates, encoder, rarities) if candidates else None
+    article = known["doc_id"].rsplit("-", 1)[0]
+    return Asked(folder, crc32(article.encode()) % FOLDS, bool(known["answers"]), is_removed, evidence, right, exact)
+
+
+# Fitting
+
+
+def fit_merits(asked: Iterable[Asked]) -> Floats:
+    """The weights that make the sentences where answers stand most probable (listwise logistic regression)."""
+    useful = [one for one in asked if one.evidence and not one.is_removed and one.exact.any() and not one.exact.all()]
+    rows = [one.evidence.rows for one in useful if one.evidence]
+    spread = np.concatenate(rows).std(axis=0) + 1e-9
+    longest = max(map(len, rows))
+    table, answers, absent = (
+        np.zeros((len(rows), longest, len(FEATURES))), np.zeros((len(rows), longest)), np.full((len(rows), longest), -1e9)
+    )  # fmt: skip
+    for number, (one, values) in enumerate(zip(useful, rows, strict=True)):
+        table[number, : len(values)] = values / spread
+        answers[number, : len(values)], absent[number, : len(values)] = one.exact, 0
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        raised = table @ weights + absent
+        raised = np.exp(raised - raised.max(axis=1, keepdims=True))
+        probable = raised / raised.sum(axis=1, keepdims=True)
+        of_answers = (probable * answers).sum(axis=1, keepdims=True) + 1e-12
+        slope = np.einsum("qs,qsf->f", probable - probable * answers / of_answers, table) / len(rows)
+        return float(-np.log(of_answers).mean() + PENALTY * weights @ weights), slope + 2 * PENALTY * weights
+
+    bounds = [
+        (HELD[name] * wide,) * 2 if name in HELD else (0, None) for name, wide in zip(FEATURES, spread, strict=True)
+    ]
+    start = np.array([low for low, _ in bounds], np.float64)
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x / spread)
+
+
+def fit_confidence(found: Floats, right: NDArray[np.bool_], counts: Floats) -> Floats:
+    """The weights of a logistic regression, the last one that of 1; `counts` says how much each question counts."""
+    mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
+    table = np.column_stack([(found - mean) / spread, np.ones(len(found))])
+    counts = counts / counts.sum()
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        raised = table @ weights
+        wrong = np.logaddexp(0, raised) - right * raised
+        slope = table.T @ (counts * (1 / (1 + np.exp(-raised)) - right))
+        penalty = PENALTY * np.append(weights[:-1], 0)
+        return float(counts @ wrong + penalty @ weights), slope + 2 * penalty
+
+    bounds = [SIDES.get(name, (0, None)) for name in CONFIDENCE_WEIGHTS] + [(None, None)]
+    weights = minimize(loss, np.zeros(table.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return np.append(weights[:-1] / spread, weights[-1] - (weights[:-1] / spread) @ mean)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A question judged by some weights: the signs of its confidence, whether its best sentence is right and whether one
+    of those shown is, and how many are."""
+
+    asked: Asked
+    found: Floats
+    first: bool
+    anywhere: bool
+    shown: int
+
+
+def judge(one: Asked, weights: Floats) -> Judged:
+    """A question judged by the weights of merits."""
+    if one.evidence is None:
+        return Judged(one, np.zeros(0), first=False, anywhere=False, shown=0)
+    of_merits = one.evidence.rows @ weights
+    share = shares(of_merits)
+    order = np.argsort(-share, kind="stable")
+    shown = [place for place in order if share[place] >= FURTHER_SENTENCES * share[order[0]]][:MAX_SENTENCES]
+    found = signs(one.evidence, of_merits)
+    return Judged(
+        one,
+        np.array([found[name] for name in CONFIDENCE_WEIGHTS]),
+        first=bool(one.right[order[0]]) and one.has_answer,
+        anywhere=bool(one.right[shown].any()) and one.has_answer,
+        shown=len(shown),
+    )
+
+
+def fitted(judged: Sequence[Judged]) -> Floats:
+    """The confidence fitted on questions with an answer, asked with and without the document that holds it.
+
+    Those that their set has no answer for are written to mislead, and what is gathered here cannot tell them: fitted on
+    them too, the confidence of all others would be far too low.
+    """
+    useful = [one for one in judged if one.asked.evidence and one.asked.has_answer]
+    found, right = np.stack([one.found for one in useful]), np.array([one.first for one in useful])
+    return fit_confidence(found, right, np.array([REMOVED_COUNT if one.asked.is_removed else 1.0 for one in useful]))
+
+
+def confidences(judged: Sequence[Judged], weights: Floats) -> Floats:
+    """The confidence of each, 0 where nothing was found."""
+    raised = [one.found @ weights[:-1] + weights[-1] if one.asked.evidence else -30.0 for one in judged]
+    return np.asarray(1 / (1 + np.exp(-np.array(raised))))
+
+
+# Measuring
+
+
+def report(asked: Sequence[Asked], plot: Path | None) -> None:
+    """Prints the measures of left-out articles and the weights fitted on all."""
+    left_out: list[tuple[Judged, float]] = []
+    for fold in range(FOLDS):
+        own = [one for one in asked if one.fold == fold]
+        others = [one for one in asked if one.fold != fold]
+        if not own:
+            continue
+        weights = fit_merits(others)
+        confidence = fitted([judge(one, weights) for one in others])
+        judged = [judge(one, weights) for one in own]
+        left_out += zip(judged, confidences(judged, confidence).tolist(), strict=True)
+    folders = dict.fromkeys(one.folder for one in asked)
+    least = float(np.quantile([p for one, p in left_out if is_answerable(one)], 1 - LEAST_ANSWERED))
+    for folder in folders:
+        print_folder(folder, [(one, p) for one, p in left_out if one.asked.folder == folder], DEFAULT_MIN_CONFIDENCE)
+    weights = fit_merits(asked)
+    confidence = fitted([judge(one, weights) for one in asked])
+    print(f"{LEAST_ANSWERED:.0%} of all questions with an answer have a confidence of {least:.3f} or more")
+    print("WEIGHTS", {name: round(float(value), 3) for name, value in zip(FEATURES, weights, strict=True)})
+    print("CONFIDENCE_AT_ZERO", round(float(confidence[-1]), 3))
+    print("CONFIDENCE_WEIGHTS", {k: round(float(v), 3) for k, v in zip(CONFIDENCE_WEIGHTS, confidence, strict=False)})
+    if plot:
+        draw(left_out, plot)
+
+
+def is_answerable(one: Judged) -> bool:
+    """Whether the documents hold an answer."""
+    return one.asked.has_answer and not one.asked.is_removed
+
+
+def print_folder(folder: str, judged: Sequence[tuple[Judged, float]], least: float) -> None:
+    """The measures of one set."""
+    full = [(one, p) for one, p in judged if is_answerable(one)]
+    given = [(one, p) for one, p in full if p >= least]
+    removed = [(one, p) for one, p in judged if one.asked.is_removed and one.asked.has_answer]
+    trick = [(one, p) for one, p in judged if not one.asked.is_removed and not one.asked.has_answer]
+
+    def mean(values: Iterable[float]) -> float:
+        return float(np.mean(list(values) or [np.nan]))
+
+    print(f"{folder}: {len(full)} questions with an answer")
+    for name, some in (("all", full), ("answered", given)):
+        print(
+            f"  {name:9} first {mean(one.first for one, _ in some):.3f}, shown {mean(one.anywhere for one, _ in some):.3f}, "
+            f"sentences {mean(one.shown for one, _ in some):.2f}"
+        )
+    print(
+        f"  answered: {len(given) / max(len(full), 1):.3f}, paragraph removed {mean(p >= least for _, p in removed):.3f}, "
+        f"no answer in the set {mean(p >= least for _, p in trick):.3f}"
+    )
+    for name, some in (
+        ("with an answer", full),
+        ("with and without their paragraph", full + removed),
+        ("and with those that have no answer", full + trick),
+    ):
+        right = np.array([one.first for one, _ in some])
+        print(f"  calibration error {name}: {calibration_error(np.array([p for _, p in some]), right):.3f}")
+
+
+def calibration_error(confidence: Floats, right: NDArray[np.bool_]) -> float:
+    """The expected calibration error (Naeini et al. 2015): what bins of confidence differ from the share that is right."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return float(
+        sum(abs(confidence[bins == one].mean() - right[bins == one].mean()) * np.mean(bins == one) for one in set(bins))
+    )
+
+
+def draw(judged: Sequence[tuple[Judged, float]], place: Path) -> None:
+    """How often answers of a confidence are right: a line for each set, of the questions that have an answer, asked with
+    and without the paragraph that holds it, and a dotted one of all questions of a set that has others."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6, 6))
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    for folder in dict.fromkeys(one.asked.folder for one, _ in judged):
+        own = [(one, p) for one, p in judged if one.asked.folder == folder]
+        (line,) = axes.plot(*reliability([pair for pair in own if pair[0].asked.has_answer]), "o-", label=folder)
+        if any(not one.asked.has_answer for one, _ in own):
+            whole = [pair for pair in own if not pair[0].asked.is_removed]
+            axes.plot(*reliability(whole), "o:", color=line.get_color(), label=f"{folder}, misleading questions too")
+    axes.set(xlabel="confidence", ylabel="best sentence holds a known answer", xlim=(0, 1), ylim=(0, 1))
+    axes.legend()
+    figure.savefig(place, dpi=100)
+
+
+def reliability(judged: Sequence[tuple[Judged, float]]) -> tuple[Floats, Floats]:
+    """The mean confidence of each bin with twenty questions or more, and the share of them that is right."""
+    confidence = np.array([p for _, p in judged])
+    right = np.array([one.first for one, _ in judged], np.float64)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    used = [one for one in range(BINS) if np.sum(bins == one) >= 20]
+    means = np.array([[values[bins == one].mean() for one in used] for values in (confidence, right)])
+    return means[0], means[1]
+
+
+if __name__ == "__main__":
+    main()

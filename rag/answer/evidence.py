@@ -1,0 +1,324 @@
+"""A question and the sentences that may answer it in, what speaks for each of them out: a row of numbers a sentence.
+
+The chunks are read once more, with a state for every token, and so is the question. What a sentence says of each word of
+the question is the highest cosine that any of its tokens has to that word's (late interaction: Khattab and Zaharia 2020),
+and as the sentence is read within its chunk, `it` stands near what it means. Beside that count the words that both hold,
+weighted by their rarity, exact names, and whether there is anything of the kind that is asked for: a number, a time, a
+person, a place.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.retrieve.words import Rarities
+from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
+from rag.text.identifiers import folded, identifiers
+from rag.text.kinds import ASKING, KINDS, expected_kind, holds_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from rag.answer.candidates import Candidate
+    from rag.encoder.encoder import Encoder, TokenStates
+    from rag.text.identifiers import Identifier
+    from sql.records import Hit
+
+    Floats = NDArray[np.float64]
+
+WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
+SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
+WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
+# Of a token to the nearest of a passage that has nothing to do with it, so that sentences which are not read do not win.
+UNREAD = 0.0
+MOST_PIECES = 3.0
+
+# What speaks for a sentence, each 0 to 1 or thereabouts, in the order of the columns.
+FEATURES = (
+    "meaning",  # cosine of the question's vector and the mean of the sentence's tokens
+    "tokens",  # mean over the question's tokens of the nearest one in the sentence
+    "weakest",  # that of the token of a content word which is met worst
+    "asking",  # that of `who`, `when`, `wie viele`
+    "passage",  # mean over the tokens of content words, by their rarity, of the nearest one in the whole chunk
+    "chunk",  # cosine of the question and the chunk, which counts for the confidence alone
+    "words",  # share of the question's words
+    "before",  # share that only the sentence before it adds
+    "after",  # share that only the sentence after it adds
+    "names",  # share of the question's exact names
+    *KINDS,  # whether it holds what is asked for, one column a kind
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """`rows` float64 (candidates, FEATURES); `missing_names` is the share of the question's capitalized words and
+    numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the
+    question is cut into, at most MOST_PIECES: the more, the less the encoder knows its language."""
+
+    rows: Floats
+    missing_names: float
+    pieces: float
+
+
+def gather_evidence(
+    question: str,
+    query: NDArray[np.float32],
+    candidates: Sequence[Candidate],
+    encoder: Encoder,
+    rarities: Rarities | None = None,
+) -> Evidence:
+    """What speaks for each candidate, of which there is at least one; `query` float32 (dimensions,) is the question's
+    vector."""
+    known = rarities or Rarities()
+    hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
+    (asked,) = encoder.token_states([question], encoder.config.query_prompt)
+    words = compare_words(question, candidates, hits, known)
+    columns = [
+        *compare_tokens(question, asked, query, candidates, hits, encoder, known).T,
+        np.array([closeness(candidate.hit) for candidate in candidates]),
+        *words.shares,
+        share_of_names(identifiers(question), candidates),
+        *kinds_held(question, candidates, known.language),
+    ]
+    pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
+    return Evidence(np.stack(columns, axis=1), words.missing_names, pieces)
+
+
+def closeness(hit: Hit) -> float:
+    """How close a chunk comes to the question: its cosine, whatever the search has ordered it by."""
+    return hit.score if hit.vector_score is None else hit.vector_score
+
+
+# Tokens
+
+
+def compare_tokens(
+    question: str,
+    asked: TokenStates,
+    query: NDArray[np.float32],
+    candidates: Sequence[Candidate],
+    hits: Sequence[Hit],
+    encoder: Encoder,
+    known: Rarities,
+) -> Floats:
+    """The columns `meaning` to `passage`; float64 (candidates, 5)."""
+    passages = encoder.token_states([hit.text for hit in hits], encoder.config.document_prompt)
+    read = {id(hit): passage for hit, passage in zip(hits, passages, strict=True)}
+    weights = token_weights(question, asked, known)
+    direction, tokens = unit(query[None])[0], unit(asked.states)
+    cosines = {key: tokens @ unit(passage.states).T for key, passage in read.items()}
+    of_passage = {key: weighted(nearest(found), weights.rare) for key, found in cosines.items()}
+    rows = []
+    for candidate in candidates:
+        key = id(candidate.hit)
+        own = tokens_of(candidate, read[key])
+        met = nearest(cosines[key][:, own])
+        mean = unit(read[key].states[own].mean(axis=0, keepdims=True))[0] if len(own) else np.zeros_like(direction)
+        content = met[weights.content > 0]
+        rows.append(
+            (
+                float(mean @ direction),
+                float(met.mean()) if len(met) else UNREAD,
+                float(content.min()) if len(content) else UNREAD,
+                weighted(met, weights.asking),
+                of_passage[key],
+            )
+        )
+    return np.array(rows, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWeights:
+    """What each token of a question counts, float64 (tokens,): 1 for one of a content word, its rarity, 1 for `who`."""
+
+    content: Floats
+    rare: Floats
+    asking: Floats
+
+
+def token_weights(question: str, asked: TokenStates, known: Rarities) -> TokenWeights:
+    """By the word that each token is a part of; where nothing is known of the store, all content words are as rare."""
+    content, rare, asking = np.zeros((3, len(asked.spans)))
+    left_out = stop_words(known.language)
+    of_place = {place: word[0] for word in WORD.finditer(question) for place in range(*word.span())}
+    for number, (start, end) in enumerate(asked.spans.tolist()):
+        word = next((of_place[place] for place in range(start, end) if place in of_place), "")
+        plain = normalized(word)
+        asking[number] = plain in ASKING
+        if word and plain not in left_out:
+            terms = analyse(word, known.language)
+            content[number] = 1
+            rare[number] = known.rarity(terms[0]) if terms and known.chunks else 1.0
+    return TokenWeights(content, rare, asking)
+
+
+def tokens_of(candidate: Candidate, passage: TokenStates) -> NDArray[np.intp]:
+    """The tokens of a candidate among those of its chunk: its own and those of the question or context that it stands
+    below, where the chunk holds that."""
+    quotation, hit = candidate.quotation, candidate.hit
+    parts = [(quotation.start - hit.start, candidate.judged_end - hit.start)]
+    context = quotation.context
+    if context is not None and hit.start <= context.start and context.end <= hit.end:
+        parts.append((context.start - hit.start, context.end - hit.start))
+    if quotation.question and (place := hit.text.rfind(quotation.question, 0, parts[0][0])) >= 0:
+        parts.append((place, place + len(quotation.question)))
+    starts, ends = passage.spans[:, 0], passage.spans[:, 1]
+    inside = [(starts >= start) & (ends <= end) for start, end in parts]
+    return np.flatnonzero(np.any(inside, axis=0))
+
+
+def unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of length 1; one of zeros stays as it is."""
+    return np.asarray(states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), np.float32(1e-12)))
+
+
+def nearest(cosines: NDArray[np.float32]) -> Floats:
+    """The cosine of each token of the question (rows) to the nearest of some tokens; UNREAD where there are none."""
+    return cosines.max(axis=1).astype(np.float64) if cosines.shape[1] else np.full(len(cosines), UNREAD)
+
+
+def weighted(values: Floats, weights: Floats) -> float:
+    """A weighted mean, 0 where nothing has a weight."""
+    total = float(weights.sum())
+    return float(values @ weights) / total if total > 0 else 0.0
+
+
+# Words
+
+
+@dataclass(frozen=True, slots=True)
+class SharedWords:
+    """`shares`: the columns `words`, `before` and `after`, each float64 (candidates,); the rest as in Evidence."""
+
+    shares: tuple[Floats, Floats, Floats]
+    missing_names: float
+
+
+def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], known: Rarities) -> SharedWords:
+    """The words that each candidate shares with a question, and those that nothing found holds."""
+    language = known.language
+    asked = AskedWords.of(question, [c.judged for c in candidates], [c.section for c in candidates], known)
+    before, after = (
+        np.array([[not bag.isdisjoint(keys(text, language)) for text in texts] for bag in asked.keys], np.float64)
+        for texts in ([c.before for c in candidates], [c.after for c in candidates])
+    )
+    if not asked.keys:
+        nothing = np.zeros(len(candidates))
+        return SharedWords((nothing, nothing, nothing), 0.0)
+    weights = asked.weights / asked.weights.sum()
+    with_before = np.maximum(asked.rows, before)
+    shares = (
+        weights @ asked.rows,
+        weights @ (with_before - asked.rows),
+        weights @ (np.maximum(with_before, after) - with_before),
+    )
+    chunks = [keys(f"{hit.heading}\n{hit.text}", language) for hit in hits]
+    absent = np.array([all(bag.isdisjoint(chunk) for chunk in chunks) for bag in asked.keys], np.float64)
+    return SharedWords(shares, weighted(absent, asked.rarity * asked.is_name))
+
+
+@dataclass(frozen=True, slots=True)
+class AskedWords:
+    """The words of a question: the keys of each, its weight, and whether each sentence holds it, float64 (words,
+    sentences), WORD_IN_HEADING where only its heading does.
+
+    `rarity` is that in the store, 0 for a stop word; `is_name` is 1 for capitalized words and those with digits.
+    """
+
+    keys: Sequence[frozenset[str]]
+    weights: Floats
+    rows: Floats
+    rarity: Floats
+    is_name: Floats
+
+    @classmethod
+    def of(cls, question: str, sentences: Sequence[str], headings: Sequence[str], known: Rarities) -> AskedWords:
+        """The words of a question, held against sentences and the headings above them, one for each or none.
+
+        A weight is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up:
+        what nearly every sentence holds says little, and so does what the whole store speaks of. Stop words, which the
+        store does not count, have the latter alone.
+        """
+        language, left_out = known.language, stop_words(known.language)
+        bags = [keys(sentence, language) for sentence in sentences]
+        above = [keys(heading, language) for heading in headings] or [frozenset[str]()] * len(bags)
+        written = {normalized(word[0]): word[0] for word in reversed(list(WORD.finditer(question)))}
+        first = next(iter(plain_words(question)), "")
+        wanted, weights, rows, rarity, is_name = [], [], [], [], []
+        for word in dict.fromkeys(plain_words(question)):
+            terms = analyse(word, language)  # none of a stop word
+            wanted.append(keys(word, language))
+            own, around = (
+                np.array([not wanted[-1].isdisjoint(bag) for bag in some], np.float64) for some in (bags, above)
+            )
+            rows.append(np.maximum(own, WORD_IN_HEADING * around))
+            in_store = known.rarity(terms[0]) if terms else 0.0
+            weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + np.count_nonzero(rows[-1]))))
+            is_stop = word in left_out
+            rarity.append(0.0 if is_stop else in_store or 1.0)
+            capital = word != first and written.get(word, word)[:1].isupper()
+            is_name.append(float(not is_stop and (capital or any(map(str.isdigit, word)))))
+        table = np.array(rows).reshape(len(rows), len(bags))
+        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name))
+
+
+def shared_words(
+    question: str, sentences: Sequence[str], rarities: Rarities | None = None, headings: Sequence[str] = ()
+) -> Floats:
+    """The part of the question's words that each sentence holds, 0 to 1, a rare word counting more than a common one.
+
+    A word that only the sentence's heading holds counts WORD_IN_HEADING; `headings` has one for each sentence, or none.
+    """
+    asked = AskedWords.of(question, sentences, headings, rarities or Rarities())
+    return asked.weights @ asked.rows / asked.weights.sum() if len(asked.weights) else np.zeros(len(sentences))
+
+
+@lru_cache(maxsize=2000)
+def keys(text: str, language: str) -> frozenset[str]:
+    """What two texts share where they have a word in common: its terms in a language, and its crude stem in any, as it is
+    written and as it is typed without accents."""
+    return frozenset({*analyse(text, language), *stems(text), *stems(without_marks(normalized(text)))})
+
+
+def stems(text: str) -> set[str]:
+    """The words of a text without their endings, crudely: six letters tell most words apart, and of those after the
+    third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
+    holds a digit have no endings.
+    """
+    return {word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens") for word in plain_words(text)}
+
+
+# Exact names, and what is asked for
+
+
+def share_of_names(names: Sequence[Identifier], candidates: Sequence[Candidate]) -> Floats:
+    """The part of the exact names of a question that each candidate holds; 0 where it has none."""
+    if not names:
+        return np.zeros(len(candidates))
+    return np.array([sum(held_share(name, candidate) for name in names) / len(names) for candidate in candidates])
+
+
+def held_share(name: Identifier, candidate: Candidate) -> float:
+    """1 where a candidate or its heading or context holds a name, a part of it where the sentence before does."""
+    if name.is_in(folded(f"{candidate.quotation.heading}\n{candidate.judged}")):
+        return 1.0
+    return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
+
+
+def kinds_held(question: str, candidates: Sequence[Candidate], language: str) -> list[Floats]:
+    """For each of KINDS whether a candidate holds such a thing: zeros but for the one that is asked for."""
+    expected, asked = expected_kind(question, language), set(plain_words(question))
+    nothing = np.zeros(len(candidates))
+    return [
+        np.array([holds_kind(kind, candidate.quotation.text, asked, language) for candidate in candidates])
+        if kind == expected
+        else nothing
+        for kind in KINDS
+    ]
