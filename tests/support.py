@@ -188,10 +188,12 @@ class HashKernel(OneBatchAtATime):
     texts: int = 0
     batches_left: int | None = field(default=None)
     pooling: str = "mean"
+    read: list[int] = field(default_factory=list)  # of each batch whose tokens were asked for, by a copy too, its texts
 
     def forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
         """One vector a text, float32 (texts, dimensions), or one of every token."""
         if self.pooling == "tokens":
+            self.read.append(len(ids))
             states = [[np.random.default_rng(token).standard_normal(self.dimensions) for token in row] for row in ids]
             return np.array(states, dtype=np.float32)
         if self.batches_left is not None:
