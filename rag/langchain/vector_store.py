@@ -93,13 +93,13 @@ class QuantizedSQLVectorStore(VectorStore):
         for name, value, known in (("quantizer", quantizer, QUANTIZERS), ("language", language, LANGUAGES)):
             if value not in known:
                 raise UsageError(f"the {name} {value!r} is not known: give one of {', '.join(known)}")
+        if bits not in CODE_BITS:
+            raise UsageError(f"codes of {bits} bits cannot be stored: give {' or '.join(map(str, CODE_BITS))}")
         self.location = location or read_settings().store
         self.store = Store.open(self.location, write=not read_only)
         model = choose_model(read_settings(), None, self.store.collection())
         self._embedding = embedding or Int8DistilBertEmbeddings(model)
         self._embedding_name = embedding_name
-        if bits not in CODE_BITS:
-            raise UsageError(f"codes of {bits} bits cannot be stored: give {' or '.join(map(str, CODE_BITS))}")
         self._quantizer = Quantizer(QUANTIZERS[0]).changed(quantizer, bits=bits)
         self._language = language
         self._library = Library(self.store, self._own_encoder, language=language)

@@ -154,8 +154,8 @@ def _patterns(language: str) -> tuple[re.Pattern[str], ...]:
 def expected_kind(question: str, language: str) -> str:
     """The kind of thing that a question asks for, "" where its words tell none; its own language goes before `language`.
 
-    >>> [expected_kind(text, "") for text in ("Who was it?", "In welchem Jahr?", "Combien?", "Why?")]
-    ['person', 'time', 'number', '']
+    >>> [expected_kind(text, "") for text in ("Who was it?", "In welchem Jahr?", "Why?")], expected_kind("Combien?", "fr")
+    (['person', 'time', ''], 'number')
     """
     spoken = detect_language(question, [language])
     known = spoken if spoken in _ASKED else language
