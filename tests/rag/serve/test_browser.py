@@ -302,14 +302,19 @@ def test_the_ladder_is_measured_when_the_button_is_pressed_and_drawn(page: Page)
 def test_the_log_says_that_nothing_is_kept_or_why_each_answer_was_given(
     browser: Any, page_library: Library, page_documents: Path
 ) -> None:
-    logging = replace(page_library, log=QueryLog(page_library.store), _encoder=page_library.encoder)
-    for library, log in ((page_library, False), (logging, True)):
-        with serving(library, page_documents) as running, opened(browser, running.url) as page:
+    for kept in (False, True):
+        with (
+            closing(QueryLog(page_library.store)) as log,
+            serving(
+                replace(page_library, log=log if kept else None, _encoder=page_library.encoder), page_documents
+            ) as running,
+            opened(browser, running.url) as page,
+        ):
             page.ask(QUESTION)
             page.click("nav a[href='#log']")
             page.until(lambda: page.all("#log-body > *"))
-            assert bool(page.all("#log-body .note")) == (not log)
-            if log:
+            assert bool(page.all("#log-body .note")) == (not kept)
+            if kept:
                 assert page.all(".log h2")[0].text == QUESTION
                 page.all(".log summary")[0].click()
                 page.until(lambda: page.all(".log tbody tr"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
 from io import BytesIO
@@ -210,8 +211,11 @@ def test_a_server_that_keeps_no_questions_shows_none(paged: httpx2.Client) -> No
 def test_questions_that_are_kept_are_listed_with_the_reasons_of_their_answers(
     page_library: Library, page_documents: Path
 ) -> None:
-    logging = replace(page_library, log=QueryLog(page_library.store), _encoder=page_library.encoder)
-    with serving(logging, page_documents) as running, running.client() as client:
+    with (
+        closing(QueryLog(page_library.store)) as log,
+        serving(replace(page_library, log=log, _encoder=page_library.encoder), page_documents) as running,
+        running.client() as client,
+    ):
         answer = client.post("/v1/ask", json={"question": "The cat sat on the mat.", "k": 2}).json()
         (kept,) = client.post("/v1/queries", json={}).json()["queries"]
         explained = client.post("/v1/queries/explain", json={"query_id": kept["query_id"]}).json()
