@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Not compiled beforehand: most modules of torch and transformers are never imported. 68 seconds in place of 113.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(PIP_OPTIONS)
 DEMO_QUESTION := How many bytes does one stored vector take?
-# One process a processor, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
+# One process more than there are processors, at most four; `make test TEST_OPTIONS=` runs the tests in one process.
 TEST_OPTIONS ?= -n auto --dist loadfile
 
 # Compiled when they are first imported, by one process for all: none may keep from writing that down.

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import string
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,19 @@ hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """How many processes `-n auto` means: xdist would count the processors of the machine, not those that we may use."""
-    return min(MOST_WORKERS, usable_processors())
+    """How many processes `-n auto` means: one more than the processors that we may use, for many tests wait for others."""
+    return min(MOST_WORKERS, usable_processors() + 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """A store that a test leaves open fails its own file, and no other: chDB opens one in a process."""
+    yield
+    client = sys.modules.get("sql.engine.client")
+    left = [one for one in (client.CLIENTS if client else ()) if one.location.server is None and not one._closed]
+    for one in left:
+        one.close()
+    assert not left, f"left open: {', '.join(str(one.location) for one in left)}"
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,8 @@ def test_a_log_that_cannot_be_written_fails_no_search_and_says_so_once(
         assert library.search("cat", logged=ids.append)
         assert len(ids) == 1
         half = LoggedQuery("search", "half a character: \ud800", {}, 1, (), answered=False, milliseconds=1.0)
-        assert not QueryLog(library.store).write(half)
+        assert library.log is not None
+        assert not library.log.write(half)
 
 
 HOLDER = """

@@ -100,7 +100,7 @@ def test_training_beats_rounding_after_the_fact_on_passages_it_never_saw(
     assert summary.held_out == 6
     assert summary.cosine_before is not None
     assert summary.cosine_after is not None
-    assert 1 - summary.cosine_after < 0.5 * (1 - summary.cosine_before)
+    assert 1 - summary.cosine_after < 0.7 * (1 - summary.cosine_before)
 
 
 def test_the_result_is_a_checkpoint_as_any_other_under_its_own_name(
