@@ -81,6 +81,30 @@ def test_rag_open_uses_the_model_it_is_told_and_the_store_remembers_it(
         assert [document.source for document in library.documents()] == [str(folder / name) for name in sorted(TEXTS)]
 
 
+SECOND_QUESTION = """
+import sys, threading, rag
+with rag.open(sys.argv[1], model=sys.argv[2]) as library:
+    kernels = []
+    for _ in range(3):
+        library.ask("where sat the cat", min_confidence=0.0)
+        kernels.append(library.encoder.kernel.name.split()[0])
+        for thread in threading.enumerate():
+            if thread.name == "encoder for many texts":
+                thread.join()
+    print(kernels[0], kernels[2])
+"""
+
+
+def test_torch_is_loaded_beside_the_second_question_and_reads_for_the_third(
+    tmp_path: Path, folder: Path, tokenizer: Tokenizer
+) -> None:
+    model = str(write_tiny_checkpoint(tmp_path / "model", tokenizer))
+    with rag.open(str(tmp_path / "store"), write=True, model=model) as library:
+        ingest.sync(library, str(folder))
+    finished = run_python("-c", SECOND_QUESTION, str(tmp_path / "store"), model)
+    assert (finished.stdout.split(), finished.stderr) == (["numpy", "torch"], "")
+
+
 def test_a_store_that_is_not_there_is_an_error_for_a_reader_and_an_empty_one_for_a_writer(tmp_path: Path) -> None:
     place = str(tmp_path / "store")
     with pytest.raises(rag.NoStore):
