@@ -22,7 +22,7 @@ from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
 from rag.retrieve.certified import certify_hits
 from rag.retrieve.rerank import CrossEncoder
 from rag.retrieve.retriever import Retriever
-from sql.base.errors import NoStore, RagError, UsageError
+from sql.base.errors import NoStore, UsageError
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
 from sql.engine.free_sql import refuse_files
 from sql.engine.statements import PARAMETER
@@ -386,7 +386,8 @@ class Library:
             threading.Thread(target=self._load_for_many, name="encoder for many texts").start()
 
     def _load_for_many(self) -> None:
-        with suppress(RagError):  # the one that is there goes on, as it does where the store is closed meanwhile
+        # The one that is there goes on: also where the store is closed meanwhile, or the program ends, which fails an import.
+        with suppress(Exception):
             encoder = self._load_encoder(few_texts=False)
             _ = encoder.kernel  # made now and not with the next question
             with self._loading:
