@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from sql.store.snapshot import Watch
     from sql.upkeep.stats import Stats
 
-SECOND = 2
 LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 
 
@@ -90,8 +88,7 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
     remembers them. With `log`, by default where RAG_LOG_QUERIES is 1, every question is kept in the store with its hits and
     its answer. `announce` is told in sentences what takes long or was left undone.
 
-    Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch where it was made by
-    another version.
+    Raises NoStore where there is none to read, StoreBusy where another process has it, StoreMismatch for another version's.
     """
     settings = read_settings(compute)
     store = Store.open(location or settings.store, write=write, yields=yields, announce=announce)
@@ -213,8 +210,7 @@ class Library:
         `query_id`.
 
         Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
-        NoStore for an empty store, ModelError for a model of another kind.
-        """
+        NoStore for an empty store, ModelError for a model of another kind."""
         from rag.answer.answer import located
         from rag.answer.generation import Terms, generate_answer
         from rag.answer.logged import Timekeeper
@@ -370,29 +366,6 @@ class Library:
                 self.source, self._encoder = (lambda: encoder), encoder
         return self.encoder
 
-    def _expect_more_questions(self) -> None:
-        """With the second question begins to load the encoder for many texts, beside it, where that is not there yet.
-
-        Reading 1,250 tokens of chunks for an answer takes 0.45 s without torch and 0.1 s with it, and loading torch longer
-        than one answer.
-        """
-        from rag.encoder.kernel_numpy import NumpyKernel
-
-        with self._loading:
-            self._asked += 1
-            wanted = self._asked == SECOND and self.source is None and self._encoder is not None
-        if wanted and isinstance(self.encoder.kernel, NumpyKernel):
-            # no daemon: the interpreter is not to end in the middle of an import
-            threading.Thread(target=self._load_for_many, name="encoder for many texts").start()
-
-    def _load_for_many(self) -> None:
-        # The one that is there goes on: also where the store is closed meanwhile, or the program ends, which fails an import.
-        with suppress(Exception):
-            encoder = self._load_encoder(few_texts=False)
-            _ = encoder.kernel  # made now and not with the next question
-            with self._loading:
-                self.source, self._encoder = (lambda: encoder), encoder
-
     def _snapshot(self, request: SearchRequest) -> Snapshot:
         if self.store.collection() is None:
             place = self.store.client.location
@@ -442,7 +415,9 @@ class Library:
         self, request: SearchRequest, choices: Choices, clock: Timekeeper
     ) -> tuple[SearchRequest, Snapshot, list[Hit]]:
         """A request with its vector, and the chunks that were found for it, without their places."""
-        self._expect_more_questions()
+        self._asked += 1
+        if self._asked == 2:  # loading torch takes longer than one answer without it, not than several
+            self.encoder.expect_many_texts()
         vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
         clock.done("encode")
         snapshot = self._snapshot(request)

@@ -89,7 +89,7 @@ with rag.open(sys.argv[1], model=sys.argv[2]) as library:
         library.ask("where sat the cat", min_confidence=0.0)
         kernels.append(library.encoder.kernel.name.split()[0])
         for thread in threading.enumerate():
-            if thread.name == "encoder for many texts":
+            if thread.name == "kernel for many texts":
                 thread.join()
     print(kernels[0], kernels[2])
 """
