@@ -434,9 +434,9 @@ class Library:
         reader = self._pair_model(choices.reader, READ)
         if reader is not None:
             return read_answer(request.question, hits, reader, choices.min_confidence)
-        vector = self.encoder.encode_query(request.question) if request.vector is None else request.vector
+        assert request.vector is not None  # noqa: S101 - `_found_to_answer` has given it one
         rarities = word_rarities(snapshot, request.question, request.language)
-        return answer_question(request.question, vector, hits, self.encoder, rarities, choices.min_confidence)
+        return answer_question(request.question, request.vector, hits, self.encoder, rarities, choices.min_confidence)
 
     def _events(
         self,

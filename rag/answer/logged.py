@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -81,18 +81,13 @@ def logged_answer(
     **more: Any,
 ) -> LoggedQuery:
     """What is kept of a question that was answered, or not."""
-    return LoggedQuery(
+    return replace(
+        logged_search(request, epoch, hits, clock, **more),
         kind=ASK,
-        question=request.question,
-        request=asked_with(request, **more),
-        epoch=epoch,
-        hits=tuple(hits),
         answered=answer.answered,
-        milliseconds=clock.milliseconds,
         answer=answer.text,
         confidence=answer.confidence,
         citations=tuple(
             LoggedCitation(one.source, one.start, one.end, one.score, one.text) for one in answer.citations
         ),
-        steps=tuple(clock.steps),
     )

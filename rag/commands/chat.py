@@ -31,12 +31,11 @@ from sql.base.errors import (
     EXIT_OK,
     EXIT_USAGE,
     RagError,
-    Terminated,
     UsageError,
 )
 from sql.base.paths import expand_user
 from sql.base.settings import read_settings
-from sql.base.terminal import is_typed, note, one_line, out, out_json, out_piece, waiting
+from sql.base.terminal import is_typed, note, one_line, out, out_json, out_piece, take_lines, waiting
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
 
@@ -100,23 +99,18 @@ class Chat:
 
     def talk(self, read: Callable[[], str]) -> None:
         """Takes what a person types until they leave."""
-        while True:
-            try:
-                line = read()
-                if line.strip().casefold() in LEAVE:
-                    return
-                self.take(line)
-            except EOFError:
-                out()
-                return
-            except Terminated:
-                raise
-            except KeyboardInterrupt:
-                out()
-                with suppress(RagError):  # where no statement is running any more
-                    self.library.store.client.cancel()
-            except (RagError, OSError, MemoryError) as error:
-                note(f"error: {one_line(str(error) or type(error).__name__)}")
+
+        def next_line() -> str | None:
+            line = read()
+            return None if line.strip().casefold() in LEAVE else line
+
+        take_lines(next_line, self.take, interrupted=self.give_up)
+
+    def give_up(self) -> None:
+        """Stops the answer that is being looked for."""
+        out()
+        with suppress(RagError):  # where no statement is running any more
+            self.library.store.client.cancel()
 
     def work_off(self, lines: Iterable[str]) -> int:
         """Takes the lines of a pipe to its end; the exit code is that of the first error, or 3 where nothing was answered."""

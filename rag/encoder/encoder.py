@@ -94,14 +94,8 @@ class Encoder:
 
         What fails there is raised by whoever asks for the kernel, for whom it is tried again.
         """
-
-        def make() -> None:
-            with suppress(Exception):
-                _ = self.kernel
-
         if not self._made:
-            # no daemon: the interpreter is not to end in the middle of an import
-            Thread(target=make, name="kernel").start()
+            in_background("kernel", lambda: self.kernel)
 
     def expect_many_texts(self) -> None:
         """Where the kernel is the one for a few texts, begins to make that for many in a thread; it takes over when it is made.
@@ -110,14 +104,14 @@ class Encoder:
         """
         from rag.encoder.kernel_numpy import NumpyKernel
 
-        def make(make_kernel: Callable[[], Kernel]) -> None:
-            # The one that is there goes on where that fails, as an import does when the program ends meanwhile.
-            with suppress(Exception):
-                self._made[:] = [make_kernel()]
-                self.__dict__.pop("_of_tokens", None)
+        make = self.make_for_many
+        if make is None or not isinstance(self.kernel, NumpyKernel):
+            return
 
-        if self.make_for_many is not None and isinstance(self.kernel, NumpyKernel):
-            Thread(target=make, args=[self.make_for_many], name="kernel for many texts").start()
+        def take_over() -> None:
+            self._made[:] = [make()]  # where that fails, the one that is there goes on
+
+        in_background("kernel for many texts", take_over)
 
     @property
     def identity(self) -> EncoderIdentity:
@@ -168,7 +162,7 @@ class Encoder:
             room -= 1  # where tokens of two texts are more together than each by itself
         return ""
 
-    @cached_property
+    @property
     def _of_tokens(self) -> Encoder:
         """This encoder with a vector for every token; it has the same kernel."""
         return Encoder(self.config, self.tokenizer, lambda: of_tokens(self.kernel))
@@ -253,6 +247,17 @@ class Encoder:
                     receive(rows, compute(rows))
             return
         side_by_side(compute, groups, receive, workers, lambda: kernel.limited(kernel.threads // workers))
+
+
+def in_background(name: str, work: Callable[[], object]) -> None:
+    """Begins some work in a thread; where it fails, its caller tries again or does without it."""
+
+    def run() -> None:
+        with suppress(Exception):
+            work()
+
+    # no daemon: the interpreter is not to end in the middle of an import
+    Thread(target=run, name=name).start()
 
 
 def padded_length(length: int, limit: int) -> int:

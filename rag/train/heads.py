@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.reading import OVERLAP, best_sum
+from rag.answer.reading import OVERLAP, ReadPassage
 from rag.compute.torch_door import torch
 from rag.encoder.checkpoint import WEIGHTS_FILE, Checkpoint, write_checkpoint
 from rag.encoder.convert import Recipe, quantize_weight, smooth_tensors
@@ -324,13 +324,5 @@ def figures(
 
 def best_reading(passage: str, pairs: Sequence[TokenPair], logits: Sequence[NDArray[np.float32]]) -> tuple[float, str]:
     """By how much the best span of a passage is ahead of no answer, over its windows, and the span's text."""
-    best = (-np.inf, "")
-    for pair, numbers in zip(pairs, logits, strict=True):
-        if not len(pair.spans):
-            continue
-        inside = numbers[pair.first : pair.first + len(pair.spans)].astype(np.float64)
-        start, end, total = best_sum(inside[:, 0], inside[:, 1])
-        margin = total - float(numbers[0].astype(np.float64).sum())
-        if margin > best[0]:
-            best = margin, passage[int(pair.spans[start, 0]) : int(pair.spans[end, 1])]
-    return best
+    span = ReadPassage(pairs, logits).best_span(0, len(passage))
+    return (-np.inf, "") if span is None else (span.margin, passage[span.start : span.end])

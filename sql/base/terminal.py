@@ -307,6 +307,35 @@ def read_line(prompt: str) -> str:
     return line.rstrip("\n")
 
 
+def take_lines(
+    read: Callable[[], str | None],
+    take: Callable[[str], None],
+    *,
+    interrupted: Callable[[], None],
+    failed: Callable[[], None] = lambda: None,
+) -> None:
+    """Takes what a person types until `read` returns None or the input ends; what fails with one line is said.
+
+    Ctrl-C calls `interrupted`, an error `failed`, and the next line is read.
+    """
+    while True:
+        try:
+            line = read()
+            if line is None:
+                return
+            take(line)
+        except EOFError:
+            out()
+            return
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            interrupted()
+        except (RagError, OSError, MemoryError) as error:
+            failed()
+            note(f"error: {one_line(str(error) or type(error).__name__)}")
+
+
 @contextmanager
 def line_editing(history: Path, words: Sequence[str]) -> Iterator[None]:
     """Arrow keys, a history kept in a file that only its owner reads, and the tabulator key completing `words`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sql.base.errors import RagError, Terminated, UsageError
+from sql.base.errors import UsageError
 from sql.base.paths import expand_user
-from sql.base.terminal import line_editing, note, one_line, out, read_line
+from sql.base.terminal import line_editing, out, read_line, take_lines
 from sql.engine.free_sql import split_statements
 from sql.shell.console import FORMATS, known_format
 
@@ -47,22 +47,13 @@ class Shell:
     def talk(self, history: Path) -> None:
         """Reads and runs lines until the person leaves."""
         with line_editing(history, self.words()):
-            while True:
-                try:
-                    line = read_line(CONTINUED if self.pending else PROMPT)
-                    if not self.pending and line.strip().rstrip(";").lower() in LEAVE:
-                        return
-                    self.take(line)
-                except EOFError:
-                    out()
-                    return
-                except Terminated:
-                    raise
-                except KeyboardInterrupt:
-                    self.give_up()
-                except (RagError, OSError, MemoryError) as error:
-                    self.pending = ""
-                    note(f"error: {one_line(str(error) or type(error).__name__)}")
+            take_lines(self.next_line, self.take, interrupted=self.give_up, failed=self.forget)
+
+    def next_line(self) -> str | None:
+        """What is typed next; None where the person leaves."""
+        line = read_line(CONTINUED if self.pending else PROMPT)
+        leaves = not self.pending and line.strip().rstrip(";").lower() in LEAVE
+        return None if leaves else line
 
     def take(self, line: str) -> None:
         """Runs a command to the shell, or the statements that this line completes."""
@@ -73,9 +64,13 @@ class Shell:
         for statement in statements:
             self.console.run(statement)
 
+    def forget(self) -> None:
+        """Forgets the beginning of a statement."""
+        self.pending = ""
+
     def give_up(self) -> None:
         """Forgets the line, and stops a statement that is still running."""
-        self.pending = ""
+        self.forget()
         out()
         self.console.client.cancel()
 
