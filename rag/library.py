@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rag.answer.prompt import LanguageModel
     from rag.encoder.encoder import Encoder
     from rag.encoder.pairs import PairModel
+    from rag.retrieve.retriever import Found
     from sql.base.settings import Settings
     from sql.engine.statements import Value
     from sql.records import Hit, LiveDocument
@@ -301,8 +302,7 @@ class Library:
         encoder, and its hits have no cosines, unless the request brings a vector. Raises UsageError for an empty query or
         an option there is not, InvalidFilter for a filter that nothing can pass, NoStore for an empty store.
         """
-        _, _, hits = self._found(self.request(query, **options), rerank, watch, logged)
-        return hits
+        return self._found(self.request(query, **options), rerank, watch, logged)[2].hits
 
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
         """`search` in a thread."""
@@ -319,10 +319,9 @@ class Library:
     ) -> tuple[list[Hit], Certificate]:
         """The same chunks, and what is proven of their order by float32 vectors, of which the store has only the codes.
 
-        It takes one more look at every chunk. Raises UsageError where a reranker decides the order.
-        """
-        request, snapshot, hits = self._found(self.request(query, **options), rerank, watch, logged)
-        return hits, certify_hits(self.retriever, snapshot, request, hits)
+        In a large store it takes one more look at every chunk. Raises UsageError where a reranker decides the order."""
+        request, snapshot, found = self._found(self.request(query, **options), rerank, watch, logged)
+        return found.hits, certify_hits(self.retriever, snapshot, request, found.hits, found.everything)
 
     async def acertified_search(self, query: str | SearchRequest, **options: Any) -> tuple[list[Hit], Certificate]:
         """`certified_search` in a thread."""
@@ -374,7 +373,7 @@ class Library:
 
     def _found(
         self, request: SearchRequest, rerank: str | None, watch: Watch, logged: Callable[[UUID], None]
-    ) -> tuple[SearchRequest, Snapshot, list[Hit]]:
+    ) -> tuple[SearchRequest, Snapshot, Found]:
         """What a request finds, with the request as it was searched with and the store as it was searched."""
         from rag.answer.logged import Timekeeper, logged_search
 
@@ -383,12 +382,13 @@ class Library:
             request = replace(request, vector=self.encoder.encode_query(request.question))
             clock.done("encode")
         snapshot, request = self._snapshot(request), self._with_reranker(request, rerank)
-        hits = snapshot.with_places(self.retriever.retrieve(snapshot, request, clock.heard))
+        found = self.retriever.find(snapshot, request, clock.heard)
+        hits = snapshot.with_places(found.hits)
         if self.log is not None and request.question:  # a bare vector could not be asked again
             query = logged_search(asked, snapshot.epoch, hits, clock, rerank=rerank or self.rerank)
             if self.log.write(query):
                 logged(query.query_id)
-        return request, snapshot, hits
+        return request, snapshot, replace(found, hits=hits)
 
     def _kept(
         self,

@@ -9,14 +9,17 @@ from rag.int8.quantization import quantize_query
 from rag.retrieve.words import asked_words, weighed_among
 from sql.base.errors import UsageError
 from sql.search.certificate import WordsShare, certify_words
+from sql.search.certificate_among_all import WordsOfAll
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rag.retrieve.retriever import Retriever
+    from rag.retrieve.words import AskedWords
     from sql.records import Hit
     from sql.search.certificate import Certificate
+    from sql.search.everything import Everything
     from sql.search.request import SearchRequest
     from sql.store import Snapshot
 
@@ -24,11 +27,19 @@ if TYPE_CHECKING:
 SCORED_BY_WORDS = 1000
 
 
-def certify_hits(retriever: Retriever, snapshot: Snapshot, request: SearchRequest, hits: Sequence[Hit]) -> Certificate:
+def certify_hits(
+    retriever: Retriever,
+    snapshot: Snapshot,
+    request: SearchRequest,
+    hits: Sequence[Hit],
+    everything: Everything | None = None,
+) -> Certificate:
     """The certificate of the hits that a retriever has found in a snapshot for a request.
 
-    One look at all visible chunks and one at the hits; by words and meaning one more. Raises UsageError for a request with a
-    reranker, whose order no score of ours explains, and for one by vectors that has none.
+    In a small store the scores of `everything` suffice, as the search has looked at it, and without it one look at all
+    chunks; in a large one it takes a look at all visible chunks and one at the hits, and by words and meaning one more.
+    Raises UsageError for a request with a reranker, whose order no score of ours explains, and for one by vectors that has
+    none.
     """
     if request.reranker is not None:
         raise UsageError("the order of a reranker cannot be certified: leave it out, or search without a certificate")
@@ -36,36 +47,32 @@ def certify_hits(retriever: Retriever, snapshot: Snapshot, request: SearchReques
         return certify_words([hit.score for hit in hits])
     if request.vector is None:
         raise UsageError(f"the ranking {request.ranking!r} compares vectors and the request has none: give one")
-    words = words_share(retriever, snapshot, request) if request.ranking == "hybrid" else None
-    return snapshot.certify(quantize_query(request.vector), request, hits, words)
+    query = quantize_query(request.vector)
+    if retriever.may_look_at_all(snapshot, request, unwatched):
+        asked = asked_words(snapshot, request.question, request.language) if request.ranking == "hybrid" else None
+        if everything is None:
+            everything = snapshot.score_everything(query, request, asked.terms if asked else ())
+        words = words_of_all(retriever, snapshot, request, everything, asked)
+        return snapshot.certify_among_all(query, request, hits, everything, words)
+    share = words_share(retriever, snapshot, request) if request.ranking == "hybrid" else None
+    return snapshot.certify(query, request, hits, share)
+
+
+def words_of_all(
+    retriever: Retriever, snapshot: Snapshot, request: SearchRequest, everything: Everything, asked: AskedWords | None
+) -> WordsOfAll | None:
+    """The part of words in the scores of a small store; None where no chunk holds a word of the question."""
+    words = None if asked is None else weighed_among(everything, asked, snapshot.text_statistics())
+    if words is None:
+        return None
+    return WordsOfAll(retriever.vector_share(request.question), words.most, everything.word_scores(words))
 
 
 def words_share(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> WordsShare | None:
-    """The part of words in the scores of a hybrid search; None where no chunk holds a word of the question."""
-    if retriever.may_look_at_all(snapshot, request, unwatched):
-        return words_share_among_all(retriever, snapshot, request)
+    """The same of a large store, where the scores of the best chunks by words are looked up."""
     words = retriever.word_query(snapshot, request)
     if words is None:
         return None
     scores = snapshot.rank_by_words(words, replace(request, k=SCORED_BY_WORDS, per_document=None))
     rest = min(scores.values()) if len(scores) == SCORED_BY_WORDS else 0.0
-    return WordsShare(retriever.vector_share(request.question), words.most, scores, rest)
-
-
-def words_share_among_all(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> WordsShare | None:
-    """The same in a small store, as its search has it: from all postings of the words, which one statement brings.
-
-    Chunks that do not pass a filter count here, so that no other one has a higher score than the last, all the more.
-    """
-    asked = asked_words(snapshot, request.question, request.language)
-    if asked is None:
-        return None
-    everything = snapshot.postings(asked.terms)
-    words = weighed_among(everything, asked, snapshot.text_statistics())
-    if words is None:
-        return None
-    numbers = everything.word_scores(words)
-    best = everything.best(numbers, SCORED_BY_WORDS).tolist()
-    rest = float(numbers[best[-1]]) if len(best) == SCORED_BY_WORDS else 0.0
-    scores = {everything.place(row): float(numbers[row]) for row in best}
     return WordsShare(retriever.vector_share(request.question), words.most, scores, rest)

@@ -43,6 +43,14 @@ ROUNDING = 1e-9  # of a score that is computed here and in the database
 RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found for a request, and, where the search has scored everything, all of that: a certificate needs it."""
+
+    hits: list[Hit]
+    everything: Everything | None = None
+
+
 @dataclass
 class Retriever:
     """Finds chunks for questions. Safe to use from any thread.
@@ -56,7 +64,11 @@ class Retriever:
     _last_words: tuple[str, str, Snapshot, WordQuery | None] | None = None
 
     def retrieve(self, snapshot: Snapshot, request: SearchRequest, watch: Watch = unwatched) -> list[Hit]:
-        """The best chunks for a request, best first; `watch` hears of every statement.
+        """The best chunks for a request, best first; `watch` hears of every statement."""
+        return self.find(snapshot, request, watch).hits
+
+    def find(self, snapshot: Snapshot, request: SearchRequest, watch: Watch = unwatched) -> Found:
+        """The same chunks with what a search of a small store has looked at.
 
         A search by words has the cosines of its hits too where the request brings a vector. Raises UsageError for another
         ranking without a vector, InvalidFilter where nothing can pass the filter because no chunk has a name or a type of
@@ -65,18 +77,20 @@ class Retriever:
         wanted = before_reranking(request)
         query = None if request.vector is None else quantize_query(request.vector)
         if request.ranking == "words":
-            hits = self._by_words(snapshot, wanted, query, watch)
+            found = Found(self._by_words(snapshot, wanted, query, watch))
         elif query is None:
             raise UsageError(
                 f"the ranking {request.ranking!r} compares vectors and the request has none: give one, or rank by words"
             )
         elif request.ranking == "vector":
-            hits = by_meaning(snapshot, wanted, query, watch)
+            found = Found(by_meaning(snapshot, wanted, query, watch))
         else:
-            hits = self._by_both(snapshot, wanted, query, watch)
-        if request.filter and not hits:
+            found = self._by_both(snapshot, wanted, query, watch)
+        if request.filter and not found.hits:
             snapshot.refuse_hopeless(request.filter)
-        return hits if request.reranker is None else reranked(request.reranker, request.question, hits)[: request.k]
+        if request.reranker is None:
+            return found
+        return Found(reranked(request.reranker, request.question, found.hits)[: request.k])
 
     def may_look_at_all(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> bool:
         """Whether a search may look at every chunk and every posting."""
@@ -118,41 +132,43 @@ class Retriever:
         in_sql = not self.looks_at_all
         return snapshot.hybrid_hits(scores, query, request, watch, vector_share=0.0, most=1.0, in_sql=in_sql)
 
-    def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> list[Hit]:
+    def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> Found:
         """The chunks in the order of the weighted mean of both scores: of a small store all, else candidates of both."""
         if self.may_look_at_all(snapshot, request, watch):
             return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
         words = self.word_query(snapshot, request, watch)
         if words is None:
-            return by_meaning(snapshot, request, query, watch)
+            return Found(by_meaning(snapshot, request, query, watch))
         near = snapshot.candidates(query, replace(request, k=candidates), watch)
         scores = dict.fromkeys(((one.generation, one.chunk_index) for one in near), 0.0)
         scores |= snapshot.rank_by_words(words, replace(request, k=len(near) + candidates), near, watch)
         if not scores:
-            return []
+            return Found([])
         share = self.vector_share(request.question)
         if request.per_document is None:
             scores = contenders(scores, near, request.k, share, words.most)
         in_sql = not self.looks_at_all
-        return snapshot.hybrid_hits(scores, query, request, watch, vector_share=share, most=words.most, in_sql=in_sql)
+        parts = {"vector_share": share, "most": words.most}
+        return Found(snapshot.hybrid_hits(scores, query, request, watch, **parts, in_sql=in_sql))
 
     def _by_both_among_all(
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch
-    ) -> list[Hit]:
+    ) -> Found:
         """Both scores of every chunk: there are no candidates that could be missed."""
         asked = asked_words(snapshot, request.question, request.language)
         if asked is None:
-            return by_meaning(snapshot, request, query, watch)
+            return Found(by_meaning(snapshot, request, query, watch))
         everything = snapshot.score_everything(query, request, asked.terms, watch)
         words = weighed_among(everything, asked, snapshot.text_statistics())
         cosines = everything.products
         if words is None:
-            return best_hits(snapshot, request, everything, {"score": cosines, "vector_score": cosines}, watch)
+            columns = {"score": cosines, "vector_score": cosines}
+            return Found(best_hits(snapshot, request, everything, columns, watch), everything)
         share, by_words = self.vector_share(request.question), everything.word_scores(words)
         scores = share * cosines + (1 - share) * by_words / words.most
         columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
-        return best_hits(snapshot, request, everything, columns, watch)
+        return Found(best_hits(snapshot, request, everything, columns, watch), everything)
 
 
 def before_reranking(request: SearchRequest) -> SearchRequest:

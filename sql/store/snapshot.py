@@ -23,6 +23,12 @@ from sql.search.certificate import (
     rivals_statement,
     rivals_wanted,
 )
+from sql.search.certificate_among_all import (
+    REPLACED,
+    Rounding,
+    certify_among_all,
+    rounding_statement,
+)
 from sql.search.everything import (
     SCORED_ROW,
     VISIBLE_ROW,
@@ -58,6 +64,7 @@ if TYPE_CHECKING:
     from sql.records.metadata import MetadataValue
     from sql.records.places import Place
     from sql.search.certificate import Certificate, WordsShare
+    from sql.search.certificate_among_all import WordsOfAll
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -68,7 +75,6 @@ if TYPE_CHECKING:
 
 AUTO = STRATEGIES[0]
 MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
-REPLACED = "a document was replaced and its old chunks are gone: search again"
 
 
 def unwatched(step: Step) -> None:
@@ -90,6 +96,7 @@ class Snapshot:
     _frequencies: dict[str, int] = field(default_factory=dict)  # how many chunks hold each term
     _analyser_is_fresh: bool = False
     _visible: Visible | None = None
+    _rounding: Rounding | None = None
 
     @property
     def epoch(self) -> int:
@@ -392,10 +399,7 @@ class Snapshot:
         `query` is its vector as codes, and `words` the part of words in the scores, if they have one. All visible chunks
         that pass the filter are looked at, so it also says whether the search has missed one.
         """
-        if request.vector is None:
-            raise ValueError("a certificate is about the request's vector, and it has none")
-        search = self._vector_search(query, request)
-        bound = QueryBound.of(request.vector, query, search.calibration)
+        search, bound = self._bounded_search(query, request)
         values = code_values(query, search.calibration)
         rows = self._rows_of_hits(hits, Statement("hit_bounds", hit_keys(hits) | values))
         found = self.client.query(rivals_statement(search, values, bound, words))
@@ -406,6 +410,32 @@ class Snapshot:
             request.per_document,
             all_rivals=len(found) < rivals_wanted(search),
         )
+
+    def certify_among_all(
+        self,
+        query: QuantizedQuery,
+        request: SearchRequest,
+        hits: Sequence[Hit],
+        everything: Everything,
+        words: WordsOfAll | None = None,
+    ) -> Certificate:
+        """The same where the scores of all chunks that can be seen and pass the filter are at hand: for a small store."""
+        search, bound = self._bounded_search(query, request)
+        return certify_among_all(hits, everything, self.rounding(), search, bound, words)
+
+    def _bounded_search(self, query: QuantizedQuery, request: SearchRequest) -> tuple[VectorSearch, QueryBound]:
+        if request.vector is None:
+            raise ValueError("a certificate is about the request's vector, and it has none")
+        search = self._vector_search(query, request)
+        return search, QueryBound.of(request.vector, query, search.calibration)
+
+    def rounding(self) -> Rounding:
+        """What rounding may have changed in every chunk that can be seen: for a small store. Read once an epoch."""
+        rounding = self._rounding
+        if rounding is None:
+            packed = self.client.query_packed(rounding_statement())
+            rounding = self._rounding = Rounding.unpack(packed, self.visible())
+        return rounding
 
     def _rows_of_hits(self, hits: Sequence[Hit], statement: Statement) -> list[Row]:
         rows = self.client.query(statement) if hits else []

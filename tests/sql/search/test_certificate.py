@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -14,10 +15,10 @@ from support import chunks_of, identity, source_document
 from rag.index.indexer import Indexer
 from rag.index.vector_coder import code_vectors, fit_calibration
 from rag.int8.quantization import quantize_query, quantize_vectors, scores, vector_scheme
-from rag.retrieve.certified import certify_hits, words_share
+from rag.retrieve.certified import certify_hits
 from rag.retrieve.retriever import VECTOR_SHARE, Retriever
 from rag.text.analyser import ANALYSER, chunk_words
-from sql.base.errors import UsageError
+from sql.base.errors import StoreError, UsageError
 from sql.base.settings import GRANULARITIES, QUANTIZERS, RANGE_METHODS
 from sql.records.calibration import Quantizer
 from sql.search.certificate import Bounded, Certificate, QueryBound, certify, certify_words, open_ranks
@@ -25,11 +26,12 @@ from sql.search.request import SearchRequest
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from sql.engine.statements import Statement
     from sql.records import Hit, QuantizedVectors
 
     Floats = NDArray[np.float64]
@@ -268,8 +270,9 @@ def check_store(store: Store, vectors: NDArray[np.float32], count: int) -> int:
             candidates=12 if number // 2 % 2 else None,
             language="en",
         )
-        hits = retriever.retrieve(snapshot, request)
-        certificate = certify_hits(retriever, snapshot, request, hits)
+        found = retriever.find(snapshot, request)
+        hits, certificate = found.hits, certify_hits(retriever, snapshot, request, found.hits, found.everything)
+        assert_same(certificate, certify_hits(Retriever(looks_at_all=False), snapshot, request, hits))
         truth = truth_of(vectors, query)
         words = retriever.word_query(snapshot, request)
         if request.ranking == "hybrid" and words is not None:
@@ -293,21 +296,63 @@ def test_no_certificate_of_a_store_is_wrong_about_float32_vectors(tmp_path: Path
         assert_view_agrees(store, vectors[7], 6)
 
 
-def test_words_have_the_same_part_whether_their_postings_are_at_hand_or_ranked_in_sql(tmp_path: Path) -> None:
+def assert_same(at_hand: Certificate, in_sql: Certificate) -> None:
+    """A certificate of scores that are at hand is the one that statements make of the whole table."""
+    assert (at_hand.among_k, at_hand.open) == (in_sql.among_k, in_sql.open)
+    assert at_hand.lower == pytest.approx(in_sql.lower, rel=1e-12)
+    assert at_hand.upper == pytest.approx(in_sql.upper, rel=1e-12)
+    assert at_hand.unknown == in_sql.unknown
+
+
+@pytest.mark.parametrize("ranking", ["vector", "hybrid"])
+def test_a_certificate_is_the_same_whether_the_scores_are_at_hand_or_looked_up(tmp_path: Path, ranking: str) -> None:
     with written(tmp_path / "store", KINDS[0], crowd(60, 3)) as store:
-        at_hand, in_sql = Retriever(), Retriever(looks_at_all=False)
-        for question, given in (("alder birch", None), ("fir", {"even": True}), ("oak", None)):
-            request = SearchRequest(question, 5, vector=crowd(1, 4)[0], filter=given, language="en")
-            found, ranked = (words_share(one, store.snapshot(), request) for one in (at_hand, in_sql))
-            if question == "oak":  # no chunk holds it
-                assert found is ranked is None
-                continue
-            assert found is not None
-            assert ranked is not None
-            assert (found.vector_share, found.rest) == (ranked.vector_share, ranked.rest)
-            assert found.most == pytest.approx(ranked.most)
-            assert {place: found.scores[place] for place in ranked.scores} == pytest.approx(dict(ranked.scores))
-            assert given or len(found.scores) == len(ranked.scores)
+        snapshot = store.snapshot()
+        cases = (("alder birch", None, None), ("fir", {"even": True}, None), ("oak", None, None), ("elm fir", None, 1))
+        for question, given, per_document in cases:  # no chunk holds oak
+            request = SearchRequest(question, 5, vector=crowd(1, 4)[0], filter=given, language="en", ranking=ranking)
+            found = Retriever().find(snapshot, replace(request, per_document=per_document))
+            assert (found.everything is None) == (ranking == "vector")
+            certificates = [
+                certify_hits(retriever, snapshot, replace(request, per_document=per_document), found.hits, everything)
+                for retriever, everything in (
+                    (Retriever(), found.everything),
+                    (Retriever(), None),
+                    (Retriever(looks_at_all=False), None),
+                )
+            ]
+            assert_same(certificates[0], certificates[2])
+            assert_same(certificates[1], certificates[2])
+
+
+def test_a_certificate_in_a_small_store_asks_for_nothing_but_what_rounding_has_changed_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with written(tmp_path / "store", KINDS[0], crowd(60, 3)) as store:
+        snapshot, asked = store.snapshot(), list[str]()
+        retriever, request = Retriever(), SearchRequest("alder", 5, vector=crowd(1, 4)[0], language="en")
+        found = retriever.find(snapshot, request)
+        for name in ("query", "query_packed"):
+            run = getattr(store.client, name)
+
+            def heard(statement: Statement, run: Callable[..., Any] = run) -> Any:
+                asked.append(statement.name)
+                return run(statement)
+
+            monkeypatch.setattr(store.client, name, heard)
+        for _ in range(2):
+            certify_hits(retriever, snapshot, request, found.hits, found.everything)
+    assert asked == ["rounding_errors"]
+
+
+def test_a_hit_whose_chunk_is_gone_is_not_certified(tmp_path: Path) -> None:
+    with written(tmp_path / "store", KINDS[0], crowd(9, 3)) as store:
+        snapshot = store.snapshot()
+        request = SearchRequest("alder", 2, vector=crowd(1, 4)[0], language="en")
+        found = Retriever().find(snapshot, request)
+        gone = [replace(found.hits[0], chunk_index=7)]
+        with pytest.raises(StoreError, match="search again"):
+            certify_hits(Retriever(), snapshot, request, gone, found.everything)
 
 
 @pytest.mark.slow
