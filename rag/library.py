@@ -321,7 +321,7 @@ class Library:
 
         In a large store it takes one more look at every chunk. Raises UsageError where a reranker decides the order."""
         request, snapshot, found = self._found(self.request(query, **options), rerank, watch, logged)
-        return found.hits, certify_hits(self.retriever, snapshot, request, found.hits, found.everything)
+        return found.hits, certify_hits(self.retriever, snapshot, request, found.hits, found.scored)
 
     async def acertified_search(self, query: str | SearchRequest, **options: Any) -> tuple[list[Hit], Certificate]:
         """`certified_search` in a thread."""

@@ -6,20 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rag.int8.quantization import quantize_query
-from rag.retrieve.words import asked_words, weighed_among
 from sql.base.errors import UsageError
 from sql.search.certificate import WordsShare, certify_words
-from sql.search.certificate_among_all import WordsOfAll
+from sql.search.certificate_among_all import Scored
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rag.retrieve.retriever import Retriever
-    from rag.retrieve.words import AskedWords
-    from sql.records import Hit
+    from sql.records import Hit, QuantizedQuery
     from sql.search.certificate import Certificate
-    from sql.search.everything import Everything
     from sql.search.request import SearchRequest
     from sql.store import Snapshot
 
@@ -32,14 +29,13 @@ def certify_hits(
     snapshot: Snapshot,
     request: SearchRequest,
     hits: Sequence[Hit],
-    everything: Everything | None = None,
+    scored: Scored | None = None,
 ) -> Certificate:
     """The certificate of the hits that a retriever has found in a snapshot for a request.
 
-    In a small store the scores of `everything` suffice, as the search has looked at it, and without it one look at all
-    chunks; in a large one it takes a look at all visible chunks and one at the hits, and by words and meaning one more.
-    Raises UsageError for a request with a reranker, whose order no score of ours explains, and for one by vectors that has
-    none.
+    In a small store what the search has `scored` suffices, and without it one look at all chunks; in a large one it takes a
+    look at all visible chunks and one at the hits, and by words and meaning one more. Raises UsageError for a request with a
+    reranker, whose order no score of ours explains, and for one by vectors that has none.
     """
     if request.reranker is not None:
         raise UsageError("the order of a reranker cannot be certified: leave it out, or search without a certificate")
@@ -49,27 +45,22 @@ def certify_hits(
         raise UsageError(f"the ranking {request.ranking!r} compares vectors and the request has none: give one")
     query = quantize_query(request.vector)
     if retriever.may_look_at_all(snapshot, request, unwatched):
-        asked = asked_words(snapshot, request.question, request.language) if request.ranking == "hybrid" else None
-        if everything is None:
-            everything = snapshot.score_everything(query, request, asked.terms if asked else ())
-        words = words_of_all(retriever, snapshot, request, everything, asked)
-        return snapshot.certify_among_all(query, request, hits, everything, words)
-    share = words_share(retriever, snapshot, request) if request.ranking == "hybrid" else None
-    return snapshot.certify(query, request, hits, share)
+        return snapshot.certify_among_all(
+            query, request, hits, scored or score_all(retriever, snapshot, request, query)
+        )
+    words = words_share(retriever, snapshot, request) if request.ranking == "hybrid" else None
+    return snapshot.certify(query, request, hits, words)
 
 
-def words_of_all(
-    retriever: Retriever, snapshot: Snapshot, request: SearchRequest, everything: Everything, asked: AskedWords | None
-) -> WordsOfAll | None:
-    """The part of words in the scores of a small store; None where no chunk holds a word of the question."""
-    words = None if asked is None else weighed_among(everything, asked, snapshot.text_statistics())
-    if words is None:
-        return None
-    return WordsOfAll(retriever.vector_share(request.question), words.most, everything.word_scores(words))
+def score_all(retriever: Retriever, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery) -> Scored:
+    """Both scores of everything in a small store, or only that of vectors where words have no part in the ranking."""
+    if request.ranking == "hybrid" and (scored := retriever.score_all(snapshot, request, query)) is not None:
+        return scored
+    return Scored(snapshot.score_everything(query, request, ()))
 
 
 def words_share(retriever: Retriever, snapshot: Snapshot, request: SearchRequest) -> WordsShare | None:
-    """The same of a large store, where the scores of the best chunks by words are looked up."""
+    """The part of words in the scores of a hybrid search of a large store; None where no chunk holds a word of the question."""
     words = retriever.word_query(snapshot, request)
     if words is None:
         return None

@@ -16,6 +16,7 @@ from rag.retrieve.rerank import CrossEncoder, reranked
 from rag.retrieve.words import asked_words, weighed_among, weighed_words
 from rag.text.analyser import WORD, visible
 from sql.base.errors import UsageError
+from sql.search.certificate_among_all import Scored, WordsOfAll
 from sql.store.snapshot import unwatched
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusio
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found for a request, and, where the search has scored everything, all of that: a certificate needs it."""
+    """What was found for a request, and, where the search has scored everything, all scores: a certificate needs them."""
 
     hits: list[Hit]
-    everything: Everything | None = None
+    scored: Scored | None = None
 
 
 @dataclass
@@ -156,19 +157,28 @@ class Retriever:
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch
     ) -> Found:
         """Both scores of every chunk: there are no candidates that could be missed."""
+        scored = self.score_all(snapshot, request, query, watch)
+        if scored is None:
+            return Found(by_meaning(snapshot, request, query, watch))
+        everything, words = scored.everything, scored.words
+        columns = {"score": everything.products, "vector_score": everything.products}
+        if words is not None:
+            columns |= {"score": words.mixed(everything.products), "bm25_score": words.scores}
+        return Found(best_hits(snapshot, request, everything, columns, watch), scored)
+
+    def score_all(
+        self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch = unwatched
+    ) -> Scored | None:
+        """Both scores of every chunk of a small store; None where the question has no words to ask the store for."""
         asked = asked_words(snapshot, request.question, request.language)
         if asked is None:
-            return Found(by_meaning(snapshot, request, query, watch))
+            return None
         everything = snapshot.score_everything(query, request, asked.terms, watch)
         words = weighed_among(everything, asked, snapshot.text_statistics())
-        cosines = everything.products
         if words is None:
-            columns = {"score": cosines, "vector_score": cosines}
-            return Found(best_hits(snapshot, request, everything, columns, watch), everything)
-        share, by_words = self.vector_share(request.question), everything.word_scores(words)
-        scores = share * cosines + (1 - share) * by_words / words.most
-        columns = {"score": scores, "vector_score": cosines, "bm25_score": by_words}
-        return Found(best_hits(snapshot, request, everything, columns, watch), everything)
+            return Scored(everything)
+        share = self.vector_share(request.question)
+        return Scored(everything, WordsOfAll(share, words.most, everything.word_scores(words)))
 
 
 def before_reranking(request: SearchRequest) -> SearchRequest:

@@ -72,20 +72,24 @@ class WordsOfAll:
         return self.vector_share * vector_scores + (1 - self.vector_share) * self.scores / self.most
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a search of a small store has computed: both scores of every chunk that can be seen and passes the filter."""
+
+    everything: Everything
+    words: WordsOfAll | None = None  # None where no chunk holds a word of the question, or they have no part in it
+
+
 def rounding_statement() -> Statement:
     """The rounding errors of all chunks."""
     return Statement("rounding_errors", {})
 
 
 def certify_among_all(
-    hits: Sequence[Hit],
-    everything: Everything,
-    rounding: Rounding,
-    search: VectorSearch,
-    bound: QueryBound,
-    words: WordsOfAll | None,
+    hits: Sequence[Hit], scored: Scored, rounding: Rounding, search: VectorSearch, bound: QueryBound
 ) -> Certificate:
-    """The certificate of the hits of a search; `words` is the part of words in their scores, if they have one."""
+    """The certificate of the hits of a search, which is by vectors or by both."""
+    everything, words = scored.everything, scored.words
     radii = rounding.radii(everything.chunks, everything.products, bound)
     lower, upper = everything.products - radii, everything.products + radii
     if words is not None:

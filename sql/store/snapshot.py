@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from sql.records.metadata import MetadataValue
     from sql.records.places import Place
     from sql.search.certificate import Certificate, WordsShare
-    from sql.search.certificate_among_all import WordsOfAll
+    from sql.search.certificate_among_all import Scored
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -412,16 +412,11 @@ class Snapshot:
         )
 
     def certify_among_all(
-        self,
-        query: QuantizedQuery,
-        request: SearchRequest,
-        hits: Sequence[Hit],
-        everything: Everything,
-        words: WordsOfAll | None = None,
+        self, query: QuantizedQuery, request: SearchRequest, hits: Sequence[Hit], scored: Scored
     ) -> Certificate:
         """The same where the scores of all chunks that can be seen and pass the filter are at hand: for a small store."""
         search, bound = self._bounded_search(query, request)
-        return certify_among_all(hits, everything, self.rounding(), search, bound, words)
+        return certify_among_all(hits, scored, self.rounding(), search, bound)
 
     def _bounded_search(self, query: QuantizedQuery, request: SearchRequest) -> tuple[VectorSearch, QueryBound]:
         if request.vector is None:

@@ -271,7 +271,7 @@ def check_store(store: Store, vectors: NDArray[np.float32], count: int) -> int:
             language="en",
         )
         found = retriever.find(snapshot, request)
-        hits, certificate = found.hits, certify_hits(retriever, snapshot, request, found.hits, found.everything)
+        hits, certificate = found.hits, certify_hits(retriever, snapshot, request, found.hits, found.scored)
         assert_same(certificate, certify_hits(Retriever(looks_at_all=False), snapshot, request, hits))
         truth = truth_of(vectors, query)
         words = retriever.word_query(snapshot, request)
@@ -312,11 +312,11 @@ def test_a_certificate_is_the_same_whether_the_scores_are_at_hand_or_looked_up(t
         for question, given, per_document in cases:  # no chunk holds oak
             request = SearchRequest(question, 5, vector=crowd(1, 4)[0], filter=given, language="en", ranking=ranking)
             found = Retriever().find(snapshot, replace(request, per_document=per_document))
-            assert (found.everything is None) == (ranking == "vector")
+            assert (found.scored is None) == (ranking == "vector")
             certificates = [
-                certify_hits(retriever, snapshot, replace(request, per_document=per_document), found.hits, everything)
-                for retriever, everything in (
-                    (Retriever(), found.everything),
+                certify_hits(retriever, snapshot, replace(request, per_document=per_document), found.hits, scored)
+                for retriever, scored in (
+                    (Retriever(), found.scored),
                     (Retriever(), None),
                     (Retriever(looks_at_all=False), None),
                 )
@@ -341,7 +341,7 @@ def test_a_certificate_in_a_small_store_asks_for_nothing_but_what_rounding_has_c
 
             monkeypatch.setattr(store.client, name, heard)
         for _ in range(2):
-            certify_hits(retriever, snapshot, request, found.hits, found.everything)
+            certify_hits(retriever, snapshot, request, found.hits, found.scored)
     assert asked == ["rounding_errors"]
 
 
@@ -352,7 +352,7 @@ def test_a_hit_whose_chunk_is_gone_is_not_certified(tmp_path: Path) -> None:
         found = Retriever().find(snapshot, request)
         gone = [replace(found.hits[0], chunk_index=7)]
         with pytest.raises(StoreError, match="search again"):
-            certify_hits(Retriever(), snapshot, request, gone, found.everything)
+            certify_hits(Retriever(), snapshot, request, gone, found.scored)
 
 
 @pytest.mark.slow
