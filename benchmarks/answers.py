@@ -23,7 +23,6 @@ from ingest.synchronize import prepare
 from rag.answer.answer import FURTHER_SENTENCES, MAX_SENTENCES, judge_sentences
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_answers, read_corpus, read_queries
-from rag.evaluate.evaluation import RememberingEncoder
 from rag.library import Library
 from rag.retrieve.words import word_rarities
 from sql.store import Store
@@ -46,12 +45,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
         library = Library(store)
         encoder = prepare(library)
-        remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
         index_corpus(library, options.folder, read_corpus(options.folder))
         known = sample(list(read_answers(options.folder)), options.questions, draw)
         own = []
         for answer in known:
-            confidence, ranked = rank(library, remembering, answer.question)
+            confidence, ranked = rank(library, encoder, answer.question)
             least = FURTHER_SENTENCES * ranked[0][0] if ranked else 0.0
             right = [
                 any(without_case(one) in text for one in answer.answers) for score, text in ranked if score >= least
@@ -59,7 +57,7 @@ def main() -> None:
             own.append((confidence, any(right[:1]), any(right)))
         foreign = {
             folder.name: [
-                rank(library, remembering, query.text)[0]
+                rank(library, encoder, query.text)[0]
                 for query in sample(list(read_queries(folder)), options.questions, draw)
             ]
             for folder in options.others

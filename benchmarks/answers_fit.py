@@ -35,11 +35,10 @@ from rag.answer.answer import (
     without_rivals,
 )
 from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import FEATURES, Evidence, gather_evidence
-from rag.answer.merit import CONFIDENCE_WEIGHTS, shares, signs
+from rag.answer.evidence import Evidence, gather_evidence
+from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, shares, signs
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_corpus
-from rag.evaluate.evaluation import RememberingEncoder
 from rag.library import Library
 from rag.retrieve.words import Rarities, word_rarities
 from rag.text.analyser import analyse
@@ -98,7 +97,6 @@ def ask_folder(folder: Path) -> Iterable[Asked]:
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
         library = Library(store)
         encoder = prepare(library)
-        remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
         index_corpus(library, folder, read_corpus(folder))
         snapshot = store.snapshot()
         for line in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines():
@@ -107,7 +105,7 @@ def ask_folder(folder: Path) -> Iterable[Asked]:
             request = library.request(known["question"], vector=vector, k=(NAMED_CANDIDATES + 1) * DEFAULT_K)
             hits = snapshot.with_outlines(library.retriever.retrieve(snapshot, request))
             rarities = word_rarities(snapshot, known["question"])
-            yield from ask_twice(folder.name, known, vector, hits, rarities, remembering)
+            yield from ask_twice(folder.name, known, vector, hits, rarities, encoder)
 
 
 def ask_twice(
@@ -153,6 +151,8 @@ def ask(
         starts = known.get("answer_start", []) if candidate.hit.source == known["doc_id"] else []
         exact[number] = any(quotation.start <= start < quotation.end for start in starts)
     evidence = gather_evidence(question, query, candidates, encoder, rarities) if candidates else None
+    if evidence is not None:
+        right, exact = right[evidence.read], exact[evidence.read]
     article = known["doc_id"].rsplit("-", 1)[0]
     return Asked(folder, crc32(article.encode()) % FOLDS, bool(known["answers"]), is_removed, evidence, right, exact)
 

@@ -49,7 +49,6 @@ from ingest.readers.raw_file import RawFile
 from ingest.synchronize import prepare
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_evaluation_set
-from rag.evaluate.evaluation import RememberingEncoder
 from rag.evaluate.metrics import ndcg
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
@@ -120,11 +119,10 @@ def measure_set(
     """Prints a line for each setting."""
     with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
         encoder = prepare(Library(store))
-    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel)
     given = read_set(folder, encoder.tokenizer, questions, only)
     print(f"{given.name}: {len(given.documents)} documents, {len(given.questions)} questions")
     for one in settings:
-        measures = measure(given, one, remembering, ranking)
+        measures = measure(given, one, encoder, ranking)
         line = "".join(f"{name} {100 * value:6.2f}  " for name, value in measures.items())
         print(f"  {one.name:18} {line}", flush=True)
 

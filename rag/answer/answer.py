@@ -200,7 +200,8 @@ def judge_sentences(
         return [], 0.0
     evidence = gather_evidence(question, query, candidates, encoder, rarities)
     of_merits = merits(evidence.rows)
-    scored = zip(candidates, shares(of_merits).tolist(), strict=True)
+    read = [candidate for candidate, is_read in zip(candidates, evidence.read.tolist(), strict=True) if is_read]
+    scored = zip(read, shares(of_merits).tolist(), strict=True)
     ranked = sorted((citation_of(candidate, score) for candidate, score in scored), key=lambda one: -one.score)
     return ranked, confidence_of(evidence, of_merits)
 

@@ -1,10 +1,10 @@
 """A question and the sentences that may answer it in, what speaks for each of them out: a row of numbers a sentence.
 
-The chunks are read once more, with a state for every token, and so is the question. What a sentence says of each word of
-the question is the highest cosine that any of its tokens has to that word's (late interaction: Khattab and Zaharia 2020),
-and as the sentence is read within its chunk, `it` stands near what it means. Beside that count the words that both hold,
-weighted by their rarity, exact names, and whether there is anything of the kind that is asked for: a number, a time, a
-person, a place.
+The chunks of those that can win are read once more, with a state for every token, as the question is. What a sentence says
+of each word of the question is the highest cosine that any of its tokens has to that word's (late interaction: Khattab and
+Zaharia 2020), and as the sentence is read within its chunk, `it` stands near what it means. Beside that count the words that
+both hold, weighted by their rarity, exact names, and whether there is anything of the kind that is asked for: a number, a
+time, a person, a place.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.merit import can_win
 from rag.retrieve.words import Rarities
 from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.answer.candidates import Candidate
-    from rag.encoder.encoder import Encoder, TokenStates
+    from rag.encoder.encoder import Encoder
+    from rag.encoder.states import TokenStates
     from rag.text.identifiers import Identifier
     from sql.records import Hit
 
@@ -36,33 +38,21 @@ if TYPE_CHECKING:
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
-# Of a token to the nearest of a passage that has nothing to do with it, so that sentences which are not read do not win.
+# Of a token to the nearest of a passage that has nothing to do with it.
 UNREAD = 0.0
 MOST_PIECES = 3.0
-
-# What speaks for a sentence, each 0 to 1 or thereabouts, in the order of the columns.
-FEATURES = (
-    "meaning",  # cosine of the question's vector and the mean of the sentence's tokens
-    "tokens",  # mean over the question's tokens of the nearest one in the sentence
-    "weakest",  # that of the token of a content word which is met worst
-    "asking",  # that of `who`, `when`, `wie viele`
-    "passage",  # mean over the tokens of content words, by their rarity, of the nearest one in the whole chunk
-    "chunk",  # cosine of the question and the chunk, which counts for the confidence alone
-    "words",  # share of the question's words
-    "before",  # share that only the sentence before it adds
-    "after",  # share that only the sentence after it adds
-    "names",  # share of the question's exact names
-    *KINDS,  # whether it holds what is asked for, one column a kind
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`rows` float64 (candidates, FEATURES); `missing_names` is the share of the question's capitalized words and
-    numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the
-    question is cut into, at most MOST_PIECES: the more, the less the encoder knows its language."""
+    """What speaks for the candidates that are worth reading, of which there is at least one.
+
+    `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
+    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
+    most MOST_PIECES: the more, the less the encoder knows its language."""
 
     rows: Floats
+    read: NDArray[np.bool_]
     missing_names: float
     pieces: float
 
@@ -78,17 +68,21 @@ def gather_evidence(
     vector."""
     known = rarities or Rarities()
     hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
-    (asked,) = encoder.token_states([question], encoder.config.query_prompt)
     words = compare_words(question, candidates, hits, known)
     columns = [
-        *compare_tokens(question, asked, query, candidates, hits, encoder, known).T,
         np.array([closeness(candidate.hit) for candidate in candidates]),
         *words.shares,
         share_of_names(identifiers(question), candidates),
         *kinds_held(question, candidates, known.language),
     ]
+    unread = np.stack(columns, axis=1)
+    number = {id(hit): place for place, hit in enumerate(hits)}
+    read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]))
+    (asked,) = encoder.token_states([question], encoder.config.query_prompt)
+    worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
+    of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
-    return Evidence(np.stack(columns, axis=1), words.missing_names, pieces)
+    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
 
 
 def closeness(hit: Hit) -> float:
@@ -104,23 +98,24 @@ def compare_tokens(
     asked: TokenStates,
     query: NDArray[np.float32],
     candidates: Sequence[Candidate],
-    hits: Sequence[Hit],
     encoder: Encoder,
     known: Rarities,
 ) -> Floats:
-    """The columns `meaning` to `passage`; float64 (candidates, 5)."""
+    """The columns of READ_FEATURES; float64 (candidates, READ_FEATURES)."""
+    hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
     passages = encoder.token_states([hit.text for hit in hits], encoder.config.document_prompt)
     read = {id(hit): passage for hit, passage in zip(hits, passages, strict=True)}
+    states = {key: passage.states.astype(np.float32) for key, passage in read.items()}
     weights = token_weights(question, asked, known)
-    direction, tokens = unit(query[None])[0], unit(asked.states)
-    cosines = {key: tokens @ unit(passage.states).T for key, passage in read.items()}
+    direction, tokens = unit(query[None])[0], unit(asked.states.astype(np.float32))
+    cosines = {key: tokens @ unit(own).T for key, own in states.items()}
     of_passage = {key: weighted(nearest(found), weights.rare) for key, found in cosines.items()}
     rows = []
     for candidate in candidates:
         key = id(candidate.hit)
         own = tokens_of(candidate, read[key])
         met = nearest(cosines[key][:, own])
-        mean = unit(read[key].states[own].mean(axis=0, keepdims=True))[0] if len(own) else np.zeros_like(direction)
+        mean = unit(states[key][own].mean(axis=0, keepdims=True))[0] if len(own) else np.zeros_like(direction)
         content = met[weights.content > 0]
         rows.append(
             (
@@ -219,9 +214,14 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
         weights @ (with_before - asked.rows),
         weights @ (np.maximum(with_before, after) - with_before),
     )
-    chunks = [keys(f"{hit.heading}\n{hit.text}", language) for hit in hits]
-    absent = np.array([all(bag.isdisjoint(chunk) for chunk in chunks) for bag in asked.keys], np.float64)
-    return SharedWords(shares, weighted(absent, asked.rarity * asked.is_name))
+    of_names = asked.rarity * asked.is_name
+    absent = np.zeros(len(asked.keys))
+    for place in np.flatnonzero(
+        (of_names > 0) & ~asked.rows.any(axis=1)
+    ).tolist():  # what a sentence holds, its chunk does
+        texts = (f"{hit.heading}\n{hit.text}" for hit in hits)
+        absent[place] = all(asked.keys[place].isdisjoint(keys(text, language)) for text in texts)
+    return SharedWords(shares, weighted(absent, of_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,8 @@ def shared_words(
 def keys(text: str, language: str) -> frozenset[str]:
     """What two texts share where they have a word in common: its terms in a language, and its crude stem in any, as it is
     written and as it is typed without accents."""
-    return frozenset({*analyse(text, language), *stems(text), *stems(without_marks(normalized(text)))})
+    typed = () if text.isascii() else stems(without_marks(normalized(text)))
+    return frozenset({*analyse(text, language), *stems(text), *typed})
 
 
 def stems(text: str) -> set[str]:

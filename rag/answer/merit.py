@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.evidence import FEATURES
+from rag.text.kinds import KINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,24 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# What speaks for a sentence, each 0 to 1 or thereabouts, in the order of the columns. The first ones are known where its
+# chunk has been read with the question.
+READ_FEATURES = (
+    "meaning",  # cosine of the question's vector and the mean of the sentence's tokens
+    "tokens",  # mean over the question's tokens of the nearest one in the sentence
+    "weakest",  # that of the token of a content word which is met worst
+    "asking",  # that of `who`, `when`, `wie viele`
+    "passage",  # mean over the tokens of content words, by their rarity, of the nearest one in the whole chunk
+)
+FEATURES = (
+    *READ_FEATURES,
+    "chunk",  # cosine of the question and the chunk, which counts for the confidence alone
+    "words",  # share of the question's words
+    "before",  # share that only the sentence before it adds
+    "after",  # share that only the sentence after it adds
+    "names",  # share of the question's exact names
+    *KINDS,  # whether it holds what is asked for, one column a kind
+)
 # Of a listwise logistic regression: the softmax of the merits of all sentences is the probability of each to be the one.
 # That of names is not fitted, for those questions have hardly any.
 WEIGHTS = {
@@ -48,6 +66,24 @@ CONFIDENCE_WEIGHTS = {
     "missing_names": -0.819,
     "pieces": 0.124,
 }
+
+
+# What a sentence that is not read can make up for by being read, and what a cosine of its chunk counts for until then.
+READING_ADDS = 2.5
+CLOSE_CHUNK = 8.0
+
+
+def can_win(unread: Floats, chunks: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which sentences are worth reading, by what is known without: those of every chunk of which one comes near the best.
+
+    `unread` float64 (sentences, the FEATURES after the READ_FEATURES), `chunks` the number of each one's chunk. On the
+    questions that the weights are fitted on, half of the chunks are read, and the sentences chosen are the same.
+    """
+    names = FEATURES[len(READ_FEATURES) :]
+    promise = unread @ np.array([WEIGHTS[name] for name in names]) + CLOSE_CHUNK * unread[:, names.index("chunk")]
+    best = np.full(int(chunks.max()) + 1, -np.inf)
+    np.maximum.at(best, chunks, promise)
+    return np.asarray(best[chunks] >= promise.max() - READING_ADDS)
 
 
 def merits(rows: Floats) -> Floats:

@@ -23,6 +23,7 @@ from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoin
 from rag.encoder.heads import TASKS
 from rag.encoder.kernel import of_tokens
 from rag.encoder.prompts import OWN_PROMPTS, Prompts, with_prompts
+from rag.encoder.states import Remembered, TokenStates
 from rag.encoder.weights import file_sha256, float_model
 from rag.text.tokenizer import Tokenizer
 from sql.base.errors import ModelError, RagError
@@ -47,25 +48,6 @@ LEAST_TOKENS_PER_BATCH = 64  # a batch reads all weights, however small it is
 LENGTH_STEP = 16  # where a kernel pads: up to the next multiple, and only texts of one padded length share a batch
 
 
-@dataclass(frozen=True, slots=True)
-class TokenStates:
-    """The tokens of a text, special ones left out: start and end of each, int64 (tokens, 2) in code points, and what the
-    last layer made of it, float32 (tokens, dimensions)."""
-
-    spans: NDArray[np.int64]
-    states: NDArray[np.float32]
-
-    @classmethod
-    def joined(cls, pieces: Sequence[TokenStates], dimensions: int) -> TokenStates:
-        """Those of the pieces of a text, in whatever order they were read, as those of the whole."""
-        if len(pieces) == 1:
-            return pieces[0]
-        in_order = sorted((piece for piece in pieces if len(piece.spans)), key=lambda piece: int(piece.spans[0, 0]))
-        spans = [piece.spans for piece in in_order] or [np.empty((0, 2), np.int64)]
-        states = [piece.states for piece in in_order] or [np.empty((0, dimensions), np.float32)]
-        return cls(np.concatenate(spans), np.concatenate(states))
-
-
 @dataclass(frozen=True)
 class Encoder:
     """An encoder ready to run. A text's vector depends on the text alone, never on its neighbours in a batch."""
@@ -76,6 +58,7 @@ class Encoder:
     make_for_many: Callable[[], Kernel] | None = field(default=None, repr=False, compare=False)
     _made: list[Kernel] = field(default_factory=list, init=False, repr=False, compare=False)
     _making: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)
+    _remembered: Remembered = field(default_factory=Remembered, init=False, repr=False, compare=False)
 
     @property
     def kernel(self) -> Kernel:
@@ -131,8 +114,18 @@ class Encoder:
         return self.encode([self.config.document_prompt + text for text in texts], progress, give_way)
 
     def encode_query(self, question: str) -> NDArray[np.float32]:
-        """The vector of a question, float32 (dimensions,)."""
-        vector: NDArray[np.float32] = self.encode_queries([question])[0]
+        """The vector of a question, float32 (dimensions,).
+
+        Its tokens are remembered too, so that an answer does not have to read it again.
+        """
+        prompt = self.config.query_prompt
+        ((ids, spans),) = self.tokenizer.encode_with_spans([prompt + question])
+        self._check_length(prompt + question, ids)
+        kernel = self.kernel
+        with kernel.limited(kernel.threads):
+            vectors, states = kernel.forward_both(*pad([ids], self.config.max_tokens))
+        self._remembered.put(question, prompt, TokenStates.of(spans - len(prompt), states[0, : len(ids)], 0))
+        vector: NDArray[np.float32] = self._scaled(vectors)[0]
         return vector
 
     def encode_queries(self, questions: Sequence[str]) -> NDArray[np.float32]:
@@ -168,7 +161,21 @@ class Encoder:
         return Encoder(self.config, self.tokenizer, lambda: of_tokens(self.kernel))
 
     def token_states(self, texts: Sequence[str], prompt: str = "") -> list[TokenStates]:
-        """What the last layer makes of every token of each text, read behind a prompt; a long text in several pieces."""
+        """What the last layer makes of every token of each text, read behind a prompt; a long text in several pieces.
+
+        The texts that were read last are not read again.
+        """
+        known = {text: self._remembered.get(text, prompt) for text in texts}
+        found = {text: states for text, states in known.items() if states is not None}
+        new = [text for text in known if text not in found]
+        for text, states in zip(new, self._read_tokens(new, prompt), strict=True):
+            self._remembered.put(text, prompt, states)
+            found[text] = states
+        return [found[text] for text in texts]
+
+    def _read_tokens(self, texts: Sequence[str], prompt: str) -> list[TokenStates]:
+        if not texts:
+            return []
         most = self.tokenizer.max_text_tokens
         pieces = [
             (number, start, text[start:end])
@@ -181,10 +188,8 @@ class Encoder:
 
         def receive(rows: list[int], states: NDArray[np.float32]) -> None:
             for row, of_row in zip(rows, states, strict=True):
-                number, start, _ = pieces[row]
-                spans = encoded[row][1] - len(prompt)
-                own = np.flatnonzero((spans[:, 0] < spans[:, 1]) & (spans[:, 0] >= 0))
-                found[number].append(TokenStates(spans[own] + start, of_row[own]))
+                (number, start, _), spans = pieces[row], encoded[row][1] - len(prompt)
+                found[number].append(TokenStates.of(spans, of_row[: len(spans)], start))
 
         self._of_tokens.compute([ids for ids, _ in encoded], receive)
         return [TokenStates.joined(some, self.config.dimensions) for some in found]
@@ -201,11 +206,7 @@ class Encoder:
         """
         ids = self.tokenizer.encode(texts)
         for text, tokens in zip(texts, ids, strict=True):
-            if len(tokens) > self.config.max_tokens:
-                raise RagError(
-                    f"a text of {len(tokens)} tokens ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
-                    f"that {self.config.model} reads: shorten it"
-                )
+            self._check_length(text, tokens)
         vectors = np.empty((len(texts), self.config.dimensions), dtype=np.float32)
         if not ids:
             return vectors
@@ -215,6 +216,17 @@ class Encoder:
             progress(len(rows))
 
         self.compute(ids, receive, give_way=give_way)
+        return self._scaled(vectors)
+
+    def _check_length(self, text: str, tokens: Sequence[int]) -> None:
+        if len(tokens) > self.config.max_tokens:
+            raise RagError(
+                f"a text of {len(tokens)} tokens ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
+                f"that {self.config.model} reads: shorten it"
+            )
+
+    def _scaled(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The vectors, of length 1 where the model gives such."""
         if self.config.normalized:
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
         return vectors

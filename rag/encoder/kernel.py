@@ -97,6 +97,10 @@ class Kernel(Protocol):
         """
         ...
 
+    def forward_both(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """The pooled vectors and those of all tokens, of one computation where a kernel can do that."""
+        ...
+
 
 def of_tokens(kernel: Kernel) -> Kernel:
     """The same kernel, with the same weights in memory, that gives what the last layer made of every token."""
@@ -113,6 +117,10 @@ class OneBatchAtATime:
     def limited(self, threads: int) -> AbstractContextManager[None]:  # noqa: ARG002
         """Changes nothing."""
         return nullcontext()
+
+    def forward_both(self: Kernel, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """Computes twice."""
+        return self.forward(ids, lengths), of_tokens(self).forward(ids, lengths)
 
 
 @dataclass(frozen=True, slots=True)

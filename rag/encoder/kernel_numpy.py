@@ -43,9 +43,18 @@ class NumpyKernel(OneBatchAtATime):
     ) -> Floats:
         """Pooled vectors, float32 (texts, dimensions), or those of all tokens."""
         with one_blas_thread():
-            return self._forward(ids, lengths, types)
+            return pool(*self._of_all_tokens(ids, lengths, types), self.pooling)
 
-    def _forward(self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None) -> Floats:
+    def forward_both(self, ids: NDArray[np.int64], lengths: NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """The pooled vectors and those of all tokens."""
+        with one_blas_thread():
+            found = self._of_all_tokens(ids, lengths, None)
+            return pool(*found, self.pooling), pool(*found, "tokens")
+
+    def _of_all_tokens(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64], types: NDArray[np.int64] | None
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """What the last layer makes of every token, (texts, tokens, dimensions), and which of them are there."""
         texts, tokens = ids.shape
         wide, heads, eps = self.config.dimensions, self.config.heads, self.config.layer_norm_eps
         embedded = self._rows("embeddings.word", ids.ravel()).reshape(texts, tokens, wide)
@@ -69,7 +78,7 @@ class NumpyKernel(OneBatchAtATime):
             hidden += layer.down.bias
             norm = layer.output_norm
             hidden = normalize(hidden, norm, eps)
-        return pool(hidden.reshape(texts, tokens, wide), present, self.pooling)
+        return hidden.reshape(texts, tokens, wide), present
 
     def _rows(self, name: str, ids: NDArray[np.int64]) -> Floats:
         rows: Floats = self.tensors[f"{name}.codes"][ids].astype(np.float32)

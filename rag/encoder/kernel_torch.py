@@ -102,14 +102,37 @@ class TorchKernel:
 
         That is too little to be shared.
         """
-        few = int(lengths.sum()) <= FEW_ROWS
         given = None if types is None or self.second_type is None else torch.from_numpy(types)
-        with torch.inference_mode(), limited(1) if few else nullcontext():
+        with torch.inference_mode(), limited_for(lengths):
             found = self._forward(torch.from_numpy(ids), torch.from_numpy(lengths), given)
         vectors: NDArray[np.float32] = found.numpy()
         return vectors
 
+    def forward_both(
+        self, ids: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The pooled vectors and those of all tokens."""
+        with torch.inference_mode(), limited_for(lengths):
+            hidden = self._of_all_tokens(torch.from_numpy(ids), torch.from_numpy(lengths), None)
+            pooled, every = (pool_rows(hidden, lengths.tolist(), pooling) for pooling in (self.pooling, "tokens"))
+        return pooled.numpy(), every.numpy()
+
     def _forward(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
+        if self.pooling == "cls":
+            return self._firsts(*self._before_last(ids, lengths, types), lengths.tolist())
+        return pool_rows(self._of_all_tokens(ids, lengths, types), lengths.tolist(), self.pooling)
+
+    def _of_all_tokens(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
+        """What the last layer makes of every token, the texts end to end; float32 (rows, dimensions)."""
+        hidden, norm = self._before_last(ids, lengths, types)
+        last = self.layers[-1]
+        means = self.attention(last.qkv(hidden), lengths.tolist(), self.config.heads)
+        return last.finish(means, hidden, norm.residual)
+
+    def _before_last(
+        self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Norm]:
+        """What the last layer reads, and the norm that it comes from."""
         present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
         text_lengths = lengths.tolist()
         # From here on there is a row for each token of a text, and a few at the end to fill up.
@@ -123,21 +146,23 @@ class TorchKernel:
             second = types[present].nonzero()[:, 0]
             words[second] += self.second_type
         hidden = norm(words)
-        *layers, last = self.layers
-        for layer in layers:
+        for layer in self.layers[:-1]:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
             hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        if self.pooling == "cls":
-            return self._firsts(last, hidden, text_lengths, norm)
-        means = self.attention(last.qkv(hidden), text_lengths, self.config.heads)
-        return pool_rows(last.finish(means, hidden, norm.residual), text_lengths, self.pooling)
+        return hidden, norm
 
-    def _firsts(self, last: Layer, hidden: torch.Tensor, lengths: Sequence[int], norm: Norm) -> torch.Tensor:
+    def _firsts(self, hidden: torch.Tensor, norm: Norm, lengths: Sequence[int]) -> torch.Tensor:
         """What the last layer makes of the first token of each text, float32 (texts, dimensions): the rest is not needed."""
+        last = self.layers[-1]
         means = self.attention.of_firsts(last.qkv(hidden), lengths, self.config.heads)
         places = torch.tensor([0, *lengths[:-1]]).cumsum(0)
         rest = (0, 0, 0, filled_up(len(lengths)) - len(lengths))
         return last.finish(F.pad(means, rest), F.pad(hidden[places], rest), norm.residual)[: len(lengths)]
+
+
+def limited_for(lengths: NDArray[np.int64]) -> AbstractContextManager[None]:
+    """One thread for a question or so, which is too little to be shared, and those there are for more."""
+    return limited(1) if int(lengths.sum()) <= FEW_ROWS else nullcontext()
 
 
 def filled_up(rows: int) -> int:

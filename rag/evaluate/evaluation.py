@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.encoder.encoder import Encoder, TokenStates
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from rag.retrieve.rerank import reranked
@@ -18,12 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rag.encoder.encoder import Encoder
     from rag.evaluate.beir import Query
     from rag.library import Library
     from sql.search.request import SearchRequest
     from sql.store import Store
 
-REMEMBERED_PASSAGES = 1000  # of some 200 KB each
 RANKED_DOCUMENTS = 100  # documents a ranking holds; recall@100 needs no more
 RERANKED_MODE = "hybrid+rerank"  # there is one where the library has a cross-encoder
 RERANKED_FOR = 10  # hits, the first ten being what most measures look at
@@ -99,20 +98,3 @@ def best_documents(scores: NDArray[np.float32], names: NDArray[np.str_], owners:
     np.maximum.at(best, owners, scores)
     order = np.argsort(-best, kind="stable")[:RANKED_DOCUMENTS]
     return [str(names[row]) for row in order]
-
-
-@dataclass(frozen=True)
-class RememberingEncoder(Encoder):
-    """An encoder that reads each passage once while it is among the last: the questions of a set meet the same again."""
-
-    known: dict[tuple[str, str], TokenStates] = field(default_factory=dict)
-
-    def token_states(self, texts: Sequence[str], prompt: str = "") -> list[TokenStates]:
-        """What the last layer makes of every token of each text."""
-        found = {text: self.known[text, prompt] for text in texts if (text, prompt) in self.known}
-        new = [text for text in dict.fromkeys(texts) if text not in found]
-        found.update(zip(new, super().token_states(new, prompt), strict=True))
-        self.known.update({(text, prompt): found[text] for text in new})
-        while len(self.known) > REMEMBERED_PASSAGES:
-            del self.known[next(iter(self.known))]
-        return [found[text] for text in texts]

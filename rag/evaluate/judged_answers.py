@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag.answer.answer import Answer
+from rag.encoder.encoder import Encoder
 from rag.evaluate.abstention import calibration_error, risk_area, risk_coverage, roc_area, thinned
 from rag.evaluate.answer_measures import contains, exact_match, f1
-from rag.evaluate.evaluation import RememberingEncoder
 from rag.evaluate.metrics import mean
 from rag.library import Library
 
@@ -111,11 +111,12 @@ def judge_answers(
     looked up, `vectors` those of questions that are known already, float32 (dimensions,) each.
     """
     snapshot = library.store.snapshot()
-    kernel, encoder, cited = library.encoder.kernel, library.encoder, CitedTexts(texts, snapshot)
-    remembering = RememberingEncoder(encoder.config, encoder.tokenizer, lambda: kernel)
+    kernel, cited = library.encoder.kernel, CitedTexts(texts, snapshot)
+    # the one kernel for all of them: that for many texts would take over in the middle
+    encoder = Encoder(library.encoder.config, library.encoder.tokenizer, lambda: kernel)
     asked = Library(
         library.store,
-        lambda: remembering,
+        lambda: encoder,
         library.settings,
         language=library.language,
         rerank=library.rerank,

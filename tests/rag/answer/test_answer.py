@@ -20,8 +20,8 @@ from rag.answer.answer import (
     with_names_first,
 )
 from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import FEATURES, gather_evidence, shared_words, stems
-from rag.answer.merit import WEIGHTS
+from rag.answer.evidence import gather_evidence, shared_words, stems
+from rag.answer.merit import FEATURES, WEIGHTS
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
 from rag.retrieve.words import Rarities
@@ -313,6 +313,19 @@ def test_names_and_numbers_that_no_chunk_holds_are_missing(encoder: Encoder) -> 
     asked = ("When does the Museum open?", "When does the Museum of Toledo open?", "Does Toledo have 7 rooms?")
     none, half, all_of_them = (evidence_of(question, TEXT, encoder)["missing"][0] for question in asked)
     assert (none, half, all_of_them) == (0, 0.5, 1)
+
+
+def test_only_chunks_whose_sentences_can_win_are_read(encoder: Encoder) -> None:
+    question = "When does the kettle boil in the kitchen?"
+    far, near = (
+        hit("The garden is green in May. It needs rain.", score=0.1, source="garden.md"),
+        hit("The kettle boils in the kitchen at noon."),
+    )
+    found = gather_evidence(question, encoder.encode_query(question), candidate_sentences([far, near]), encoder)
+    assert found.read.tolist() == [False, False, True]
+    assert len(found.rows) == 1
+    both = candidate_sentences([replace(far, score=0.4), near])
+    assert gather_evidence("Dónde?", encoder.encode_query("Dónde?"), both, encoder).read.all()  # no words to go by
 
 
 def test_the_scores_of_all_sentences_add_up_to_1(encoder: Encoder) -> None:

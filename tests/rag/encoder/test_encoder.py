@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -30,6 +30,7 @@ from rag.encoder.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, f
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
 from rag.encoder.probe import pairs_saturate, rows_stand_alone
+from rag.encoder.states import Remembered, TokenStates
 from sql.base.errors import RagError
 from sql.base.settings import DEFAULT_MODEL, Settings
 
@@ -157,6 +158,43 @@ def test_every_token_of_a_text_has_a_state_however_long_the_text_is(encoder: Enc
     assert len(of_long.states) == len(of_long.spans) > encoder.config.max_tokens
     assert "Köln cat"[slice(*of_short.spans[-1])] == "cat"
     assert of_short.states.shape == (len(of_short.spans), 384)
+
+
+def test_a_question_and_a_passage_are_read_once(checkpoint: Checkpoint, encoder: Encoder) -> None:
+    batches: list[int] = []
+
+    class Counting(NumpyKernel):
+        def _of_all_tokens(self, ids: Any, lengths: Any, types: Any) -> Any:
+            batches.append(len(ids))
+            return super()._of_all_tokens(ids, lengths, types)
+
+    counting = Encoder(encoder.config, encoder.tokenizer, lambda: Counting(checkpoint))
+    vector = counting.encode_query("Where sat the cat?")
+    assert vector == pytest.approx(counting.encode_queries(["Where sat the cat?"])[0], abs=1e-6)
+    assert batches == [1, 1]
+    (of_question,) = counting.token_states(["Where sat the cat?"])
+    assert batches == [1, 1]
+    (of_passage,) = counting.token_states(["Where sat the cat?"], "passage: ")
+    assert batches == [1, 1, 1]
+    counting.token_states(["Where sat the cat?"], "passage: ")
+    assert batches == [1, 1, 1]
+    assert of_question.spans.tolist() == of_passage.spans.tolist() != []
+
+
+def test_what_has_not_been_read_for_the_longest_time_is_forgotten_first() -> None:
+    def states(tokens: int) -> TokenStates:
+        return TokenStates(np.zeros((tokens, 2), np.int64), np.zeros((tokens, 24), np.float16))  # 64 bytes a token
+
+    remembered = Remembered(640)
+    for name in ("a", "b"):
+        remembered.put(name, "", states(4))
+    remembered.put("b", "", states(4))
+    assert remembered.get("a", "") is not None
+    remembered.put("c", "", states(3))
+    assert [remembered.get(name, "") is not None for name in ("a", "b", "c")] == [True, False, True]
+    assert remembered.bytes == 448
+    remembered.put("whole book", "", states(1000))
+    assert (remembered.bytes, remembered.get("whole book", "")) == (448, None)
 
 
 def test_the_kernels_agree_closely_where_rounding_cannot_pile_up(tmp_path: Path, tokenizer: Tokenizer) -> None:
