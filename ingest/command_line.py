@@ -17,6 +17,7 @@ from sql.base.options import Parser, add_common_options, program_version
 from sql.base.paths import expand_user, printable
 from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
+from sql.base.tracing import whole
 from sql.engine.location import parse_location
 
 if TYPE_CHECKING:
@@ -38,6 +39,12 @@ def command(arguments: Sequence[str]) -> int:
     """Plans or carries out one synchronization."""
     parser = make_parser()
     options = parser.parse_args(arguments)
+    with whole(None, note):
+        return carry_out(parser, options)
+
+
+def carry_out(parser: Parser, options: Namespace) -> int:
+    """What the options ask for."""
     if options.budget is not None:
         check_budget(options)
     if options.keep_floats < 0:

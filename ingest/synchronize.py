@@ -29,6 +29,7 @@ from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
 from rag.index.word_index import add_words
 from rag.text.analyser import ANALYSER
+from sql.base import tracing
 from sql.base.errors import InvalidMetadata, UnreadableDocument, UsageError
 from sql.base.paths import printable
 from sql.base.settings import QUANTIZERS
@@ -203,12 +204,13 @@ def sync_walk(
     summary = Summary(files=len(found.files), unchanged=len(plan.unchanged), skipped=plan.skipped, failed=plan.failed)
     tally = FileTally(watch)
     indexer = Indexer(store, encoder.identity, library.language, recalibrate)
-    pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
     try:
-        with pipeline:
-            remarks = index_files(plan, settings, pipeline, tally, ocr)
-        # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
-        pipeline.publish_held(plan.claims.going)
+        with tracing.span("ingest", rag_files=len(plan.to_index)):
+            pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
+            with pipeline:
+                remarks = index_files(plan, settings, pipeline, tally, ocr)
+            # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
+            pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
     summary.notes = [*few(remarks), *(unused_rules(plan) if found.alone else ()), *indexer.coder.notes()]
@@ -283,7 +285,8 @@ def index_files(
         for reading in readings:
             file, source = reading.file, printable(reading.file.source)
             try:
-                contents = reading.documents()
+                with tracing.span("ingest.read", rag_bytes=file.size):
+                    contents = reading.documents()
                 documents = described(plan, file, contents, chunker)
                 plan.claims.take(file, [content.document for content in contents])
             except (UnreadableDocument, InvalidMetadata) as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from sql.base import tracing
 from sql.records.queries import ASK, SEARCH, LoggedCitation, LoggedQuery, LoggedStep
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sql.search.request import SearchRequest
     from sql.search.search import Step
 
+ENGINE = "clickhouse"  # as OpenTelemetry calls it
+HITS = "hits"  # the stage that reads the texts of what was ranked
 NOTHING = "none"  # the name of a model that is not to be used
 ASKED_WITH = ("k", "ranking", "strategy", "candidates", "probes", "per_document", "filter", "language")
 
@@ -33,13 +36,22 @@ class Timekeeper:
     def heard(self, step: Step) -> None:
         """A statement that was run."""
         self.steps.append(LoggedStep(step.stage, step.statement.name, 1000 * step.seconds, step.rows))
-        self.last = perf_counter()
+        before, self.last = self.last, perf_counter()
+        if step.stage == HITS:  # what is ranked is known when its texts are asked for
+            tracing.past("rag.rank", max(0.0, self.last - before - step.seconds), ago=step.seconds)
+        said: dict[str, Any] = {
+            "db__system__name": ENGINE,
+            "db__query__summary": step.statement.name,
+            "rag_rows": step.rows,
+        }
+        tracing.past(f"rag.{step.stage}", step.seconds, **said)
         self.watch(step)
 
     def done(self, stage: str) -> None:
         """Something that needed no statement, since the last thing that was heard of."""
         now = perf_counter()
         self.steps.append(LoggedStep(stage, "", 1000 * (now - self.last), 0))
+        tracing.past(f"rag.{stage}", now - self.last)
         self.last = now
 
     @property

@@ -37,7 +37,8 @@ from sql.base.settings import (
     STRATEGIES,
     read_settings,
 )
-from sql.base.terminal import run_command
+from sql.base.terminal import note, run_command
+from sql.base.tracing import whole
 
 if TYPE_CHECKING:
     import argparse
@@ -49,7 +50,8 @@ def command(arguments: Sequence[str]) -> int:
     """Runs the command that was named."""
     options = make_parser().parse_args(arguments)
     run: Callable[[Namespace], int] = options.run
-    return run(options)
+    with whole(f"rag {run.__name__}" if run in (ask, search) else None, note):
+        return run(options)
 
 
 def make_parser() -> Parser:

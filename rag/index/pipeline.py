@@ -17,6 +17,7 @@ from rag.index.line import Line
 from rag.index.reuse import Wanted, codes_of_twins
 from rag.index.surroundings import embedded_text
 from rag.text.analyser import beginning, chunk_words
+from sql.base import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +102,7 @@ class Pipeline:
     _telling: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
+        self._within = tracing.here()  # the steps run in other threads
         self._line = Line[Window]((self._encode_window, self._store_window), lambda: self.on_failure())
 
     def __enter__(self) -> Self:
@@ -191,8 +193,9 @@ class Pipeline:
 
     def _encode_window(self, window: Window) -> None:
         """Finds the codes that the store has, and the vectors of the other chunks."""
-        window.reused = self._codes_of_twins(window)
-        window.vectors = self._encode(some(window.texts, window.fresh))
+        with tracing.span("ingest.encode", self._within, rag_chunks=len(window.chunks)):
+            window.reused = self._codes_of_twins(window)
+            window.vectors = self._encode(some(window.texts, window.fresh))
 
     def _codes_of_twins(self, window: Window) -> Reused | None:
         """The codes of a window that the store holds; none where float vectors or new ranges are asked for."""
@@ -244,12 +247,13 @@ class Pipeline:
             self.indexer.fit_ranges(lambda: np.concatenate([one.vectors for one in self._waiting]))
         windows, self._waiting = self._waiting, []
         for window in windows:
-            self._store_chunks(window)
-            self.chunks += len(window.chunks)
-            if self.holds_back:
-                self._held += window.complete
-            else:
-                self.indexer.writer.publish(window.complete)
+            with tracing.span("ingest.write", self._within, rag_chunks=len(window.chunks)):
+                self._store_chunks(window)
+                self.chunks += len(window.chunks)
+                if self.holds_back:
+                    self._held += window.complete
+                else:
+                    self.indexer.writer.publish(window.complete)
             self.published += len(window.complete)
             content_bytes = sum(draft.document.content_bytes for draft in window.complete)
             self._tell(files=len(window.complete), content_bytes=content_bytes)

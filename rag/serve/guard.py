@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.serve.limits import LARGEST_BODY, Refused
 from rag.serve.telemetry import Served
+from sql.base import tracing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -119,6 +120,12 @@ class Guard:
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        with tracing.request(headers) as span:
+            await self._answer(scope, receive, send, headers, span)
+
+    async def _answer(
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, headers: Mapping[str, str], span: Any
+    ) -> None:
         state = scope.setdefault("state", {})
         request_id = state["request_id"] = request_id_of(headers)
         started, answer = time.monotonic(), Answer(send, request_id)
@@ -136,17 +143,16 @@ class Guard:
             elif not answer.is_whole:
                 raise  # the connection is cut, so that nobody takes half of an answer for all of it
         finally:
-            self.telemetry.served(
-                Served(
-                    request_id,
-                    scope["method"] if scope["method"] in METHODS else "other",
-                    getattr(scope.get("route"), "path", "other"),
-                    answer.status or 499,  # the client has gone before there was an answer
-                    time.monotonic() - started,
-                    state.get("question"),
-                    state.get("error") or answer.refused,
-                )
+            served = Served(
+                request_id,
+                scope["method"] if scope["method"] in METHODS else "other",
+                getattr(scope.get("route"), "path", "other"),
+                answer.status or 499,  # the client has gone before there was an answer
+                time.monotonic() - started,
+                state.get("question"),
+                state.get("error") or answer.refused,
             )
+            self.telemetry.served(served, span)
 
     def _check(self, path: str, headers: Mapping[str, str]) -> None:
         """Raises Refused for a request that may not come in."""

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from sql.base.tracing import describe
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,11 +72,21 @@ class Telemetry:
         """The newest epoch that was seen."""
         self._epoch.set(epoch)
 
-    def served(self, one: Served) -> None:
-        """A request is done."""
+    def served(self, one: Served, span: Any = None) -> None:
+        """A request is done; `span` is that of OpenTelemetry, if there is one."""
         self._requests.labels(one.method, one.path, str(one.status)).inc()
         self._seconds.labels(one.path).observe(one.seconds)
         self._write(json.dumps(self._line(one), ensure_ascii=True))
+        describe(
+            span,
+            f"{one.method} {one.path}",
+            one.error if one.status >= 500 else None,
+            http__request__method=one.method,
+            http__route=one.path,
+            http__response__status_code=one.status,
+            rag_request_id=one.request_id,
+            rag_question=one.question if self.log_texts else None,
+        )
 
     def _line(self, one: Served) -> dict[str, Any]:
         line: dict[str, Any] = {

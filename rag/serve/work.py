@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rag.serve.limits import Refused
+from sql.base.tracing import carried
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -87,7 +88,7 @@ class Workbench:
                     429, f"{self._taken} requests are in work or waiting, the most there may be: try again", "busy"
                 )
             self._taken += 1
-        job = self._threads.submit(call)
+        job = self._threads.submit(carried(call))
         job.add_done_callback(self._leave)
         return job
 

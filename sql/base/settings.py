@@ -91,6 +91,25 @@ def is_on(value: str | None) -> bool:
     return value is not None and value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
+def traces_exporter() -> str | None:
+    """Where spans go by the variables of OpenTelemetry: `otlp` for an endpoint, or what is named; None for nowhere."""
+    if is_on(os.environ.get("OTEL_SDK_DISABLED")):
+        return None
+    named = os.environ.get("OTEL_TRACES_EXPORTER")
+    if named:
+        return None if named == "none" else named
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return "otlp" if any(os.environ.get(name) for name in endpoints) else None
+
+
+def traces_protocol() -> str | None:
+    """The protocol by which spans are to be sent, where one is named."""
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if os.environ.get(name):
+            return os.environ[name]
+    return None
+
+
 def given_time_zone() -> str | None:
     """TZ, which the engine reads when it is loaded."""
     return os.environ.get("TZ")

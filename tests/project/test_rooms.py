@@ -66,6 +66,7 @@ DOORS = {
     "uvicorn": {"rag/serve/run.py"},
     "mcp": {"rag/serve/model_context.py"},
     "mcp_types": {"rag/serve/model_context.py"},
+    "opentelemetry": {"sql/base/tracing.py"},
     "prometheus_client": {"rag/serve/telemetry.py"},
     "pydantic": {"rag/serve/bodies.py", "rag/serve/replies.py", "rag/serve/tools.py"},
     "markdown_it": {"ingest/readers/markdown.py"},
@@ -267,7 +268,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
         "try: runpy.run_module(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0, end.code\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'chdb', 'clickhouse_connect', 'numpy', 'rich', 'pyarrow'}\n"
-        "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2', 'fastapi', 'uvicorn', 'mcp', 'pydantic'}\n"
+        "heavy |= {'huggingface_hub', 'langchain_core', 'httpx2', 'fastapi', 'uvicorn', 'mcp', 'pydantic', 'opentelemetry'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     finished = run_python("-c", program)
