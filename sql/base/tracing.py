@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import time
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -49,7 +50,7 @@ def start_if_asked(announce: Callable[[str], None]) -> None:
     if not is_installed():
         announce('spans are asked for (OTEL_...) and not sent: `pip install "int8-rag[telemetry]"`')
         return
-    start(provider_for(wanted))
+    start(provider_for(wanted, announce))
 
 
 @contextmanager
@@ -71,10 +72,22 @@ def is_installed() -> bool:
         return False
 
 
-def provider_for(exporter: str) -> Any:
-    """A provider that sends spans by the variables of OpenTelemetry: endpoint, headers, sampler, batches, resource."""
-    import sys
+@dataclass(frozen=True)
+class Lines:
+    """A file for the exporter `console`, which writes whole spans: each is announced."""
 
+    announce: Callable[[str], None]
+
+    def write(self, text: str) -> None:
+        """Announces a span."""
+        self.announce(text.rstrip())
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def provider_for(exporter: str, announce: Callable[[str], None]) -> Any:
+    """A provider that sends spans by the variables of OpenTelemetry: endpoint, headers, sampler, batches, resource."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -84,7 +97,7 @@ def provider_for(exporter: str) -> Any:
     if str(resource.attributes.get("service.name", "")).startswith("unknown_service"):
         resource = resource.merge(Resource({"service.name": NAME}))
     provider = TracerProvider(resource=resource)
-    where = OTLPSpanExporter() if exporter == "otlp" else ConsoleSpanExporter(out=sys.__stderr__ or sys.stderr)
+    where = OTLPSpanExporter() if exporter == "otlp" else ConsoleSpanExporter(out=Lines(announce))
     provider.add_span_processor(BatchSpanProcessor(where))
     return provider
 

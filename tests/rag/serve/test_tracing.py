@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -180,6 +181,14 @@ def test_without_the_extra_whoever_asks_for_spans_is_told(environment: pytest.Mo
     said = list[str]()
     tracing.start_if_asked(said.append)
     assert said == ['spans are asked for (OTEL_...) and not sent: `pip install "int8-rag[telemetry]"`']
+
+
+def test_the_console_is_told_of_spans_as_of_everything_else(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("OTEL_TRACES_EXPORTER", "console")
+    said = list[str]()
+    with tracing.whole("rag search", said.append):
+        pass
+    assert json.loads("".join(said))["name"] == "rag search"
 
 
 def test_spans_arrive_at_the_endpoint_that_the_environment_names(environment: pytest.MonkeyPatch) -> None:
