@@ -13,24 +13,32 @@ import yaml
 from server import free_port
 from support import PROJECT
 
+from rag.serve.limits import Limits
+from sql.base.settings import read_settings
+from sql.engine.location import parse_location
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 KNOWN_KEYS = {
     "image", "profiles", "networks", "environment", "ports", "volumes", "ulimits", "healthcheck", "depends_on", "restart",
+    "build", "secrets", "read_only", "tmpfs", "cap_drop", "security_opt", "mem_limit", "stop_grace_period",
 }  # fmt: skip  # of the compose specification, those used here
 PASSWORD = "chosen1"  # noqa: S105
 
 
-def test_the_profiles_are_one_server_a_cluster_and_myscale() -> None:
+def test_the_profiles_are_one_server_a_cluster_myscale_and_the_application() -> None:
     profiles: dict[str, list[str]] = {}
     for name, service in SERVICES.items():
         assert set(service) <= KNOWN_KEYS, name
         for profile in service["profiles"]:
             profiles.setdefault(profile, []).append(name)
     assert profiles == {
+        "app": ["clickhouse", "app"],
         "clickhouse": ["clickhouse"],
         "cluster": ["keeper", "shard1a", "shard1b", "shard2a", "shard2b"],
         "myscale": ["myscale"],
@@ -42,10 +50,11 @@ def test_every_image_is_pinned_every_port_is_on_loopback_and_used_once() -> None
     for service in SERVICES.values():
         assert re.fullmatch(r"[\w./-]+:\d+\.\d+(\.\d+)?", service["image"])
         ports += service.get("ports", [])
-        assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+        if "build" not in service:  # the image that is built here has its own
+            assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
         assert set(service["networks"]) <= set(COMPOSE["networks"])
-    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:8123", port) for port in ports)
-    assert len({port.split(":")[1] for port in ports}) == len(ports) == 6
+    assert all(re.fullmatch(r"127\.0\.0\.1:\d+:(8123|8000)", port) for port in ports)
+    assert len({port.split(":")[1] for port in ports}) == len(ports) == 7
 
 
 def test_every_mounted_file_and_volume_is_there() -> None:
@@ -70,6 +79,28 @@ def test_there_is_no_default_password_and_every_variable_of_a_file_is_given() ->
         for variable, value in given.items():
             if "PASSWORD" in variable:
                 assert re.fullmatch(r"\$\{RAG_PASSWORD:\?[^}]+\}", value)
+
+
+def test_the_application_reads_as_the_reader_and_its_token_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = SERVICES["app"]
+    assert app["depends_on"] == {"clickhouse": {"condition": "service_healthy"}}
+    given = {name: re.sub(r"\$\{RAG_PASSWORD:\?[^}]+\}", PASSWORD, value) for name, value in app["environment"].items()}
+    place = parse_location(given["RAG_DB"])
+    assert place.server is not None
+    assert (place.server.username, place.server.hosts) == ("reader", (("clickhouse", 8123),))
+    assert PASSWORD not in str(place)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings().token == f"@/run/secrets/{app['secrets'][0]}"
+    assert app["secrets"] == ["rag_token"]
+    assert COMPOSE["secrets"]["rag_token"] == {"environment": "RAG_TOKEN"}  # none is written here
+
+
+def test_the_application_may_write_nothing_but_its_volumes_and_gets_the_time_to_end() -> None:
+    app = SERVICES["app"]
+    assert (app["read_only"], app["cap_drop"], app["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
+    assert app["tmpfs"] == ["/tmp"]  # noqa: S108
+    assert int(app["stop_grace_period"].removesuffix("s")) > Limits().seconds
 
 
 def test_the_cluster_is_two_shards_of_two_replicas_that_are_services_and_know_keeper() -> None:
