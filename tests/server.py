@@ -40,6 +40,8 @@ GRANTS = {
         f"BACKUP ON {DATABASES}*.*",
         "READ, WRITE ON DISK",
         "CREATE FUNCTION, DROP FUNCTION ON *.*",
+        f"CREATE DICTIONARY, DROP DICTIONARY, dictGet ON {DATABASES}*.*",
+        "NAMED COLLECTION ADMIN ON *",
         "TABLE ENGINE ON MergeTree",
         "TABLE ENGINE ON ReplicatedMergeTree",
         "TABLE ENGINE ON Distributed",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rag.commands.ask import ask, search
 from rag.commands.chat import chat
+from rag.commands.ddl import print_ddl
 from rag.commands.documents import list_documents, remove
 from rag.commands.evaluation import evaluate
 from rag.commands.measure import diagnose, report, stats
@@ -198,7 +199,7 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
 
 
 def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
-    """`serve` and `mcp`."""
+    """`serve`, `mcp` and `ddl`."""
     one = commands.add_parser("serve", help="answer over HTTP: REST, OpenAI's API and MCP", description=serve.__doc__)
     one.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen at (default %(default)s)")
     one.add_argument("--port", type=int, default=8000, metavar="N", help="0: any that is free (default %(default)s)")
@@ -215,6 +216,16 @@ def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> Non
     one = commands.add_parser("mcp", help="answer over MCP on stdin and stdout", description=serve_protocol.__doc__)
     add_server_options(one, store)
     one.set_defaults(run=serve_protocol)
+    one = commands.add_parser("ddl", help="print the SQL that lets a ClickHouse ask `serve`", description=print_ddl.__doc__)
+    one.add_argument(
+        "--url",
+        default="http://127.0.0.1:8000",
+        metavar="URL",
+        help="where the database reaches the server (default %(default)s)",
+    )
+    one.add_argument("--token", metavar="T", help="the token of the server, or @FILE (RAG_TOKEN); it is printed")
+    add_debug_option(one)
+    one.set_defaults(run=print_ddl)
 
 
 def add_server_options(one: Parser, store: str) -> None:

@@ -37,6 +37,7 @@ from rag.serve.guard import Access, Guard, error_record, extra, failure_of
 from rag.serve.limits import Limits, Refused, refusal_of
 from rag.serve.model_context import make_server, over_http
 from rag.serve.page_files import PAGE, page_files
+from rag.serve.sql_rows import ANSWERS, HITS, MEDIA_TYPE, Dictionary, rows_of
 from rag.serve.telemetry import CONTENT_TYPE, Telemetry
 from rag.serve.tools import plain, sentence_of
 from rag.serve.work import Workbench
@@ -54,6 +55,8 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         (503, "the store or a model cannot be used now, or there was no answer in time"),
     )
 }
+
+KEYS = {"requestBody": {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
 
 
 @dataclass
@@ -161,6 +164,34 @@ class Routes:
             lambda: (named_event(name, record) for name, record in make()),
             lambda refused: named_event("error", error_record(refused)),
         )
+
+    # What SQL asks
+
+    async def answer_keys(self, request: Request) -> Response:
+        """Answers the keys of a ClickHouse dictionary: JSONEachRow of `question` and `filter` in, a row for each out."""
+        return await self._rows(ANSWERS, request)
+
+    async def find_keys(self, request: Request) -> Response:
+        """Finds the chunks for the keys of a ClickHouse dictionary: `question`, `k` and `filter`."""
+        return await self._rows(HITS, request)
+
+    async def _rows(self, dictionary: Dictionary, request: Request) -> Response:
+        keys = dictionary.keys(await request.body())
+        if len(keys) == 1:
+            request.state.question = keys[0]["question"]
+        rows = rows_of(dictionary, keys, lambda key: self.service.run(partial(dictionary.row, self.library, key)))
+        first = await anext(rows, b"")
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield first
+            async for row in rows:
+                yield row
+
+        return StreamingResponse(pieces(), media_type=MEDIA_TYPE)
+
+    async def no_list(self) -> Response:
+        """What a SELECT from a dictionary gets, which asks for all keys there are."""
+        raise Refused(405, "there is no list of all answers: ask with dictGet, rag_answer() or rag_search()", "usage")
 
     # What the page shows beside an answer
 
@@ -287,6 +318,9 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     get("/v1/models/{model:path}", routes.one_model)
     post("/v1/ask", routes.ask, responses=ERRORS | {200: {"model": replies.AnswerReply}})
     post("/v1/search", routes.search, responses=ERRORS | {200: {"model": replies.SearchReply}})
+    for path, endpoint in (("/v1/sql/answers", routes.answer_keys), ("/v1/sql/hits", routes.find_keys)):
+        post(path, endpoint, responses=ERRORS | {200: {"content": {MEDIA_TYPE: {}}}}, openapi_extra=KEYS)
+        get(path, routes.no_list, include_in_schema=False)
     get("/v1/store", routes.store, responses=ERRORS | {200: {"model": replies.StoreReply}})
     post("/v1/documents", routes.documents, responses=ERRORS | {200: {"model": replies.DocumentsReply}})
     post("/v1/span", routes.span, responses=ERRORS | {200: {"model": replies.PlacedSpanReply}})

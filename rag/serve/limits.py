@@ -23,6 +23,7 @@ LONGEST_AROUND = 4_000  # characters on each side of it
 MOST_MEASURED = 200  # chunks that are the questions of one measurement
 MOST_TURNS = 20  # of a conversation, that are told of with a question
 MOST_LISTED = 1_000  # documents, or rows of a statement, at a time
+MOST_KEYS = 1_000  # questions of one request of a dictionary
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ CALLED = re.compile(r"[`\"]?(\w+)[`\"]?\s*\(")
 HARMLESS = frozenset(
     {"values", "numbers", "numbers_mt", "generateseries", "generate_series", "zeros", "zeros_mt", "null", "view"}
 )
-# Functions of values that read a file or call a model: the engine has no list of these.
-READ_ELSEWHERE = re.compile(r"file|catboostevaluate|ai[a-z]+|eval|executable\w*|python", re.IGNORECASE)
+# What reads a file, calls a model or asks a server (this one, by `int8-rag ddl`): the engine has no list of these.
+READ_ELSEWHERE = re.compile(
+    r"file|catboostevaluate|ai[a-z]+|eval|executable\w*|python|dict[a-z]+|rag_answer|rag_search", re.IGNORECASE
+)
 
 
 def read_rows(library: Library, asked: SqlStatement) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from rag.library import Library
+
+Body = TypeVar("Body", bound=Closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,16 @@ def offered(*, allow_sql: bool) -> dict[str, Tool]:
 
 def call_tool(library: Library, tool: Tool, given: Mapping[str, Any] | None) -> dict[str, Any]:
     """What a tool returns for these arguments; RagError, in one sentence, where it cannot."""
-    try:
-        taken = tool.takes.model_validate(dict(given or {}))
-    except ValidationError as error:
-        raise UsageError(f"{tool.name}: {sentence_of(error.errors())}") from error
-    record: dict[str, Any] = plain(tool.call(library, taken))
+    record: dict[str, Any] = plain(tool.call(library, checked(tool.takes, given or {}, f"{tool.name}: ")))
     return record
+
+
+def checked(kind: type[Body], given: Mapping[str, Any], before: str = "") -> Body:
+    """A record with these fields; UsageError, which begins with `before`, where one of them is not as it should be."""
+    try:
+        return kind.model_validate(dict(given))
+    except ValidationError as error:
+        raise UsageError(f"{before}{sentence_of(error.errors())}") from error
 
 
 def sentence_of(errors: Sequence[Mapping[str, Any]]) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sql.engine.location import Location, Server
 
-CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY = 469, 243, 164
+CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY, OUTSIDE = 469, 243, 164, 1000
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
@@ -67,6 +67,11 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
         return StoreError(
             f"{location}: the disk of the store has no room for another file: nothing was lost, free some space (or inodes, "
             f"see `df -i`) and run the command again ({line})"
+        )
+    if code == OUTSIDE and "Connection refused" in line:  # the engine does not say where
+        return StoreError(
+            f"{location}: nothing listens at an address that the statement asks: start the server there (`int8-rag serve`), "
+            f"or name the right one (`int8-rag ddl --url`) ({line})"
         )
     if code in CODE_REMEDIES:
         return StoreError(f"{location}: {CODE_REMEDIES[code]} ({line})")

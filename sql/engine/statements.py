@@ -56,6 +56,15 @@ class Statement:
         return "\n".join([*settings, f"{self.text};"])
 
 
+def with_literals(name: str, values: Mapping[str, str]) -> str:
+    """The text of a file with literals in the place of its parameters that are named here, for a reader to run.
+
+    For what takes no parameters, such as CREATE NAMED COLLECTION; the parameters of a view stay.
+    """
+    literals = {f"{{{key}:String}}": f"'{escape_literal(value)}'" for key, value in values.items()}
+    return PARAMETER.sub(lambda match: literals.get(match[0], match[0]), read_statement(name))
+
+
 def escape_parameter(value: Value) -> str:
     """A parameter's text form inside single quotes, as `SET param_x = '...'` reads it.
 

@@ -199,6 +199,8 @@ def test_numbers_that_are_none_are_null_and_other_types_are_text(talk: Callable[
         "SELECT * FROM url('http://127.0.0.1:9/', 'CSV', 'a String')",
         "SELECT * FROM remote('127.0.0.1', system.one)",
         "SELECT aiGenerate('x')",
+        "SELECT dictGet('rag_answers', 'answer', ('x', ''))",
+        "SELECT * FROM rag_answer(question = 'x')",
         "SELECT 1; SELECT 2",
         "WITH x AS (SELECT * FROM executable('x', 'CSV', 'a String')) SELECT * FROM x",
     ],
