@@ -42,6 +42,7 @@ GRANTS = {
         "CREATE FUNCTION, DROP FUNCTION ON *.*",
         f"CREATE DICTIONARY, DROP DICTIONARY, dictGet ON {DATABASES}*.*",
         "NAMED COLLECTION ADMIN ON *",
+        f"SYSTEM VIEWS ON {DATABASES}*.*",
         "TABLE ENGINE ON MergeTree",
         "TABLE ENGINE ON ReplicatedMergeTree",
         "TABLE ENGINE ON Distributed",

@@ -216,7 +216,9 @@ def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> Non
     one = commands.add_parser("mcp", help="answer over MCP on stdin and stdout", description=serve_protocol.__doc__)
     add_server_options(one, store)
     one.set_defaults(run=serve_protocol)
-    one = commands.add_parser("ddl", help="print the SQL that lets a ClickHouse ask `serve`", description=print_ddl.__doc__)
+    one = commands.add_parser(
+        "ddl", help="print the SQL that lets a ClickHouse ask `serve`", description=print_ddl.__doc__
+    )
     one.add_argument(
         "--url",
         default="http://127.0.0.1:8000",

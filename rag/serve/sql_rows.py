@@ -70,11 +70,11 @@ class Dictionary:
 
     def row(self, library: Library, key: Record) -> bytes:
         """The row of a key; an error of the library's where it cannot be had."""
-        return written(key | self.answer(library, key) | {"error": ""})
+        return written(key | self.answer(library, key) | {"status": 200, "error": ""})
 
     def failed(self, key: Record, refused: Refused) -> bytes:
-        """The row of a key that was refused."""
-        return written(key | self.nothing | {"error": str(refused)})
+        """The row of a key that was refused: with 422 for good, else it may be asked again."""
+        return written(key | self.nothing | {"status": refused.status, "error": str(refused)})
 
 
 def written(row: Record) -> bytes:

@@ -5,6 +5,7 @@ CREATE OR REPLACE DICTIONARY rag_hits
     k UInt16,
     filter String,
     hits Array(Tuple(source String, start UInt64, end UInt64, line UInt64, page Nullable(UInt64), text String, score Float64, document_id String, chunk_index UInt64)),
+    status UInt16,
     error String
 )
 PRIMARY KEY question, k, filter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +13,12 @@ from serving import serving
 from rag.commands.command_line import command
 from rag.serve.guard import Access
 from rag.serve.limits import MOST_KEYS, Refused
-from sql.base.errors import StoreError
+from sql.base.errors import StoreError, UsageError
 from sql.engine.client import Client, parse_location
 from sql.engine.free_sql import split_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     import httpx2
@@ -94,6 +94,7 @@ def test_each_key_has_the_row_of_its_answer_once(running: Running, http: httpx2.
         "answered": True,
         "confidence": answer["confidence"],
         "citations": [{name: citation[name] for name in CITATION} for citation in answer["citations"]],
+        "status": 200,
         "error": "",
     }
     assert second["question"] == "the dog"
@@ -111,7 +112,7 @@ def test_what_is_wrong_with_one_question_is_in_its_row(http: httpx2.Client) -> N
     assert {citation["source"].rpartition("/")[2] for citation in filtered["citations"]} == {"dog.txt"}
     assert unknown["error"].startswith("no chunk has the name sauce")
     assert broken["error"].startswith("filter: this is no JSON")
-    assert not any(row["answered"] for row in (empty, unknown, broken))
+    assert {(row["answered"], row["status"]) for row in (empty, unknown, broken)} == {(False, 422)}
 
 
 def test_bytes_that_are_no_text_come_back_as_the_key_that_they_were(http: httpx2.Client) -> None:
@@ -153,7 +154,8 @@ def test_a_server_that_fails_before_the_first_row_says_so_by_its_status_and_late
     monkeypatch.setattr(answers, "answered", fails)
     keys = [json.dumps({"question": question, "filter": ""}) for question in ("the dog", QUESTION)]
     later = http.post("/v1/sql/answers", content="\n".join(keys))
-    assert [json.loads(line)["error"] for line in later.text.splitlines()] == ["", "the store is away: wait"]
+    told = [(row["status"], row["error"]) for row in map(json.loads, later.text.splitlines())]
+    assert told == [(200, ""), (503, "the store is away: wait")]
     first = http.post("/v1/sql/answers", content=keys[1])
     assert (first.status_code, first.json()["error"]["message"]) == (503, "the store is away: wait")
 
@@ -271,3 +273,105 @@ def test_a_server_that_is_away_fails_at_once_and_our_client_says_what_to_do(
     with closing(Client(parse_location(server.dsn(database)))) as client, pytest.raises(StoreError) as raised:
         client.text(f"SELECT answer FROM rag_answer(question = '{QUESTION}')", None, None)
     assert "start the server there (`int8-rag serve`)" in str(raised.value)
+
+
+ANSWER_TICKETS = """
+    SELECT ticket, found.answer AS answer, found.error AS error
+    FROM (SELECT id AS ticket, dictGet('rag_answers', ('answer', 'status', 'error'), (body, '')) AS found FROM {tickets})
+    WHERE found.status IN (200, 422)"""
+UNANSWERED = "(SELECT id, body FROM tickets WHERE id NOT IN (SELECT ticket FROM ticket_answers) ORDER BY id LIMIT 100)"
+
+
+@pytest.fixture
+def shop(server: Server, install: Callable[..., None]) -> str:
+    """A database with tickets, which asks a server that is away."""
+    name = server.new_database()
+    install(name, "--url", f"http://127.0.0.1:{free_port()}")
+    server.ask("CREATE TABLE tickets (id UInt8, body String) ENGINE = MergeTree ORDER BY id", name)
+    server.ask(
+        "CREATE TABLE ticket_answers (ticket UInt8, answer String, error String) ENGINE = MergeTree ORDER BY ticket",
+        name,
+    )
+    return name
+
+
+def refresh(server: Server, database: str) -> None:
+    for verb in ("REFRESH", "WAIT"):
+        server.ask(f"SYSTEM {verb} VIEW answer_tickets", database)
+
+
+def test_a_refreshed_view_answers_what_came_while_the_server_was_away_each_ticket_once(
+    server: Server, shop: str, running: Running, install: Callable[..., None]
+) -> None:
+    query = ANSWER_TICKETS.format(tickets=UNANSWERED)
+    server.ask(
+        f"CREATE MATERIALIZED VIEW answer_tickets REFRESH EVERY 1 YEAR APPEND TO ticket_answers AS {query}", shop
+    )
+    server.ask(f"INSERT INTO tickets VALUES (1, '{QUESTION}'), (2, ' ')", shop)
+    with pytest.raises(AssertionError, match="Connection refused"):
+        refresh(server, shop)
+    assert rows(server, "SELECT id FROM tickets ORDER BY id", shop) == [{"id": 1}, {"id": 2}]
+    install(shop, "--url", running.url)
+    refresh(server, shop)
+    server.ask("INSERT INTO tickets VALUES (3, 'the dog')", shop)
+    before = len(asked_of(running))
+    refresh(server, shop)
+    refresh(server, shop)
+    assert [line["question"] for line in asked_of(running)[before:]] == ["the dog"]
+    first, bad, third = rows(server, "SELECT * FROM ticket_answers ORDER BY ticket", shop)
+    assert (first["answer"], first["error"]) == (running.library.ask(QUESTION).text, "")
+    assert (bad["answer"], bad["error"]) == ("", "the question is empty: write it between quotes")
+    assert third["answer"] == running.library.ask("the dog").text
+
+
+def test_a_view_that_answers_at_once_fails_the_insert_unless_errors_of_views_are_ignored(
+    server: Server, shop: str, running: Running, install: Callable[..., None]
+) -> None:
+    query = ANSWER_TICKETS.format(tickets="tickets")
+    server.ask(f"CREATE MATERIALIZED VIEW answer_at_once TO ticket_answers AS {query}", shop)
+    with pytest.raises(AssertionError, match="Connection refused"):
+        server.ask("INSERT INTO tickets VALUES (1, 'lost?')", shop)
+    server.ask("INSERT INTO tickets SETTINGS materialized_views_ignore_errors = 1 VALUES (2, 'kept')", shop)
+    assert {"id": 2} in rows(server, "SELECT id FROM tickets", shop)
+    install(shop, "--url", running.url)
+    before = len(asked_of(running))
+    server.ask(f"INSERT INTO tickets VALUES (3, '{QUESTION}')", shop)
+    (row,) = rows(server, "SELECT ticket, answer FROM ticket_answers", shop)
+    assert row == {"ticket": 3, "answer": running.library.ask(QUESTION).text}
+    assert len(asked_of(running)) == before + 1
+
+
+# As the engine's own functions ask, and from chDB
+
+
+def test_the_engines_own_functions_ask_by_the_collections_that_ddl_makes(
+    server: Server, database: str, running: Running
+) -> None:
+    said = server.ask(f"SELECT aiGenerate('{QUESTION}', map('credentials', 'rag_chat'))", database)
+    assert said.startswith(running.library.ask(QUESTION).text)
+    encoder = running.library.encoder
+    vector = server.ask(
+        f"SELECT aiEmbed('the cat', '{encoder.config.model}', map('credentials', 'rag_embed'))", database
+    )
+    assert json.loads(vector) == pytest.approx(encoder.encode_documents(["the cat"])[0].tolist(), abs=1e-6)
+
+
+def test_a_store_of_chdb_asks_the_server_that_serves_it(running: Running, printed: Callable[..., list[str]]) -> None:
+    with closing(Client(running.library.store.client.location)) as client:
+        for statement in printed("--url", running.url):
+            client.text(statement, None, None)
+        (row,) = client.rows(f"SELECT answer, citations FROM rag_answer(question = '{QUESTION}')")
+        expected = running.library.ask(QUESTION)
+        assert row["answer"] == expected.text
+        assert [one["start"] for one in row["citations"]] == [one.start for one in expected.citations]
+
+
+# The command
+
+
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "http://127.0.0.1:8000/v1", "http://ada:x@h", "http://h'", "file:///etc"]
+)
+def test_an_address_is_that_of_a_server_alone(url: str) -> None:
+    with pytest.raises(UsageError, match="give the address of the server alone"):
+        command(["ddl", "--url", url])
