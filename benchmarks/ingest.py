@@ -12,6 +12,8 @@ where all processors are taken. Tokens are those that the encoder reads.
 langchain-huggingface langchain-community langchain-text-splitters sentence-transformers docx2txt beautifulsoup4 pypdf txtai
 chromadb onnx). They run in the same rounds, each in its turn: see benchmarks/ingest_peers.py. Each cuts the files as its
 documentation shows it, so they embed other texts than we do, of about as many characters, which are shown. Medians are shown.
+
+Where other work takes the processors, compare processor times, with OMP_NUM_THREADS=1: threads that wait for each other spin.
 """
 
 from __future__ import annotations
@@ -64,6 +66,7 @@ class Figures:
     processor_seconds: list[float] = field(default_factory=list)
     encoder_processor_seconds: list[float] = field(default_factory=list)
     peers: dict[str, list[float]] = field(default_factory=dict)  # seconds
+    peer_processor_seconds: dict[str, list[float]] = field(default_factory=dict)
     peer_characters: dict[str, int] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -175,6 +178,7 @@ def measure_peers(python: str, folder: Path, figures: Figures) -> None:
                 done = json.loads(finished.stdout.splitlines()[-1])
                 label = f"{name} {done['version']}"
                 figures.peers.setdefault(label, []).append(done["seconds"])
+                figures.peer_processor_seconds.setdefault(label, []).append(done["processor_seconds"])
                 figures.peer_characters[label] = done["characters"]
 
 
@@ -193,9 +197,10 @@ def show(found: list[Figures], *, as_json: bool) -> None:
         )
         for name, taken in one.peers.items():
             more = one.peer_characters[name] / one.characters
+            work = median(one.peer_processor_seconds[name]) / median(one.processor_seconds)
             print(
-                f"  {name}: {median(taken):.1f} s, {median(taken) / seconds:.1f} times as long, "
-                f"for {more:.2f} times as many characters"
+                f"  {name}: {median(taken):.1f} s, {median(taken) / seconds:.1f} times as long, {work:.1f} times as much "
+                f"processor time, for {more:.2f} times as many characters"
             )
         for name, reason in one.left_out.items():
             print(f"  {name} left out: {reason}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.document import PART_MARK
 from ingest.given_metadata import NOTHING_SAID
 from ingest.identity import CHUNKER, Twins, document_path, given_names, stored_files
-from ingest.readers import file_bytes
+from ingest.readers import OpenFolder
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
 from sql.records.metadata import NO_METADATA, metadata_json
@@ -182,34 +182,36 @@ def make_plan(
             f"--recalibrate needs every document of the store, and {len(not_given)} cannot be found below the given "
             f"paths ({not_given[0].path}): give their folders too"
         )
-    for path, file in present.items():
-        plan.claims.expect(path)
-        known_file = stored.get(path)
-        if known_file is None:
-            plan.new.append(file)
-        elif (
-            not all_again
-            and not (ocr and known_file.has_unread_pictures)
-            and (made := made_of(file, known_file, chunker))
-            and wishes.are_met(file, known_file)
-        ):
-            plan.unchanged.append(file)
-            # what is left of another version, where a run ended before it was deleted
-            plan.claims.release(set(known_file.documents) - set(made))
-        else:
-            plan.changed.append(file)
-            wishes.remember(known_file)
+    with OpenFolder() as opened:
+        for path, file in present.items():
+            plan.claims.expect(path)
+            known_file = stored.get(path)
+            if known_file is None:
+                plan.new.append(file)
+            elif (
+                not all_again
+                and not (ocr and known_file.has_unread_pictures)
+                and (made := made_of(file, known_file, chunker, opened))
+                and wishes.are_met(file, known_file)
+            ):
+                plan.unchanged.append(file)
+                if len(made) < len(known_file.documents):
+                    # what is left of another version, where a run ended before it was deleted
+                    plan.claims.release(set(known_file.documents) - set(made))
+            else:
+                plan.changed.append(file)
+                wishes.remember(known_file)
     return plan
 
 
-def made_of(file: FoundFile, stored: StoredFile, chunker: str) -> Sequence[LiveDocument]:
+def made_of(file: FoundFile, stored: StoredFile, chunker: str, opened: OpenFolder) -> Sequence[LiveDocument]:
     """The documents in the store that a file gives as it is now, cut by this chunker; none where one is missing."""
-    return stored.made_of(content_sha256(file), chunker) if stored.is_cut_by(chunker) else ()
+    return stored.made_of(content_sha256(file, opened), chunker) if stored.is_cut_by(chunker) else ()
 
 
-def content_sha256(file: FoundFile) -> str:
+def content_sha256(file: FoundFile, opened: OpenFolder) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
     try:
-        return sha256(file_bytes(file.path, printable(file.source), file.root)).hexdigest()
+        return sha256(opened.file_bytes(file.folder, file.name, printable(file.source), file.root)).hexdigest()
     except UnreadableDocument:
         return ""

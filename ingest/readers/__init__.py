@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.readers.raw_file import RawFile, file_bytes
+from ingest.readers.raw_file import OpenFolder, RawFile, file_bytes
 from ingest.readers.table import reader_of
 from sql.base.errors import UnreadableDocument
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ingest.readers.table import Reader
 
-__all__ = ["documents_of", "file_bytes", "opened_file", "read_documents", "reader_of"]
+__all__ = ["OpenFolder", "documents_of", "file_bytes", "opened_file", "read_documents", "reader_of"]
 
 
 def read_documents(path: Path, source: str, root: Path | None = None) -> list[Document]:
