@@ -25,7 +25,7 @@ def check_mode(mode: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ComputePlan:
-    """How a kernel runs: its mode; for int8 the matrix product; the type attention is computed in.
+    """How a kernel runs: its mode; for int8 the matrix product; the form of attention (rag/encoder/attention_torch.py).
 
     `bounded_pairs` says that the product adds pairs in 16 bits, for which weights are made to fit.
     """
@@ -39,7 +39,7 @@ class ComputePlan:
         for value, allowed in (
             (self.mode, MODES[1:]),
             (self.product, ("onednn", "float")),
-            (self.attention, ("float32", "bfloat16")),
+            (self.attention, ("float32", "bfloat16", "flash bfloat16")),
         ):
             if value not in allowed:
                 raise ValueError(f"a plan holds one of {', '.join(allowed)}, not {value!r}")

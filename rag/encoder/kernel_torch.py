@@ -13,7 +13,14 @@ import numpy as np
 
 from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import batch_threads, limited, torch
-from rag.encoder.attention_torch import Attention, BfloatAttention, DistanceBias, FloatAttention, runs
+from rag.encoder.attention_torch import (
+    Attention,
+    BfloatAttention,
+    DistanceBias,
+    FlashAttention,
+    FloatAttention,
+    runs,
+)
 from rag.encoder.kernel import (
     FULL,
     GELU_MINIMUM,
@@ -177,6 +184,8 @@ def filled_up(rows: int) -> int:
 
 def make_attention(plan: ComputePlan, head_dimensions: int, centre: float, bias: DistanceBias) -> Attention:
     """The attention of a plan, its results `centre` higher where it adds that itself."""
+    if plan.attention == "flash bfloat16":
+        return FlashAttention(centre, bias)
     return BfloatAttention(head_dimensions, centre, bias) if plan.attention == "bfloat16" else FloatAttention(bias)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from rag.compute.plan import ComputePlan
 from rag.compute.torch_door import limited, torch
-from rag.encoder.attention_torch import BfloatAttention, FloatAttention
+from rag.encoder.attention_torch import BfloatAttention, FlashAttention, FloatAttention
 from rag.encoder.kernel import ZERO_POINT
 from rag.encoder.kernel_torch import (
     PRODUCTS,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rag.encoder.attention_torch import Attention
 
 ROWS, WIDE, DEEP, HEADS = 256, 384, 1536, 12  # a small batch through the widest linear of an encoder
-TEXTS, TOKENS = 4, 192  # and through its attention
+TEXTS, TOKENS = 4, 190  # and through its attention; few texts have a multiple of 16 tokens
 ROUNDS = 7
 HOPELESS = 4  # times the fastest: on CPUs without bfloat16, that would take most of the probe's time
 # int8 keeps its place unless another kind is clearly faster: a probe of milliseconds is not exact.
@@ -50,7 +50,7 @@ class Findings:
 
     `int8_product` is `onednn` where torch's int8 operator computes rightly, else `float`; `saturates` whether its sums of
     two products saturate in 16 bits. `bf16_steady` is False where bfloat16 would be taken and a row's product depends on
-    the rows beside it.
+    the rows beside it, `flash_steady` where torch's attention in bfloat16 would be and depends on the texts beside one.
     """
 
     processor: str
@@ -63,26 +63,38 @@ class Findings:
     bf16_ms: float
     fp32_ms: float
     bfloat16_attention_ms: float
+    flash_attention_ms: float
     float32_attention_ms: float
     bf16_steady: bool = True
+    flash_steady: bool = True
 
     def plan(self, mode: str = "auto") -> ComputePlan:
         """The plan for a mode on this CPU."""
         chosen = self.fastest() if mode == "auto" else mode
-        quick = chosen != "fp32" and self.bfloat16_attention_ms < CLEARLY * self.float32_attention_ms
         return ComputePlan(
             mode=chosen,
             product=self.int8_product,
-            attention="bfloat16" if quick else "float32",
+            attention="float32" if chosen == "fp32" else self.attention(),
             bounded_pairs=chosen == "int8" and self.int8_product == "onednn" and self.saturates,
         )
 
     def reason(self, mode: str = "auto") -> str:
         """Why the plan for a mode is what it is, in milliseconds of the probe."""
         times = f"int8 {self.int8_ms:.2f} ms, bf16 {self.bf16_ms:.2f} ms, fp32 {self.fp32_ms:.2f} ms"
-        attention = f"bfloat16 {self.bfloat16_attention_ms:.2f} ms, float32 {self.float32_attention_ms:.2f} ms"
+        attention = (
+            f"flash bfloat16 {self.flash_attention_ms:.2f} ms, bfloat16 {self.bfloat16_attention_ms:.2f} ms, "
+            f"float32 {self.float32_attention_ms:.2f} ms"
+        )
         chosen = "asked for" if mode != "auto" else "int8 unless another is clearly faster"
         return f"{chosen} (one linear: {times}; attention: {attention})"
+
+    def attention(self) -> str:
+        """The form of attention beside int8 and bfloat16: float32 unless another is clearly faster."""
+        forms = {"flash bfloat16": self.flash_attention_ms, "bfloat16": self.bfloat16_attention_ms}
+        if not self.flash_steady:
+            del forms["flash bfloat16"]
+        name = min(forms, key=lambda form: forms[form])
+        return name if forms[name] < CLEARLY * self.float32_attention_ms else "float32"
 
     def fastest(self) -> str:
         """The mode that `auto` stands for. Never one in which a text's vector depends on its batch."""
@@ -114,7 +126,7 @@ def cached_findings(folder: Path, *, fresh: bool = False) -> Findings:
 
 def machine_fingerprint() -> str:
     """A digest of all that decides what the probe would find."""
-    known = [processor_name(), instructions(), torch.__version__, torch.get_num_threads(), *instruction_caps(), "3"]
+    known = [processor_name(), instructions(), torch.__version__, torch.get_num_threads(), *instruction_caps(), "4"]
     return sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
@@ -139,10 +151,14 @@ def probe() -> Findings:
         attentions = milliseconds(
             {
                 "bfloat16_attention_ms": attention_of(BfloatAttention(WIDE // HEADS)),
+                "flash_attention_ms": attention_of(FlashAttention()),
                 "float32_attention_ms": attention_of(FloatAttention()),
             }
         )
         saturates = product == "onednn" and pairs_saturate()
+        flash_steady = (
+            attentions["flash_attention_ms"] >= CLEARLY * attentions["float32_attention_ms"] or texts_stand_alone()
+        )
         steady = products["bf16_ms"] >= CLEARLY * products["int8_ms"] or rows_stand_alone()
     return Findings(
         processor=processor_name(),
@@ -154,6 +170,7 @@ def probe() -> Findings:
         **products,
         **attentions,
         bf16_steady=steady,
+        flash_steady=flash_steady,
     )
 
 
@@ -198,6 +215,22 @@ def rows_stand_alone() -> bool:
     values, linear = torch.randn(2 * ROWS, DEEP), random_linear(WIDE, DEEP)
     product = widened_linear(linear, torch.bfloat16)
     return all(torch.equal(product(values)[:rows], product(values[:rows])) for rows in (64, ROWS))
+
+
+def texts_stand_alone() -> bool:
+    """Whether what torch's attention in bfloat16 finds for a text is the same whatever texts and threads it is computed with.
+
+    It packs its operands where there is much to compute for each thread.
+    """
+    attention, lengths = FlashAttention(), (64, TOKENS, 250)
+    for tokens in lengths:
+        qkv = torch.randn(TEXTS * tokens, 3 * WIDE).to(torch.bfloat16)
+        together = attention(qkv, [tokens] * TEXTS, HEADS)[:tokens]
+        for threads in (1, 4):
+            with limited(threads):
+                if not torch.equal(attention(qkv[:tokens], [tokens], HEADS), together):
+                    return False
+    return True
 
 
 def processor_name() -> str:

@@ -138,6 +138,7 @@ def test_the_bias_of_every_distance_is_that_of_transformers(mpnet: Saved) -> Non
 PLANS = [
     ComputePlan(product="float"),
     ComputePlan(product="float", attention="bfloat16"),
+    ComputePlan(product="float", attention="flash bfloat16"),
     ComputePlan("bf16", attention="bfloat16"),
     ComputePlan("fp32"),
 ]

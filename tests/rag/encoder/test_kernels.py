@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support import PROJECT, run_python
 
 from rag.compute.plan import ComputePlan, check_mode
-from rag.encoder.attention_torch import ONE, SCORE_LIMIT, BfloatAttention, FloatAttention, score_bounds
+from rag.encoder.attention_torch import ONE, SCORE_LIMIT, BfloatAttention, FlashAttention, FloatAttention, score_bounds
 from rag.encoder.kernel import FULL, NARROW, SHRINK_STEPS, FoldedLinear, bound_pairs, pair_sums, scale_query
 from rag.encoder.kernel_torch import choose_product, float_linear, random_linear
 from rag.encoder.probe import Findings, cached_findings, milliseconds, probe
@@ -62,6 +62,15 @@ def test_attention_in_bfloat16_is_close_to_float32() -> None:
     difference = quick(in_bfloat16(quick, qkv), lengths, HEADS) - 128.5 - FloatAttention()(qkv, lengths, HEADS)
     assert float(difference.abs().max()) < 0.15
     assert float(difference.square().mean().sqrt()) < 0.02
+
+
+def test_torchs_attention_in_bfloat16_is_close_to_float32_and_does_not_see_what_a_text_is_padded_with() -> None:
+    lengths = [96, 90, 81, 81, 81, 5, 1]
+    qkv = drawn_qkv(lengths, 1.5)
+    found = FlashAttention(128.5)(qkv.to(torch.bfloat16), lengths, HEADS)
+    difference = found - 128.5 - FloatAttention()(qkv, lengths, HEADS)
+    assert float(difference.abs().max()) < 0.05
+    assert float(difference.square().mean().sqrt()) < 0.01
 
 
 def test_attention_is_that_of_the_formula_and_stays_within_a_text() -> None:
@@ -217,6 +226,7 @@ VNNI = Findings(
     bf16_ms=20.0,
     fp32_ms=4.0,
     bfloat16_attention_ms=9.0,
+    flash_attention_ms=8.0,
     float32_attention_ms=3.0,
 )
 
@@ -227,6 +237,11 @@ VNNI = Findings(
         (VNNI, ComputePlan()),
         (replace(VNNI, bfloat16_attention_ms=1.0), ComputePlan(attention="bfloat16")),
         (replace(VNNI, bf16_ms=0.5, bfloat16_attention_ms=1.0), ComputePlan("bf16", attention="bfloat16")),
+        (replace(VNNI, bfloat16_attention_ms=2.0, flash_attention_ms=1.0), ComputePlan(attention="flash bfloat16")),
+        (
+            replace(VNNI, bfloat16_attention_ms=2.0, flash_attention_ms=1.0, flash_steady=False),
+            ComputePlan(attention="bfloat16"),
+        ),
         (replace(VNNI, bf16_ms=0.5, bf16_steady=False), ComputePlan()),
         (replace(VNNI, bf16_ms=0.95), ComputePlan()),
         (replace(VNNI, saturates=True, int8_ms=2.0), ComputePlan(bounded_pairs=True)),
@@ -236,6 +251,8 @@ VNNI = Findings(
         "VNNI",
         "AVX-512 BF16",
         "AMX",
+        "AMX with attention",
+        "AMX whose texts depend on each other",
         "AMX whose rows depend on each other",
         "hardly faster",
         "AVX2",
