@@ -241,7 +241,7 @@ class Table:
         if cells is None:
             return 1.0
         read = [
-            sum(self.cell_rows.get(cell, 0) for cell in cells.nearest(question.query.codes, probes))
+            sum(self.cell_rows.get(cell, 0) for cell in cells.to_read(question.query.codes, probes))
             for question in questions
         ]
         return (mean(read) + every - self.assigned) / every

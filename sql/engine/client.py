@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -514,10 +514,20 @@ def bound_values(statement: Statement) -> dict[str, Any]:
     return {name: number_list(value) for name, value in statement.values.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class NumberList:
+    """The text of an array parameter, which the driver takes as it is; it would look at each character of a string."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def number_list(value: Any) -> Any:
     """A list of many numbers as the text of an array parameter; any other value as it is."""
     many = isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
-    return f"[{','.join(map(repr, value))}]" if many else value
+    return NumberList(f"[{','.join(map(repr, value))}]") if many else value
 
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()

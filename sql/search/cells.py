@@ -17,6 +17,8 @@ import numpy as np
 from sql.engine.native import varint
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -29,6 +31,7 @@ MOST_CELLS = 16384  # for 4 million rows and more: their sample of 330,000 vecto
 ROUNDS, ROUNDS_OVER_ALL = 10, 1
 POWER_ROUNDS = 8  # of the power method: the direction needs to be no more than roughly that of the greatest spread
 ROWS_AT_ONCE = 8192
+WIDEST_GAP = 2  # cells between two that are read, which are read too
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,13 @@ class Cells:
     def nearest(self, query: NDArray[np.integer], probes: int) -> list[int]:
         """The numbers of so many cells that a query (dimensions,) points to most, the best first."""
         # Not `@`, which has BLAS wake other threads for half a millisecond of work, and wait for them where cores are taken.
-        products = np.einsum("ij,j->i", self.centroids, query.astype(np.float32))
+        products = np.vecdot(self.centroids, query.astype(np.float32))
         numbers: list[int] = (self.first_cell + np.argsort(-products, kind="stable")[:probes]).tolist()
         return numbers
+
+    def to_read(self, query: NDArray[np.integer], probes: int) -> list[int]:
+        """The numbers of the cells that a search reads, ascending: the nearest ones, and those in narrow gaps between them."""
+        return with_gaps(self.nearest(query, probes))
 
     def have_drifted(self, rows: int, similarity: float) -> bool:
         """Whether a table of so many rows, a sample of which has this similarity to its centroids, needs new ones."""
@@ -70,6 +77,22 @@ def cell_count(rows: int) -> int:
     (2528, 16384)
     """
     return min(max(1, CELLS_PER_ROOT * isqrt(rows)), MOST_CELLS)
+
+
+def with_gaps(numbers: Sequence[int]) -> list[int]:
+    """Some numbers, ascending, with those that are missing between two of them where they are few.
+
+    Cells that follow each other are read at once: to skip one or two takes longer than to score their chunks, which are near.
+
+    >>> with_gaps([7, 1, 4, 11])
+    [1, 2, 3, 4, 5, 6, 7, 11]
+    """
+    found: list[int] = []
+    for number in sorted(numbers):
+        if found and number - found[-1] - 1 <= WIDEST_GAP:
+            found += range(found[-1] + 1, number)
+        found.append(number)
+    return found
 
 
 def train_cells(vectors: NDArray[np.float32], rows: int, before: Cells | None) -> Cells:

@@ -47,6 +47,10 @@ WIDER = 8  # times as many results, candidates and probes where the first ones l
 # Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not
 # published were among the ones before; a wider search at once could find others than it would have found without them.
 WIDENINGS = ((1, 1), (1, WIDER), (WIDER, 1), (WIDER, WIDER))
+SETTLED = {
+    "search_cells": "search_settled_cells",
+    "rank_cells": "rank_settled_cells",
+}  # searches that have a short form
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -117,7 +121,7 @@ class Searcher:
             hidden = self.hidden_generations(run)
             if hidden is None:
                 break
-            rows = run("search", quick(hidden, wider, more))
+            rows = self.ranked(quick(hidden, wider, more), run)
             published = self.published(rows, run)
             dropped = len(published) < len(rows)
             # A row that is not published may have taken the place of another one of its document.
@@ -130,7 +134,30 @@ class Searcher:
         """The statement that a search begins with, and ends with unless it finds fewer than k."""
         run = Runner(self.client, lambda step: None)
         quick, hidden = self.quick_search(search, run), self.known_hidden()
-        return exact_statement(search) if quick is None or hidden is None else quick(hidden, 1, 1)
+        if quick is None or hidden is None:
+            return exact_statement(search)
+        statement = quick(hidden, 1, 1)
+        return self.settled(statement, run) or statement
+
+    def ranked(self, statement: Statement, run: Runner) -> list[Row]:
+        """The rows of a statement, by its short form where that finds the same ones."""
+        short = self.settled(statement, run)
+        if short is None:
+            return run("search", statement)
+        rows, k = run("search", short), int(str(statement.values["k"]))
+        if len(rows) > k and rows[k - 1]["score"] == rows[k]["score"]:
+            return run("search", statement)  # only the whole order says which of the equal ones come first
+        return sorted(rows[:k], key=order_of_hits)
+
+    def settled(self, statement: Statement, run: Runner) -> Statement | None:
+        """The short form of a search of cells; None of another one, and where chunks are hidden or outside the cells.
+
+        Rows that come after these were counted are not published at the epoch.
+        """
+        table = self.table(run) if statement.name in SETTLED else None
+        if table is None or statement.values["dead"] or table["assigned"] < table["row_count"]:
+            return None
+        return settled_statement(statement)
 
     def quick_search(self, search: VectorSearch, run: Runner) -> Callable[[list[int], int, int], Statement] | None:
         """What makes the statement of a search that passes over hidden generations, looks so many times wider and returns
@@ -270,7 +297,7 @@ def cells_statement(
 ) -> Statement:
     """Scores the chunks of the cells nearest to the query."""
     values = quick_values(search, more, hidden) | {
-        "cells": cells.nearest(search.query.codes, wider * probes),
+        "cells": cells.to_read(search.query.codes, wider * probes),
         "first_cell": cells.first_cell,
         "last_cell": cells.last_cell,
     }
@@ -284,6 +311,20 @@ def cells_statement(
         "per_document": search.per_document,
     }
     return Statement("search_cells_per_document", values, search.condition)
+
+
+def settled_statement(statement: Statement) -> Statement:
+    """The short form of a search of cells, which returns one row more."""
+    values: dict[str, Any] = {
+        name: value for name, value in statement.values.items() if name not in {"dead", "first_cell", "last_cell"}
+    }
+    return Statement(SETTLED[statement.name], values | {"k": values["k"] + 1}, statement.condition)
+
+
+def order_of_hits(row: Row) -> tuple[float, int, int, int]:
+    """What the engine orders hits by; it compares UUIDs by their lower half first."""
+    upper, lower = divmod(row["document_id"].int, 1 << 64)
+    return -row["score"], lower, upper, row["chunk_index"]
 
 
 def two_stage_statement(search: VectorSearch, hidden: list[int], wider: int, more: int) -> Statement:

@@ -16,6 +16,7 @@ from sql.engine.statements import Statement
 from sql.search import cells as cells_module
 from sql.search import search as search_module
 from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
+from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Snapshot, Store
 from sql.upkeep import cells as upkeep_module
 from sql.upkeep.cells import maintain_cells, move_documents
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sql.records import Candidate, Hit, QuantizedQuery
     from sql.search.search import Step
 
 DIMENSIONS, PER_DOCUMENT = 32, 4
@@ -363,7 +365,49 @@ def test_a_large_store_with_cells_is_searched_by_them(store: Store, monkeypatch:
     assert last_search() == "search_two_stage"
     maintain_cells(store, least=100)
     store.garbage.collect_unseen(grace_seconds=0)  # what was moved lies outside the cells until then, and is read
-    assert last_search() == "search_cells"
+    assert last_search() == "search_settled_cells"
+
+
+def searched(store: Store, query: QuantizedQuery, k: int, **how: Any) -> tuple[list[Hit], list[str]]:
+    """The hits of a search, and the names of the statements that looked for them."""
+    steps: list[Step] = []
+    hits = search(store, query, k, watch=steps.append, **how)
+    return hits, [step.statement.name for step in steps if step.stage == "search"]
+
+
+def test_the_short_form_of_a_search_finds_the_same_hits_in_the_same_order_as_the_whole_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = clustered(300)
+    fill(store, np.concatenate([vectors, vectors[:100], vectors[:100]]))  # a third of them three times
+    maintain_cells(store, least=100)
+    store.garbage.collect_unseen(grace_seconds=0)
+    how = way("cells", probes=8)
+    questions = [(quantize_query(vector), k) for vector in vectors[:12:3] for k in (2, 3)]
+    filtered = quantize_query(vectors[5]), 10, {"line": 1}
+    short = [searched(store, query, k, **how) for query, k in questions]
+    # Three are equal: of a k that cuts between them the whole form decides.
+    assert {tuple(names) for _, names in short} == {("search_settled_cells",), ("search_settled_cells", "search_cells")}
+    near = [places(store, query, k, None, how) for query, k in questions] + [places(store, *filtered, how)]
+    monkeypatch.setattr(search_module, "SETTLED", {})
+    assert [hits for hits, _ in short] == [searched(store, query, k, **how)[0] for query, k in questions]
+    assert near == [places(store, query, k, None, how) for query, k in questions] + [places(store, *filtered, how)]
+
+
+def places(store: Store, query: QuantizedQuery, k: int, chosen: Any, how: dict[str, Any]) -> list[Candidate]:
+    """The same chunks by their keys."""
+    return store.snapshot().candidates(query, SearchRequest(k=k, filter=chosen, **how))
+
+
+def test_the_whole_form_of_a_search_is_taken_while_an_old_version_of_a_document_is_there(store: Store) -> None:
+    vectors = clustered(400)
+    fill(store, vectors)
+    maintain_cells(store, least=100)
+    query, how = quantize_query(vectors[0]), way("cells", probes=4)
+    store.garbage.collect_unseen(grace_seconds=0)
+    assert searched(store, query, 3, **how)[1] == ["search_settled_cells"]
+    fill(store, vectors[:4])  # the first document once more
+    assert searched(store, query, 3, **how)[1] == ["search_cells"]
 
 
 def test_two_stages_find_most_of_the_nearest_chunks_and_give_them_their_exact_scores(store: Store) -> None:
