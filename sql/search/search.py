@@ -51,6 +51,7 @@ SETTLED = {
     "search_cells": "search_settled_cells",
     "rank_cells": "rank_settled_cells",
 }  # searches that have a short form
+LISTED = ("search_exact_listed", "rank_exact_listed")  # searches that look at every chunk
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -108,6 +109,7 @@ class Searcher:
     newest_cells: Cells | None = None
     _hidden: list[int] | None = None
     _table: Row | None = None
+    _was_exact: bool = False  # some search
 
     def search(self, search: VectorSearch, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
@@ -121,12 +123,14 @@ class Searcher:
             hidden = self.hidden_generations(run)
             if hidden is None:
                 break
-            rows = self.ranked(quick(hidden, wider, more), run)
+            statement = quick(hidden, wider, more)
+            rows = self.ranked(statement, run)
             published = self.published(rows, run)
             dropped = len(published) < len(rows)
             # A row that is not published may have taken the place of another one of its document.
             spoiled = dropped and search.per_document is not None
-            if len(published) >= search.k and not spoiled:
+            whole = statement.name in LISTED and not dropped  # there are no more
+            if (len(published) >= search.k or whole) and not spoiled:
                 return published[: search.k]
         return run("search", exact_statement(search))
 
@@ -165,12 +169,21 @@ class Searcher:
         strategy, share = search.request.strategy, 1.0
         if strategy == "auto":
             strategy, share = self.choose_strategy(search, run)
-        if strategy == "exact" or self.hidden_generations(run) is None:
+        if strategy == "exact" and (search.per_document is not None or self.is_first()):
             return None
+        if self.hidden_generations(run) is None:
+            return None
+        if strategy == "exact":
+            return partial(listed_statement, search)
         if strategy == "two-stage":
             return partial(two_stage_statement, search)
         probes = search.request.probes or math.ceil(PROBES / max(share, 1 / WIDER))
         return partial(cells_statement, search, self.cells(run, len(search.query.codes)), probes)
+
+    def is_first(self) -> bool:
+        """Whether no search at this epoch has been exact yet; to list what is hidden takes as long as such a search."""
+        first, self._was_exact = not self._was_exact, True
+        return first and self._hidden is None
 
     def choose_strategy(self, search: VectorSearch, run: Runner) -> tuple[str, float]:
         """Exact where few chunks are left to search, else cells where there are some; and the share that is left."""
@@ -290,6 +303,13 @@ def exact_statement(search: VectorSearch) -> Statement:
         return Statement("search_exact", values, search.condition)
     values["per_document"] = search.per_document
     return Statement("search_exact_per_document", values, search.condition)
+
+
+def listed_statement(search: VectorSearch, hidden: list[int], wider: int, more: int) -> Statement:
+    """Scores every chunk that passes the filter and is not hidden; there are no candidates that could be more."""
+    del wider
+    name = "rank_exact_listed" if search.places_only else "search_exact_listed"
+    return Statement(name, quick_values(search, more, hidden), search.condition)
 
 
 def cells_statement(

@@ -179,6 +179,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
         "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
         "queries/rank_cells.sql": (1, FEW_DRAFTS),
+        "queries/rank_exact_listed.sql": (1, FEW_DRAFTS),
+        "queries/search_exact_listed.sql": (1, FEW_DRAFTS),
         "queries/search_cells.sql": (1, FEW_DRAFTS),
     },
     "{(?:first|last)_cell:": {"queries/documents_outside_cells.sql": (2, "asks for the chunks outside all cells")},

@@ -100,6 +100,20 @@ def test_a_draft_begun_before_the_epoch_whose_rows_come_after_the_first_search_h
     assert "search_exact" not in {step.statement.name for step in steps}
 
 
+def test_an_exact_search_that_has_listed_what_is_hidden_is_not_deceived_by_a_draft_whose_rows_come_since(
+    store: Store,
+) -> None:
+    late = store.writer.begin(source_document("a"))
+    store.writer.publish([insert(store, "a", ["one", "two"]), insert(store, "b", ["three"])])
+    right = search(store, QUERY, 2, **way("exact"))
+    assert search(store, QUERY, 2, **way("exact")) == right
+    insert(store, "a", ["one", "one", "two"], late)
+    steps: list[Step] = []
+    assert search(store, QUERY, 2, watch=steps.append, **way("exact")) == right
+    assert {step.statement.name for step in steps if step.stage == "search"} == {"search_exact_listed"}
+    assert len(search(store, QUERY, 9, **way("exact"))) == 3
+
+
 def test_of_more_publications_than_are_remembered_those_of_the_hits_are_asked_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
