@@ -23,8 +23,10 @@ from rag.index.surroundings import embedded_text
 from rag.text.analyser import ANALYSER, beginning, choose_language, chunk_words
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
+from sql.engine.entrance import ROOM_SECONDS
 from sql.engine.folders import exchange_stores, finish_removal, remove_store
 from sql.engine.statements import Statement
+from sql.engine.wire import makes_room
 from sql.store import Draft, Store, generation_batches, manifest_row
 from sql.store.stored import stored_chunk, stored_document, stored_places
 
@@ -106,7 +108,7 @@ class Reembedder:
     def change_places(self) -> None:
         """Lets both stores change places, and removes the old one when nothing was added to it at the last moment."""
         folder, beside = folder_of(self.source), folder_of(self.target)
-        patiently(lambda: exchange_stores(folder, beside))
+        patiently(lambda: exchange_stores(folder, beside), folder)
         self.done.switched = True
         # Between the last look at the old store and the exchange another process may have had a moment.
         self.source, self.target = self.target, self.source
@@ -259,15 +261,22 @@ def folder_of(location: Location) -> Path:
     return location.folder.resolve()
 
 
-def patiently(work: Callable[[], Any]) -> Any:
-    """Does something with a store as soon as no other process has it; StoreBusy after a minute."""
+def patiently(work: Callable[[], Any], folder: Path | None = None) -> Any:
+    """Does something with a store as soon as no other process has it; StoreBusy after a minute.
+
+    A server that only reads the store in a `folder` is asked to give it up.
+    """
     until = time.monotonic() + PATIENCE_SECONDS
+    asked = 0.0
     while True:
         try:
             return work()
         except StoreBusy:
-            if time.monotonic() > until:
+            if (now := time.monotonic()) > until:
                 raise
+            if folder is not None and now - asked > ROOM_SECONDS:
+                makes_room(folder, ROOM_SECONDS)
+                asked = now
             time.sleep(0.1)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -51,12 +52,19 @@ def serve(options: Namespace) -> int:
         frozenset(name.lower() for name in options.allow_host or []),
         frozenset(origin.rstrip("/") for origin in options.allow_origin or []),
     )
-    with listen(options.host, options.port) as listener, open_shared(options, telemetry) as library:
-        service = Service(library, limits, telemetry, allow_sql=options.allow_sql)
+    reopen = partial(open_shared, options, telemetry)
+    with (
+        listen(options.host, options.port) as listener,
+        Service(reopen(), limits, telemetry, options.allow_sql, reopen) as service,
+    ):
         app = make_app(service, access, note if options.debug else lambda trace: None)
         port = listener.getsockname()[1]
         host = f"[{options.host}]" if ":" in options.host else options.host
-        ready = {"level": "info", "listening": f"http://{host}:{port}", "store": str(library.store.client.location)}
+        ready = {
+            "level": "info",
+            "listening": f"http://{host}:{port}",
+            "store": str(service.library.store.client.location),
+        }
         note(json.dumps(ready))  # the address takes connections already
         server = make_server(app, limits.seconds)
         server.run(sockets=[listener])
@@ -74,7 +82,7 @@ def serve_protocol(options: Namespace) -> int:
 
     async def answer(library: Library) -> None:
         bench = Workbench(Limits())
-        await over_stdio(make_server(library, bench.run, allow_sql=options.allow_sql))
+        await over_stdio(make_server(lambda: library, bench.run, allow_sql=options.allow_sql))
 
     # With Python's own handler asyncio would end its tasks first, one of which waits for stdin in a thread.
     signal.signal(signal.SIGINT, raise_interrupted)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.commands.documents import file_of, listed_record, named, unknown
-from sql.base.errors import EXIT_OK, StoreError, UsageError
+from sql.base.errors import EXIT_OK, DocumentChanged, StoreError, UsageError
 from sql.base.paths import expand_user
 from sql.base.terminal import one_line, out, out_json, shown_name
 
@@ -232,7 +232,7 @@ def draw(shown: Shown, page: int, options: Namespace) -> None:
 
 
 def unchanged_file(document: LiveDocument) -> bytes:
-    """The bytes of the file as they were when it was stored; StoreError where they have changed since.
+    """The bytes of the file as they were when it was stored; DocumentChanged where they have changed since.
 
     UsageError for a document whose pages cannot be drawn, UnreadableDocument where its file is not to be read.
     """
@@ -248,7 +248,7 @@ def unchanged_file(document: LiveDocument) -> bytes:
     path = Path(file_of(document, [document]).path)
     data = file_bytes(path, source)
     if (now := sha256(data).hexdigest()) != document.content_sha256:
-        raise StoreError(
+        raise DocumentChanged(
             f"{source} has changed since it was stored (SHA-256 {now[:12]}…, then {document.content_sha256[:12]}…), so the "
             "places of its text may be others now: ingest it again, and ask again"
         )

@@ -5,11 +5,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from rag.library import Library
 from rag.serve import answers, replies, views
+from rag.serve.batching import SharedEncoder
 from rag.serve.bodies import (
     AskBody,
     ChatBody,
@@ -41,8 +42,10 @@ from rag.serve.sql_rows import ANSWERS, HITS, MEDIA_TYPE, Dictionary, rows_of
 from rag.serve.telemetry import CONTENT_TYPE, Telemetry
 from rag.serve.tools import plain, sentence_of
 from rag.serve.work import Workbench
-from sql.base.errors import RagError, UsageError
+from sql.base.errors import RagError, StoreReplaced, UsageError
 from sql.base.options import program_version
+
+Result = TypeVar("Result")
 
 HEALTH_SECONDS = 10.0  # that the store may take to be read
 ERRORS: dict[int | str, dict[str, Any]] = {
@@ -57,16 +60,24 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 KEYS = {"requestBody": {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}}
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}},
+    409: {"model": replies.ErrorReply, "description": "the file is not the one that was stored"},
+}
 
 
 @dataclass
 class Service:
-    """What all routes share: the library, the threads it works in, and what is told of it."""
+    """What all routes share: the library, the threads it works in, and what is told of it.
+
+    `reopen` opens the library anew where another store has taken the place of its own.
+    """
 
     library: Library
     limits: Limits
     telemetry: Telemetry
     allow_sql: bool = False
+    reopen: Callable[[], Library] | None = None
     started: int = field(default_factory=lambda: int(time.time()))
 
     def __post_init__(self) -> None:
@@ -74,14 +85,50 @@ class Service:
         # Looked up once: the library waits with it while it loads a language model.
         self.encoder = self.library.encoder
         self.measuring = threading.Lock()
+        self._renewing = threading.Lock()
         self.telemetry.watch_work(lambda: float(self.bench.taken))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.library.close()
 
     async def run(self, call: Callable[[], Any]) -> Any:
         """What a call of the library returns, in a thread; Refused for what it cannot do."""
+        return await self.fresh(lambda: self.bench.run(call))
+
+    async def fresh(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """What an attempt to read the store returns, tried again with the store that has taken its place, if one has.
+
+        Refused for what the library cannot do.
+        """
+        library = self.library
         try:
-            return await self.bench.run(call)
+            try:
+                return await attempt()
+            except Refused:
+                raise
+            except Exception as error:
+                if not await asyncio.to_thread(self._renew, library, error):
+                    raise
+            return await attempt()
         except RagError as error:
             raise refusal_of(error) from error
+
+    def _renew(self, failed: Library, error: Exception) -> bool:
+        """Whether there is another library now than the one with which something has failed: opened here, or meanwhile."""
+        with self._renewing:
+            if self.library is not failed:
+                return True
+            if self.reopen is None or not isinstance(error, StoreReplaced):
+                return False
+            before, self.library = self.encoder, self.reopen()
+            self.encoder = self.library.encoder
+        failed.close()
+        if isinstance(before, SharedEncoder):
+            before.batcher.close()
+        return True
 
     async def reply(self, call: Callable[[], dict[str, Any]]) -> Response:
         """The record that a call of the library returns, written as JSON in the same thread: of 2,000 vectors that takes long."""
@@ -90,11 +137,12 @@ class Service:
 
     async def events(self, make: Callable[[], Iterator[bytes]], failed: Callable[[Refused], bytes]) -> Response:
         """An answer in pieces. What fails before the first piece is an answer of its own, later it is the last piece."""
-        stream = self.bench.stream(make)
-        try:
-            first = await anext(stream, b"")
-        except RagError as error:
-            raise refusal_of(error) from error
+
+        async def begun() -> tuple[bytes, AsyncGenerator[bytes]]:
+            stream = self.bench.stream(make)
+            return await anext(stream, b""), stream
+
+        first, stream = await self.fresh(begun)
 
         async def pieces() -> AsyncIterator[bytes]:
             yield first
@@ -114,8 +162,12 @@ class Routes:
 
     def __init__(self, service: Service) -> None:
         self.service = service
-        self.library = service.library
         self.files = page_files()
+
+    @property
+    def library(self) -> Library:
+        """The library as it is now."""
+        return self.service.library
 
     async def page(self) -> Response:
         """The page, for whoever looks here with a browser."""
@@ -131,11 +183,14 @@ class Routes:
     async def health(self) -> Response:
         """Whether the store can be read."""
         try:  # not behind other requests: a server with much to do is well
-            epoch = await asyncio.wait_for(asyncio.to_thread(self.library.store.epoch), HEALTH_SECONDS)
-        except (RagError, TimeoutError):
+            epoch = await asyncio.wait_for(self.service.fresh(self._epoch), HEALTH_SECONDS)
+        except (Refused, TimeoutError):
             return JSONResponse({"status": "unavailable"}, 503)
         self.service.telemetry.epoch(epoch)
         return JSONResponse({"status": "ok", "epoch": epoch})
+
+    async def _epoch(self) -> int:
+        return await asyncio.to_thread(lambda: self.library.store.epoch())
 
     async def metrics(self) -> Response:
         """Figures in the text format of Prometheus."""
@@ -290,7 +345,7 @@ class Routes:
 def make_app(service: Service, access: Access, show: Callable[[str], None] = lambda trace: None) -> Guard:
     """The application: routes behind the guard. `show` is given the traceback of what should not have happened."""
     protocol = over_http(
-        make_server(service.library, service.run, allow_sql=service.allow_sql), service.limits.body_bytes
+        make_server(lambda: service.library, service.run, allow_sql=service.allow_sql), service.limits.body_bytes
     )
 
     @asynccontextmanager
@@ -324,7 +379,7 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     get("/v1/store", routes.store, responses=ERRORS | {200: {"model": replies.StoreReply}})
     post("/v1/documents", routes.documents, responses=ERRORS | {200: {"model": replies.DocumentsReply}})
     post("/v1/span", routes.span, responses=ERRORS | {200: {"model": replies.PlacedSpanReply}})
-    post("/v1/picture", routes.picture, responses=ERRORS | {200: {"content": {"image/png": {}}}})
+    post("/v1/picture", routes.picture, responses=ERRORS | PICTURE)
     post("/v1/queries", routes.queries)
     post("/v1/queries/explain", routes.explain)
     post("/v1/ladder", routes.ladder)

@@ -253,6 +253,7 @@ class ChatBody(BaseModel):
     n: Literal[1] | None = None
     temperature: Sampling = None
     top_p: Sampling = None
+    min_p: Sampling = None
     presence_penalty: Sampling = None
     frequency_penalty: Sampling = None
     seed: Sampling = None
@@ -261,6 +262,7 @@ class ChatBody(BaseModel):
     user: Sampling = None
     store: Sampling = None
     metadata: Sampling = None
+    reasoning: Sampling = None
     reasoning_effort: Sampling = None
     verbosity: Sampling = None
     service_tier: Sampling = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sql.base.errors import (
+    DocumentChanged,
     ModelError,
     NoStore,
     RagError,
@@ -45,9 +46,11 @@ class Refused(Exception):
         self.code = code
 
 
-# The first class that an error belongs to says which status it gets: what the client can mend is 422, what may pass 503.
+# The first class that an error belongs to says which status it gets: what the client can mend is 422, what
+# has changed meanwhile 409, what may pass 503.
 STATUSES: tuple[tuple[type[RagError], int], ...] = (
     (UsageError, 422),
+    (DocumentChanged, 409),
     (NoStore, 503),
     (StoreBusy, 503),
     (StoreMismatch, 503),

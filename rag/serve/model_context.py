@@ -38,8 +38,8 @@ INSTRUCTIONS = (
 )
 
 
-def make_server(library: Library, run: Run, *, allow_sql: bool = False) -> Server[Any]:
-    """A server of the protocol over a library, whose calls `run` runs."""
+def make_server(library: Callable[[], Library], run: Run, *, allow_sql: bool = False) -> Server[Any]:
+    """A server of the protocol over what `library` returns at each call, which `run` runs."""
     tools = offered(allow_sql=allow_sql)
 
     async def list_tools(context: Any, params: Any) -> types.ListToolsResult:
@@ -50,7 +50,7 @@ def make_server(library: Library, run: Run, *, allow_sql: bool = False) -> Serve
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, f"there is no tool {params.name!r:.100}, only {', '.join(tools)}")
         try:
-            record = await run(lambda: call_tool(library, tool, params.arguments))
+            record = await run(lambda: call_tool(library(), tool, params.arguments))
         except (RagError, Refused) as error:
             return types.CallToolResult(content=[types.TextContent(type="text", text=str(error))], is_error=True)
         text = types.TextContent(type="text", text=as_text(record))
@@ -58,7 +58,7 @@ def make_server(library: Library, run: Run, *, allow_sql: bool = False) -> Serve
 
     async def list_resources(context: Any, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
         after = params.cursor if params else None
-        record = await run(lambda: documents(library, Listing(after=after, limit=PAGE)))
+        record = await run(lambda: documents(library(), Listing(after=after, limit=PAGE)))
         return types.ListResourcesResult(
             resources=[resource(one) for one in record["documents"]], next_cursor=record["next"]
         )
@@ -75,7 +75,7 @@ def make_server(library: Library, run: Run, *, allow_sql: bool = False) -> Serve
     async def read_resource(context: Any, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
         uri = str(params.uri)
         try:
-            text = await run(lambda: document_text(library, uri))
+            text = await run(lambda: document_text(library(), uri))
         except (RagError, Refused) as error:
             raise MCPError(types.INVALID_PARAMS, str(error)) from error
         return types.ReadResourceResult(

@@ -31,7 +31,7 @@ def picture(library: Library, asked: Picture) -> bytes:
     """A page of a PDF of the store as PNG, with the rectangles of a span marked, as `rag show --png` draws it.
 
     The document is one of the manifest, and its file is drawn only while its hash is the one stored there. UsageError for
-    a document or page there is not, or one that cannot be drawn; StoreError for a file that has changed.
+    a document or page there is not, or one that cannot be drawn; DocumentChanged for a file that is another one now.
     """
     from ingest.readers.pdf.picture import draw_page
     from rag.commands.show import first_page, places_of, unchanged_file

@@ -75,10 +75,22 @@ class DatabaseMissing(NoStore):
     code: ClassVar[str] = "no-database"
 
 
+class StoreReplaced(StoreError):
+    """Another store has taken the place of the one that was opened, as re-embedding does it."""
+
+    code: ClassVar[str] = "store-replaced"
+
+
 class StoreMismatch(RagError):
     """The store was written by another model, quantizer or schema than the one in use."""
 
     code: ClassVar[str] = "store-mismatch"
+
+
+class DocumentChanged(StoreError):
+    """The file of a document is not the one that was stored."""
+
+    code: ClassVar[str] = "document-changed"
 
 
 class InvalidVector(RagError, ValueError):

@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import StoreBusy, StoreError
+from sql.base.errors import StoreBusy, StoreError, StoreReplaced
 from sql.engine.answering import answer_readers
 from sql.engine.driver import connect_to_engine
 from sql.engine.embedded import ENGINES, engine_time_zone
@@ -148,11 +148,11 @@ class Entrance:
         return handle
 
     def _check_data(self) -> None:
-        """Raises StoreError where the store is not the one that was opened: re-embedding puts another in its place."""
+        """Raises StoreReplaced where the store is not the one that was opened: re-embedding puts another in its place."""
         status = (self.folder / DATA).stat()
         found = status.st_dev, status.st_ino
         if self._data not in {None, found}:
-            raise StoreError(f"the store {self.folder} was replaced by another one while it was open: open it again")
+            raise StoreReplaced(f"the store {self.folder} was replaced by another one while it was open: open it again")
         self._data = found
 
     def lost(self, handle: Any) -> None:

@@ -165,7 +165,8 @@ def test_a_page_is_drawn_with_the_citation_marked_while_its_file_is_the_one_that
         changed = paged.post("/v1/picture", json=body)
     finally:
         file.write_bytes(data)
-    assert (changed.status_code, "has changed since it was stored" in sentence(changed)) == (503, True)
+    assert (changed.status_code, "has changed since it was stored" in sentence(changed)) == (409, True)
+    assert changed.json()["error"]["code"] == "document-changed"
 
 
 def test_only_pages_of_a_pdf_are_drawn(paged: httpx2.Client) -> None:

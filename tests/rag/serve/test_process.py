@@ -87,7 +87,9 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process = subprocess.Popen(words, cwd=PROJECT, env=environment, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stderr is not None
-        yield process, json.loads(process.stderr.readline())["listening"]
+        line = process.stderr.readline()
+        assert line.startswith("{"), line
+        yield process, json.loads(line)["listening"]
     finally:
         process.kill()
         process.communicate()
@@ -141,6 +143,36 @@ def test_a_server_answers_beside_an_ingest_follows_it_and_ends_well(tokenizer: T
         assert (found[0].status_code, process.wait(PATIENCE)) == (200, 0)
         with pytest.raises(httpx2.ConnectError):
             http.get("/healthz")
+
+
+@pytest.mark.slow
+def test_a_server_goes_on_with_the_store_that_reembedding_has_put_in_the_place_of_its_own(
+    tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("one", "two"):
+        write_tiny_checkpoint(tmp_path / "int8-rag" / "models" / name, tokenizer, model=name)
+    place, docs = str(tmp_path / "store"), tmp_path / "docs"
+    docs.mkdir()
+    (docs / "cat.md").write_text("The cat sat on the mat.\n")
+    assert run_python("-m", "ingest", str(docs), "--db", place, "--model", "one").returncode == 0
+    with started("--db", place) as (_, url), httpx2.Client(base_url=url, timeout=60) as http:
+
+        def search() -> list[str]:
+            reply = http.post("/v1/search", json={"query": "the cat"})
+            assert reply.status_code == 200, reply.text
+            return [hit["text"] for hit in reply.json()["hits"]]
+
+        def models() -> list[str]:
+            return [one["id"] for one in http.get("/v1/models").json()["data"]]
+
+        assert models() == ["int8-rag", "one"]
+        before = search()
+        ran = run_python("-m", "ingest", "--reembed", "--db", place, "--model", "two")
+        assert ran.returncode == 0, ran.stderr
+        assert search() == before
+        assert http.get("/healthz").status_code == 200
+        assert models() == ["int8-rag", "two"]
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def talk(library: Library) -> Iterator[Callable[..., Any]]:
 
     def work(what: Callable[[Client], Awaitable[Any]], *, allow_sql: bool = False) -> Any:
         async def connected() -> Any:
-            async with Client(make_server(library, bench.run, allow_sql=allow_sql)) as client:
+            async with Client(make_server(lambda: library, bench.run, allow_sql=allow_sql)) as client:
                 return await what(client)
 
         return asyncio.run(connected())

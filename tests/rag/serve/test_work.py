@@ -14,7 +14,7 @@ from support import PATIENCE, hash_encoder
 from rag.serve.batching import MOST_TEXTS, SLICE, Batcher, shared
 from rag.serve.limits import Limits, Refused
 from rag.serve.work import Workbench, next_of
-from sql.base.errors import RagError
+from sql.base.errors import ModelError, RagError, StoreReplaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -189,3 +189,66 @@ def test_a_large_request_lets_others_in_between_its_slices() -> None:
     gate.set()
     batcher.close()
     assert order == [1, MOST_TEXTS, MOST_TEXTS, 1]
+
+
+# A store that another one takes the place of
+
+
+class Opened:
+    """A library over a store that has been replaced, or over the one that is there now."""
+
+    def __init__(self, says: str | None) -> None:
+        self.says, self.encoder, self.closed = says, f"encoder of {says}", False
+
+    def ask(self) -> str:
+        if self.says is None:
+            raise StoreReplaced("the store was replaced by another one while it was open: open it again")
+        return self.says
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def service_over(library: Opened, reopen: Callable[[], Opened] | None) -> Any:
+    from rag.serve.app import Service
+    from rag.serve.telemetry import Telemetry
+
+    return Service(library, Limits(at_once=4), Telemetry(lambda line: None), reopen=reopen)  # type: ignore[arg-type]
+
+
+async def test_requests_at_once_open_a_store_that_was_replaced_one_time_and_all_get_their_answers() -> None:
+    opened, old = list[Opened](), Opened(None)
+
+    def reopen() -> Opened:
+        opened.append(Opened("new"))
+        return opened[-1]
+
+    service = service_over(old, reopen)
+    answers = await asyncio.gather(*(service.run(lambda: service.library.ask()) for _ in range(8)))
+    assert answers == ["new"] * 8
+    assert (len(opened), old.closed, service.encoder) == (1, True, "encoder of new")
+    service.bench.close()
+
+
+async def test_a_store_that_cannot_be_opened_again_is_a_503_and_the_next_request_tries_anew() -> None:
+    tries = [ModelError("the model two is not on this machine"), None]
+
+    def reopen() -> Opened:
+        if (error := tries.pop(0)) is not None:
+            raise error
+        return Opened("new")
+
+    service = service_over(Opened(None), reopen)
+    with pytest.raises(Refused, match="the model two is not on this machine") as refused:
+        await service.run(lambda: service.library.ask())
+    assert (refused.value.status, refused.value.code) == (503, "model")
+    assert await service.run(lambda: service.library.ask()) == "new"
+    service.bench.close()
+
+
+async def test_where_nobody_can_open_it_again_the_client_is_told_to() -> None:
+    service = service_over(Opened(None), None)
+    with pytest.raises(Refused, match="open it again") as refused:
+        await service.run(lambda: service.library.ask())
+    assert (refused.value.status, refused.value.code) == (503, "store-replaced")
+    service.bench.close()
