@@ -234,7 +234,7 @@ class Routes:
         keys = dictionary.keys(await request.body())
         if len(keys) == 1:
             request.state.question = keys[0]["question"]
-        rows = rows_of(dictionary, keys, lambda key: self.service.run(partial(dictionary.row, self.library, key)))
+        rows = rows_of(dictionary, keys, lambda key: self.service.run(lambda: dictionary.row(self.library, key)))
         first = await anext(rows, b"")
 
         async def pieces() -> AsyncIterator[bytes]:
