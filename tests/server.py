@@ -50,7 +50,7 @@ GRANTS = {
         "REMOTE ON *.*",
     ],
     "writer": [f"SELECT, INSERT ON {DATABASES}*.*", "SELECT ON system.clusters"],
-    "reader": [f"SELECT ON {DATABASES}*.*"],
+    "reader": [f"SELECT, dictGet ON {DATABASES}*.*"],
 }
 NETWORK = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"
 USER = "<{name}><password>{password}</password>{network}<profile>{profile}</profile><grants>{grants}</grants></{name}>"

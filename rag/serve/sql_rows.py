@@ -60,7 +60,7 @@ class Dictionary:
         try:
             key = json.loads(line.decode("utf-8", "surrogateescape"))
             written(key)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(BAD_KEY, f"a key is no JSON: {error}", "usage") from error
         kinds = {name: type(value) for name, value in key.items()} if isinstance(key, dict) else None
         if kinds != self.key:
@@ -138,7 +138,7 @@ def filter_of(key: Record) -> Any:
     """The filter of a key; none where it is empty."""
     try:
         return json.loads(key["filter"]) if key["filter"] else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"filter: this is no JSON ({error}): '' is no filter") from error
 
 

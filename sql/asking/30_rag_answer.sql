@@ -1,4 +1,4 @@
--- SELECT answer, citations FROM rag_answer(question = '...'): one row. materialize: a constant key would be asked for twice.
+-- SELECT answer, citations FROM rag_answer(question = '...'): one row. materialize: a constant key may be asked for twice.
 -- The condition fails with the server's sentence where there is one, for the engine's throwIf has no words but constant ones.
 CREATE OR REPLACE VIEW rag_answer AS
 SELECT

@@ -19,6 +19,8 @@ PATHS = (
     "/v1/picture",
     "/v1/queries",
     "/v1/queries/explain",
+    "/v1/sql/answers",
+    "/v1/sql/hits",
     "/v1/models/{model}",
     "/v1/models",
     "/healthz",

@@ -121,6 +121,13 @@ def test_bytes_that_are_no_text_come_back_as_the_key_that_they_were(http: httpx2
     assert b"half a character" in reply.content
 
 
+@pytest.mark.parametrize("depth", [150, 900, 100_000])
+def test_a_filter_that_is_nested_too_deep_is_an_error_of_its_row(http: httpx2.Client, depth: int) -> None:
+    nested = '{"$not": ' * depth + '{"source": "x"}' + "}" * depth
+    rows = posted(http, "/v1/sql/answers", *({"question": QUESTION, "filter": one} for one in (nested, "")))
+    assert [row["status"] for row in rows] == [422, 200]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
@@ -128,8 +135,14 @@ def test_bytes_that_are_no_text_come_back_as_the_key_that_they_were(http: httpx2
         ('{"question":1,"filter":""}', 422, "a key has question, filter"),
         ("[]", 422, "a key has question, filter"),
         ("{", 422, "a key is no JSON"),
+        pytest.param("[" * 100_000, 422, "a key is no JSON", id="nested"),
         ('{"question":"\\ud83d","filter":""}', 422, "a key is no JSON"),
-        ("\n".join(f'{{"question":"{n}","filter":""}}' for n in range(MOST_KEYS + 1)), 413, "1,001 questions"),
+        pytest.param(
+            "\n".join(f'{{"question":"{n}","filter":""}}' for n in range(MOST_KEYS + 1)),
+            413,
+            "1,001 questions",
+            id="many",
+        ),
     ],
 )
 def test_what_no_dictionary_of_ours_sends_is_refused_as_a_whole(
@@ -187,6 +200,11 @@ def test_rag_search_has_a_row_for_each_hit_the_best_first(server: Server, databa
         (hit.source, hit.start, hit.text, str(hit.document_id)) for hit in hits
     ]
     assert [row["score"] for row in found] == pytest.approx([hit.score for hit in hits])
+
+
+def test_a_user_who_may_only_read_asks_as_well(server: Server, database: str, running: Running) -> None:
+    answer = server.ask(f"SELECT answer FROM rag_answer(question = '{QUESTION}')", database, user="reader")
+    assert answer == running.library.ask(QUESTION).text
 
 
 @pytest.mark.parametrize("question", ["Wo ist 'Müllers' Katze? {1..3} * | %41 \\ \"", "the\ncat\t猫"])
