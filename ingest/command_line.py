@@ -6,6 +6,7 @@ import os
 import sys
 from argparse import BooleanOptionalAction
 from contextlib import suppress
+from dataclasses import asdict
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,8 @@ def carry_out(parser: Parser, options: Namespace) -> int:
     """What the options ask for."""
     if options.budget is not None:
         check_budget(options)
+    if options.word_vectors:
+        check_word_vectors(options)
     if options.keep_floats < 0:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
     if options.reembed:
@@ -75,6 +78,15 @@ def check_budget(options: Namespace) -> None:
         raise UsageError("--budget goes with PATHs alone: give no --dry-run, --watch, --reembed, --shard or --ray")
     if options.budget != NO_BUDGET:
         Budget.parse(options.budget)
+
+
+def check_word_vectors(options: Namespace) -> None:
+    """Refuses vectors of words beside what does not end with a whole store."""
+    if options.dry_run or options.reembed or options.shard is not None or options.ray is not None:
+        raise UsageError(
+            "--word-vectors goes with PATHs alone: give no --dry-run, --reembed, --shard or --ray (a store that has them "
+            "keeps them when it is embedded again)"
+        )
 
 
 def watch_folders(options: Namespace) -> int:
@@ -197,6 +209,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
                 ocr=options.ocr,
                 chunks=chunk_options(options),
                 said=said,
+                word_vectors=options.word_vectors,
             )
         for sentence in summary.notes:
             note(one_line(sentence))
@@ -364,7 +377,7 @@ def summary_record(summary: Summary) -> dict[str, Any]:
         "failed": [left_out_record(one) for one in summary.failed],
         "chunks": summary.chunks,
         "seconds": round(summary.seconds, 3),
-    }
+    } | ({"word_vectors": asdict(summary.word_vectors)} if summary.word_vectors else {})
 
 
 def plan_record(plan: SyncPlan) -> dict[str, Any]:
@@ -479,6 +492,11 @@ def make_parser() -> Parser:
         default=0,
         metavar="N",
         help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
+    )
+    parser.add_argument(
+        "--word-vectors",
+        action="store_true",
+        help="also keep a vector of every word, so that SQL can search for a text without this program; later runs go on with it",
     )
     parser.add_argument(
         "--budget",

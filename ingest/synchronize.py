@@ -28,6 +28,7 @@ from ingest.walk import LeftOut, walk
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
 from rag.index.word_index import add_words
+from rag.index.word_vectors import add_word_vectors, word_vectors_sentence
 from rag.text.analyser import ANALYSER
 from sql.base import tracing
 from sql.base.errors import InvalidMetadata, UnreadableDocument, UsageError
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from sql.records import SourceDocument
     from sql.records.chunking import ChunkSettings
     from sql.store import Store
+    from sql.store.word_vectors import WordCounts
 
 OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
 SHOWN_UNUSED = 3  # paths
@@ -70,6 +72,7 @@ class Summary:
     deleted: int = 0
     chunks: int = 0
     seconds: float = 0.0
+    word_vectors: WordCounts | None = None  # all there are now, of a store that has any
     notes: list[str] = field(default_factory=list)  # what the user should know of front matter and shared ranges
 
 
@@ -164,6 +167,7 @@ def sync(
         ocr=ocr,
         said=said,
         chunks=ChunkOptions(chunk_size, chunk_overlap, embed_headings),
+        word_vectors=word_vectors,
     )
     library.store.garbage.collect()
     return summary
@@ -179,6 +183,7 @@ def sync_walk(
     ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
     chunks: ChunkOptions = AS_BEFORE,
+    word_vectors: bool = False,
 ) -> Summary:
     """Makes a store that is prepared match the files that were found: see `sync`."""
     check_ocr(ocr=ocr)
@@ -216,6 +221,9 @@ def sync_walk(
     summary.notes = [*few(remarks), *(unused_rules(plan) if found.alone else ()), *indexer.coder.notes()]
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
+        summary.word_vectors = add_word_vectors(store, encoder, begin=word_vectors, announce=library.announce)
+        if summary.word_vectors is not None:
+            summary.notes.append(word_vectors_sentence(summary.word_vectors))
     summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary

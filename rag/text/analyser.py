@@ -299,6 +299,29 @@ def word_forms(folded: str, parts: tuple[str, ...], languages: tuple[str, ...]) 
     return tuple(forms for forms in found if forms)
 
 
+def forms_by_language(words: Sequence[str]) -> list[list[str]]:
+    """The forms of folded words in texts of every language and of none, each as `language term`; a language in which a word
+    is a stop word is missing.
+
+    >>> forms_by_language(["kilns"])[0][:3]
+    [' kilns', 'en kiln', 'de kiln']
+    """
+    found: list[list[str]] = [[] for _ in words]
+    for code in (UNKNOWN, *LANGUAGES):
+        plain = [word for word in words if word.isascii()]
+        stems = dict(zip(plain, stemmer(code).stemWords(plain) if code else plain, strict=True))
+        left_out = stop_words(code)
+        for forms, word in zip(found, words, strict=True):
+            if word not in left_out:
+                terms = (
+                    [stems[word][:LONGEST_TERM]]
+                    if word in stems
+                    else [form for each in word_forms(word, (), (code,)) for form in each]
+                )
+                forms += [f"{code} {term}" for term in terms if term]
+    return found
+
+
 def chunk_words(text: str, language: str) -> ChunkWords:
     """The terms of a chunk with their frequencies, as the store keeps them.
 

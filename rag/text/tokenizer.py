@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # words on either side; others leave them as they are, and the word gets an unknown token. U+2028 and U+2029 are spaces to
 # BERT already.
 UNSEEN_SPACES = re.compile("[\x0b\x0c\x1c-\x1f\x85\u200b\u2028\u2029]")
+SPACE_MARKS = ("\u2581", "\u0120")  # of Unigram tokenizers, and of those by bytes
 LEAST_PASSAGE = 16  # tokens of a passage that there has to be room for behind a question
 MOST_KNOWN = 500_000  # characters of words whose tokens are remembered: some 70,000 words
 
@@ -151,6 +152,17 @@ class Tokenizer:
         """Token ids of each text without the special tokens."""
         spaced = [with_spaces(text) for text in texts]
         return [encoding.ids for encoding in self.library.encode_batch_fast(spaced, add_special_tokens=False)]
+
+    def whole_words(self) -> list[str]:
+        """The tokens that are a word of their own or its beginning, without the mark that says so, in order of their numbers.
+
+        WordPiece marks the others, with `##`; tokenizers of other kinds mark the space before a word.
+        """
+        tokens = sorted(self.library.get_vocab(), key=self.library.token_to_id)
+        for mark in SPACE_MARKS:
+            if any(token.startswith(mark) for token in tokens):
+                return [token.removeprefix(mark) for token in tokens if token.startswith(mark) and token != mark]
+        return [token for token in tokens if not token.startswith("##")]
 
     @cached_property
     def unknown_id(self) -> int | None:

@@ -1,0 +1,8 @@
+-- The vectors of words: how many, how many of words that documents brought, how many are not what was written, and the bytes
+-- of their columns before compression.
+SELECT
+    count() AS words,
+    countIf(of_documents = 1) AS of_documents,
+    countIf(row_hash != sipHash64(word, of_documents, forms, pieces, codes, scale, zero_point)) AS damaged,
+    sum(byteSize(word, epoch, of_documents, forms, pieces, codes, scale, zero_point, row_hash)) AS bytes
+FROM word_vectors
