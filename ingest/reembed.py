@@ -20,6 +20,7 @@ from rag.encoder.encoder import load_encoder
 from rag.encoder.prompts import OWN_PROMPTS, Prompts
 from rag.index.indexer import Indexer
 from rag.index.surroundings import embedded_text
+from rag.index.word_vectors import add_word_vectors
 from rag.text.analyser import ANALYSER, beginning, choose_language, chunk_words
 from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
@@ -29,6 +30,7 @@ from sql.engine.statements import Statement
 from sql.engine.wire import makes_room
 from sql.store import Draft, Store, generation_batches, manifest_row
 from sql.store.stored import stored_chunk, stored_document, stored_places
+from sql.store.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,10 +102,19 @@ class Reembedder:
             return self.done
         while self.copy_missing():
             pass
+        self.make_word_vectors()
         if switch:
             self.change_places()
         self.done.seconds = time.monotonic() - started
         return self.done
+
+    def make_word_vectors(self) -> None:
+        """Vectors of words by the new encoder, where the source has those of its own."""
+        with opened(self.source) as store:
+            wanted = WordVectors(store).exist
+        if wanted:
+            with opened(self.target, write=True) as store:
+                add_word_vectors(store, self.wanted_encoder(), begin=True, announce=self.announce)
 
     def change_places(self) -> None:
         """Lets both stores change places, and removes the old one when nothing was added to it at the last moment."""

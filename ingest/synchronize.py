@@ -122,6 +122,7 @@ def sync(
     chunk_size: int | None = None,
     chunk_overlap: int | None = None,
     embed_headings: bool | None = None,
+    word_vectors: bool = False,
     progress: Progress | None = None,
 ) -> Summary:
     """Makes the store of a library match the files below some paths, as `python -m ingest` does.
@@ -138,7 +139,8 @@ def sync(
 
     `chunk_size` and `chunk_overlap` are the most tokens of a chunk and how many it may repeat of the one before;
     `embed_headings` says whether the headings above a chunk are embedded with it. The store keeps to them in later runs.
-    Others than it has are for all of its documents: UsageError where one is not below the paths.
+    Others than it has are for all of its documents: UsageError where one is not below the paths. `word_vectors` also keeps a
+    vector of every word, in this run and in later ones, so that SQL can search for a text without the encoder.
 
     `include` and `exclude` are patterns as in .gitignore, for files below the folders that are given; with `gitignore`
     what the folders' own .gitignore files name is left out too. What is left out is deleted from the store.

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rag.compute.plan import check_mode
 from rag.encoder.checkpoint import TOKENIZER_FILE, is_checkpoint, read_checkpoint
 from rag.encoder.encoder import cached_checkpoint, choose_model
+from rag.index.word_vectors import word_vectors_sentence
 from rag.text.fit import WORST, tokenizer_fit
 from rag.text.tokenizer import Tokenizer
 from sql.base.errors import RagError
 from sql.engine.statements import Statement
 from sql.store import Store
+from sql.store.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,10 +69,27 @@ def describe_store(location: str, settings: Settings, wanted: str | None) -> tup
         with Store.open(location) as store:
             collection = store.collection()
             sentence = f"{store.client.location}: {store.snapshot().chunk_count()} chunks, epoch {store.epoch()}"
+            sentence += describe_word_vectors(store)
             model = choose_model(settings, wanted, collection)
             return sentence, describe_model(settings, model), language_fits(store, settings, model)
     except RagError as error:
         return str(error), describe_model(settings, choose_model(settings, wanted)), []
+
+
+def describe_word_vectors(store: Store) -> str:
+    """The vectors of words and what is wrong with them, to be added to a sentence; nothing of a store that has none."""
+    table = WordVectors(store)
+    if not table.exist:
+        return ""
+    counts, missing = table.counts(), len(table.missing_words())
+    whole = table.whitening(store.snapshot().dimensions) is not None
+    sentence = f"; {word_vectors_sentence(counts)}"
+    if counts.damaged or missing or not whole:
+        sentence += (
+            f"; {counts.damaged:,} of them are damaged, {missing:,} words of the documents have none"
+            f"{'' if whole else ', and how they are whitened is not known'}: the next ingest makes them"
+        )
+    return sentence
 
 
 def language_fits(store: Store, settings: Settings, model: str) -> list[Fit]:

@@ -54,7 +54,9 @@ def add_word_vectors(
         whitening = find_whitening(vectors)
         unknown = set(table.unknown_words(words))
         rows = [row for row, word in enumerate(words) if word in unknown]
-        table.insert(word_rows(encoder, [words[row] for row in rows], whiten(vectors[rows], whitening)), of_documents=False)
+        table.insert(
+            word_rows(encoder, [words[row] for row in rows], whiten(vectors[rows], whitening)), of_documents=False
+        )
         table.set_whitening(whitening)  # last: it says that the vocabulary is complete
     missing = table.missing_words()
     for first in range(0, len(missing), WORDS_AT_ONCE):
@@ -67,7 +69,7 @@ def add_word_vectors(
 def word_vectors_sentence(counts: WordCounts) -> str:
     """What a person is told of the table."""
     return (
-        f"word vectors: {counts.words:,} words, {counts.of_documents:,} of them from documents alone, "
+        f"word vectors: {counts.words:,} words, {counts.brought:,} of them from documents alone, "
         f"{counts.bytes / 1e6:.1f} MB before compression"
     )
 

@@ -2,7 +2,7 @@
 -- of their columns before compression.
 SELECT
     count() AS words,
-    countIf(of_documents = 1) AS of_documents,
-    countIf(row_hash != sipHash64(word, of_documents, forms, pieces, codes, scale, zero_point)) AS damaged,
-    sum(byteSize(word, epoch, of_documents, forms, pieces, codes, scale, zero_point, row_hash)) AS bytes
+    countIf(word_vectors.of_documents = 1) AS brought,
+    countIf(row_hash != sipHash64(word, word_vectors.of_documents, forms, pieces, codes, scale, zero_point)) AS damaged,
+    sum(byteSize(word, epoch, word_vectors.of_documents, forms, pieces, codes, scale, zero_point, row_hash)) AS bytes
 FROM word_vectors

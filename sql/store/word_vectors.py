@@ -45,10 +45,10 @@ class WordRows:
 
 @dataclass(frozen=True, slots=True)
 class WordCounts:
-    """How many words have a vector, how many of these documents brought, how many are damaged; bytes before compression."""
+    """How many words have a vector, how many of these documents have brought, how many are damaged; bytes before compression."""
 
     words: int
-    of_documents: int
+    brought: int
     damaged: int
     bytes: int
 
@@ -113,7 +113,7 @@ class WordVectors:
             )
 
     def whitening(self, dimensions: int) -> NDArray[np.float32] | None:
-        """What is done to vectors of words, float32 (1 + dimensions, dimensions): a mean and a matrix; None where it is not whole."""
+        """What is done to word vectors, float32 (1 + dimensions, dimensions): mean and matrix; None if a row is missing."""
         rows = self.store.client.query(Statement("word_whitening"))
         if [row["row"] for row in rows] != list(range(dimensions + 1)):
             return None
@@ -132,4 +132,4 @@ def array_literal(texts: Sequence[str]) -> str:
     >>> array_literal(["en kiln", " kiln"])
     "['en kiln',' kiln']"
     """
-    return f"[{','.join(f"'{text}'" for text in texts)}]"
+    return "[" + ",".join(f"'{text}'" for text in texts) + "]"

@@ -15,11 +15,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from sql.base.errors import StoreError
 from sql.engine.folders import unfinished_folder
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
-from sql.records import ChunkWords, EncoderIdentity
+from sql.records import ChunkWords, EncoderIdentity, QuantizedVectors
 from sql.records.calibration import Calibration, Quantizer
 from sql.search.words import words_checksum
 from sql.store import SCHEMA_VERSION, ChunkBatch, Draft, Store, generation_batches, hashed_ending
@@ -27,6 +29,7 @@ from sql.store.known_errors import with_known_errors
 from sql.store.migrate import row_hash
 from sql.store.places import places_promise
 from sql.store.stored import stored_chunk, stored_document, stored_places
+from sql.store.word_vectors import WordRows, WordVectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 FORMAT, FORMAT_VERSION = "int8-rag export", 1
 SUMMARY = "export.json"
+WORDS, WHITENING = "word_vectors.parquet", "word_whitening.parquet"  # of a store that has word vectors
 # Chunks of version 2 have no outline, those of version 3 no places, those of version 4 no errors, and an encoder of version 5
 # has no prompts; otherwise they are alike. Queries are not exported.
 READABLE_SCHEMAS = (2, 3, 4, 5, 6, SCHEMA_VERSION)
@@ -92,6 +96,9 @@ def export_store(store: Store, folder: Path) -> Export:
                 files[name] = write_parquet(store, unfinished / name, statement)
             check_chunks(unfinished / f"chunks-{number:05}.parquet", documents, generations)
             check_places(unfinished / f"places-{number:05}.parquet", documents, generations)
+        if WordVectors(store).exist:
+            files[WORDS] = write_parquet(store, unfinished / WORDS, Statement("export_word_vectors"))
+            files[WHITENING] = write_parquet(store, unfinished / WHITENING, Statement("word_whitening"))
         chunks = sum(row["chunk_count"] for row in documents)
         found = Export(
             epoch, collection.encoder, collection.quantizer, collection.analyser, len(documents), chunks, files
@@ -249,7 +256,34 @@ def import_store(store: Store, folder: Path, found: Export) -> Import:
     for generation in wanted.keys() - drafts.keys():  # documents without chunks and without an extracted text
         drafts[generation] = store.writer.begin(stored_document(wanted[generation], None, "{}"))
     store.writer.publish([drafts[generation] for generation in wanted])
+    if WORDS in found.files and not store.is_cluster:
+        import_word_vectors(store, folder)
     return Import(len(drafts), sum(draft.chunk_count for draft in drafts.values()), len(documents) - len(wanted))
+
+
+def import_word_vectors(store: Store, folder: Path) -> None:
+    """Adds the vectors of words that a store lacks; a store without any gets them all."""
+    table, whitening, words = WordVectors(store), read_parquet(folder / WHITENING), read_parquet(folder / WORDS)
+    dimensions = store.snapshot().dimensions
+    table.create(dimensions)
+    unknown = set(table.unknown_words([row["word"] for row in words]))
+    for of_documents in (0, 1):
+        rows = [row for row in words if row["word"] in unknown and row["of_documents"] == of_documents]
+        if rows:
+            table.insert(stored_word_rows(rows), of_documents=bool(of_documents))
+    if whitening and table.whitening(dimensions) is None:
+        table.set_whitening(np.array([row["vector"] for row in whitening], dtype=np.float32))
+
+
+def stored_word_rows(rows: Sequence[Row]) -> WordRows:
+    """Rows of an export as a store takes them."""
+    vectors = QuantizedVectors(
+        np.array([row["codes"] for row in rows], dtype=np.int8),
+        np.array([row["scale"] for row in rows], dtype=np.float32),
+        np.array([row["zero_point"] for row in rows], dtype=np.int8),
+    )
+    pieces = np.array([row["pieces"] for row in rows], dtype=np.int64)
+    return WordRows([row["word"] for row in rows], [row["forms"] for row in rows], pieces, vectors)
 
 
 @dataclass(frozen=True, slots=True)

@@ -397,7 +397,7 @@ def test_the_table_page_lists_the_columns_of_the_tables(table: str, sql_results:
 
 
 def test_the_table_page_names_the_views_and_functions_there_are() -> None:
-    files = [path.stem for path in (PROJECT / "sql" / "schema").glob("*.sql")]
+    files = [path.stem for folder in ("schema", "word_vectors") for path in (PROJECT / "sql" / folder).glob("*.sql")]
     names = {name.split("_", 1)[1] for name in files if name >= "50"}
     assert set(table_under(TABLE_PAGE, "name")) == names
 

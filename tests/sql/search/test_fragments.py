@@ -110,6 +110,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\b(?:FROM|JOIN) manifest\b": {
         "filters/of_document.sql": (1, "narrows down a search whose statement looks up what can be seen"),
         "queries/epoch.sql": (1, "asks for the epoch"),
+        "word_vectors/64_rag_text_search.sql": (1, "asks for the epoch"),
         "queries/export_manifest.sql": (1, "returns the rows of the generations that can be seen"),
         "queries/manifest_rows.sql": (1, "returns rows by their generations, whoever sees them"),
         "queries/migration_2_different_manifest.sql": (1, OLD_VERSION),
@@ -153,6 +154,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\bscore DESC\b": {
         "queries/rank_settled_cells.sql": (1, TIES_ELSEWHERE),
         "queries/search_settled_cells.sql": (1, TIES_ELSEWHERE),
+        "word_vectors/62_asked_chunks.sql": (1, "orders rows of an array, whose columns have numbers"),
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
         "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
     },
@@ -165,6 +167,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/ladder_floats.sql": (1, "compares floats"),
         "queries/ladder_four_bits.sql": (1, "takes half of each code"),
         "queries/probe.sql": (1, "tries whether the server computes exactly"),
+        "word_vectors/62_asked_chunks.sql": (2, "has the query and the ranges as columns"),
         "queries/report_nearest_codes.sql": (1, "takes many queries, as rows"),
         "queries/report_nearest_floats.sql": (1, "compares floats"),
         "schema/53_rag_score.sql": (1, "is the score for other clients, which give codes and scale alone"),
@@ -186,7 +189,10 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     "{(?:first|last)_cell:": {"queries/documents_outside_cells.sql": (2, "asks for the chunks outside all cells")},
     "{per_document:": {},
     "{(?:weights|k1|b|average_length):": {},
-    "{words:": {"myscale/optional/search_text.sql": (1, MYSCALE_ALONE)},
+    "{words:": {
+        "myscale/optional/search_text.sql": (1, MYSCALE_ALONE),
+        "queries/unknown_words.sql": (1, "is words themselves, not numbers of words"),
+    },
     "{near_(?:generations|indexes):": {},
     "{(?:scores|indexes):": {
         "queries/highest_hybrid_bounds.sql": (2, "mixes the scores of some chunks into those of all"),
@@ -202,6 +208,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/postings.sql": (1, "returns them for whoever asked"),
         "queries/score_everything.sql": (1, "returns them for whoever asked"),
         "queries/term_frequencies.sql": (1, "counts the chunks of each term"),
+        "word_vectors/60_question_vector.sql": (1, "counts the chunks of each term"),
+        "word_vectors/62_asked_chunks.sql": (1, "joins the weights of terms, which are columns"),
         "queries/word_frequencies.sql": (1, "counts the chunks of each word"),
     },
     r"\b(?:is_near|word_score)\b": {},

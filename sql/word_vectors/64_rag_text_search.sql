@@ -3,3 +3,4 @@
 CREATE VIEW IF NOT EXISTS rag_text_search AS
 SELECT *
 FROM text_search(epoch = (SELECT max(epoch) FROM manifest), question = {question:String}, k = 10)
+ORDER BY score DESC, document_id, chunk_index

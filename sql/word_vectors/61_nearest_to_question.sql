@@ -7,4 +7,4 @@ FROM nearest_chunks(
     epoch = {epoch:UInt64},
     query = (SELECT vector FROM question_vector(epoch = {epoch:UInt64}, question = {question:String}))
 )
-WHERE (SELECT notEmpty(words) FROM question_vector(epoch = {epoch:UInt64}, question = {question:String}))
+WHERE (SELECT most > 0 FROM question_vector(epoch = {epoch:UInt64}, question = {question:String}))

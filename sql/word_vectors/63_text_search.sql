@@ -1,0 +1,10 @@
+-- The k best chunks for a question at an epoch, by meaning and by words, without any program beside the database:
+-- SELECT source, line, text, score FROM text_search(epoch = 7, question = 'How is a kiln fired?', k = 10).
+CREATE VIEW IF NOT EXISTS text_search AS
+SELECT *
+FROM asked_chunks(
+    epoch = {epoch:UInt64},
+    asked = (SELECT asked FROM question_vector(epoch = {epoch:UInt64}, question = {question:String})),
+    k = {k:UInt32}
+)
+ORDER BY score DESC, document_id, chunk_index

@@ -1,0 +1,223 @@
+"""Vectors of words: what the table holds, and that SQL alone makes of a question what Python makes of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from support import hash_encoder, sync_with
+
+from ingest.walk import walk
+from rag.evaluate.doctor import describe_word_vectors
+from rag.index.word_vectors import add_word_vectors, find_whitening, vocabulary, whiten
+from rag.retrieve.words import rarity
+from rag.text.analyser import ANALYSER, UNSPACED_RUN, bigrams, folded_words, forms_by_language
+from sql.base.errors import StoreError
+from sql.store import Store
+from sql.store.word_vectors import WordVectors
+from sql.upkeep.transfer import export_store, import_store, read_export
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rag.encoder.encoder import Encoder
+    from rag.text.tokenizer import Tokenizer
+
+TEXTS = {
+    "kilns.txt": "The kilns are fired with wood. A cone shows how hot it is.",
+    "cats.txt": "The cat sat on the mat, and one of the cats slept.",
+    "dogs.txt": "A dog runs here with two of the three cats.",
+}
+QUESTION = "How hot is a kiln fired with oak?"
+ODD = (
+    "Kiln’s thermo-couple ÄÖ ﬁre १२ क्षेत्र 東京都 iPhone東京は don't Straße thermo\u00adcouple a\u200bb ² ½ "
+    "İstanbul ΑΣ 猫 가나다 ไทย x\u0302 می‌شود e.g. 3.14 ＡＢＣ naïve\u00a0café"
+)
+
+
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Tokenizer) -> Encoder:
+    return hash_encoder(tokenizer)[0]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("docs")
+    for name, text in TEXTS.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, folder: Path, encoder: Encoder) -> Path:
+    place = tmp_path_factory.mktemp("word-vectors") / "store"
+    with Store.open(str(place), write=True) as store:
+        fill(store, folder, encoder, word_vectors=True)
+    return place
+
+
+@pytest.fixture
+def store(place: Path) -> Iterator[Store]:
+    with Store.open(str(place), write=True) as store:
+        yield store
+
+
+def fill(store: Store, folder: Path, encoder: Encoder, **how: Any) -> Any:
+    store.prepare(encoder.identity, "asymmetric int8 per vector", ANALYSER)
+    return sync_with(store, encoder, walk([str(folder)]), "en", **how)
+
+
+def select(store: Store, sql: str, **values: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in store.client.text(sql, "JSONEachRow", values or None).splitlines()]
+
+
+def stored_words(store: Store) -> set[str]:
+    return {row["word"] for row in select(store, "SELECT word FROM word_vectors")}
+
+
+def question_vector(store: Store, question: str) -> dict[str, Any]:
+    sql = "SELECT vector, terms, most, share FROM question_vector(epoch = {epoch:UInt64}, question = {question:String})"
+    (row,) = select(store, sql, epoch=store.epoch(), question=question)
+    return row
+
+
+def test_sql_divides_a_text_into_the_words_of_the_analyser(store: Store) -> None:
+    (row,) = select(store, "SELECT rag_words({text:String}) AS words", text=ODD)
+    # letters that are written without spaces are words two by two, as they are terms two by two
+    expected = [part for word in folded_words(ODD) for part in (bigrams(word) if UNSPACED_RUN.match(word) else [word])]
+    assert row["words"] == expected
+
+
+def test_every_word_of_the_documents_and_of_the_vocabulary_has_a_vector(store: Store, encoder: Encoder) -> None:
+    texts = {word for text in TEXTS.values() for word in folded_words(text)}
+    assert stored_words(store) == texts | set(vocabulary(encoder))
+    assert "kilns" in texts
+    assert "three" in vocabulary(encoder)
+
+
+def test_a_question_becomes_the_sum_of_its_words_by_their_rarity(store: Store, encoder: Encoder) -> None:
+    whitening = find_whitening(encoder.encode_queries(vocabulary(encoder)))
+    holders = {"hot": 1, "fired": 1}  # of three chunks; `kiln` and `oak` are in no text and not in the vocabulary
+    vectors = whiten(encoder.encode_queries(list(holders)), whitening)
+    total = sum(rarity(count, 3) * vector for count, vector in zip(holders.values(), vectors, strict=True))
+    found = question_vector(store, QUESTION)
+    assert found["vector"] == pytest.approx(total / np.linalg.norm(total), abs=0.02)
+    assert found["most"] == pytest.approx(2 * rarity(1, 3))
+    assert sorted(term for term, _, _ in found["terms"]) == ["fire", "hot"]
+
+
+def test_text_search_scores_as_a_hybrid_search_with_a_refined_vector(store: Store) -> None:
+    question = "Which cats sat on a mat?"
+    asked = question_vector(store, question)
+    epoch = store.epoch()
+    chunks = select(store, "SELECT source, vector FROM live_vectors(epoch = {epoch:UInt64})", epoch=epoch)
+    vectors = {row["source"].rsplit("/")[-1]: np.array(row["vector"]) for row in chunks}
+    words = {name: [forms_by_language([word])[0][1][3:] for word in folded_words(text)] for name, text in TEXTS.items()}
+    lengths = {
+        row["source"].rsplit("/")[-1]: row["terms"]
+        for row in select(
+            store,
+            "SELECT source, terms FROM lengths INNER JOIN live_documents(epoch = {epoch:UInt64}) AS d USING generation",
+            epoch=epoch,
+        )
+    }
+    usual = sum(lengths.values()) / 3
+
+    def bm25(name: str) -> float:
+        counts = {term: words[name].count(term) for term, _, _ in asked["terms"]}
+        norm = 1.2 * (0.25 + 0.75 * lengths[name] / usual)
+        return sum(weight * counts[term] / (counts[term] + norm) for term, _, weight in asked["terms"])
+
+    def score(name: str, vector: np.ndarray[Any, Any]) -> float:
+        share = asked["share"]
+        return float(share * vector @ vectors[name] + (1 - share) * bm25(name) / asked["most"])
+
+    first = np.array(asked["vector"])
+    best = sum(vectors[name] for name in sorted(TEXTS, key=lambda name: -score(name, first))[:2])
+    refined = (first + best / np.linalg.norm(best)) / 2
+    sql = "SELECT source, score FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 3)"
+    found = select(store, sql, epoch=epoch, question=question)
+    assert [row["source"].rsplit("/")[-1] for row in found] == sorted(TEXTS, key=lambda name: -score(name, refined))
+    expected = sorted((score(name, refined) for name in TEXTS), reverse=True)
+    assert [row["score"] for row in found] == pytest.approx(expected, abs=1e-3)
+    newest = select(store, "SELECT source, score FROM rag_text_search(question = {question:String})", question=question)
+    assert newest == found
+
+
+def test_k_and_a_condition_outside_narrow_down_what_is_found(store: Store) -> None:
+    sql = "SELECT source FROM text_search(epoch = {epoch:UInt64}, question = 'hot cats', k = 2) WHERE chunk_index = 0 LIMIT 1"
+    assert len(select(store, sql, epoch=store.epoch())) == 1
+
+
+def test_a_question_without_a_known_word_finds_nothing(store: Store) -> None:
+    sql = "SELECT * FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 3)"
+    assert select(store, sql, epoch=store.epoch(), question="oaken %'\\ {}") == []
+    assert question_vector(store, "")["most"] == 0
+    sql = "SELECT * FROM nearest_to_question(epoch = {epoch:UInt64}, question = 'the')"
+    assert select(store, sql, epoch=store.epoch()) == []
+
+
+def test_later_runs_go_on_with_new_words_and_see_only_what_is_published(
+    tmp_path: Path, folder: Path, encoder: Encoder
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.txt").write_text(TEXTS["cats.txt"], encoding="utf-8")
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        assert fill(store, docs, encoder).word_vectors is None
+        with pytest.raises(StoreError, match="rag_text_search"):
+            select(store, "SELECT * FROM rag_text_search(question = 'cat')")
+        fill(store, docs, encoder, word_vectors=True)
+        before = store.epoch()
+        assert "kilns" not in stored_words(store)
+        (docs / "b.txt").write_text(TEXTS["kilns.txt"], encoding="utf-8")
+        (docs / "a.txt").unlink()
+        assert fill(store, docs, encoder).word_vectors.damaged == 0
+        assert "kilns" in stored_words(store)
+        (row,) = select(store, "SELECT source FROM rag_text_search(question = 'cat kilns')")
+        assert row["source"].endswith("b.txt")
+        sql = "SELECT source FROM text_search(epoch = {epoch:UInt64}, question = 'cat kilns', k = 9)"
+        (row,) = select(store, sql, epoch=before)
+        assert row["source"].endswith("a.txt")
+
+
+def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, encoder: Encoder, folder: Path) -> None:
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        fill(store, folder, encoder, word_vectors=True)
+        words, whole = stored_words(store), describe_word_vectors(store)
+        assert "damaged" not in whole
+        store.client.text(
+            "ALTER TABLE word_vectors UPDATE scale = 9 WHERE word = 'kilns' SETTINGS mutations_sync = 1", None
+        )
+        store.client.text("ALTER TABLE word_whitening DELETE WHERE row = 3 SETTINGS mutations_sync = 1", None)
+        damaged = describe_word_vectors(store)
+        assert "1 of them are damaged" in damaged
+        assert "whitened is not known" in damaged
+        add_word_vectors(store, encoder)
+        assert (stored_words(store), describe_word_vectors(store)) == (words, whole)
+
+
+@pytest.mark.slow
+def test_an_export_takes_the_vectors_of_words_along(tmp_path: Path, store: Store, encoder: Encoder) -> None:
+    rows = "SELECT word, of_documents, forms, pieces, codes, scale, zero_point FROM word_vectors ORDER BY word"
+    expected, whitening = select(store, rows), WordVectors(store).whitening(encoder.identity.dimensions)
+    export_store(store, tmp_path / "export")
+    store.close()
+    with Store.open(str(tmp_path / "copy"), write=True) as copy:
+        import_store(copy, tmp_path / "export", read_export(tmp_path / "export"))
+        assert select(copy, rows) == expected
+        assert np.array_equal(WordVectors(copy).whitening(encoder.identity.dimensions), whitening)
+        assert describe_word_vectors(copy).count("damaged") == 0
+
+
+def test_whitened_vectors_vary_alike_in_all_directions() -> None:
+    random = np.random.default_rng(0)
+    vectors = (random.standard_normal((500, 4)) * [5, 1, 1, 0.5] + 3).astype(np.float32)
+    whitened = whiten(vectors, find_whitening(vectors))
+    assert whitened.mean(axis=0) == pytest.approx(np.zeros(4), abs=1e-3)
+    assert np.cov(whitened.T, bias=True) == pytest.approx(np.eye(4), abs=0.3)
+    assert math.isclose(float(np.trace(find_whitening(np.ones((1, 4), np.float32))[1:])) > 0, True)
