@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from support import hash_encoder, sync_with
 
+from ingest.command_line import command
 from ingest.walk import walk
 from rag.evaluate.doctor import describe_word_vectors
 from rag.index.word_vectors import add_word_vectors, find_whitening, vocabulary, whiten
 from rag.retrieve.words import rarity
 from rag.text.analyser import ANALYSER, UNSPACED_RUN, bigrams, folded_words, forms_by_language
-from sql.base.errors import StoreError
+from sql.base.errors import StoreError, UsageError
 from sql.store import Store
 from sql.store.word_vectors import WordVectors
 from sql.upkeep.transfer import export_store, import_store, read_export
@@ -66,8 +67,10 @@ def store(place: Path) -> Iterator[Store]:
         yield store
 
 
-def fill(store: Store, folder: Path, encoder: Encoder, **how: Any) -> Any:
-    store.prepare(encoder.identity, "asymmetric int8 per vector", ANALYSER)
+def fill(
+    store: Store, folder: Path, encoder: Encoder, quantizer: str = "asymmetric int8 per vector", **how: Any
+) -> Any:
+    store.prepare(encoder.identity, quantizer, ANALYSER)
     return sync_with(store, encoder, walk([str(folder)]), "en", **how)
 
 
@@ -110,42 +113,59 @@ def test_a_question_becomes_the_sum_of_its_words_by_their_rarity(store: Store, e
     assert sorted(term for term, _, _ in found["terms"]) == ["fire", "hot"]
 
 
-def test_text_search_scores_as_a_hybrid_search_with_a_refined_vector(store: Store) -> None:
-    question = "Which cats sat on a mat?"
-    asked = question_vector(store, question)
-    epoch = store.epoch()
-    chunks = select(store, "SELECT source, vector FROM live_vectors(epoch = {epoch:UInt64})", epoch=epoch)
-    vectors = {row["source"].rsplit("/")[-1]: np.array(row["vector"]) for row in chunks}
-    words = {name: [forms_by_language([word])[0][1][3:] for word in folded_words(text)] for name, text in TEXTS.items()}
-    lengths = {
-        row["source"].rsplit("/")[-1]: row["terms"]
-        for row in select(
-            store,
-            "SELECT source, terms FROM lengths INNER JOIN live_documents(epoch = {epoch:UInt64}) AS d USING generation",
-            epoch=epoch,
-        )
-    }
-    usual = sum(lengths.values()) / 3
+def expected_scores(store: Store, question: str) -> dict[str, float]:
+    """What text_search has to find, computed from what it is made of: sources with their scores, best first."""
+    at, asked = {"epoch": store.epoch()}, question_vector(store, question)
+    rows = select(store, "SELECT source, vector FROM live_vectors(epoch = {epoch:UInt64})", **at)
+    vectors = {row["source"]: np.array(row["vector"]) for row in rows}
+    found = select(
+        store,
+        "SELECT source, terms FROM lengths INNER JOIN live_documents(epoch = {epoch:UInt64}) AS documents USING generation",
+        **at,
+    )
+    lengths = {row["source"]: row["terms"] for row in found}
+    usual = sum(lengths.values()) / len(lengths)
 
-    def bm25(name: str) -> float:
-        counts = {term: words[name].count(term) for term, _, _ in asked["terms"]}
-        norm = 1.2 * (0.25 + 0.75 * lengths[name] / usual)
-        return sum(weight * counts[term] / (counts[term] + norm) for term, _, weight in asked["terms"])
-
-    def score(name: str, vector: np.ndarray[Any, Any]) -> float:
+    def score(source: str, vector: Any) -> float:
+        terms = [forms_by_language([word])[0][1][3:] for word in folded_words(TEXTS[source.rsplit("/")[-1]])]
+        norm = 1.2 * (0.25 + 0.75 * lengths[source] / usual)
+        counts = {term: terms.count(term) for term, _, _ in asked["terms"]}
+        bm25 = sum(weight * counts[term] / (counts[term] + norm) for term, _, weight in asked["terms"])
         share = asked["share"]
-        return float(share * vector @ vectors[name] + (1 - share) * bm25(name) / asked["most"])
+        return float(share * vector @ vectors[source] + (1 - share) * bm25 / asked["most"])
+
+    def ranked(vector: Any) -> dict[str, float]:
+        scores = {source: score(source, vector) for source in vectors}
+        return dict(sorted(scores.items(), key=lambda item: -item[1]))
 
     first = np.array(asked["vector"])
-    best = sum(vectors[name] for name in sorted(TEXTS, key=lambda name: -score(name, first))[:2])
-    refined = (first + best / np.linalg.norm(best)) / 2
-    sql = "SELECT source, score FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 3)"
-    found = select(store, sql, epoch=epoch, question=question)
-    assert [row["source"].rsplit("/")[-1] for row in found] == sorted(TEXTS, key=lambda name: -score(name, refined))
-    expected = sorted((score(name, refined) for name in TEXTS), reverse=True)
-    assert [row["score"] for row in found] == pytest.approx(expected, abs=1e-3)
-    newest = select(store, "SELECT source, score FROM rag_text_search(question = {question:String})", question=question)
-    assert newest == found
+    best = sum(vectors[source] for source in list(ranked(first))[:2])
+    return ranked((first + best / np.linalg.norm(best)) / 2)
+
+
+def test_text_search_scores_as_a_hybrid_search_with_a_refined_vector(store: Store) -> None:
+    question = "Which cats sat on a mat?"
+    sql = "SELECT source, score FROM rag_text_search(question = {question:String})"
+    found = {row["source"]: row["score"] for row in select(store, sql, question=question)}
+    expected = expected_scores(store, question)
+    assert list(found) == list(expected)
+    assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "quantizer", ["asymmetric int8 per dimension", "symmetric int8 per collection", "asymmetric int4 per vector"]
+)
+def test_text_search_knows_how_vectors_became_codes(
+    tmp_path: Path, folder: Path, encoder: Encoder, quantizer: str
+) -> None:
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        fill(store, folder, encoder, quantizer, word_vectors=True)
+        sql = "SELECT source, score FROM rag_text_search(question = 'Which cats sat on a mat?')"
+        found = {row["source"]: row["score"] for row in select(store, sql)}
+        expected = expected_scores(store, "Which cats sat on a mat?")
+    assert list(found) == list(expected)
+    assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
 
 
 def test_k_and_a_condition_outside_narrow_down_what_is_found(store: Store) -> None:
@@ -212,6 +232,12 @@ def test_an_export_takes_the_vectors_of_words_along(tmp_path: Path, store: Store
         assert select(copy, rows) == expected
         assert np.array_equal(WordVectors(copy).whitening(encoder.identity.dimensions), whitening)
         assert describe_word_vectors(copy).count("damaged") == 0
+
+
+@pytest.mark.parametrize("other", [["--dry-run"], ["--shard", "1/2"], ["--reembed", "--model", "m"]])
+def test_word_vectors_beside_half_a_run_are_refused(folder: Path, other: list[str]) -> None:
+    with pytest.raises(UsageError, match="--word-vectors goes with PATHs alone"):
+        command([str(folder), "--word-vectors", *other])
 
 
 def test_whitened_vectors_vary_alike_in_all_directions() -> None:
