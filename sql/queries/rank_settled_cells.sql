@@ -6,6 +6,6 @@ SELECT
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
 FROM chunks
-WHERE cell IN {cells:Array(UInt32)} /* filter */
+PREWHERE cell IN {cells:Array(UInt32)} /* filter */
 ORDER BY score DESC
 LIMIT {k:UInt32}

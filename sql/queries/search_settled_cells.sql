@@ -1,6 +1,7 @@
 -- search_cells.sql where no chunk is hidden and each is in the newest cells, ordered by the score alone: the conditions and the
 -- ties take a quarter of a search. One row more than is wanted shows whether equal scores are cut apart at the end; then
--- whoever asks runs search_cells.sql, and puts equal ones in order else.
+-- whoever asks runs search_cells.sql, and puts equal ones in order else. PREWHERE says what the planner would find out, which
+-- takes it a millisecond.
 SELECT
     source,
     title,
@@ -19,6 +20,6 @@ SELECT
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
 FROM chunks
-WHERE cell IN {cells:Array(UInt32)} /* filter */
+PREWHERE cell IN {cells:Array(UInt32)} /* filter */
 ORDER BY score DESC
 LIMIT {k:UInt32}
