@@ -82,7 +82,7 @@ def cell_count(rows: int) -> int:
 def with_gaps(numbers: Sequence[int]) -> list[int]:
     """Some numbers, ascending, with those that are missing between two of them where they are few.
 
-    Cells that follow each other are read at once: to skip one or two takes longer than to score their chunks, which are near.
+    Cells that follow each other are read at once: to skip one or two takes as long as to score their chunks, which are near.
 
     >>> with_gaps([7, 1, 4, 11])
     [1, 2, 3, 4, 5, 6, 7, 11]
