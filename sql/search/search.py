@@ -47,10 +47,7 @@ WIDER = 8  # times as many results, candidates and probes where the first ones l
 # Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not
 # published were among the ones before; a wider search at once could find others than it would have found without them.
 WIDENINGS = ((1, 1), (1, WIDER), (WIDER, 1), (WIDER, WIDER))
-SETTLED = {
-    "search_cells": "search_settled_cells",
-    "rank_cells": "rank_settled_cells",
-}  # searches that have a short form
+SETTLED = ("search_cells", "rank_cells")  # searches that have a short form
 LISTED = ("search_exact_listed", "rank_exact_listed")  # searches that look at every chunk
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
@@ -308,8 +305,10 @@ def exact_statement(search: VectorSearch) -> Statement:
 def listed_statement(search: VectorSearch, hidden: list[int], wider: int, more: int) -> Statement:
     """Scores every chunk that passes the filter and is not hidden; there are no candidates that could be more."""
     del wider
-    name = "rank_exact_listed" if search.places_only else "search_exact_listed"
-    return Statement(name, quick_values(search, more, hidden), search.condition)
+    values = quick_values(search, more, hidden)
+    if search.places_only:
+        return Statement("rank_exact_listed", values, search.condition)
+    return Statement("search_exact_listed", values, search.condition)
 
 
 def cells_statement(
@@ -335,10 +334,12 @@ def cells_statement(
 
 def settled_statement(statement: Statement) -> Statement:
     """The short form of a search of cells, which returns one row more."""
-    values: dict[str, Any] = {
-        name: value for name, value in statement.values.items() if name not in {"dead", "first_cell", "last_cell"}
-    }
-    return Statement(SETTLED[statement.name], values | {"k": values["k"] + 1}, statement.condition)
+    left_out = {"dead", "first_cell", "last_cell"}
+    values: dict[str, Any] = {name: value for name, value in statement.values.items() if name not in left_out}
+    values["k"] += 1
+    if statement.name == "rank_cells":
+        return Statement("rank_settled_cells", values, statement.condition)
+    return Statement("search_settled_cells", values, statement.condition)
 
 
 def order_of_hits(row: Row) -> tuple[float, int, int, int]:

@@ -384,12 +384,16 @@ def test_the_short_form_of_a_search_finds_the_same_hits_in_the_same_order_as_the
     store.garbage.collect_unseen(grace_seconds=0)
     how = way("cells", probes=8)
     questions = [(quantize_query(vector), k) for vector in vectors[:12:3] for k in (2, 3)]
-    filtered = quantize_query(vectors[5]), 10, {"path": {"$ne": "doc 8"}, "$or": [{"first": {"$gte": 100}}, {"title": "doc 4"}]}
+    filtered = (
+        quantize_query(vectors[5]),
+        10,
+        {"path": {"$ne": "doc 8"}, "$or": [{"first": {"$gte": 100}}, {"title": "doc 4"}]},
+    )
     short = [searched(store, query, k, **how) for query, k in questions]
     # Three are equal: of a k that cuts between them the whole form decides.
     assert {tuple(names) for _, names in short} == {("search_settled_cells",), ("search_settled_cells", "search_cells")}
     near = [places(store, query, k, None, how) for query, k in questions] + [places(store, *filtered, how)]
-    monkeypatch.setattr(search_module, "SETTLED", {})
+    monkeypatch.setattr(search_module, "SETTLED", ())
     assert [hits for hits, _ in short] == [searched(store, query, k, **how)[0] for query, k in questions]
     assert near == [places(store, query, k, None, how) for query, k in questions] + [places(store, *filtered, how)]
 
