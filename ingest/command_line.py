@@ -24,7 +24,9 @@ from sql.engine.location import parse_location
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from ingest.acl import Acl
     from ingest.cutting import ChunkOptions
     from ingest.given_metadata import GivenMetadata
     from ingest.plan import SyncPlan
@@ -52,6 +54,8 @@ def carry_out(parser: Parser, options: Namespace) -> int:
         check_word_vectors(options)
     if options.keep_floats < 0:
         raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
+    if options.acl is not None:
+        parse_location(options.db).require_policies()
     if options.reembed:
         return embed_again(options)
     if not options.paths:
@@ -99,8 +103,7 @@ def watch_folders(options: Namespace) -> int:
     folders = [expand_user(path, "PATH") for path in options.paths]
     runs = count()
 
-    if options.meta_file:
-        folders.append(expand_user(options.meta_file, "--meta-file"))
+    folders += [path for path, _ in said_files(options)]
 
     def run() -> None:
         summary = synchronize(find_files(options), options)
@@ -138,20 +141,36 @@ def find_files(options: Namespace) -> Walk:
     paths = [path for given in options.paths for path in (listed_paths() if given == STDIN else [given])]
     store = parse_location(options.db).real_folder
     selection = Selection(tuple(options.include), tuple(options.exclude), not options.no_gitignore, store)
-    return without_metadata_file(walk(paths, selection), options.meta_file)
+    return without_said_files(walk(paths, selection), said_files(options))
 
 
-def without_metadata_file(found: Walk, name: str | None) -> Walk:
-    """What was found but for the metadata file, which is a document only where it is given itself."""
-    if name is None:
-        return found
+def said_files(options: Namespace) -> list[tuple[Path, str]]:
+    """The files in which something is said of others, and what."""
+    acl = [name for name in options.acl or () if "=" not in name]
+    found = [(expand_user(name, "--acl").resolve(), "access rules") for name in acl]
+    if options.meta_file is not None:
+        found.append((expand_user(options.meta_file, "--meta-file").resolve(), "metadata"))
+    return found
+
+
+def without_said_files(found: Walk, said: Sequence[tuple[Path, str]]) -> Walk:
+    """What was found but for files in which something is said of others: one is a document only where it is given itself."""
     from ingest.walk import LeftOut
 
-    path = expand_user(name, "--meta-file").resolve()
-    left_out = [file for file in found.files if file.path == path and file.root is not None]
-    found.files = [file for file in found.files if file not in left_out]
-    found.skipped += [LeftOut(printable(file.source), "the file of metadata", "metadata file") for file in left_out]
+    for path, what in said:
+        left_out = [file for file in found.files if file.path == path and file.root is not None]
+        found.files = [file for file in found.files if file not in left_out]
+        found.skipped += [LeftOut(printable(file.source), f"the file of {what}", f"{what} file") for file in left_out]
     return found
+
+
+def said_acl(options: Namespace) -> Acl | None:
+    """What the options say of the groups of files; None where nothing."""
+    if options.acl is None:
+        return None
+    from ingest.acl import Acl
+
+    return Acl.parse(options.acl)
 
 
 def said_metadata(options: Namespace) -> GivenMetadata:
@@ -187,7 +206,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
     from ingest.synchronize import check_ocr, prepare, sync_walk
 
     check_ocr(ocr=options.ocr)
-    said = said_metadata(options)
+    said, acl = said_metadata(options), said_acl(options)
     with rag.library.open(
         options.db,
         write=True,
@@ -210,6 +229,7 @@ def synchronize(found: Walk, options: Namespace) -> Summary:
                 chunks=chunk_options(options),
                 said=said,
                 word_vectors=options.word_vectors,
+                acl=acl,
             )
         for sentence in summary.notes:
             note(one_line(sentence))
@@ -239,6 +259,7 @@ def embed_again(options: Namespace) -> int:
         or options.keep_floats
         or options.meta
         or options.meta_file is not None
+        or options.acl is not None
         or (options.chunk_size, options.chunk_overlap, options.embed_headings) != (None, None, None)
     ):
         raise UsageError(
@@ -289,7 +310,7 @@ def show_plan(found: Walk, options: Namespace) -> int:
     from ingest.cutting import check_all_reached, chosen_settings
     from ingest.plan import make_plan
 
-    location, said = parse_location(options.db), said_metadata(options)
+    location, said, acl = parse_location(options.db), said_metadata(options), said_acl(options)
     documents, metadata, stored = [], {}, None
     if location.may_hold_store:
         from sql.store import Store
@@ -297,6 +318,10 @@ def show_plan(found: Walk, options: Namespace) -> int:
         with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
             now = store.snapshot()
             documents, metadata, stored = now.documents(), now.document_metadata(), now.chunk_settings()
+            if acl is not None:
+                from ingest.acl import count_changes
+
+                note(f"would change the groups of {counted(count_changes(acl, found, store), 'document')} in the store")
     settings = chosen_settings(chunk_options(options), stored)
     check_all_reached(found, documents, stored, settings)
     plan = make_plan(
@@ -434,6 +459,12 @@ def make_parser() -> Parser:
         "--meta-file",
         metavar="FILE",
         help="metadata by path or pattern: CSV or TSV with a column path, JSON or JSON Lines",
+    )
+    parser.add_argument(
+        "--acl",
+        action="append",
+        metavar="PATTERN=GROUPS",
+        help="who may read which files, on a server: people/=hr,board, or a file with a pattern and groups on each line",
     )
     add_model_option(parser)
     add_prompt_options(parser)

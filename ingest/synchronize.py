@@ -15,6 +15,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from ingest.acl import Acl, group_notes, open_to_groups
 from ingest.box.ahead import ReadAhead
 from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
@@ -119,6 +120,7 @@ def sync(
     ocr: bool = False,
     metadata: Metadata | None = None,
     metadata_by_path: Mapping[str, Metadata] | None = None,
+    groups_by_path: Mapping[str, Iterable[str]] | None = None,
     chunk_size: int | None = None,
     chunk_overlap: int | None = None,
     embed_headings: bool | None = None,
@@ -152,12 +154,18 @@ def sync(
     that fit a pattern as in .gitignore; of several that fit one the last holds, `metadata` goes before them, and both
     before what a document says of itself. Without either of them documents keep what they were given before; with one,
     what is not given any longer is gone. No text is embedded again for that.
+
+    `groups_by_path` says which groups may read the documents at a path, below a folder or that fit a pattern: roles of the
+    server that the store is on, or `everyone`. Of several that fit one the last holds alone, and a document that none fits is
+    read by nobody whom row policies hold for. Without it documents keep their groups. Nothing is embedded again.
     Other threads store meanwhile: not to be called by one that holds `store.writing`. `progress` hears from them, one at a
     time. Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
     given = [paths] if isinstance(paths, str | Path) else paths
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
-    said = GivenMetadata.said(metadata, metadata_by_path)
+    said, acl = GivenMetadata.said(metadata, metadata_by_path), Acl.said(groups_by_path)
+    if acl is not None:
+        library.store.client.location.require_policies()
     found = walk([str(path) for path in given], selection)
     prepare(library, quantizer, granularity, ranges, bits, files=len(found.files))
     summary = sync_walk(
@@ -168,6 +176,7 @@ def sync(
         recalibrate=recalibrate,
         ocr=ocr,
         said=said,
+        acl=acl,
         chunks=ChunkOptions(chunk_size, chunk_overlap, embed_headings),
         word_vectors=word_vectors,
     )
@@ -184,6 +193,7 @@ def sync_walk(
     recalibrate: bool = False,
     ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
+    acl: Acl | None = None,
     chunks: ChunkOptions = AS_BEFORE,
     word_vectors: bool = False,
 ) -> Summary:
@@ -192,6 +202,8 @@ def sync_walk(
     started, store, encoder = monotonic(), library.store, library.document_encoder()
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
+    # before newer versions of documents can be read by whom they are not for any longer
+    regrouped = open_to_groups(acl, found, store) if acl else 0
     now = store.snapshot()
     documents, stored = now.documents(), now.chunk_settings()
     settings = chosen_settings(chunks, stored, encoder)
@@ -220,7 +232,10 @@ def sync_walk(
             pipeline.publish_held(plan.claims.going)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
-    summary.notes = [*few(remarks), *(unused_rules(plan) if found.alone else ()), *indexer.coder.notes()]
+    if acl is not None:  # new documents
+        regrouped += open_to_groups(acl, found, store)
+    summary.notes = [*few(remarks), *(unused_rules(plan, acl) if found.alone else ()), *indexer.coder.notes()]
+    summary.notes += group_notes(acl, found, store, regrouped) if acl is not None else []
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
         summary.word_vectors = add_word_vectors(store, encoder, begin=word_vectors, announce=library.announce)
@@ -327,12 +342,14 @@ def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content], chun
     ]
 
 
-def unused_rules(plan: SyncPlan) -> list[str]:
-    """What a user should know of metadata that was given to paths where no file is."""
-    if not (unused := plan.wishes.unused()):
-        return []
-    paths = "1 path of metadata fits" if len(unused) == 1 else f"{len(unused)} paths of metadata fit"
-    return [f"{paths} no file that was found: {', '.join(unused[:SHOWN_UNUSED])}"]
+def unused_rules(plan: SyncPlan, acl: Acl | None) -> list[str]:
+    """What a user should know of metadata and groups that were given to paths where no file is."""
+    found = []
+    for what, unused in (("metadata", plan.wishes.unused()), ("--acl", acl.unused() if acl is not None else [])):
+        if unused:
+            paths = f"1 path of {what} fits" if len(unused) == 1 else f"{len(unused)} paths of {what} fit"
+            found.append(f"{paths} no file that was found: {', '.join(unused[:SHOWN_UNUSED])}")
+    return found
 
 
 def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:

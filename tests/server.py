@@ -8,7 +8,9 @@ work in it; HTTP, the native protocol, grants, profiles and Distributed tables d
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import selectors
 import shutil
 import socket
@@ -51,12 +53,20 @@ GRANTS = {
     ],
     "writer": [f"SELECT, INSERT ON {DATABASES}*.*", "SELECT ON system.clusters"],
     "reader": [f"SELECT, dictGet ON {DATABASES}*.*"],
+    "admin": [f"SELECT ON {DATABASES}*.*", "SELECT ON system.*", "SHOW ACCESS ON *.*"],
 }
+# Users whom row policies hold for, with the roles that they have, and what a role has of other roles. The policies are on the
+# databases of these names alone: a file of users names each, and the engine of the wheel takes no CREATE ROW POLICY.
+MEMBERS = {"anna": ["hr"], "ben": ["hr", "legal"], "carol": [], "dora": ["heads"]}
+ROLES = {"hr": [], "legal": [], "research": [], "heads": ["legal", "research"], "rag_all_documents": []}
+GUARDED = tuple(f"{DATABASES}_acl_{number}" for number in range(1, 9))
+POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
+POLICIES = Path(__file__).parent.parent / "sql" / "policies"
 NETWORK = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"
-USER = "<{name}><password>{password}</password>{network}<profile>{profile}</profile><grants>{grants}</grants></{name}>"
+USER = "<{name}><password>{password}</password>{network}<profile>{profile}</profile><grants>{grants}</grants>{policies}</{name}>"
 # The engine's own session runs as `default`, which has to exist and to have no password.
 USERS = """<clickhouse><profiles><default/>
-<reader><readonly>1</readonly><distributed_product_mode>local</distributed_product_mode></reader></profiles><quotas><default/></quotas><users>
+<reader><readonly>1</readonly><distributed_product_mode>local</distributed_product_mode></reader></profiles><quotas><default/></quotas><roles>{roles}</roles><users>
 <default><password></password>{network}<profile>default</profile></default>
 {users}
 </users></clickhouse>"""
@@ -78,22 +88,39 @@ SHARD = """<shard><internal_replication>true</internal_replication>
 # The program
 
 
+def granted(grants: list[str]) -> str:
+    """Grants as a file of users has them."""
+    return "".join(f"<query>GRANT {grant}</query>" for grant in grants)
+
+
+def row_policies() -> str:
+    """The conditions of sql/policies/ for one user, as a file of users has them."""
+    found = [POLICY.search(path.read_text()) for path in sorted(POLICIES.glob("*.sql"))]
+    tables = "".join(f"<{policy[1]}><filter>{policy[2]}</filter></{policy[1]}>" for policy in found if policy)
+    databases = "".join(f"<{name}>{tables.replace('rag.', f'{name}.')}</{name}>" for name in GUARDED)
+    return f"<databases>{databases}</databases>"
+
+
 def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
     """Runs the server in this process until it is told to stop; SERVER_KEEPER is host:port, or empty for none."""
     import chdb._chdb as engine  # before config.xml is there: importing it reads one in the working directory
 
     os.chdir(home)
+    members = json.loads(os.environ.get("SERVER_MEMBERS", "{}")) or MEMBERS
+    accounts = GRANTS | {name: [*GRANTS["reader"], *roles] for name, roles in members.items()}
     users = "\n".join(
         USER.format(
             name=name,
             password=PASSWORD,
             network=NETWORK,
-            profile="reader" if name == "reader" else "default",
-            grants="".join(f"<query>GRANT {grant}</query>" for grant in grants),
+            profile="default" if name in {"maintainer", "writer", "admin"} else "reader",
+            grants=granted(grants),
+            policies=row_policies() if name in members else "",
         )
-        for name, grants in GRANTS.items()
+        for name, grants in accounts.items()
     )
-    Path("users.xml").write_text(USERS.format(users=users, network=NETWORK))
+    roles = "".join(f"<{name}><grants>{granted(others)}</grants></{name}>" for name, others in ROLES.items())
+    Path("users.xml").write_text(USERS.format(users=users, roles=roles, network=NETWORK))
     replicas = "".join(SHARD.format(port=port) for port in shards or [tcp])
     host, _, port = os.environ.get("SERVER_KEEPER", "").partition(":")
     coordination = KEEPER.format(host=host, port=port) if port else ""
@@ -130,7 +157,9 @@ class Server:
     shards: list[int] = field(default_factory=list)
     keeper: str = ""
     process: subprocess.Popen[bytes] | None = None
+    members: dict[str, list[str]] = field(default_factory=dict)  # other than MEMBERS
     _databases: int = 0
+    _guarded: int = 0
 
     def start(self) -> None:
         """Starts the process and waits until it answers."""
@@ -148,7 +177,7 @@ class Server:
                     *map(str, (self.http, self.tcp, *self.shards)),
                 ],
                 cwd=self.home,
-                env=os.environ | {"SERVER_KEEPER": self.keeper},
+                env=os.environ | {"SERVER_KEEPER": self.keeper, "SERVER_MEMBERS": json.dumps(self.members)},
                 stdout=log,
                 stderr=log,
             )
@@ -194,6 +223,13 @@ class Server:
         self.ask(f"CREATE DATABASE {name}")
         return name
 
+    def guarded_database(self) -> str:
+        """A fresh database in which row policies hold for `MEMBERS`."""
+        self._guarded += 1
+        name = GUARDED[self._guarded - 1]
+        self.ask(f"CREATE DATABASE {name}")
+        return name
+
     def dsn(self, database: str, user: str = "maintainer", port: int | None = None, **options: object) -> str:
         """The location of a store on this server."""
         password = urllib.parse.quote(PASSWORD, safe="")
@@ -221,10 +257,10 @@ class Server:
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(members: dict[str, list[str]] | None = None) -> Iterator[Server]:
     """A server for as long as the block lasts. Its folder is kept where the block fails, for its log."""
     home = Path(tempfile.mkdtemp(prefix="int8-rag-server-", dir=os.environ.get(FILES)))
-    server = Server(home)
+    server = Server(home, members=members or {})
     try:
         server.start()
         yield server

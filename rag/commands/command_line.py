@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import SUPPRESS, BooleanOptionalAction
 from typing import TYPE_CHECKING
 
+from rag.commands.acl import acl
 from rag.commands.ask import ask, search
 from rag.commands.chat import chat
 from rag.commands.ddl import print_ddl
@@ -122,6 +123,7 @@ def make_parser() -> Parser:
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_documents(commands, store)
+    add_acl(commands, store)
     add_servers(commands, store)
     add_queries(commands, store)
     add_evaluation(commands)
@@ -196,6 +198,21 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=remove)
+
+
+def add_acl(commands: argparse._SubParsersAction[Parser], store: str) -> None:
+    """`acl`."""
+    one = commands.add_parser("acl", help="who may read which documents, on a server", description=acl.__doc__)
+    one.add_argument(
+        "paths", nargs="*", metavar="PATH", help="give this document, file or folder the groups of --groups"
+    )
+    one.add_argument("--groups", metavar="G,G", help="roles that may read it, or everyone; '' for nobody")
+    one.add_argument(
+        "--print-sql", action="store_true", help="print the row policies of the store, for whoever may create them"
+    )
+    one.add_argument("--json", action="store_true", help="print JSON")
+    add_common_options(one, store)
+    one.set_defaults(run=acl)
 
 
 def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
@@ -309,6 +326,9 @@ def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     one.add_argument(
         "--sample", type=int, default=32, metavar="N", help="chunks to encode again for --drift (default %(default)s)"
+    )
+    one.add_argument(
+        "--as", dest="user", metavar="USER", help="what a user of the server reaches: documents, tables, and ways round"
     )
     one.add_argument("--json", action="store_true", help="print JSON")
     add_model_option(one)

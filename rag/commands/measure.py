@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sql.base.errors import EXIT_OK, UsageError
+from sql.base.errors import EXIT_ERROR, EXIT_OK, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar
 
@@ -49,6 +49,8 @@ def diagnose(options: Namespace) -> int:
     """Tells which arithmetic the encoder uses on this CPU and why, what files are read in, and whether model and store are
     at hand.
     """
+    if options.user is not None:
+        return diagnose_reach(options)
     if options.drift:
         return diagnose_drift(options)
     from ingest.box.protections import describe_protections
@@ -82,6 +84,30 @@ def diagnose_drift(options: Namespace) -> int:
         for line in drift_lines(found):
             out(line)
     return EXIT_OK
+
+
+def diagnose_reach(options: Namespace) -> int:
+    """What `--as` prints instead; the exit code 1 where the user reaches more than the documents of his groups."""
+    from sql.engine.client import parse_location
+    from sql.store import Store
+    from sql.upkeep.reach import reach_of
+
+    location = parse_location(options.db)
+    location.require_policies()
+    if options.drift:
+        raise UsageError("--as and --drift look at different things: give one of them")
+    with Store.open(location) as store:
+        found = reach_of(options.user, store)
+    if options.json:
+        out_json(found.record())
+    else:
+        groups = ", ".join(f"{name} {count}" for name, count in found.groups.items())
+        out(f"user       {found.user}, roles: {', '.join(found.roles) or 'none'}")
+        out(f"documents  {found.documents} of {found.all_documents}{f' ({groups})' if groups else ''}")
+        out(f"tables     {', '.join(found.guarded) or 'none'}")
+        for leak in found.leaks or ("none",):
+            out(f"leaks      {leak}")
+    return EXIT_ERROR if found.leaks else EXIT_OK
 
 
 # report

@@ -98,6 +98,15 @@ class Location:
         if not self.may_hold_store:
             raise NoStore(f"there is no store at {self}: make one with `python -m ingest FOLDER --db {self}`")
 
+    def require_policies(self) -> Server:
+        """The server of a store whose documents can have groups; UsageError for one in the embedded engine."""
+        if self.server is None:
+            raise UsageError(
+                f"{self}: the embedded engine (chDB) has no row policies, so nothing there would keep a reader from a "
+                "document: documents have groups in a store on a ClickHouse server, --db clickhouse://..."
+            )
+        return self.server
+
     def __str__(self) -> str:
         """The location without its user, password and options."""
         if self.server is None:

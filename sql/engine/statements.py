@@ -115,8 +115,15 @@ def cluster_statements() -> tuple[str, ...]:
 
 
 def dialect_statements(dialect: str) -> tuple[str, ...]:
-    """What a new store needs last: the indexes that only a server of this dialect has, else the lease."""
-    return statements_in(dialect) if dialect == "myscale" else server_statements()
+    """What a new store needs last: the lease and the groups, or, of MyScale, which has no lease, its own indexes."""
+    if dialect != "myscale":
+        return server_statements()
+    return statements_in(dialect) + tuple(name for name in server_statements() if not name.endswith("_lease.sql"))
+
+
+def policy_statements() -> tuple[str, ...]:
+    """The role and the row policies that keep readers to the documents of their groups."""
+    return statements_in("policies")
 
 
 @cache

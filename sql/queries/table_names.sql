@@ -2,4 +2,5 @@
 SELECT name
 FROM system.tables
 WHERE database = currentDatabase()
-    AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings', 'places', 'queries', 'lease', 'word_vectors')
+    AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings', 'places', 'queries', 'lease', 'word_vectors',
+        'document_groups')

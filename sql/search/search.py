@@ -201,6 +201,10 @@ class Searcher:
             self._table = table
         return table
 
+    def has_cells(self) -> bool:
+        """Whether there are cells that can be read."""
+        return bool(self.table(Runner(self.client, lambda step: None))["last_cell"])
+
     def cells(self, run: Runner, dimensions: int) -> Cells:
         """The newest cells, read again only when there are newer ones; StoreError where there are none yet."""
         newest = self.table(run)["last_cell"]

@@ -49,6 +49,7 @@ class CollectionTable:
 
     client: Client
     _newest: Collection | None = None
+    _names: frozenset[str] = frozenset()  # of the tables, as they were seen with it
 
     def newest(self) -> Collection | None:
         """What the vectors were made with, which never changes; None for a store without tables."""
@@ -65,8 +66,12 @@ class CollectionTable:
         """The tables that the store has."""
         return {row["name"] for row in self.client.query(Statement("table_names"))}
 
+    def has_groups(self) -> bool:
+        """Whether documents of the store may have groups: on a server, unless it is older than the table of them."""
+        return self.client.is_server and self.newest() is not None and "document_groups" in self._names
+
     def _read(self) -> Collection | None:
-        names = self.table_names()
+        names = self._names = frozenset(self.table_names())
         if not names >= TABLES:
             if "collection" in names:  # of an older version, which has fewer tables, or on its way to the first one
                 check_schema_version(self.client.location, stored_version(self.client) or SCHEMA_VERSION)

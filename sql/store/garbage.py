@@ -110,6 +110,8 @@ class Garbage:
                 Statement("delete_places", batch),
                 Statement("delete_float_references", batch),
             )
+            if self.now().made_with.has_groups():
+                self._delete(Statement("delete_group_generations", batch))
 
     def delete_words(self, generations: Sequence[int]) -> None:
         """Deletes the words of generations, which then can be found by their vectors alone."""

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     Watch = Callable[[Step], None]
 
 AUTO = STRATEGIES[0]
+CELLS = "cells"
 MOST_FREQUENCIES = 100_000  # terms whose frequency is remembered
 
 
@@ -186,9 +187,12 @@ class Snapshot:
         said = request.strategy != AUTO or request.candidates is not None or request.probes is not None
         if choice is None or said:
             return request
+        has_no_cells = (
+            choice.strategy == CELLS and not self.searcher.has_cells()
+        )  # as of a user whom a row policy keeps out
         return replace(
             request,
-            strategy=AUTO if request.filter else choice.strategy,
+            strategy=AUTO if request.filter or has_no_cells else choice.strategy,
             candidates=choice.candidates_for(request.k),
             probes=choice.probes,
         )

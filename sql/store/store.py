@@ -50,6 +50,8 @@ class Store:
     cluster: Cluster | None = None
     _latest: Snapshot | None = None
     _newest: tuple[int | None, int] | None = None  # how much had been written when an epoch was the newest
+    _reach: tuple[int, int] | None = None  # how much of the manifest the user of a server could read then
+    _latest_reach: tuple[int, int] | None = None  # and when the latest snapshot was taken
 
     def __post_init__(self) -> None:
         self.made_with = CollectionTable(self.client)
@@ -184,19 +186,30 @@ class Store:
         """The highest published epoch, 0 for an empty store. Looked up again only where something may have been written."""
         changes, known = self.client.changes, self._newest
         if changes is None or known is None or known[0] != changes:
-            known = self._newest = changes, int(self.client.query(Statement("epoch"))[0]["epoch"])
+            known = self._newest = changes, self._look_up_epoch()
         return known[1]
 
+    def _look_up_epoch(self) -> int:
+        if not self.made_with.has_groups():
+            return int(self.client.query(Statement("epoch"))[0]["epoch"])
+        (row,) = self.client.query(Statement("epoch_within_reach"))
+        self._reach = row["row_count"], row["generation_sum"]
+        return int(row["epoch"])
+
     def snapshot(self, epoch: int | None = None) -> Snapshot:
-        """The store at an epoch, by default the latest. What was remembered of it is there again while it is the newest."""
-        at, known = self.epoch() if epoch is None else epoch, self._latest
-        if known is not None and known.epoch == at:
+        """The store at an epoch, by default the latest. What was remembered of it is there again while it is the newest, and
+        while its user may read the same documents.
+        """
+        newest = self.epoch() if epoch is None or self.made_with.has_groups() else epoch
+        at, known = newest if epoch is None else epoch, self._latest
+        if known is not None and known.epoch == at and self._latest_reach == self._reach:
             return known
         before = known.searcher if known is not None else None
         searcher = (
             Searcher(self.client, at, before.publications, before.newest_cells) if before else Searcher(self.client, at)
         )
-        found = self._latest = Snapshot(self.client, self.made_with, searcher)
+        found = Snapshot(self.client, self.made_with, searcher)
+        self._latest, self._latest_reach = found, self._reach
         return found
 
 

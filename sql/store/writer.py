@@ -253,11 +253,12 @@ class Writer:
 
         Where there are none to insert the epoch stays what it was. Returns the newest epoch.
         """
-        with self.writing, self._publishing() as still_ours:
+        with self.writing, self.publishing() as still_ours:
             epoch = int(self.client.query(Statement("newest_epoch"))[0]["epoch"]) + 1
             rows = rows_at(epoch)
             if not rows:
                 return epoch - 1
+            self._carry_groups(rows, epoch - 1)
             still_ours()
             # One insert of one block is one part.
             generations = [row["generation"] for row in rows]
@@ -266,8 +267,21 @@ class Writer:
                 self._commit(epoch)
         return epoch
 
+    def _carry_groups(self, rows: Sequence[dict[str, Any]], epoch: int) -> None:
+        """Opens new versions to the groups of the versions before them; whoever may not read those never sees these."""
+        if not self.made_with.has_groups():
+            return
+        new = {row["document_id"]: row["generation"] for row in rows if row["kind"] == "publish"}
+        values: dict[str, Any] = {"document_ids": [str(document_id) for document_id in new], "epoch": epoch}
+        carried = [
+            row | {"generation": new[row["document_id"]]}
+            for row in self.client.query(Statement("carried_groups", values))
+        ]
+        if carried:
+            self.client.insert("document_groups", columns_of_rows(carried))
+
     @contextmanager
-    def _publishing(self) -> Iterator[Callable[[], None]]:
+    def publishing(self) -> Iterator[Callable[[], None]]:
         """The right to take the next epoch; yields a check that it has not been lost meanwhile.
 
         Of an embedded store one process writes, and in it the thread that holds `writing`; on a server it takes the lease.

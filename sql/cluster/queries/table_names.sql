@@ -2,4 +2,5 @@
 SELECT name
 FROM system.tables
 WHERE database = currentDatabase()
-    AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings', 'places', 'queries', 'commits')
+    AND name IN ('collection', 'manifest', 'chunks', 'texts', 'lengths', 'postings', 'places', 'queries', 'commits',
+        'document_groups')

@@ -1,0 +1,4 @@
+-- Extracted texts of documents that a user may read.
+CREATE ROW POLICY OR REPLACE rag_groups ON rag.texts
+USING generation IN (SELECT generation FROM rag.document_groups)
+TO ALL EXCEPT rag_all_documents

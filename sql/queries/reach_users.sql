@@ -1,0 +1,4 @@
+-- The users that the server knows.
+SELECT name
+FROM system.users
+ORDER BY name

@@ -1,0 +1,225 @@
+"""Documents with groups on a real server: what each user reaches, in every table, view, search and statistic."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from server import GUARDED, MEMBERS, ROLES, Server, running_server
+from support import (
+    DIMENSIONS,
+    chunks_of,
+    draft_document,
+    open_store,
+    publish_document,
+    search,
+    source_document,
+    vectors_of,
+    visible_texts,
+)
+
+from rag.commands.command_line import command
+from rag.int8.quantization import quantize_query
+from rag.library import Library
+from rag.text.analyser import ANALYSER, chunk_words
+from sql.base.errors import StoreError, UsageError
+from sql.engine.location import parse_location
+from sql.engine.statements import policy_statements
+from sql.records.places import Page, Place
+from sql.search.request import SearchRequest
+from sql.store import ChunkBatch, Store
+from sql.store.groups import ALL_DOCUMENTS, DocumentGroups, policy_script
+from sql.upkeep.reach import conditions, reach_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from sql.store import Draft
+
+WORDS = ("cat", "dog", "mouse", "bird", "fish", "horse")
+GROUPS = ("hr", "legal", "research", "everyone")
+# Of each table what must not reach a user who may not read a document: the column that says whose a row is.
+OWNER = {
+    "document_groups": "document_id",
+    "manifest": "document_id",
+    "chunks": "document_id",
+    "texts": "document_id",
+    "places": "document_id",
+    "lengths": "generation",
+    "postings": "generation",
+    "float_references": "generation",
+}
+HIDDEN = ("cells", "queries")  # of which a user has no row at all
+VECTOR = np.ones(DIMENSIONS, dtype=np.float32)
+QUERY = quantize_query(VECTOR)
+LITERAL = str(VECTOR.tolist())
+VIEWS = {
+    "live_documents(epoch = {epoch})": "source",
+    "live_chunks(epoch = {epoch})": "source",
+    "live_vectors(epoch = {epoch})": "source",
+    "nearest_chunks(epoch = {epoch}, query = {vector})": "source",
+    "certified_chunks(epoch = {epoch}, query = {vector}, k = 1000)": "source",
+    "vector_drift(epoch = {epoch})": "folder",
+    "score_drift(epoch = {epoch}, query = {vector})": "folder",
+}
+
+
+def write_document(store: Store, path: str, texts: Sequence[str]) -> Draft:
+    """A draft with all that a document can have: chunks, words, an extracted text, a place and a float vector."""
+    place = Place(0, 3, Page(1))
+    draft = store.writer.begin(source_document(path, extracted_text=" ".join(texts), places=[place]))
+    vectors = vectors_of(texts)
+    batch = ChunkBatch(
+        [(draft, chunk) for chunk in chunks_of(texts)],
+        vectors,
+        [chunk_words(text, "en") for text in texts],
+        {0: vectors.dequantize()[0]},
+    )
+    store.writer.insert(batch)
+    return draft
+
+
+def roles_of(user: str, members: Mapping[str, Sequence[str]]) -> set[str]:
+    """The model of who is in which group."""
+    roles = set(members[user])
+    while more := {other for role in roles for other in ROLES[role]} - roles:
+        roles |= more
+    return roles | {"everyone"}
+
+
+class Model:
+    """What is in a store, and who may read it, kept beside it in plain Python."""
+
+    def __init__(self, store: Store, members: Mapping[str, Sequence[str]], drawn: random.Random) -> None:
+        self.store, self.members, self.drawn = store, members, drawn
+        self.texts: dict[str, list[str]] = {}
+        self.groups: dict[str, set[str]] = {}
+        self.ids: dict[str, UUID] = {}
+        self.generations: dict[int, str] = {}  # of every version, the document's path
+
+    def write(self, paths: Sequence[str]) -> None:
+        """New versions of some documents."""
+        drafts = []
+        for path in paths:
+            texts = [" ".join(self.drawn.choices(WORDS, k=self.drawn.randint(1, 5))) for _ in range(self.drawn.randint(1, 3))]
+            # one word of its own, so that a leak can be told by its word
+            texts[0] += f" secret{path.replace('/', '').replace('.txt', '')}"
+            drafts.append(write_document(self.store, path, texts))
+            self.texts[path], self.ids[path] = texts, drafts[-1].document_id
+            self.generations[drafts[-1].generation] = path
+        self.store.writer.publish(drafts)
+
+    def regroup(self, paths: Sequence[str]) -> None:
+        """Other groups for some documents, perhaps none."""
+        wanted = {path: set(self.drawn.sample(GROUPS, self.drawn.randint(0, 2))) for path in paths}
+        DocumentGroups(self.store).set({self.ids[path]: groups for path, groups in wanted.items()})
+        self.groups |= wanted
+
+    def remove(self, path: str) -> None:
+        """A document that is not there any longer; if it comes back it belongs to nobody."""
+        live = [one for one in self.store.snapshot().documents() if one.source == path]
+        self.store.writer.publish([], live)
+        del self.texts[path]
+        self.groups[path] = set()
+
+    def readable(self, user: str) -> dict[str, list[str]]:
+        """The documents that a user may read, with their texts."""
+        own = roles_of(user, self.members)
+        return {path: texts for path, texts in self.texts.items() if self.groups.get(path, set()) & own}
+
+
+def assert_reach(server: Server, database: str, user: str, model: Model, reader: Store) -> None:
+    """Everything that a user can ask gives exactly what he may read."""
+    readable = model.readable(user)
+    now = reader.snapshot()
+    assert visible_texts(reader) == readable
+    assert {one.source for one in now.documents()} == set(readable)
+    for table, column in OWNER.items():
+        rows = server.ask(f"SELECT DISTINCT toString({column}) FROM {table}", database, user).split()
+        owners = {model.generations.get(int(row), row) for row in rows} if column == "generation" else rows
+        known = {str(document_id): path for path, document_id in model.ids.items()}
+        found = {known.get(owner, owner) for owner in owners}
+        # an old version of a document that was deleted is still there for those who could read it
+        assert {path for path in found if path in model.texts} == set(readable), (user, table)
+    for table in HIDDEN:
+        assert server.ask(f"SELECT count() FROM {table}", database, user) == "0"
+    for view, column in VIEWS.items():
+        text = view.format(epoch=now.epoch, vector=LITERAL)
+        found = set(server.ask(f"SELECT DISTINCT {column} FROM {text}", database, user).split())
+        assert found == ({path.partition("/")[0] for path in readable} if column == "folder" else set(readable)), view
+    assert_statistics(model, user, reader)
+    assert_searches(model, user, reader)
+
+
+def assert_statistics(model: Model, user: str, reader: Store) -> None:
+    """Word statistics are those of a store that holds nothing else."""
+    now, texts = reader.snapshot(), [text for texts in model.readable(user).values() for text in texts]
+    counts = Counter(term for text in texts for term in chunk_words(text, "en").terms)
+    lengths = [chunk_words(text, "en").length for text in texts]
+    every = [term for texts in model.texts.values() for text in texts for term in chunk_words(text, "en").terms]
+    assert now.term_frequencies(every) == dict(counts)
+    statistics = now.text_statistics()
+    assert (statistics.chunk_count, statistics.term_count) == (len(texts), sum(lengths))
+    assert now.chunk_count() == len(texts)
+
+
+def assert_searches(model: Model, user: str, reader: Store) -> None:
+    """Each way of searching finds every chunk that may be read, k where k are there, and scores them as in such a store."""
+    readable = model.readable(user)
+    count = sum(len(texts) for texts in readable.values())
+    exact = [(hit.source, hit.chunk_index) for hit in search(reader, QUERY, 1000, strategy="exact")]
+    assert len(exact) == count
+    for strategy in ("auto", "two-stage"):
+        for k in (1, 3, 1000):
+            hits = search(reader, QUERY, k, strategy=strategy, candidates=max(k, 2))
+            assert len(hits) == min(k, count), (strategy, k)
+            assert {hit.source for hit in hits} <= set(readable)
+    library = Library(reader, None)
+    for word in (*WORDS[:2], "secreta0", "secretb1"):
+        holding = {path for path, texts in readable.items() if any(word in text.split() for text in texts)}
+        assert {hit.source for hit in library.search(word, k=1000, ranking="words")} == holding
+    now = reader.snapshot()
+    everything = now.score_everything(QUERY, SearchRequest(k=5), list(WORDS))
+    assert len(everything.chunks) == count
+
+
+def play(server: Server, members: Mapping[str, Sequence[str]], seed: int, steps: int) -> None:
+    """Random documents and groups; after each change every user is compared with the model, in a store that stays open."""
+    drawn, database = random.Random(seed), server.guarded_database()  # noqa: S311
+    with ExitStack() as stack:
+        store = stack.enter_context(open_store(server.dsn(database)))
+        store.revise(analyser=ANALYSER)
+        model = Model(store, members, drawn)
+        model.write([f"{folder}/{number}.txt" for folder in "ab" for number in range(3)])
+        readers = {user: stack.enter_context(Store.open(server.dsn(database, user))) for user in members}
+        server.ask("INSERT INTO queries (question, answer) VALUES ('who earns what?', 'secreta0')", database)
+        for _ in range(steps):
+            for user, reader in readers.items():
+                assert_reach(server, database, user, model, reader)
+            paths = sorted(model.texts)
+            some = drawn.sample(paths, 3)
+            for change in drawn.sample(("write", "regroup", "remove", "new"), 2):
+                if change == "write":
+                    model.write([path for path in some if path in model.texts])
+                elif change == "regroup":
+                    model.regroup([path for path in some if path in model.texts])
+                elif change == "remove":
+                    model.remove(some[0])
+                    some = some[1:]
+                else:
+                    model.write([f"{drawn.choice('ab')}/{drawn.randint(0, 9)}.txt"])
+            if drawn.random() < 0.3:
+                store.garbage.collect_superseded(0)
+        for user, reader in readers.items():
+            assert_reach(server, database, user, model, reader)
+
+
+def test_every_user_reaches_the_documents_of_his_groups_and_nothing_of_others(server: Server) -> None:
+    play(server, MEMBERS, seed=1, steps=2)
