@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, UsageError
 from sql.engine.native import columns_of_rows
-from sql.engine.statements import Statement, policy_statements, read_statement, server_statements, without_comments
+from sql.engine.statements import Statement, policy_statements, read_statement, server_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -124,7 +124,7 @@ def policy_script(location: Location) -> str:
     """
     server = location.require_policies()
     database = f"{server.database}_local" if server.cluster else server.database
-    texts = [f"{placed(without_comments(read_statement(name)), database)};" for name in policy_statements()]
+    texts = [f"{placed(read_statement(name), database)};" for name in policy_statements()]
     return "\n".join(texts)
 
 

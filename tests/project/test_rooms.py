@@ -93,7 +93,8 @@ SQL_FILES = sorted((PROJECT / "sql").rglob("*.sql"))
 QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
     "settled",
-    "epoch", "epoch_within_reach", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations", "count_texts",
+    "epoch", "epoch_within_reach", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations",
+    "count_texts",
     "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
     "score_everything", "rounding_errors", "visible_generations", "hits", "postings", "score_places",
     "hits_in_cells",

@@ -197,7 +197,14 @@ def test_the_documented_rights_are_those_of_the_users_file() -> None:
     page = (PROJECT / "docs" / "operations.md").read_text()
     documented = re.findall(r"^GRANT (.+) TO (\w+);$", page, re.MULTILINE)
     root = ElementTree.parse(PROJECT / "docker" / "users.xml").getroot()  # noqa: S314
-    for_a_cluster = ("rag_local.*", "ReplicatedMergeTree", "Distributed", "system.clusters", "REMOTE")
+    for_a_cluster = (
+        "rag_all_documents",
+        "rag_local.*",
+        "ReplicatedMergeTree",
+        "Distributed",
+        "system.clusters",
+        "REMOTE",
+    )
     configured = [
         (str(query.text).removeprefix("GRANT "), user.tag)
         for user in root.iterfind("users/*")

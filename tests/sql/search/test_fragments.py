@@ -111,6 +111,8 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "filters/of_document.sql": (1, "narrows down a search whose statement looks up what can be seen"),
         "queries/epoch.sql": (1, "asks for the epoch"),
         "word_vectors/64_rag_text_search.sql": (1, "asks for the epoch"),
+        "queries/epoch_within_reach.sql": (1, "asks for the epoch, and for the rows that there are"),
+        "cluster/queries/epoch_within_reach.sql": (1, "asks for the rows that there are"),
         "queries/export_manifest.sql": (1, "returns the rows of the generations that can be seen"),
         "queries/manifest_rows.sql": (1, "returns rows by their generations, whoever sees them"),
         "queries/migration_2_different_manifest.sql": (1, OLD_VERSION),
