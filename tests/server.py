@@ -59,7 +59,10 @@ GRANTS = {
 # databases of these names alone: a file of users names each, and the engine of the wheel takes no CREATE ROW POLICY.
 MEMBERS = {"anna": ["hr"], "ben": ["hr", "legal"], "carol": [], "dora": ["heads"]}
 ROLES = {"hr": [], "legal": [], "research": [], "heads": ["legal", "research"], "rag_all_documents": []}
-GUARDED = tuple(f"{DATABASES}_acl_{number}" for number in range(1, 17))
+GUARDED_CLUSTER = (
+    f"{DATABASES}_acl_cluster"  # its tables lie in the local database of each node, and so do the policies
+)
+GUARDED = (*(f"{DATABASES}_acl_{number}" for number in range(1, 17)), f"{GUARDED_CLUSTER}_local")
 POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
 POLICIES = Path(__file__).parent.parent / "sql" / "policies"
 NETWORK = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from server import PASSWORD, Server, running_shards
+from server import GUARDED_CLUSTER, MEMBERS, PASSWORD, Server, running_shards
 from support import (
     DIMENSIONS,
     QUANTIZER,
@@ -41,6 +41,7 @@ from sql.records.queries import LoggedQuery
 from sql.search.cells import cell_count
 from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Store
+from sql.store.groups import DocumentGroups
 from sql.store.query_log import QueryLog
 from sql.upkeep.cells import maintain_cells
 from sql.upkeep.transfer import export_store, import_store, read_export
@@ -468,3 +469,22 @@ def test_queries_of_a_cluster_are_kept_explained_and_forgotten(location: str, sh
         assert [row["question"] for row in QueryLog(store).newest(9)] == ["question 2"]
         assert visible_texts(store) == before
         assert store.client.query(Statement("forgotten_generations", {"epoch": store.epoch()})) == [{"forgotten": 0}]
+
+
+def test_policies_on_the_local_tables_keep_readers_of_the_cluster_to_their_groups(shards: list[Server]) -> None:
+    groups = [["hr"], ["legal"], ["everyone"], []]
+    documents = {f"{number}.txt": groups[number % 4] for number in range(12)}
+    with open_store(cluster_dsn(shards, GUARDED_CLUSTER)) as store:
+        store.writer.publish([draft_document(store, name, [f"cat {name}"], language="en") for name in documents])
+        DocumentGroups(store).set({source_document(name).document_id: one for name, one in documents.items()})
+        for user, own in {"anna": {"hr"}, "ben": {"hr", "legal"}, "carol": set[str]()}.items():
+            assert set(MEMBERS[user]) == own
+            allowed = {name for name, one in documents.items() if {*own, "everyone"} & set(one)}
+            with Store.open(cluster_dsn(shards, GUARDED_CLUSTER, user)) as reader:
+                assert set(visible_texts(reader)) == allowed
+                assert reader.snapshot().term_frequencies(["cat"]) == {"cat": len(allowed)}
+                for mode in MODES:
+                    assert {hit.source for hit in search(reader, QUERY, 20, **mode)} == allowed
+        DocumentGroups(store).set({source_document(name).document_id: [] for name in documents})
+    with Store.open(cluster_dsn(shards, GUARDED_CLUSTER, "anna")) as reader:
+        assert visible_texts(reader) == {}
