@@ -194,7 +194,8 @@ class Store:
             return int(self.client.query(Statement("epoch"))[0]["epoch"])
         (row,) = self.client.query(Statement("epoch_within_reach"))
         self._reach = row["row_count"], row["generation_sum"]
-        return int(row["epoch"])
+        # Of a cluster readers have their epochs from another table, when the rows of the manifest are on every shard.
+        return int((self.client.query(Statement("epoch"))[0] if self.is_cluster else row)["epoch"])
 
     def snapshot(self, epoch: int | None = None) -> Snapshot:
         """The store at an epoch, by default the latest. What was remembered of it is there again while it is the newest, and

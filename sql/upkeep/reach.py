@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sql.store.store import Store
 
 POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
-WITHOUT_CONTENT = {"collection", "calibrations", "lease", "commits"}
+WITHOUT_CONTENT = {"collection", "calibrations", "lease", "commits", "word_whitening"}
 INERT = {"View", "Distributed"}  # read other tables, with the rights of whoever asks
 # What lets a user change what he may read, or read past the policies: how the right begins, and what it does.
 WAYS_ROUND = {

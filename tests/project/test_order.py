@@ -32,6 +32,7 @@ ORDER = (
         "ingest.chunk",
         "ingest.box",
         "ingest.identity",
+        "ingest.acl",
         "ingest.cutting",
     ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),

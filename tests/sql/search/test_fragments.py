@@ -112,7 +112,6 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/epoch.sql": (1, "asks for the epoch"),
         "word_vectors/64_rag_text_search.sql": (1, "asks for the epoch"),
         "queries/epoch_within_reach.sql": (1, "asks for the epoch, and for the rows that there are"),
-        "cluster/queries/epoch_within_reach.sql": (1, "asks for the rows that there are"),
         "queries/export_manifest.sql": (1, "returns the rows of the generations that can be seen"),
         "queries/manifest_rows.sql": (1, "returns rows by their generations, whoever sees them"),
         "queries/migration_2_different_manifest.sql": (1, OLD_VERSION),
