@@ -20,6 +20,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -146,16 +147,99 @@ def measure_load(
     return rows
 
 
-def measure_memory(db: str, asked: list[str], model: str, count: int, clients: int) -> dict[str, Any]:
-    """Memory of the server after a tenth of some searches by words and vectors, and after all of them."""
-    kinds = ("embeddings", "search")
-    bodies = [body_of(kinds[number % 2], asked[number % len(asked)], model) for number in range(count)]
+def measure_minute(
+    db: str, asked: list[str], model: str, clients: int, seconds: float, kinds: list[str], beside: str | None
+) -> dict[str, Any]:
+    """Many clients for some time, each with requests of every kind in turn; perhaps beside an ingest that is run again
+    and again. How fair the server is shows in the numbers of requests and the 95th percentiles of the clients."""
     with Serving(db) as server:
-        found = list[int]()
-        for part in (bodies[: count // 10], bodies[count // 10 :]):
-            asyncio.run(run_load(server.port, part, clients, server.pid))
-            found.append(psutil.Process(server.pid).memory_info().rss)
-    return {"requests": count, "mb_early": found[0] / 1e6, "mb_late": found[1] / 1e6, "growth": found[1] / found[0] - 1}
+        asyncio.run(
+            run_load(server.port, [body_of(kind, asked[0], model) for kind in kinds for _ in range(3)], 1, server.pid)
+        )
+        ingests = Ingests(beside, db) if beside else None
+        each, errors, took = asyncio.run(run_for(server.port, asked, model, clients, seconds, kinds))
+        ran = ingests.end() if ingests else {}
+    shares = [percentile(times, 0.95) for times in each if times]
+    every = [one for times in each for one in times]
+    return {
+        "clients": clients,
+        "seconds": took,
+        "requests": len(every),
+        "errors": errors,
+        "per_second": len(every) / took,
+        "p50_ms": 1000 * percentile(every, 0.5),
+        "p95_ms": 1000 * percentile(every, 0.95),
+        "p95_of_clients_ms": [1000 * min(shares), 1000 * max(shares)],
+        "requests_of_clients": [min(map(len, each)), max(map(len, each))],
+        **ran,
+    }
+
+
+async def run_for(
+    port: int, asked: list[str], model: str, clients: int, seconds: float, kinds: list[str]
+) -> tuple[list[list[float]], int, float]:
+    """Each client's times, the number of errors, and how long all of it took."""
+    each: list[list[float]] = [[] for _ in range(clients)]
+    errors, started = 0, time.perf_counter()
+
+    async def client(number: int) -> None:
+        nonlocal errors
+        connection, turn = await asyncio.open_connection("127.0.0.1", port), number
+        while time.perf_counter() - started < seconds:
+            path, body = body_of(kinds[turn % len(kinds)], asked[turn * clients % len(asked)], model)
+            turn, begun = turn + 1, time.perf_counter()
+            errors += await post(connection, path, body) != 200
+            each[number].append(time.perf_counter() - begun)
+        connection[1].close()
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    return each, errors, time.perf_counter() - started
+
+
+class Ingests:
+    """Ingests of a folder, one after the other, for each of which a file of it is written anew."""
+
+    def __init__(self, folder: str, db: str) -> None:
+        self.words = [sys.executable, "-m", "ingest", folder, "--db", db, "--json"]
+        self.file = Path(folder) / "changed.txt"
+        self.codes: list[int] = []
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self) -> None:
+        """Ingests until it is told to end."""
+        while not self.ended.is_set():
+            self.file.write_text(f"What has changed {len(self.codes)} times is read again.\n" * 20)
+            self.codes.append(subprocess.run(self.words, capture_output=True).returncode)
+
+    def end(self) -> dict[str, int]:
+        """How many there were and how many of them have failed."""
+        self.ended.set()
+        self.thread.join()
+        return {"ingests": len(self.codes), "failed_ingests": sum(map(bool, self.codes))}
+
+
+def measure_memory(db: str, asked: list[str], model: str, count: int, clients: int, kinds: list[str]) -> dict[str, Any]:
+    """Memory of the server after each tenth of some requests of every kind in turn.
+
+    What it grows by is counted from the end of the second tenth: in the first ones caches are filled.
+    """
+    bodies = [body_of(kinds[number % len(kinds)], asked[number % len(asked)], model) for number in range(count)]
+    errors, found = 0, list[float]()
+    with Serving(db) as server:
+        for tenth in range(10):
+            part = bodies[tenth * count // 10 : (tenth + 1) * count // 10]
+            errors += asyncio.run(run_load(server.port, part, clients, server.pid)).errors
+            found.append(psutil.Process(server.pid).memory_info().rss / 1e6)
+            print(f"memory after {(tenth + 1) * count // 10:,} requests: {found[-1]:,.0f} MB", flush=True)
+    return {
+        "requests": count,
+        "errors": errors,
+        "mb_early": found[1],
+        "mb_late": found[-1],
+        "growth": found[-1] / found[1] - 1,
+    }
 
 
 class Serving:
@@ -273,6 +357,8 @@ def main() -> None:
     parser.add_argument(
         "--overhead", type=int, default=60, help="questions for it; 0: not measured (default %(default)s)"
     )
+    parser.add_argument("--seconds", type=float, default=0, help="of many clients at a time (default: not measured)")
+    parser.add_argument("--beside", metavar="FOLDER", help="with --seconds: ingested again and again meanwhile")
     parser.add_argument(
         "--memory", type=int, default=0, help="requests to watch the memory over (default: not measured)"
     )
@@ -282,7 +368,7 @@ def main() -> None:
     with rag.open(options.db) as library:
         texts = [text for _, text in library.store.snapshot().chunk_texts()]
         model = library.encoder.config.model
-    asked = questions(texts, max(options.requests, options.overhead))
+    asked = questions(texts, max(options.requests, options.overhead, 3000 if options.seconds or options.memory else 0))
     print(f"{len(texts):,} chunks, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     if options.overhead:
         for row in measure_overhead(options.db, asked[: options.overhead], options.kinds)[0]:
@@ -290,8 +376,11 @@ def main() -> None:
     if options.requests:
         for row in measure_load(options.db, asked, model, options.clients, options.rounds, options.kinds):
             print("load", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
+    if options.seconds:
+        row = measure_minute(options.db, asked, model, options.clients, options.seconds, options.kinds, options.beside)
+        print("minute", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
     if options.memory:
-        row = measure_memory(options.db, asked, model, options.memory, options.clients)
+        row = measure_memory(options.db, asked, model, options.memory, options.clients, options.kinds)
         print("memory", json.dumps({name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()}))
 
 
