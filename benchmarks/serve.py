@@ -317,7 +317,7 @@ def measure_overhead(db: str, asked: list[str], kinds: list[str]) -> tuple[list[
             )
         server.should_exit = True
         thread.join()
-        batched.batcher.close()
+        batched.close()
     return rows, model
 
 

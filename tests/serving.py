@@ -58,4 +58,4 @@ def serving(
         finally:
             server.should_exit = True
             thread.join()
-            batched.batcher.close()
+            batched.close()

@@ -118,15 +118,27 @@ class Encoder:
 
         Its tokens are remembered too, so that an answer does not have to read it again.
         """
-        prompt = self.config.query_prompt
-        ((ids, spans),) = self.tokenizer.encode_with_spans([prompt + question])
-        self._check_length(prompt + question, ids)
-        kernel = self.kernel
-        with kernel.limited(kernel.threads):
-            vectors, states = kernel.forward_both(*pad([ids], self.config.max_tokens))
-        self._remembered.put(question, prompt, TokenStates.of(spans - len(prompt), states[0, : len(ids)], 0))
-        vector: NDArray[np.float32] = self._scaled(vectors)[0]
+        ((vector, states),) = self.read_questions([question])
+        self._remembered.put(question, self.config.query_prompt, states)
         return vector
+
+    def read_questions(self, questions: Sequence[str]) -> list[tuple[NDArray[np.float32], TokenStates]]:
+        """The vector of each question, float32 (dimensions,), and those of its tokens, of one computation.
+
+        Raises RagError for a question of more tokens than the encoder reads.
+        """
+        prompt, kernel, limit = self.config.query_prompt, self.kernel, self.config.max_tokens
+        encoded = self.tokenizer.encode_with_spans([prompt + question for question in questions])
+        for question, (ids, _) in zip(questions, encoded, strict=True):
+            self._check_length(prompt + question, ids)
+        found: dict[int, tuple[NDArray[np.float32], TokenStates]] = {}
+        for rows in groups_of_like_length([len(ids) for ids, _ in encoded], limit, pads=kernel.pads):
+            with kernel.limited(kernel.threads):
+                vectors, states = kernel.forward_both(*pad([encoded[row][0] for row in rows], limit))
+            for row, vector, of_row in zip(rows, self._scaled(vectors), states, strict=True):
+                ids, spans = encoded[row]
+                found[row] = vector, TokenStates.of(spans - len(prompt), of_row[: len(ids)], 0)
+        return [found[row] for row in range(len(questions))]
 
     def encode_queries(self, questions: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of questions, float32 (questions, dimensions)."""

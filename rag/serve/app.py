@@ -127,7 +127,7 @@ class Service:
             self.encoder = self.library.encoder
         failed.close()
         if isinstance(before, SharedEncoder):
-            before.batcher.close()
+            before.close()
         return True
 
     async def reply(self, call: Callable[[], dict[str, Any]]) -> Response:

@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,18 +30,21 @@ MOST_TEXTS = 128  # of a batch: a question behind it waits a second or less
 
 @dataclass(eq=False)
 class Batcher:
-    """A thread that computes what other threads ask for. `watch` hears of each batch: its requests and its texts."""
+    """A thread that computes what other threads ask for: a row for each text, in whatever form `compute` returns them.
 
-    compute: Callable[[Sequence[str]], Vectors]
+    `watch` hears of each batch: its requests and its texts.
+    """
+
+    compute: Callable[[Sequence[str]], Any]
     watch: Callable[[int, int], None] = lambda requests, texts: None
-    _waiting: deque[tuple[list[str], Future[Vectors]]] = field(default_factory=deque)
+    _waiting: deque[tuple[list[str], Future[Any]]] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
     _thread: threading.Thread | None = None
 
-    def submit(self, texts: list[str]) -> Future[Vectors]:
-        """The vectors of some texts, later; RagError after `close`."""
-        future: Future[Vectors] = Future()
+    def submit(self, texts: list[str]) -> Future[Any]:
+        """The rows of some texts, later; RagError after `close`."""
+        future: Future[Any] = Future()
         with self._changed:
             if self._closed:
                 raise RagError("the encoder has been closed: nothing is encoded any more")
@@ -65,7 +68,7 @@ class Batcher:
         while batch := self._next_batch():
             self.watch(len(batch), sum(len(texts) for texts, _ in batch))
             try:
-                vectors = self.compute([text for texts, _ in batch for text in texts])
+                rows = self.compute([text for texts, _ in batch for text in texts])
             except BaseException as error:
                 # Of several, one may be at fault, such as a text that is too long.
                 if len(batch) == 1:
@@ -75,22 +78,22 @@ class Batcher:
                 continue
             first = 0
             for texts, future in batch:
-                future.set_result(vectors[first : first + len(texts)])
+                future.set_result(rows[first : first + len(texts)])
                 first += len(texts)
 
-    def _next_batch(self) -> list[tuple[list[str], Future[Vectors]]]:
+    def _next_batch(self) -> list[tuple[list[str], Future[Any]]]:
         """Those that have waited longest, as many as fit; none when there will be no more."""
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
-            batch: list[tuple[list[str], Future[Vectors]]] = []
+            batch: list[tuple[list[str], Future[Any]]] = []
             room = MOST_TEXTS
             while self._waiting and (not batch or len(self._waiting[0][0]) <= room):
                 batch.append(self._waiting.popleft())
                 room -= len(batch[-1][0])
             return batch
 
-    def _one_by_one(self, batch: Sequence[tuple[list[str], Future[Vectors]]]) -> None:
+    def _one_by_one(self, batch: Sequence[tuple[list[str], Future[Any]]]) -> None:
         for texts, future in batch:
             try:
                 future.set_result(self.compute(texts))
@@ -103,6 +106,20 @@ class SharedEncoder(Encoder):
     """An encoder whose batches hold texts of several threads; otherwise the one it was made of, vector for vector."""
 
     batcher: Batcher = field(kw_only=True, repr=False, compare=False)
+    questions: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read with them
+
+    def encode_query(self, question: str) -> Vectors:
+        """The vector of a question, float32 (dimensions,), which shares a batch with other questions; its tokens are
+        remembered as those of any encoder are."""
+        ((vector, states),) = self.questions.submit([question]).result()
+        self._remembered.put(question, self.config.query_prompt, states)
+        found: Vectors = vector
+        return found
+
+    def close(self) -> None:
+        """Computes what waits, and ends the threads."""
+        self.batcher.close()
+        self.questions.close()
 
     def encode(
         self,
@@ -122,5 +139,7 @@ class SharedEncoder(Encoder):
 
 def shared(encoder: Encoder, watch: Callable[[int, int], None] = lambda requests, texts: None) -> SharedEncoder:
     """An encoder for many threads made of an ordinary one."""
-    batcher = Batcher(encoder.encode, watch)
-    return SharedEncoder(encoder.config, encoder.tokenizer, lambda: encoder.kernel, batcher=batcher)
+    batcher, questions = Batcher(encoder.encode, watch), Batcher(encoder.read_questions, watch)
+    return SharedEncoder(
+        encoder.config, encoder.tokenizer, lambda: encoder.kernel, batcher=batcher, questions=questions
+    )

@@ -152,6 +152,35 @@ def test_texts_of_many_threads_share_batches_and_have_the_vectors_they_have_alon
     assert batches == [(1, 1), (7, 48)]  # the request of 40 texts has come in two slices
 
 
+def test_questions_of_many_threads_share_a_batch_and_their_tokens_are_remembered(tokenizer: Tokenizer) -> None:
+    alone, _ = hash_encoder(tokenizer)
+    batches: list[tuple[int, int]] = []
+    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    asked = [f"cat {'dog ' * number}" for number in range(5)]
+    gate, plain, found = threading.Event(), encoder.questions.compute, dict[str, Any]()
+    encoder.questions.compute = lambda given: gate.wait() and plain(given)
+    encoder.questions.submit(["first"])
+    wait_until(lambda: not encoder.questions._waiting)
+
+    def encode(question: str) -> None:
+        found[question] = encoder.encode_query(question)
+
+    threads = [threading.Thread(target=encode, args=(question,)) for question in asked]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(encoder.questions._waiting) == len(asked))
+    gate.set()
+    for thread in threads:
+        thread.join()
+    encoder.close()
+    assert batches == [(1, 1), (5, 5)]
+    for question in asked:
+        np.testing.assert_array_equal(found[question], alone.encode_query(question))
+        (states,), (expected,) = encoder.token_states([question]), alone.token_states([question])
+        np.testing.assert_array_equal(states.spans, expected.spans)
+        np.testing.assert_array_equal(states.states, expected.states)
+
+
 def test_a_text_that_is_too_long_is_an_error_of_its_own_request_alone(tokenizer: Tokenizer) -> None:
     alone, _ = hash_encoder(tokenizer)
     encoder = shared(alone)
