@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -127,17 +127,19 @@ class Encoder:
 
         Raises RagError for a question of more tokens than the encoder reads.
         """
-        prompt, kernel, limit = self.config.query_prompt, self.kernel, self.config.max_tokens
+        prompt = self.config.query_prompt
         encoded = self.tokenizer.encode_with_spans([prompt + question for question in questions])
         for question, (ids, _) in zip(questions, encoded, strict=True):
             self._check_length(prompt + question, ids)
         found: dict[int, tuple[NDArray[np.float32], TokenStates]] = {}
-        for rows in groups_of_like_length([len(ids) for ids, _ in encoded], limit, pads=kernel.pads):
-            with kernel.limited(kernel.threads):
-                vectors, states = kernel.forward_both(*pad([encoded[row][0] for row in rows], limit))
+
+        def receive(rows: list[int], both: tuple[NDArray[np.float32], NDArray[np.float32]]) -> None:
+            vectors, states = both
             for row, vector, of_row in zip(rows, self._scaled(vectors), states, strict=True):
                 ids, spans = encoded[row]
                 found[row] = vector, TokenStates.of(spans - len(prompt), of_row[: len(ids)], 0)
+
+        self.compute([ids for ids, _ in encoded], receive, forward=self.kernel.forward_both)
         return [found[row] for row in range(len(questions))]
 
     def encode_queries(self, questions: Sequence[str]) -> NDArray[np.float32]:
@@ -246,23 +248,26 @@ class Encoder:
     def compute(
         self,
         ids: Sequence[Sequence[int]],
-        receive: Callable[[list[int], NDArray[np.float32]], None],
+        receive: Callable[[list[int], Any], None],
         types: Sequence[Sequence[int]] | None = None,
         give_way: Callable[[], None] = lambda: None,
+        forward: Callable[..., Any] | None = None,
     ) -> None:
         """Hands over the rows of each batch with what the kernel gives, as batches are done; several are computed at once.
 
-        `ids` are the tokens of each text, none longer than the encoder reads, and `types` those of its tokens.
+        `ids` are the tokens of each text, none longer than the encoder reads, and `types` those of its tokens. `forward` is
+        by default that of the kernel, which gives vectors.
         """
         kernel, limit = self.kernel, self.config.max_tokens
+        run = forward or kernel.forward
         groups = groups_of_like_length([len(tokens) for tokens in ids], limit, pads=kernel.pads, threads=kernel.threads)
 
-        def compute(rows: list[int]) -> NDArray[np.float32]:
+        def compute(rows: list[int]) -> Any:
             give_way()
             padded = pad([ids[row] for row in rows], limit)
             if types is None:
-                return kernel.forward(*padded)
-            return kernel.forward(*padded, pad([types[row] for row in rows], limit)[0])
+                return run(*padded)
+            return run(*padded, pad([types[row] for row in rows], limit)[0])
 
         workers = min(kernel.threads, len(groups))
         if workers < 2:
