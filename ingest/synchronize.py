@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 OCR_SECONDS = 3600.0  # for a file: a page that is a picture takes one to ten
 SHOWN_UNUSED = 3  # paths
 NO_TEXT = "no text was found in it"
+PICTURES = ("svg",)  # formats of which most files hold no text: a folder of icons deserves no remark for each
 SHOWN_REMARKS = 10  # on front matter; of a folder of templates every file may deserve one
 
 
@@ -329,8 +330,9 @@ def index_files(
 
 def remark_on(content: Content) -> str:
     """What is to be said of a document: its reader's remark, or that nothing was found in a file that is no plain text."""
-    empty = content.document.converted and not content.chunks
-    return content.document.remark or (NO_TEXT if empty else "")
+    document = content.document
+    empty = document.converted and document.format not in PICTURES and not content.chunks
+    return document.remark or (NO_TEXT if empty else "")
 
 
 def described(plan: SyncPlan, file: FoundFile, contents: Sequence[Content], chunker: str) -> list[SourceDocument]:

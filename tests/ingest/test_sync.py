@@ -127,10 +127,11 @@ def test_an_empty_file_is_indexed_once_and_found_by_nobody(library: Library) -> 
 @pytest.mark.either_back_end
 def test_a_file_whose_format_has_text_and_that_has_none_is_named(library: Library) -> None:
     library.write("empty.txt", "")
-    library.write("empty.svg", "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>")
-    library.write("full.svg", "<svg xmlns='http://www.w3.org/2000/svg'><text>words</text></svg>")
+    library.write("icon.svg", "<svg xmlns='http://www.w3.org/2000/svg'><path d='M0 0'/></svg>")  # most have none
+    library.write("empty.xml", "<letter><line/></letter>")
+    library.write("full.xml", "<letter><line>words</line></letter>")
     summary = library.sync(library.folder)
-    assert [Path(note).name for note in summary.notes] == ["empty.svg, no text was found in it"]
+    assert [Path(note).name for note in summary.notes] == ["empty.xml, no text was found in it"]
 
 
 @pytest.mark.either_back_end

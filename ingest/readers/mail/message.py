@@ -5,6 +5,7 @@ Of alternatives the plain text is read, and the web page where there is none. Pa
 
 from __future__ import annotations
 
+import codecs
 import re
 from email import message_from_bytes
 from typing import TYPE_CHECKING, NamedTuple
@@ -28,6 +29,7 @@ _MAX_NESTING = 40  # of parts in parts; a mail that was forwarded often has ten
 _MAX_PARTS = 10_000
 _MAX_FIELD = 10_000  # characters of a field with parameters
 _SHOWN_FIELDS = (("From", "from"), ("To", "to"), ("Cc", "cc"), ("Date", "date"))
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
 
 
@@ -48,12 +50,17 @@ class Attachment(NamedTuple):
     is_shown: bool
 
 
+def narrow(data: bytes) -> bytes:
+    """The bytes of a mail; in UTF-8 where an editor has saved the whole file in UTF-16."""
+    return data.decode("utf-16", "replace").encode() if data.startswith(_UTF_16) else data
+
+
 class Mail:
     """What is read of a mail: `text` with its blocks and places, `metadata`, `title` and `attachments`."""
 
     def __init__(self, data: bytes, source: str) -> None:
         try:
-            message = message_from_bytes(data.lstrip(b"\xef\xbb\xbf\r\n"))
+            message = message_from_bytes(narrow(data).lstrip(b"\xef\xbb\xbf\r\n"))
             if not is_mail(message):
                 raise UnreadableDocument(f"{source} has none of the fields that the header of a mail has")
             self.metadata: dict[str, MetadataValue] = metadata_of(message)

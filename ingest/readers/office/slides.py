@@ -15,6 +15,7 @@ from ingest.readers.office.drawings import write_drawing
 from ingest.readers.office.formula import formula_text
 from ingest.readers.office.package import Package, child_of, chosen, name_of, number, unwrapped, value_of
 from ingest.readers.office.slide_lists import LEVELS, TITLES, Bullets, Counters, bullet_of, placeholder_of
+from ingest.readers.office.word.symbols import without_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,9 +186,10 @@ class _Reader:
                 self._add_text(child, pieces)
 
     def _add_run(self, run: Element, pieces: list[str]) -> None:
-        text = child_of(run, "a:t")
+        text, properties, font = child_of(run, "a:t"), child_of(run, "a:rPr"), child_of(run, "a:rPr", "a:sym")
         written = visible(text.text or "") if text is not None else ""
-        properties = child_of(run, "a:rPr")
+        if font is not None:  # PowerPoint makes a letter of Wingdings of `-->`
+            written = without_private(written, value_of(font, "typeface"))
         raised = number(value_of(properties, "baseline").removesuffix("%")) if properties is not None else 0
         if properties is not None and value_of(properties, "strike", "noStrike") != "noStrike":
             self._has_struck = True

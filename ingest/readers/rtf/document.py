@@ -35,8 +35,9 @@ _HEADING_NAME = re.compile(r"heading ?([1-9])", re.IGNORECASE)
 _NO_TEXT = names(
     """colortbl pict header headerl headerr headerf footer footerl footerr footerf ftnsep ftnsepc ftncn aftnsep aftnsepc aftncn
     nonesttables shprslt sp xe tc tcn txe rxe bkmkstart bkmkend filetbl revtbl rsidtbl private template operator upr
-    fldinst listtable listoverridetable pn pnseclvl themedata datafield objdata"""
+    fldinst listtable listoverridetable list listoverride pn pnseclvl themedata datafield objdata"""
 )
+_NO_TEXT_BYTES = dict.fromkeys([*range(9), *range(10, 32), 127])  # RTF has control words for what they would do
 _TABLES = ("fonttbl", "stylesheet", "info")
 _DATE, _DATES = ("yr", "mo", "dy", "hr", "min"), ("creatim", "revtim")
 _UNICODE_AGAIN = "ud"  # holds what the rest of its group says for readers without Unicode
@@ -72,9 +73,14 @@ class _Style:
 
 
 class _Group:
-    """What holds until the end of a group. `kind` says what its text is; "" is none."""
+    """What holds until the end of a group. `kind` says what its text is; "" is none.
 
-    __slots__ = ("font", "is_deleted", "is_hidden", "is_struck", "kind", "script", "sink", "star", "unicode_skip")
+    `has_begun` says that something stands in the group already: a `\\*` further on means nothing.
+    """
+
+    __slots__ = (
+        "font", "has_begun", "is_deleted", "is_hidden", "is_struck", "kind", "script", "sink", "star", "unicode_skip",
+    )  # fmt: skip
 
     def __init__(self, above: _Group | None = None) -> None:
         self.kind: str = above.kind if above else "body"
@@ -85,7 +91,7 @@ class _Group:
         self.is_struck: bool = above.is_struck if above else False
         self.is_deleted: bool = above.is_deleted if above else False
         self.unicode_skip: int = above.unicode_skip if above else 1
-        self.star = False
+        self.star = self.has_begun = False
 
 
 class _Reader:
@@ -173,7 +179,7 @@ class _Reader:
     # Text
 
     def _take_bytes(self, token: Token) -> None:
-        data = token.data
+        data, self._group.has_begun = token.data, True
         if self._skip:
             skipped = min(self._skip, len(data))
             self._skip -= skipped
@@ -202,7 +208,7 @@ class _Reader:
             )
         else:
             text = data.decode((font.codec if font else "") or self._codec, "replace")
-        self._write(text.replace("\0", ""))
+        self._write(text.translate(_NO_TEXT_BYTES))
 
     def _write(self, text: str) -> None:
         group = self._group
@@ -239,7 +245,8 @@ class _Reader:
         if self._skip and word not in ("u", "bin"):
             self._skip -= 1
             return
-        is_optional, group.star = group.star, word == "*"
+        is_optional, group.star = group.star, word == "*" and not group.has_begun
+        group.has_begun = True
         if is_optional and word not in _WITH_STAR:
             group.kind = ""
         elif word in _TABLES and group.kind:

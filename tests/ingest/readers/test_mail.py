@@ -115,6 +115,11 @@ def test_a_text_is_decoded(kind: str, encoding: str, body: bytes, shown: str) ->
     assert text(HEADER + header + body).strip() == shown
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_mail_that_was_saved_in_utf_16_is_read(encoding: str) -> None:
+    assert text(("\ufeff" + HEADER.decode() + "\nGrüße").encode(encoding)) == "Grüße"
+
+
 def test_quoted_lines_are_a_quote() -> None:
     (document,) = read(HEADER + b"\nYes.\n\n> Tea?\n> Or cake?\n")
     assert [block.kind for block in document.blocks[2:]] == ["paragraph", "quote"]

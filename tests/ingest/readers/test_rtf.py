@@ -53,6 +53,12 @@ def read(body: str, before: str = "") -> Document:
         (r"a {\strike old}b{\deleted gone}", "a b"),
         (r"{\field{\*\fldinst HYPERLINK {\fldrslt no} x}{\fldrslt link}}", "link"),
         (r"{\pict\pngblip 89504e47}{\header no}{\footerf no}{\*\unheard{of} no}{\xe index}text", "text"),
+        (r"{\loch\i0\*\cs7\cf0 text}{\*\cs7 no}", "text"),  # StarOffice
+        (
+            r"{\list\listid1{\listlevel{\leveltext\'02\'00.;}{\levelnumbers\'01;}}}{\listoverride{\listlevel{\leveltext\'01\'b7}}}a",
+            "a",
+        ),
+        ("a\x11b\x02", "ab"),
         (r"{\upr{no}{\*\ud{\u26085?yes}}}", "日yes"),
         (r"{\object{\*\objdata 0102}{\result shown}}", "shown"),
         (

@@ -102,6 +102,7 @@ def test_hidden_slides_are_read_and_named_and_hidden_shapes_are_not_read() -> No
         ("<a:r><a:t>10</a:t></a:r><a:r><a:rPr baseline='30000'/><a:t>6</a:t></a:r>", "10^6"),
         ("<a:r><a:t>H</a:t></a:r><a:r><a:rPr baseline='-25000'/><a:t>2</a:t></a:r><a:r><a:t>O</a:t></a:r>", "H2O"),
         ("<a:r><a:t>a </a:t></a:r><a:r><a:rPr strike='sngStrike'/><a:t>old</a:t></a:r><a:r><a:t> b</a:t></a:r>", "a b"),
+        ("<a:r><a:rPr><a:sym typeface='Wingdings'/></a:rPr><a:t>a \uf0e0 b</a:t></a:r>", "a → b"),
         ("<a:fld type='datetime1'><a:t>today</a:t></a:fld>", "today"),
         (
             "<mc:AlternateContent><mc:Choice Requires='x9'><a:r><a:t>no</a:t></a:r></mc:Choice><mc:Fallback><a:r><a:t>old</a:t></a:r></mc:Fallback></mc:AlternateContent>",
