@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ import time
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,7 @@ from sql.base.settings import read_settings
 
 WORDS = 40  # of a file
 FILES_IN_A_FOLDER = 100
+SAMPLE = 0.2  # seconds
 AGAIN = 3  # runs over unchanged files
 
 
@@ -54,6 +57,7 @@ def main() -> None:
                 "second run over start-up, seconds": round(many["again"]["seconds"] - start["seconds"], 2),
                 "the same, user and system": round(many["again"]["user and system"] - start["user and system"], 2),
                 "peak memory, many to few": round(many["first"]["peak MB"] / few["first"]["peak MB"], 2),
+                "its own MB, many beyond few": round(many["first"]["own MB"] - few["first"]["own MB"], 1),
             },
             indent=2,
         )
@@ -104,15 +108,34 @@ def run(command: list[str]) -> dict[str, float]:
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
+    own: list[float] = [0.0]
+    watch = Thread(target=sample_memory, args=(process.pid, own), daemon=True)
+    watch.start()
     errors = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
+    watch.join()
     if status:
         raise SystemExit(errors)
     return {
         "seconds": round(time.perf_counter() - started, 2),
         "user and system": round(usage.ru_utime + usage.ru_stime, 2),
         "peak MB": round(usage.ru_maxrss / 1000, 1),  # kilobytes on Linux
+        "own MB": round(max(own), 1),
     }
+
+
+def sample_memory(process: int, own: list[float]) -> None:
+    """Appends what a process has in memory that is no file, in MB, until it has ended."""
+    status = Path(f"/proc/{process}/status")
+    while True:
+        try:
+            found = re.search(r"RssAnon:\s+(\d+)", status.read_text(encoding="ascii"))
+        except OSError:
+            return
+        if found is None:  # it has ended, and nobody has waited for it
+            return
+        own.append(int(found[1]) / 1000)
+        time.sleep(SAMPLE)
 
 
 if __name__ == "__main__":
