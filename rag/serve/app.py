@@ -238,9 +238,12 @@ class Routes:
         first = await anext(rows, b"")
 
         async def pieces() -> AsyncIterator[bytes]:
-            yield first
-            async for row in rows:
-                yield row
+            try:
+                yield first
+                async for row in rows:
+                    yield row
+            finally:
+                await rows.aclose()  # what is not begun when the client goes is not done
 
         return StreamingResponse(pieces(), media_type=MEDIA_TYPE)
 
