@@ -125,11 +125,23 @@ def default_tokenizer() -> Tokenizer:
     return Tokenizer.from_file(Path(package.origin).parent / "model" / "tokenizer.json", 256)
 
 
+RUNNING: list[Server] = []  # the one for the whole run, once it has been started
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """A real ClickHouse server for the whole run; each test makes databases of its own in it."""
     with running_server() as running:
+        RUNNING.append(running)
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+def databases_go() -> Iterator[None]:
+    """Databases end with their file, or the server would spend more and more of a processor on tables nobody reads."""
+    yield
+    for running in RUNNING:
+        running.drop_databases()
 
 
 @pytest.fixture(scope="session")
@@ -162,13 +174,22 @@ def back_end(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def new_location(back_end: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """Makes places for new stores."""
+def new_location(back_end: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], str]]:
+    """Makes places for new stores, which end with the test."""
     if back_end == "chdb":
         numbers = iter(range(1000))
-        return lambda: str(tmp_path / f"store{next(numbers) or ''}")
+        yield lambda: str(tmp_path / f"store{next(numbers) or ''}")
+        return
     running: Server = request.getfixturevalue("server")
-    return lambda: running.dsn(running.new_database())
+    made: list[str] = []
+
+    def place() -> str:
+        made.append(running.new_database())
+        return running.dsn(made[-1])
+
+    yield place
+    for database in made:
+        running.ask(f"DROP DATABASE IF EXISTS {database}")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support import PATIENCE, PROJECT, run_python
+from commands_here import run_here
+from support import PATIENCE, PROJECT
 
 from rag.answer import answer, merit, quotation
 from sql.base import settings
@@ -58,6 +60,9 @@ TABLES = (
 )
 NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 EXIT_CODE = re.compile(r"#\s*exit code (\d+)\s*$")
+# The last command of a line, where it is one of ours, and what the shell does before it.
+LAST_COMMAND = re.compile(r"(?:(?P<before>.*) (?P<joint>&&|\|) )?(?P<script>int8-rag(?:-ingest|-sql)?) (?P<words>.*)")
+MODULES = {"int8-rag": "rag", "int8-rag-ingest": "ingest", "int8-rag-sql": "sql"}
 DOCUMENTED_CACHE = "/home/ada/.cache/int8-rag"
 
 
@@ -158,18 +163,40 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def transcript(environment: dict[str, str], workplace: Path, folders: dict[str, Path]) -> dict[str, list[Run]]:
-    """Every command of the documents, run once in the order in which a reader meets them."""
+    """Every command of the documents, run once in the order in which a reader meets them.
+
+    Those of the README are processes, as in the long suite; of the others the last command of a line is run in this one.
+    """
     return {
         str(block): [
-            run_line(line, folders.get(block.page, workplace), environment) for line in block.text.splitlines()
+            run_line(line, folders.get(block.page, workplace), environment, here=block.page != README.name)
+            for line in block.text.splitlines()
         ]
         for block in command_blocks()
     }
 
 
-def run_line(line: str, folder: Path, environment: dict[str, str]) -> Run:
+def run_line(line: str, folder: Path, environment: dict[str, str], *, here: bool = False) -> Run:
     expected = EXIT_CODE.search(line)
-    ended = subprocess.run(
+    last = LAST_COMMAND.fullmatch(line) if here else None
+    if last is None:
+        ended = run_shell(line, folder, environment)
+    else:
+        given = ""
+        if last["before"]:
+            before = run_shell(last["before"], folder, environment)
+            assert before.returncode == 0, before.stderr
+            given = before.stdout if last["joint"] == "|" else ""
+        words = shlex.split(last["words"], comments=True)
+        ended = run_here(MODULES[last["script"]], *words, cwd=folder, environment=environment, given=given)
+    cache = environment["RAG_CACHE"]
+    output, errors = (text.replace(cache, DOCUMENTED_CACHE) for text in (ended.stdout, ended.stderr))
+    errors = re.sub(r"^\.\.\. .*\n", "", errors, flags=re.MULTILINE)  # how far it was each minute, on a busy machine
+    return Run(folder, line, int(expected[1]) if expected else 0, ended.returncode, output, errors)
+
+
+def run_shell(line: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         ["/bin/sh", "-c", line],
         cwd=folder,
         env=environment,
@@ -178,10 +205,6 @@ def run_line(line: str, folder: Path, environment: dict[str, str]) -> Run:
         timeout=PATIENCE,
         check=False,
     )
-    cache = environment["RAG_CACHE"]
-    output, errors = (text.replace(cache, DOCUMENTED_CACHE) for text in (ended.stdout, ended.stderr))
-    errors = re.sub(r"^\.\.\. .*\n", "", errors, flags=re.MULTILINE)  # how far it was each minute, on a busy machine
-    return Run(folder, line, int(expected[1]) if expected else 0, ended.returncode, output, errors)
 
 
 @pytest.mark.parametrize("block", command_blocks(), ids=str)
@@ -275,15 +298,17 @@ def option_tables() -> dict[str, list[list[str]]]:
 @pytest.mark.parametrize("command", option_tables())
 def test_option_tables_say_what_help_says(command: str, environment: dict[str, str]) -> None:
     wide = environment | {"COLUMNS": "1000"}  # so that no line is wrapped
-    ended = subprocess.run(["/bin/sh", "-c", f"{command} --help"], capture_output=True, text=True, env=wide, check=True)
+    script, *words = command.split()
+    ended = run_here(MODULES[script], *words, "--help", cwd=PROJECT, environment=wide)
+    assert ended.returncode == 0
     # An entry begins after two spaces; where its option is long, its text has a line of its own.
     entries = re.findall(r"^  (\S.*(?:\n {3,}\S.*)*)", ended.stdout, re.MULTILINE)
     shown = [" ".join(entry.split()) for entry in entries if not entry.startswith("-h,")]
     assert [f"{option.strip('`')} {meaning}" for option, meaning in option_tables()[command]] == shown
 
 
-def test_every_command_has_an_option_table() -> None:
-    text = run_python("-m", "rag", "--help").stdout
+def test_every_command_has_an_option_table(environment: dict[str, str]) -> None:
+    text = run_here("rag", "--help", cwd=PROJECT, environment=environment).stdout
     commands = re.findall(r"^    (\w+)  ", text, re.MULTILINE)
     documented = {name.split()[1] for name in option_tables() if name.startswith("int8-rag ")}
     assert documented == set(commands)

@@ -131,19 +131,24 @@ def floor(folder: Path) -> set[str]:
 
 FILES = {module_name(path): path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py"))}
 SOURCES = {name: path.read_text(encoding="utf-8") for name, path in FILES.items()}
-GRAPH = import_graph(SOURCES)
 
 
-def test_every_module_has_a_place_in_the_order() -> None:
-    assert [name for name in GRAPH if not looks_anywhere(name) and not has_place(ORDER, name)] == []
+@pytest.fixture(scope="module")
+def graph() -> dict[str, set[str]]:
+    """Of all modules; not made where tests are only collected, which each of several processes does."""
+    return import_graph(SOURCES)
 
 
-def test_no_module_imports_what_stands_after_it() -> None:
-    assert upward_imports(GRAPH, ORDER) == UPWARD
+def test_every_module_has_a_place_in_the_order(graph: Graph) -> None:
+    assert [name for name in graph if not looks_anywhere(name) and not has_place(ORDER, name)] == []
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    assert in_circles(GRAPH) == IN_CIRCLES
+def test_no_module_imports_what_stands_after_it(graph: Graph) -> None:
+    assert upward_imports(graph, ORDER) == UPWARD
+
+
+def test_no_module_imports_itself_by_way_of_others(graph: Graph) -> None:
+    assert in_circles(graph) == IN_CIRCLES
 
 
 def test_no_file_is_longer_than_can_be_looked_over_unless_it_says_why() -> None:

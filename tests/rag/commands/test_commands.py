@@ -1,4 +1,4 @@
-"""The commands as a user meets them: each in a process of its own, with real files and the default model."""
+"""The commands as a user meets them, with real files and the default model; some in a process of their own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from commands_here import run_here
 from models import save_distilbert
 from support import PATIENCE
 
@@ -40,7 +41,11 @@ class Desk:
             "<html><title>Bees</title><body>\n<h1>Bees</h1>\n\n<p>A hive holds <b>forty thousand</b> bees in June.</p></body>"
         )
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_here(command, *arguments, cwd=self.folder, environment=self.environment)
+
+    def start(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same in a process of its own."""
         command = [sys.executable, "-m", *arguments]
         return subprocess.run(
             command,
@@ -52,8 +57,8 @@ class Desk:
             timeout=PATIENCE,
         )
 
-    def json(self, *arguments: str) -> dict[str, object]:
-        finished = self.run(*arguments, "--json")
+    def json(self, command: str, *arguments: str) -> dict[str, object]:
+        finished = self.run(command, *arguments, "--json")
         assert finished.returncode == 0, finished.stderr
         parsed: dict[str, object] = json.loads(finished.stdout)
         return parsed
@@ -103,7 +108,8 @@ def test_an_answer_from_html_is_in_the_extracted_text_and_has_the_files_line(des
 
 
 def test_the_answer_reads_well_in_a_terminal(desk: Desk) -> None:
-    finished = desk.run("rag", "ask", "How much water do tomatoes need?")
+    finished = desk.start("rag", "ask", "How much water do tomatoes need?")
+    assert finished.returncode == 0
     assert finished.stderr == ""
     assert finished.stdout == (
         "Tomatoes want a litre of water every morning. [1]\n\n[1] docs/garden.md:5  Garden > Watering\n"

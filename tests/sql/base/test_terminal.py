@@ -31,16 +31,13 @@ def test_no_control_character_is_printed(payload: str) -> None:
     assert all(character in "\n\t" or character.isprintable() for character in shown)
 
 
-HIDDEN = [
-    chr(number) for number in range(sys.maxunicode + 1) if category(chr(number)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-]
-
-
 def test_no_character_that_cannot_be_seen_is_printed_as_it_is() -> None:
-    assert {"\u061c", "\u200b", "\u2060", "\u00ad", "\U000e0041"} <= set(HIDDEN)
-    assert {chr(number) for number in map(ord, HIDDEN) if chr(number) in clean(chr(number))} == {"\n", "\t"}
-    assert [character for character in HIDDEN if not shown_name(f"a{character}b").isprintable()] == []
-    assert [character for character in HIDDEN if not shown_name(f"می{character}b").isprintable()] == []
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    hidden = [chr(number) for number in range(sys.maxunicode + 1) if category(chr(number)) in unseen]
+    assert {"\u061c", "\u200b", "\u2060", "\u00ad", "\U000e0041"} <= set(hidden)
+    assert {chr(number) for number in map(ord, hidden) if chr(number) in clean(chr(number))} == {"\n", "\t"}
+    assert [character for character in hidden if not shown_name(f"a{character}b").isprintable()] == []
+    assert [character for character in hidden if not shown_name(f"می{character}b").isprintable()] == []
 
 
 def test_joiners_stay_in_the_words_and_pictures_that_are_made_with_them() -> None:

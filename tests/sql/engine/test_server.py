@@ -49,13 +49,14 @@ MANIFEST_COMES = b"INTO+%60manifest%60"
 
 
 @pytest.fixture
-def database(server: Server) -> str:
+def database(server: Server) -> Iterator[str]:
     """A database with a store of two documents."""
     name = server.new_database()
     with open_store(server.dsn(name)) as store:
         publish_document(store, "a.txt", ["one", "two"])
         publish_document(store, "b.txt", ["three"])
-    return name
+    yield name
+    server.ask(f"DROP DATABASE IF EXISTS {name}")
 
 
 @pytest.fixture
