@@ -13,6 +13,8 @@ from io import BytesIO, TextIOWrapper
 from subprocess import CompletedProcess
 from typing import TYPE_CHECKING
 
+from support import PROJECT
+
 from sql.base.terminal import run_command
 
 if TYPE_CHECKING:
@@ -35,6 +37,12 @@ def run_here(
             code = int(end.code or 0)
     _, output, errors = (stream.getvalue().decode() for stream in written)
     return CompletedProcess([command, *arguments], code, output, errors)
+
+
+def run_main(*arguments: str) -> CompletedProcess[str]:
+    """What `python -m ARGUMENTS` ends with in the folder of the project, without settings of the user's."""
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
+    return run_here(*arguments, cwd=PROJECT, environment=unset)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from commands_here import run_main
 from migration_worker import CHANGES, stop_before
 from support import PROJECT, prepared, publish_document, retrieve, run_python, search, write_tiny_checkpoint
 
@@ -356,7 +357,7 @@ def test_a_store_that_another_process_keeps_open_is_waited_for(place: Place, mon
 
 def test_the_command_embeds_again_and_says_what_it_needs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def ingest(*arguments: str) -> tuple[int, str, str]:
-        ended = run_python("-m", "ingest", *arguments, "--db", str(place.store))
+        ended = run_main("ingest", *arguments, "--db", str(place.store))
         return ended.returncode, ended.stdout, ended.stderr
 
     assert ingest("--reembed")[0] == ingest()[0] == ingest("docs", "--into", "x")[0] == 2

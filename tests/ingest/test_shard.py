@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from commands_here import run_main
 from support import (
     PATIENCE,
     PROJECT,
@@ -92,7 +93,7 @@ def test_processes_ingest_their_parts_side_by_side_into_one_server(
 ) -> None:
     dsn = server.dsn(server.new_database())
     model = str(write_tiny_checkpoint(tmp_path / "tiny", tokenizer))
-    assert run_python("-m", "ingest", str(folder / "0" / "0.txt"), "--db", dsn, "--model", model).returncode == 0
+    assert run_main("ingest", str(folder / "0" / "0.txt"), "--db", dsn, "--model", model).returncode == 0
     writer = dsn.replace("maintainer", "writer")
     processes = [
         subprocess.Popen(
@@ -148,7 +149,7 @@ def test_summaries_of_parts_are_added_up() -> None:
     ],
 )
 def test_options_that_do_not_go_together_are_refused(folder: Path, arguments: list[str], message: str) -> None:
-    finished = run_python("-m", "ingest", str(folder), *arguments)
+    finished = run_main("ingest", str(folder), *arguments)
     assert (finished.returncode, finished.stdout) == (2, "")
     assert message in finished.stderr
 

@@ -10,7 +10,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from support import PROJECT, run_python, visible_texts, write_tiny_checkpoint
+from commands_here import run_main
+from support import PROJECT, visible_texts, write_tiny_checkpoint
 
 from ingest.watch import changes_below, run_again_and_again
 from sql.base.errors import EXIT_INTERRUPTED, EXIT_USAGE, RagError, StoreBusy
@@ -99,5 +100,5 @@ def test_an_error_of_a_later_run_is_told_and_that_of_the_first_is_raised() -> No
 
 @pytest.mark.parametrize("option", ["--dry-run", "--recalibrate", "-"])
 def test_what_does_not_go_with_watching_is_refused(tmp_path: Path, option: str) -> None:
-    ended = run_python("-m", "ingest", str(tmp_path), option, "--watch", "--db", str(tmp_path / "store"))
+    ended = run_main("ingest", str(tmp_path), option, "--watch", "--db", str(tmp_path / "store"))
     assert (ended.returncode, "--watch goes with PATHs alone" in ended.stderr) == (EXIT_USAGE, True)

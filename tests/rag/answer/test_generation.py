@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,9 +13,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from commands_here import run_here
 from language_models import EVENT_STREAM, Parrot, Request, complete, completion, events
 from models import save_reciting_model
-from support import PATIENCE, PROJECT
+from support import PROJECT
 from work import growth
 
 from rag.answer.check import (
@@ -496,9 +495,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> tuple[P
         "RAG_CACHE": str(model_cache),
         "HF_HUB_OFFLINE": "1",
     }
-    subprocess.run(
-        [sys.executable, "-m", "ingest", "garden.md"], cwd=folder, env=environment, check=True, capture_output=True
-    )
+    assert run_here("ingest", "garden.md", cwd=folder, environment=environment).returncode == 0
     return folder, environment
 
 
@@ -540,12 +537,9 @@ def test_a_local_int8_model_answers_from_the_command_line(
 ) -> None:
     model = save_reciting_model(tmp_path / "model", WORDS, max_shard_size="50KB")
     assert len(list(model.glob("*.safetensors"))) > 1
-    words = [sys.executable, "-m", "rag", "ask", QUESTION, "--llm", f"hf:{model}", "--max-tokens", "40"]
-    first = subprocess.run(
-        words, cwd=desk[0], env=desk[1], capture_output=True, text=True, check=False, timeout=PATIENCE
-    )
-    assert first.returncode == 0, first.stderr
     capsys.readouterr()  # what transformers said while it wrote the model
+    first = ask(QUESTION, "--llm", f"hf:{model}", "--max-tokens", "40")
+    assert first.returncode == 0, first.stderr
     assert first.stdout == "Tomatoes want a litre [1]. Cheese sings! [not supported]\n\n[1] garden.md:1  Garden\n"
     quantizing, flagged = first.stderr.splitlines()
     assert quantizing.startswith(f"quantizing {model} to int8 (once; kept in {desk[1]['RAG_CACHE']}")

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
+from commands_here import run_main
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import PROJECT, run_python
+from support import PROJECT
 
 from rag.compute.plan import ComputePlan, check_mode
 from rag.encoder.attention_torch import ONE, SCORE_LIMIT, BfloatAttention, FlashAttention, FloatAttention, score_bounds
@@ -345,7 +346,7 @@ def test_this_torch_has_the_fast_product_and_the_plain_one_is_its_twin() -> None
 
 
 def test_the_doctor_names_the_arithmetic_and_makes_no_store(tmp_path: Path) -> None:
-    finished = run_python("-m", "rag", "doctor", "--json", "--db", str(tmp_path / "none"), "--compute", "int8")
+    finished = run_main("rag", "doctor", "--json", "--db", str(tmp_path / "none"), "--compute", "int8")
     assert finished.returncode == 0, finished.stderr
     findings = json.loads(finished.stdout)
     assert findings["compute"].startswith("int8: int8 (")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,7 +165,8 @@ def test_json_says_which_hits_and_ranks_are_certain_of_float32_vectors(ask) -> N
             assert bounds["lower"] <= hit["score"] <= bounds["upper"]
 
 
-def test_explain_and_verify_print_json_too(ask) -> None:  # type: ignore[no-untyped-def]
+def test_explain_and_verify_print_json_too(ask, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr("rag.retrieve.inspection.verify_search", partial(verify_search, sample=10))
     code, printed = ask("search", "cat", "-k", "3", "--explain", "--strategy", "two-stage", "--json")
     told = json.loads(printed)
     assert (code, len(told["hits"]), told["sign_bits"]) == (0, 3, 16)

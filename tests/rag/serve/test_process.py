@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from commands_here import run_main
 from support import PATIENCE, PROJECT, run_python, write_tiny_checkpoint
 
 from rag.commands import serve as command
@@ -183,7 +184,7 @@ def test_the_server_of_a_program_ends_at_a_signal_though_its_stdin_is_open(
     model, place = str(write_tiny_checkpoint(tmp_path / "model", tokenizer)), str(tmp_path / "store")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "cat.md").write_text("The cat sat on the mat.\n")
-    assert run_python("-m", "ingest", str(tmp_path / "docs"), "--db", place, "--model", model).returncode == 0
+    assert run_main("ingest", str(tmp_path / "docs"), "--db", place, "--model", model).returncode == 0
     process = subprocess.Popen(
         [sys.executable, "-m", "rag", "mcp", "--db", place, "--model", model],
         cwd=PROJECT,

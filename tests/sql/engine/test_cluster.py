@@ -100,7 +100,7 @@ def write_library(store: Store) -> None:
     )
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
     location: str, shards: list[Server], server: Server, every: int
 ) -> None:

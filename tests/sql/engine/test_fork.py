@@ -106,7 +106,13 @@ def test_a_client_of_a_server_is_not_shared_by_a_fork_and_a_new_one_is_fine(serv
 
 
 @pytest.mark.parametrize(
-    "zone", ["CET-1CEST,M3.5.0,M10.5.0/3", "<+03>-3", "Nowhere/Atlantis", "", ":Europe/Berlin", "right/UTC", "UTC0"]
+    "zone",
+    [
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "Nowhere/Atlantis",
+        "",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("<+03>-3", ":Europe/Berlin", "right/UTC", "UTC0")),
+    ],
 )
 def test_a_store_works_in_any_time_zone_and_the_process_keeps_its_own(
     folder: Path, zone: str, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from commands_here import run_main
 from support import run_python
 
 from sql.base.errors import StoreError, UsageError
@@ -101,7 +102,7 @@ def test_no_error_of_a_server_that_is_not_there_holds_the_password() -> None:
 
 def test_no_traceback_help_text_or_lock_shows_the_password(tmp_path: Path) -> None:
     dsn = "clickhouse://ann:s%C3%A9cret@127.0.0.1:1/library"
-    finished = run_python("-m", "sql", "SELECT 1", "--db", dsn, "--debug")
+    finished = run_main("sql", "SELECT 1", "--db", dsn, "--debug")
     assert finished.returncode == 1
     assert "Traceback" in finished.stderr
     assert "cret" not in finished.stderr + finished.stdout

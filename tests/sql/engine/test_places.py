@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from commands_here import run_main
 from support import PROJECT, open_store, publish_document, run_python, visible_texts
 
 from sql.base.errors import EXIT_ERROR, EXIT_USAGE, NoStore, StoreError, StoreMismatch, UsageError
@@ -133,7 +134,7 @@ def test_a_user_without_a_home_is_one_sentence_wherever_a_path_is_given(
     command: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> None:
     store = [] if "--db" in command else ["--db", str(folder)]
-    finished = run_python("-m", *command, "~nobody-of-this-name/x", *store)
+    finished = run_main(*command, "~nobody-of-this-name/x", *store)
     assert finished.returncode == EXIT_USAGE, finished.stderr
     assert finished.stderr.splitlines()[-1].endswith("write ./~nobody-of-this-name for a folder of that name")
     assert len(finished.stderr.strip().splitlines()) == 1
@@ -259,12 +260,12 @@ def test_what_a_killed_copy_has_left_is_removed_and_what_is_somebodys_is_not(fol
     mine = tmp_path / "copy.part"
     mine.mkdir()
     (mine / "letter").write_text("dear")
-    finished = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
+    finished = run_main("rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
     assert (finished.returncode, finished.stdout) == (EXIT_ERROR, "")
     assert "copy.part already exists and is in the way" in finished.stderr
     assert (mine / "letter").read_text() == "dear"
     (mine / "int8-rag-unfinished").touch()
-    finished = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
+    finished = run_main("rag", "backup", str(tmp_path / "copy"), "--db", str(folder))
     assert (finished.returncode, finished.stderr) == (0, "")
     assert sorted(os.listdir(tmp_path)) == ["copy", "store"]
     assert sorted(os.listdir(tmp_path / "copy")) == ["data", MARKER, "lock", "tmp"]
@@ -300,9 +301,7 @@ def test_a_store_on_a_read_only_disk_can_be_asked_and_is_not_changed(folder: Pat
     with read_only(folder) as place:
         assert visible_in_process(place) == {"a.txt": ["one"]}
         for command in (["rag", "stats"], ["sql", "SELECT count() FROM chunks FORMAT TSV"], ["rag", "search", "one"]):
-            finished = run_python(
-                "-m", *command, "--db", str(place), *(["--ranking", "words"] if "search" in command else [])
-            )
+            finished = run_main(*command, "--db", str(place), *(["--ranking", "words"] if "search" in command else []))
             assert finished.returncode in {0, 1, 3}, finished.stderr
             assert "Read-only" not in finished.stderr
         with pytest.raises(StoreError, match="lies on a read-only disk, where it can only be asked: give --db"):
@@ -325,7 +324,7 @@ def test_what_a_reader_of_a_read_only_disk_made_for_itself_goes_with_it(
     (tmp_path / "scratch").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     with read_only(folder) as place:
-        finished = run_python("-m", "sql", "SELECT text FROM chunks FORMAT TSV", "--db", str(place))
+        finished = run_main("sql", "SELECT text FROM chunks FORMAT TSV", "--db", str(place))
     assert (finished.returncode, finished.stdout) == (0, "one\n")
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -397,7 +396,7 @@ def test_a_store_on_a_disk_without_inodes_can_be_asked_and_to_write_is_refused_w
 
 def test_a_backup_to_a_full_disk_says_so_and_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=16k", "tmpfs") as disk:
-        finished = run_python("-m", "rag", "backup", str(disk / "copy"), "--db", str(folder))
+        finished = run_main("rag", "backup", str(disk / "copy"), "--db", str(folder))
         assert finished.returncode == EXIT_ERROR
         assert "could not be finished (" in finished.stderr
         assert "make sure that its disk has space" in finished.stderr

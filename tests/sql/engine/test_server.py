@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from commands_here import run_main
 from crash_worker import version_texts, whole_versions
 from server import TABLES, Fault, Proxy, Server
 from support import (
@@ -22,7 +23,6 @@ from support import (
     identity,
     open_store,
     publish_document,
-    run_python,
     search,
     source_document,
     vectors_of,
@@ -375,7 +375,7 @@ def test_a_server_that_is_gone_is_one_sentence_for_every_command(
     proxy.refuse()
     (tmp_path / "a.txt").write_text("words")
     for command in (["rag", "search", "x"], ["ingest", str(tmp_path)], ["sql", "SELECT 1"]):
-        finished = run_python("-m", *command, "--db", server.dsn(database, port=proxy.port))
+        finished = run_main(*command, "--db", server.dsn(database, port=proxy.port))
         assert (finished.returncode, finished.stdout) == (1, "")
         assert finished.stderr == (
             f"error: clickhouse://127.0.0.1:{proxy.port}/{database}: nothing listens there: "

@@ -45,15 +45,14 @@ def shards() -> Iterator[list[Server]]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["chdb", "cluster"])
-def place(request: pytest.FixtureRequest) -> Any:
-    """Makes places for new stores on each back end."""
-    if request.param == "chdb":
+def new_place(back_end: str, name: str, request: pytest.FixtureRequest) -> str:
+    """A place for a new store."""
+    if back_end == "chdb":
         factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
-        return lambda name: str(factory.mktemp(name) / "store")
+        return str(factory.mktemp(name) / "store")
     hosts = ",".join(f"127.0.0.1:{shard.http}" for shard in request.getfixturevalue("shards"))
     user = f"maintainer:{urllib.parse.quote(PASSWORD, safe='')}"
-    return lambda name: f"clickhouse://{user}@{hosts}/rag_scores_{name}?cluster=two"
+    return f"clickhouse://{user}@{hosts}/rag_scores_{name}?cluster=two"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,24 @@ class Stored:
         return dict(zip(self.places, map(float, scores(query, self.vectors)), strict=True))
 
 
-@pytest.fixture(scope="module", params=GRANULARITIES)
-def stored(request: pytest.FixtureRequest, place: Any) -> Iterator[Stored]:
+# On shards every day with the ranges that need most of a statement: those of each dimension.
+STORED = [
+    pytest.param((back_end, granularity), id=f"{granularity}-{back_end}", marks=pytest.mark.slow if rare else ())
+    for back_end in ("chdb", "cluster")
+    for granularity in GRANULARITIES
+    for rare in [back_end == "cluster" and granularity != "dimension"]
+]
+
+
+@pytest.fixture(scope="module", params=STORED)
+def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
     """Vectors whose dimensions have ranges of their own: one is narrow, one wide, one never negative."""
     random = np.random.default_rng(1)
     floats = random.standard_normal((DOCUMENTS * CHUNKS, DIMENSIONS)) * np.array([0.01, 10, 1, 1, 0.5, 2, 1, 3])
     floats[:, 2] = np.abs(floats[:, 2]) + 1
-    quantizer = Quantizer("asymmetric", request.param)
-    with Store.open(place(request.param), write=True) as store:
+    back_end, granularity = request.param
+    quantizer = Quantizer("asymmetric", granularity)
+    with Store.open(new_place(back_end, granularity, request), write=True) as store:
         store.prepare(identity(), quantizer.name)
         coder = VectorCoder.for_store(store, identity())
         if coder.needs_sample:

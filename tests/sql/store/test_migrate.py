@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import version_1
+from commands_here import run_main
 from migration_worker import CHANGES, stop_before
 from support import (
     DIMENSIONS,
@@ -386,11 +387,11 @@ def test_a_large_document_and_many_small_ones_are_copied_in_parts(
 
 
 def test_the_command_migrates_and_makes_the_words(old: Path, tmp_path: Path) -> None:
-    ended = run_python("-m", "rag", "migrate", "--db", str(old))
+    ended = run_main("rag", "migrate", "--db", str(old))
     assert (ended.returncode, ended.stdout) == (0, f"{old} is up to date: schema version 7, 6 chunks\n")
     assert "bringing schema version 1 to 2" in ended.stderr
     assert "making the words of 3 documents" in ended.stderr
-    again = run_python("-m", "rag", "migrate", "--db", str(old))
+    again = run_main("rag", "migrate", "--db", str(old))
     assert (again.returncode, again.stderr) == (0, "")
-    assert run_python("-m", "rag", "migrate", "--db", str(tmp_path / "none")).returncode == 1
+    assert run_main("rag", "migrate", "--db", str(tmp_path / "none")).returncode == 1
     assert not (tmp_path / "none").exists()

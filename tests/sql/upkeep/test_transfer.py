@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from commands_here import run_main
 from migration_worker import CHANGES, stop_before
 from support import (
     DIMENSIONS,
@@ -18,7 +19,6 @@ from support import (
     open_store,
     publish_document,
     retrieve,
-    run_python,
     search,
     source_document,
     vectors_of,
@@ -225,7 +225,7 @@ def damage(folder: Path, how: str) -> None:
 def test_files_that_are_not_what_was_exported_are_refused_before_a_store_is_made(tmp_path: Path, how: str) -> None:
     folder, _ = exported(tmp_path)
     damage(folder, how)
-    ended = run_python("-m", "rag", "import", str(folder), "--db", str(tmp_path / "other"))
+    ended = run_main("rag", "import", str(folder), "--db", str(tmp_path / "other"))
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ")
     assert ended.stderr.count("\n") == 1
@@ -276,10 +276,10 @@ def test_a_damaged_store_is_not_exported(tmp_path: Path) -> None:
 def test_the_commands_export_and_import(tmp_path: Path) -> None:
     make_store(tmp_path / "store").close()
     folder = str(tmp_path / "out")
-    ended = run_python("-m", "rag", "export", folder, "--db", str(tmp_path / "store"))
+    ended = run_main("rag", "export", folder, "--db", str(tmp_path / "store"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"{folder}: 4 documents, 4 chunks of {tmp_path / 'store'}\n"
-    ended = run_python("-m", "rag", "import", folder, "--db", str(tmp_path / "other"))
+    ended = run_main("rag", "import", folder, "--db", str(tmp_path / "other"))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "4 documents, 4 chunks imported, 0 documents were there" in ended.stdout
 
@@ -335,7 +335,7 @@ def test_a_damaged_copy_is_not_put_in_place(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_commands_back_up_and_restore(tmp_path: Path) -> None:
     make_store(tmp_path / "store").close()
-    ended = run_python("-m", "rag", "backup", str(tmp_path / "copy"), "--db", str(tmp_path / "store"))
+    ended = run_main("rag", "backup", str(tmp_path / "copy"), "--db", str(tmp_path / "store"))
     assert (ended.returncode, ended.stdout) == (0, f"{tmp_path / 'copy'}: 4 documents, 4 chunks, all sound\n")
-    ended = run_python("-m", "rag", "restore", str(tmp_path / "copy"), "--db", str(tmp_path / "new"))
+    ended = run_main("rag", "restore", str(tmp_path / "copy"), "--db", str(tmp_path / "new"))
     assert (ended.returncode, ended.stdout) == (0, f"{tmp_path / 'new'}: 4 documents, 4 chunks, all sound\n")
