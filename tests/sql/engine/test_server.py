@@ -48,15 +48,39 @@ CHUNKS_COME = b"INTO+%60chunks%60"  # in the address: the body is compressed
 MANIFEST_COMES = b"INTO+%60manifest%60"
 
 
-@pytest.fixture
-def database(server: Server) -> Iterator[str]:
+def new_store(server: Server) -> str:
     """A database with a store of two documents."""
     name = server.new_database()
     with open_store(server.dsn(name)) as store:
         publish_document(store, "a.txt", ["one", "two"])
         publish_document(store, "b.txt", ["three"])
+    return name
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[str]:
+    """One for a test that changes it."""
+    name = new_store(server)
     yield name
     server.ask(f"DROP DATABASE IF EXISTS {name}")
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server) -> Iterator[str]:
+    """One for all tests that only read it, or try to."""
+    name = new_store(server)
+    before = rows_of(server, name)
+    yield name
+    assert rows_of(server, name) == before
+
+
+def rows_of(server: Server, database: str) -> list[str]:
+    """Everything in the database, table by table."""
+    tables = server.ask("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY 1", database)
+    return [
+        tables,
+        *(server.ask(f"SELECT * FROM {table} ORDER BY ALL", database) for table in TABLES if table in tables.split()),
+    ]
 
 
 @pytest.fixture
@@ -93,16 +117,16 @@ def test_the_database_of_a_new_store_is_made_by_a_user_who_may(server: Server) -
     ],
 )
 def test_a_wrong_account_scheme_or_host_is_one_sentence(
-    server: Server, database: str, change: tuple[str, str], message: str
+    server: Server, shared: str, change: tuple[str, str], message: str
 ) -> None:
     with pytest.raises(StoreError, match=message) as caught:
-        Store.open(server.dsn(database).replace(*change))
+        Store.open(server.dsn(shared).replace(*change))
     assert "\n" not in str(caught.value)
     assert "pass" not in str(caught.value).replace("password", "")
 
 
 def test_an_engine_whose_dot_product_wraps_is_refused_with_the_remedy(
-    server: Server, database: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Client.query
 
@@ -112,7 +136,7 @@ def test_an_engine_whose_dot_product_wraps_is_refused_with_the_remedy(
 
     monkeypatch.setattr(Client, "query", wrapped)
     with pytest.raises(StoreMismatch, match=r"computes dot products of integers that are not exact .* or newer"):
-        Store.open(server.dsn(database))
+        Store.open(server.dsn(shared))
 
 
 def test_a_store_from_before_the_lease_gets_one_when_its_maintainer_writes(server: Server, database: str) -> None:
@@ -132,10 +156,10 @@ def test_a_store_from_before_the_lease_gets_one_when_its_maintainer_writes(serve
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 def test_tls_needs_a_certificate_that_is_trusted_by_name_or_not_checked(
-    server: Server, database: str, certificate: tuple[Path, Path]
+    server: Server, shared: str, certificate: tuple[Path, Path]
 ) -> None:
     with Proxy(server.http, certificate) as proxy:
-        dsn = server.dsn(database, port=proxy.port).replace("clickhouse://", "clickhouses://")
+        dsn = server.dsn(shared, port=proxy.port).replace("clickhouse://", "clickhouses://")
         with pytest.raises(StoreError, match=r"certificate is not trusted: name its authority with \?ca_cert=FILE"):
             Store.open(dsn)
         for options in (f"ca_cert={certificate[0]}", "verify=0"):
@@ -149,15 +173,13 @@ def test_tls_needs_a_certificate_that_is_trusted_by_name_or_not_checked(
 
 
 def what_is_stored(server: Server, database: str) -> list[str]:
-    """Everything in the database, table by table, and the names of all databases and functions."""
-    tables = server.ask("SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY 1", database)
-    rows = [server.ask(f"SELECT * FROM {table} ORDER BY ALL", database) for table in TABLES if table in tables.split()]
-    return [tables, server.ask("SELECT name FROM system.databases ORDER BY 1"), *rows]
+    """Everything in the database, and the names of all databases."""
+    return [server.ask("SELECT name FROM system.databases ORDER BY 1"), *rows_of(server, database)]
 
 
-def test_a_reader_may_ask_and_search_and_nothing_else(server: Server, database: str) -> None:
-    before = what_is_stored(server, database)
-    with Store.open(server.dsn(database, "reader")) as store:
+def test_a_reader_may_ask_and_search_and_nothing_else(server: Server, shared: str) -> None:
+    before = what_is_stored(server, shared)
+    with Store.open(server.dsn(shared, "reader")) as store:
         assert visible_texts(store) == {"a.txt": ["one", "two"], "b.txt": ["three"]}
         assert {hit.text for hit in search(store, QUERY, 3)} == {"one", "two", "three"}
         for statement in (
@@ -174,11 +196,11 @@ def test_a_reader_may_ask_and_search_and_nothing_else(server: Server, database: 
         ):
             with pytest.raises(StoreError, match=r"may not do this|opened read-only"):
                 store.client.text(statement, None)
-    assert what_is_stored(server, database) == before
+    assert what_is_stored(server, shared) == before
 
 
-def test_opening_as_a_reader_sends_nothing_that_writes(server: Server, database: str) -> None:
-    with Store.open(server.dsn(database, "reader"), write=True) as store:  # as a careless caller might
+def test_opening_as_a_reader_sends_nothing_that_writes(server: Server, shared: str) -> None:
+    with Store.open(server.dsn(shared, "reader"), write=True) as store:  # as a careless caller might
         store.prepare(identity(), QUANTIZER)
         assert store.garbage.collect_superseded() == 0
         with pytest.raises(StoreError, match=r"the user reader may not do this: .*INSERT"):
@@ -302,9 +324,9 @@ def proxy(server: Server) -> Iterator[Proxy]:
     [*(0, 20, 300, 600), *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 40, 100, 200, 400, 500, 700))],
 )
 def test_a_read_whose_answer_breaks_off_is_sent_again_and_never_taken_for_less_than_it_is(
-    server: Server, database: str, proxy: Proxy, length: int
+    server: Server, shared: str, proxy: Proxy, length: int
 ) -> None:
-    with Store.open(server.dsn(database, port=proxy.port)) as store:
+    with Store.open(server.dsn(shared, port=proxy.port)) as store:
         proxy.fault = fault = Fault(cut_response_after=length, times=2)
         assert {hit.text for hit in search(store, QUERY, 3)} == {"one", "two", "three"}
         assert fault.struck == (2 if length < 600 else fault.struck)
@@ -314,21 +336,19 @@ def test_a_read_whose_answer_breaks_off_is_sent_again_and_never_taken_for_less_t
     "length", [0, 200, *(pytest.param(one, marks=pytest.mark.slow) for one in (30, 100, 300, 400))]
 )
 def test_a_store_whose_opening_breaks_off_is_opened_anew_and_stays_read_only(
-    server: Server, database: str, proxy: Proxy, length: int
+    server: Server, shared: str, proxy: Proxy, length: int
 ) -> None:
     for number in range(3):  # the driver asks for version, time zone and settings first
         proxy.fault = Fault(cut_response_after=length, times=number)
-        with Store.open(server.dsn(database, port=proxy.port)) as store:
+        with Store.open(server.dsn(shared, port=proxy.port)) as store:
             assert len(visible_texts(store)) == 2
             with pytest.raises(StoreError, match="opened read-only"):
                 store.client.text("TRUNCATE TABLE manifest", None)
 
 
 @pytest.mark.parametrize("length", [0, 20, 100, 300, 500])
-def test_what_sql_prints_is_never_a_part_of_the_answer(
-    server: Server, database: str, proxy: Proxy, length: int
-) -> None:
-    with Store.open(server.dsn(database, port=proxy.port)) as store:
+def test_what_sql_prints_is_never_a_part_of_the_answer(server: Server, shared: str, proxy: Proxy, length: int) -> None:
+    with Store.open(server.dsn(shared, port=proxy.port)) as store:
         whole = store.client.text("SELECT number FROM numbers(1000)", "TSV")
         proxy.fault = Fault(cut_response_after=length)
         with pytest.raises(StoreUnreachable):
@@ -346,9 +366,9 @@ def test_what_sql_prints_is_never_a_part_of_the_answer(
     ],
 )
 def test_every_read_ends_within_its_timeout_with_one_sentence(
-    server: Server, database: str, proxy: Proxy, fault: Fault, message: str, caplog: pytest.LogCaptureFixture
+    server: Server, shared: str, proxy: Proxy, fault: Fault, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Store.open(server.dsn(database, port=proxy.port, timeout=1.5)) as store:
+    with Store.open(server.dsn(shared, port=proxy.port, timeout=1.5)) as store:
         proxy.fault = fault
         with caplog.at_level(logging.DEBUG), pytest.raises(StoreUnreachable, match=message) as caught:
             store.epoch()
@@ -359,9 +379,9 @@ def test_every_read_ends_within_its_timeout_with_one_sentence(
 
 
 def test_others_in_the_process_keep_what_the_driver_logs(
-    server: Server, database: str, caplog: pytest.LogCaptureFixture
+    server: Server, shared: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Store.open(server.dsn(database)) as store, caplog.at_level(logging.DEBUG):
+    with Store.open(server.dsn(shared)) as store, caplog.at_level(logging.DEBUG):
         logger = logging.getLogger("clickhouse_connect.driver._backend.http_sync")
         assert logger.isEnabledFor(logging.ERROR)
         logger.error("somebody else's")
@@ -370,15 +390,15 @@ def test_others_in_the_process_keep_what_the_driver_logs(
 
 
 def test_a_server_that_is_gone_is_one_sentence_for_every_command(
-    server: Server, database: str, proxy: Proxy, tmp_path: Path
+    server: Server, shared: str, proxy: Proxy, tmp_path: Path
 ) -> None:
     proxy.refuse()
     (tmp_path / "a.txt").write_text("words")
     for command in (["rag", "search", "x"], ["ingest", str(tmp_path)], ["sql", "SELECT 1"]):
-        finished = run_main(*command, "--db", server.dsn(database, port=proxy.port))
+        finished = run_main(*command, "--db", server.dsn(shared, port=proxy.port))
         assert (finished.returncode, finished.stdout) == (1, "")
         assert finished.stderr == (
-            f"error: clickhouse://127.0.0.1:{proxy.port}/{database}: nothing listens there: "
+            f"error: clickhouse://127.0.0.1:{proxy.port}/{shared}: nothing listens there: "
             "start the server, or check host and port in --db\n"
         )
 

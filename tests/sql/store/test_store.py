@@ -294,6 +294,7 @@ def test_a_draft_whose_extracted_text_arrived_twice_is_not_published(store: Stor
     assert store.snapshot().documents() == []
 
 
+@pytest.mark.either_back_end
 @pytest.mark.parametrize(
     "damage",
     [
