@@ -155,14 +155,13 @@ def test_more_headings_than_the_parser_is_given_are_read_one_by_one() -> None:
     assert sum(block.kind == "heading" for block in markdown_blocks("# a\n" * number)[1]) == number
 
 
-@pytest.mark.parametrize("length", [4000, pytest.param(8000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "unit", ["# a\n", "# a\nb\n\n", "A b. ", "a\n", "- a\n", "```\na\n```\n", "| a | b |\n", "a" * 90 + " ", "\0"]
 )
-def test_twice_the_text_is_twice_the_work_of_chunks(tokenizer: Tokenizer, unit: str, length: int) -> None:
+def test_twice_the_text_is_twice_the_work_of_chunks(tokenizer: Tokenizer, unit: str) -> None:
     def chunked(text: str) -> None:
         title, found = markdown_blocks(text)
         split_document(Document("a.md", "markdown", title, text, tuple(found), "utf-8", "", 0), tokenizer)
 
-    once, twice = growth(chunked, lambda n: (unit * n)[:n], length)
+    once, twice = growth(chunked, lambda n: (unit * n)[:n], 8000)
     assert twice.is_about_twice(once), (once, twice)

@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOMS = ("sql", "rag", "ingest")
-MODULES = {
-    str(path.relative_to(PROJECT)): ast.parse(path.read_text(encoding="utf-8"))
-    for room in ROOMS
-    for path in sorted((PROJECT / room).rglob("*.py"))
-}
 DOORS = {
     "clickhouse_connect": {"sql/engine/borrowed.py", "sql/engine/driver.py"},
     "chdb": {"sql/engine/embedded.py"},
@@ -116,6 +111,16 @@ ALLOWED_SQL = {
 }
 
 
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Every module of ours; not read where tests are only collected, which each of several processes does."""
+    return {
+        str(path.relative_to(PROJECT)): ast.parse(path.read_text(encoding="utf-8"))
+        for room in ROOMS
+        for path in sorted((PROJECT / room).rglob("*.py"))
+    }
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Every module named in an import, wherever it stands: at the top, in a function, for type checking only."""
     for node in ast.walk(tree):
@@ -130,7 +135,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 @cache
 def imported(name: str) -> frozenset[str]:
-    return frozenset(imports(MODULES[name]))
+    return frozenset(imports(modules()[name]))
 
 
 def imports_of(name: str, module: str) -> bool:
@@ -175,7 +180,7 @@ def test_nothing_in_the_rooms_imports_the_tests() -> None:
     test_modules = {path.stem for path in (PROJECT / "tests").rglob("*.py")} | {"tests"}
     found = [
         f"{name} imports {module}"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         for module in imports(tree)
         if module in test_modules
     ]
@@ -184,24 +189,24 @@ def test_nothing_in_the_rooms_imports_the_tests() -> None:
 
 @pytest.mark.parametrize("library", DOORS)
 def test_each_outside_library_is_imported_behind_its_door_only(library: str) -> None:
-    users = {name for name in MODULES if imports_of(name, library)}
+    users = {name for name in modules() if imports_of(name, library)}
     assert users <= DOORS[library]
 
 
 def test_the_environment_is_read_in_the_settings_only() -> None:
     users = {
         name
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         if {"os.environ", "os.getenv", "os.environb"} & set(attributes(tree))
         or {"os.environ", "os.getenv"} & set(imports(tree))
     }
     assert users == ENVIRONMENT
-    asked = set(strings(MODULES["sql/base/terminal.py"])) & {"NO_COLOR", "TERM", "RAG_DB", "RAG_MODEL", "HOME"}
+    asked = set(strings(modules()["sql/base/terminal.py"])) & {"NO_COLOR", "TERM", "RAG_DB", "RAG_MODEL", "HOME"}
     assert asked == {"NO_COLOR", "TERM"}
 
 
 def test_only_the_terminal_and_the_commands_print_and_exit() -> None:
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         if name == "sql/base/terminal.py" or is_command(name):
             continue
         calls = {
@@ -212,7 +217,7 @@ def test_only_the_terminal_and_the_commands_print_and_exit() -> None:
 
 
 def test_no_python_file_holds_sql() -> None:
-    found = {(name, text) for name, tree in MODULES.items() for text in strings(tree) if SQL_TEXT.match(text)}
+    found = {(name, text) for name, tree in modules().items() for text in strings(tree) if SQL_TEXT.match(text)}
     assert found == ALLOWED_SQL
 
 
@@ -224,7 +229,7 @@ def test_the_search_for_sql_would_find_it(text: str) -> None:
 
 
 def test_no_statement_is_put_together_from_values() -> None:
-    for name, tree in MODULES.items():
+    for name, tree in modules().items():
         for node in ast.walk(tree):
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if is_call and node.func.attr in {"query", "command", "execute", "raw_query"} and node.args:
@@ -242,7 +247,7 @@ def test_every_sql_file_opens_with_a_comment_and_holds_one_statement(path: Path)
 
 
 def test_every_query_file_is_used_and_every_statement_has_its_file() -> None:
-    used = {statement for tree in MODULES.values() for statement in statements_named(tree)}
+    used = {statement for tree in modules().values() for statement in statements_named(tree)}
     assert used == QUERIES
 
 
@@ -278,7 +283,7 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
 
 
 def test_nothing_outside_its_package_imports_langchain() -> None:
-    users = [name for name in MODULES if imports_of(name, "rag.langchain")]
+    users = [name for name in modules() if imports_of(name, "rag.langchain")]
     assert [name for name in users if not name.startswith("rag/langchain/")] == []
 
 

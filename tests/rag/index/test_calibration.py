@@ -201,8 +201,9 @@ def test_what_cannot_be_calibrated_or_coded_is_refused() -> None:
 # SQL and NumPy
 
 
+@pytest.mark.parametrize("queries", [2, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("quantizer", KINDS, ids=lambda one: one.name)
-def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer, tmp_path: Path) -> None:
+def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer, tmp_path: Path, queries: int) -> None:
     vectors = uneven_vectors(40)
     with open_store(tmp_path / "store", quantizer) as store:
         coder = coder_of(store)
@@ -211,7 +212,7 @@ def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer
         coded = coder.encode(vectors)
         publish(store, "a.txt", coded)
         epoch = store.epoch()
-        for seed in range(5):
+        for seed in range(queries):
             vector = uneven_vectors(1, seed + 10)[0]
             query = quantize_query(vector)
             expected = scores(query, coded)

@@ -79,12 +79,13 @@ def same(left: Sequence[Hit], right: Sequence[Hit]) -> bool:
     return [key(hit) for hit in left] == [key(hit) for hit in right]
 
 
+@pytest.mark.parametrize("number", [3, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ranking", ["hybrid", "words"])
 @pytest.mark.parametrize("given", [None, {"source": {"$glob": "doc ?"}}])
 def test_hits_and_scores_are_those_of_candidates_that_miss_nothing(
-    library: Library, monkeypatch: pytest.MonkeyPatch, given: dict | None, ranking: str
+    library: Library, monkeypatch: pytest.MonkeyPatch, given: dict | None, ranking: str, number: int
 ) -> None:
-    asked = [library.request(question, k=12, filter=given, ranking=ranking) for question in questions(8)]
+    asked = [library.request(question, k=12, filter=given, ranking=ranking) for question in questions(number)]
     if given:  # words alone are looked for in the postings, where filters see nothing
         asked = [replace(request, vector=library.encoder.encode_query(request.question)) for request in asked]
     found = [library.search(request) for request in asked]
