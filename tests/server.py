@@ -233,10 +233,9 @@ class Server:
         self.ask(f"CREATE DATABASE {name}")
         return name
 
-    def drop_databases(self, like: str = DATABASES) -> None:
-        """Lets go of every database whose name begins so: the engine looks through all its tables again and again."""
-        names = self.ask(f"SELECT name FROM system.databases WHERE startsWith(name, '{like}')").split()
-        for name in names:
+    def drop_databases(self) -> None:
+        """Lets go of every database of a test: the engine looks through all its tables again and again."""
+        for name in self.ask(f"SELECT name FROM system.databases WHERE startsWith(name, '{DATABASES}')").split():
             self.ask(f"DROP DATABASE {name}")
 
     def dsn(self, database: str, user: str = "maintainer", port: int | None = None, **options: object) -> str:
