@@ -102,7 +102,8 @@ class SearchBody(Query):
     """POST /v1/search."""
 
     certify: bool = Field(
-        default=True, description="whether to say what is proven of the order, which takes one more look at every chunk"
+        default=True,
+        description="whether to say what is proven of the order: in a large store one more look at every chunk",
     )
     stream: bool = Field(default=False, description="whether the hits come as server-sent events")
 
