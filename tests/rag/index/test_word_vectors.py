@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from server import Server
+
     from rag.encoder.encoder import Encoder
     from rag.text.tokenizer import Tokenizer
 
@@ -219,6 +221,18 @@ def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, en
         assert "whitened is not known" in damaged
         add_word_vectors(store, encoder)
         assert (stored_words(store), describe_word_vectors(store)) == (words, whole)
+
+
+@pytest.mark.slow
+def test_a_server_searches_by_text_alone(server: Server, folder: Path, encoder: Encoder) -> None:
+    with Store.open(server.dsn(server.new_database()), write=True) as store:
+        fill(store, folder, encoder, word_vectors=True)
+        sql = "SELECT source, score FROM rag_text_search(question = 'Which cats sat on a mat?')"
+        found = {row["source"]: row["score"] for row in select(store, sql)}
+        expected = expected_scores(store, "Which cats sat on a mat?")
+        assert "damaged" not in describe_word_vectors(store)
+    assert list(found) == list(expected)
+    assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
 
 
 @pytest.mark.slow
