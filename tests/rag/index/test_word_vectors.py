@@ -14,9 +14,11 @@ from ingest.command_line import command
 from ingest.walk import walk
 from rag.evaluate.doctor import describe_word_vectors
 from rag.index.word_vectors import add_word_vectors, find_whitening, vocabulary, whiten
+from rag.retrieve.retriever import VECTOR_SHARE, pieces_per_word
 from rag.retrieve.words import rarity
 from rag.text.analyser import ANALYSER, UNSPACED_RUN, bigrams, folded_words, forms_by_language
 from sql.base.errors import StoreError, UsageError
+from sql.search.words import K1, B
 from sql.store import Store
 from sql.store.word_vectors import WordVectors
 from sql.upkeep.transfer import export_store, import_store, read_export
@@ -112,6 +114,7 @@ def test_a_question_becomes_the_sum_of_its_words_by_their_rarity(store: Store, e
     found = question_vector(store, QUESTION)
     assert found["vector"] == pytest.approx(total / np.linalg.norm(total), abs=0.02)
     assert found["most"] == pytest.approx(2 * rarity(1, 3))
+    assert found["share"] == pytest.approx(VECTOR_SHARE / pieces_per_word("hot fired", encoder.tokenizer))
     assert sorted(term for term, _, _ in found["terms"]) == ["fire", "hot"]
 
 
@@ -130,7 +133,7 @@ def expected_scores(store: Store, question: str) -> dict[str, float]:
 
     def score(source: str, vector: Any) -> float:
         terms = [forms_by_language([word])[0][1][3:] for word in folded_words(TEXTS[source.rsplit("/")[-1]])]
-        norm = 1.2 * (0.25 + 0.75 * lengths[source] / usual)
+        norm = K1 * (1 - B + B * lengths[source] / usual)
         counts = {term: terms.count(term) for term, _, _ in asked["terms"]}
         bm25 = sum(weight * counts[term] / (counts[term] + norm) for term, _, weight in asked["terms"])
         share = asked["share"]
