@@ -110,29 +110,22 @@ INNER JOIN
             FROM
             (
                 SELECT
-                    any(vector) AS vector,
-                    any(most) AS most,
-                    any(share) AS share,
-                    any(scales) AS scales,
-                    any(zero_points) AS zero_points,
                     arraySort(groupArray(
                         (-first_score, cell, generation, document_id, chunk_index, codes, scale, zero_point, bm25)
                     )) AS ranked
                 FROM
                 (
                     SELECT
-                        cell, generation, document_id, chunk_index, codes, scale, zero_point, bm25, vector, most, share, scales, zero_points,
+                        cell, generation, document_id, chunk_index, codes, scale, zero_point, bm25,
                         share * scale * (dotProduct(first_codes, codes) - zero_point * first_sum - first_offset) * first_scale
                             + (1 - share) * bm25 / most AS first_score
                     FROM chunks
                     CROSS JOIN
                     (
+                        -- What is not needed here comes later: each column of this row is copied for every chunk.
                         SELECT
-                            vector,
                             most,
                             share,
-                            scales,
-                            zero_points,
                             arrayMap((x, step) -> toFloat64(x) * step, vector, scales) AS first_folded,
                             rag_query_scale(first_folded) AS first_scale,
                             rag_query_codes(first_folded) AS first_codes,
@@ -153,7 +146,8 @@ INNER JOIN
                     LIMIT greatest({k:UInt32}, 200)
                 )
                 HAVING count() > 0
-            )
+            ) AS candidates
+            CROSS JOIN given
         )
     )
     ORDER BY score DESC, one.4, one.5
