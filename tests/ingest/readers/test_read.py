@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.document import Block, Document
-from ingest.readers import raw_file, read_documents, reader_of
+from ingest.readers import OpenFolder, raw_file, read_documents, reader_of
 from ingest.readers.code import code_blocks
 from ingest.readers.markdown import _simple_markdown, markdown_blocks
 from ingest.readers.rst import rst_blocks
@@ -295,6 +295,24 @@ def test_a_socket_and_a_device_are_refused(tmp_path: Path, monkeypatch: pytest.M
         assert refusal(Path("a.md")) == "a.md is a pipe, socket or device, not a file"
     (tmp_path / "zero.md").symlink_to("/dev/zero")
     assert refusal(tmp_path / "zero.md") == "zero.md is a pipe, socket or device, not a file"
+
+
+def test_files_of_one_folder_are_read_through_one_descriptor_and_no_link_leads_to_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/1.md", "a/2.md", "b/3.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    opened, open_folder = [], raw_file._open_folder
+    monkeypatch.setattr(raw_file, "_open_folder", lambda *given: opened.append(str(given[0])) or open_folder(*given))
+    with OpenFolder() as folder:
+        for name in ("a/1.md", "a/2.md", "b/3.md"):
+            path = tmp_path / name
+            assert folder.file_bytes(str(path.parent), path.name, name, tmp_path) == name.encode()
+        assert opened == [str(tmp_path), "a", str(tmp_path), "b"]
+        (tmp_path / "c").symlink_to("a")
+        with pytest.raises(UnreadableDocument, match="c was a folder and is one no longer"):
+            folder.file_bytes(str(tmp_path / "c"), "1.md", "c/1.md", tmp_path)
 
 
 def test_a_missing_file_and_a_loop_of_links_are_refused(tmp_path: Path) -> None:
