@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from contextlib import chdir, contextmanager
 from importlib import import_module
 from io import BytesIO, TextIOWrapper
@@ -43,6 +44,20 @@ def run_main(*arguments: str) -> CompletedProcess[str]:
     """What `python -m ARGUMENTS` ends with in the folder of the project, without settings of the user's."""
     unset = {name: value for name, value in os.environ.items() if not name.startswith("RAG_")}
     return run_here(*arguments, cwd=PROJECT, environment=unset)
+
+
+def run_program_here(program: str, *, cwd: Path, environment: Mapping[str, str]) -> str:
+    """What a program prints in a folder and an environment; what it has left open is closed, as when a process ends."""
+    written, names = [BytesIO(), BytesIO(), BytesIO()], {"__name__": "__main__"}
+    with chdir(cwd), environment_of(environment), streams_of(written), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # as Python does: a short program may leave a file open
+        try:
+            exec(compile(program, "<program>", "exec", dont_inherit=True), names)  # noqa: S102 - a page of ours
+        finally:
+            for one in names.values():
+                if not isinstance(one, type) and hasattr(one, "close"):
+                    one.close()
+    return written[1].getvalue().decode()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands_here import run_here
+from commands_here import run_here, run_program_here
 from support import PATIENCE, PROJECT
 
 from rag.answer import answer, merit, quotation
@@ -463,7 +463,8 @@ def run_python_blocks(page: Path, folder: Path, environment: dict[str, str]) -> 
     """What each Python block of a page prints, run from top to bottom as one program."""
     blocks = blocks_of(page, "python")
     program = "".join(f"{block.text}\nprint(end={BLOCK_END!r})\n" for block in blocks)
-    return dict(zip(map(str, blocks), run_blocks(program, folder=folder, environment=environment), strict=False))
+    printed = run_program_here(program, cwd=folder, environment=environment)
+    return dict(zip(map(str, blocks), printed.split(BLOCK_END), strict=False))
 
 
 @pytest.fixture(scope="module")
