@@ -62,7 +62,7 @@ ROLES = {"hr": [], "legal": [], "research": [], "heads": ["legal", "research"], 
 GUARDED_CLUSTER = (
     f"{DATABASES}_acl_cluster"  # its tables lie in the local database of each node, and so do the policies
 )
-GUARDED = (*(f"{DATABASES}_acl_{number}" for number in range(1, 17)), f"{GUARDED_CLUSTER}_local")
+GUARDED = (*(f"{DATABASES}_acl_{number}" for number in range(1, 13)), f"{GUARDED_CLUSTER}_local")
 POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
 POLICIES = Path(__file__).parent.parent / "sql" / "policies"
 NETWORK = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"
