@@ -48,12 +48,14 @@ class Evidence:
     """What speaks for the candidates that are worth reading, of which there is at least one.
 
     `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
-    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
+    words and numbers, by rarity, that no chunk found holds, `unknown` that of its content words that no chunk of the store
+    holds; `pieces` are the tokens that a word of the question is cut into, at
     most MOST_PIECES: the more, the less the encoder knows its language."""
 
     rows: Floats
     read: NDArray[np.bool_]
     missing_names: float
+    unknown: float
     pieces: float
 
 
@@ -82,7 +84,7 @@ def gather_evidence(
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
-    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
+    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, words.unknown, pieces)
 
 
 def closeness(hit: Hit) -> float:
@@ -194,6 +196,7 @@ class SharedWords:
 
     shares: tuple[Floats, Floats, Floats]
     missing_names: float
+    unknown: float
 
 
 def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], known: Rarities) -> SharedWords:
@@ -206,7 +209,7 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
     )
     if not asked.keys:
         nothing = np.zeros(len(candidates))
-        return SharedWords((nothing, nothing, nothing), 0.0)
+        return SharedWords((nothing, nothing, nothing), 0.0, 0.0)
     weights = asked.weights / asked.weights.sum()
     with_before = np.maximum(asked.rows, before)
     shares = (
@@ -214,14 +217,14 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
         weights @ (with_before - asked.rows),
         weights @ (np.maximum(with_before, after) - with_before),
     )
+    is_met = asked.rows.any(axis=1)
     of_names = asked.rarity * asked.is_name
     absent = np.zeros(len(asked.keys))
-    for place in np.flatnonzero(
-        (of_names > 0) & ~asked.rows.any(axis=1)
-    ).tolist():  # what a sentence holds, its chunk does
+    for place in np.flatnonzero((of_names > 0) & ~is_met).tolist():  # what a sentence holds, its chunk does
         texts = (f"{hit.heading}\n{hit.text}" for hit in hits)
         absent[place] = all(asked.keys[place].isdisjoint(keys(text, language)) for text in texts)
-    return SharedWords(shares, weighted(absent, of_names))
+    unknown = weighted(asked.is_unknown * ~is_met, asked.rarity)
+    return SharedWords(shares, weighted(absent, of_names), unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,8 @@ class AskedWords:
     """The words of a question: the keys of each, its weight, and whether each sentence holds it, float64 (words,
     sentences), WORD_IN_HEADING where only its heading does.
 
-    `rarity` is that in the store, 0 for a stop word; `is_name` is 1 for capitalized words and those with digits.
+    `rarity` is that in the store, 0 for a stop word; `is_name` is 1 for capitalized words and those with digits, and
+    `is_unknown` for those that no chunk of the store holds.
     """
 
     keys: Sequence[frozenset[str]]
@@ -237,6 +241,7 @@ class AskedWords:
     rows: Floats
     rarity: Floats
     is_name: Floats
+    is_unknown: Floats
 
     @classmethod
     def of(cls, question: str, sentences: Sequence[str], headings: Sequence[str], known: Rarities) -> AskedWords:
@@ -251,7 +256,7 @@ class AskedWords:
         above = [keys(heading, language) for heading in headings] or [frozenset[str]()] * len(bags)
         written = {normalized(word[0]): word[0] for word in reversed(list(WORD.finditer(question)))}
         first = next(iter(plain_words(question)), "")
-        wanted, weights, rows, rarity, is_name = [], [], [], [], []
+        wanted, weights, rows, rarity, is_name, is_unknown = [], [], [], [], [], []
         for word in dict.fromkeys(plain_words(question)):
             terms = analyse(word, language)  # none of a stop word
             wanted.append(keys(word, language))
@@ -263,10 +268,11 @@ class AskedWords:
             weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + np.count_nonzero(rows[-1]))))
             is_stop = word in left_out
             rarity.append(0.0 if is_stop else in_store or 1.0)
+            is_unknown.append(float(known.chunks > 0 and any(terms) and not known.frequencies.get(terms[0], 0)))
             capital = word != first and written.get(word, word)[:1].isupper()
             is_name.append(float(not is_stop and (capital or any(map(str.isdigit, word)))))
         table = np.array(rows).reshape(len(rows), len(bags))
-        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name))
+        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name), np.array(is_unknown))
 
 
 def shared_words(

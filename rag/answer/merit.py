@@ -64,6 +64,8 @@ CONFIDENCE_WEIGHTS = {
     "words": 1.4,
     "chunk": 2.277,
     "missing_names": -0.819,
+    "unknown": 0.0,
+    "read": 0.0,
     "pieces": 0.124,
 }
 
@@ -99,7 +101,8 @@ def shares(of_merits: Floats) -> Floats:
 
 def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
     """What tells whether the best sentence answers: by how much it leads (the log-odds of its share), what it and its chunk
-    hold of the question, what of the question no chunk holds, and how well the encoder knows its words."""
+    hold of the question, what of the question no chunk holds, of those found and of all, what part of the sentences could have
+    won before they were read, and how well the encoder knows the question's words."""
     best = int(np.argmax(of_merits))
     row = dict(zip(FEATURES, evidence.rows[best].tolist(), strict=True))
     share = min(max(float(shares(of_merits)[best]), 1e-6), 1 - 1e-6)
@@ -109,6 +112,8 @@ def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
         "words": row["words"],
         "chunk": row["chunk"],
         "missing_names": evidence.missing_names,
+        "unknown": evidence.unknown,
+        "read": float(evidence.read.mean()),
         "pieces": evidence.pieces,
     }
 

@@ -203,6 +203,8 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     below = _indent(lines.first)
     if below < indent or (is_item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
+    if below == indent and _DIRECTIVE.match(text, start, end):
+        return end, False  # what is not indented below a directive, such as `.. versionadded:: 2.0`, is no part of it
     return _bounded_end(lines, end)
 
 

@@ -85,6 +85,7 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "Cups and spoons\n\nGo on.",
         "kiln: hot and dry\n- a cup",
         "It is hot. These follow:",
+        ".. versionadded:: 2.0\n\nIt waits for a key.",
     ],
 )
 def test_nothing_else_comes_along(text: str) -> None:
