@@ -61,7 +61,7 @@ PENALTY = 1e-3  # of the squared weights of standardized features
 HELD = {"names": 4.0, "chunk": 0.0}  # not fitted: these questions have hardly any exact names
 # What speaks for a sentence or an answer may not count against it, nor what is missing for it: what is alike would share
 # large weights of both signs. How many pieces words have may count either way.
-SIDES = {"missing_names": (None, 0), "unknown": (None, 0), "read": (None, 0), "pieces": (None, None)}
+SIDES = {"missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
 REMOVED_COUNT = 0.35  # of a question whose document was taken away, next to one that has its answer
 LEAST_ANSWERED = 0.93  # of the questions that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
 BINS = 10  # of the calibration error

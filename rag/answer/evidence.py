@@ -48,14 +48,12 @@ class Evidence:
     """What speaks for the candidates that are worth reading, of which there is at least one.
 
     `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
-    words and numbers, by rarity, that no chunk found holds, `unknown` that of its content words that no chunk of the store
-    holds; `pieces` are the tokens that a word of the question is cut into, at
+    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
     most MOST_PIECES: the more, the less the encoder knows its language."""
 
     rows: Floats
     read: NDArray[np.bool_]
     missing_names: float
-    unknown: float
     pieces: float
 
 
@@ -84,7 +82,7 @@ def gather_evidence(
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
-    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, words.unknown, pieces)
+    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
 
 
 def closeness(hit: Hit) -> float:
@@ -196,7 +194,6 @@ class SharedWords:
 
     shares: tuple[Floats, Floats, Floats]
     missing_names: float
-    unknown: float
 
 
 def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], known: Rarities) -> SharedWords:
@@ -209,7 +206,7 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
     )
     if not asked.keys:
         nothing = np.zeros(len(candidates))
-        return SharedWords((nothing, nothing, nothing), 0.0, 0.0)
+        return SharedWords((nothing, nothing, nothing), 0.0)
     weights = asked.weights / asked.weights.sum()
     with_before = np.maximum(asked.rows, before)
     shares = (
@@ -223,8 +220,7 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
     for place in np.flatnonzero((of_names > 0) & ~is_met).tolist():  # what a sentence holds, its chunk does
         texts = (f"{hit.heading}\n{hit.text}" for hit in hits)
         absent[place] = all(asked.keys[place].isdisjoint(keys(text, language)) for text in texts)
-    unknown = weighted(asked.is_unknown * ~is_met, asked.rarity)
-    return SharedWords(shares, weighted(absent, of_names), unknown)
+    return SharedWords(shares, weighted(absent, of_names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +228,7 @@ class AskedWords:
     """The words of a question: the keys of each, its weight, and whether each sentence holds it, float64 (words,
     sentences), WORD_IN_HEADING where only its heading does.
 
-    `rarity` is that in the store, 0 for a stop word; `is_name` is 1 for capitalized words and those with digits, and
-    `is_unknown` for those that no chunk of the store holds.
+    `rarity` is that in the store, 0 for a stop word; `is_name` is 1 for capitalized words and those with digits.
     """
 
     keys: Sequence[frozenset[str]]
@@ -241,7 +236,6 @@ class AskedWords:
     rows: Floats
     rarity: Floats
     is_name: Floats
-    is_unknown: Floats
 
     @classmethod
     def of(cls, question: str, sentences: Sequence[str], headings: Sequence[str], known: Rarities) -> AskedWords:
@@ -256,7 +250,7 @@ class AskedWords:
         above = [keys(heading, language) for heading in headings] or [frozenset[str]()] * len(bags)
         written = {normalized(word[0]): word[0] for word in reversed(list(WORD.finditer(question)))}
         first = next(iter(plain_words(question)), "")
-        wanted, weights, rows, rarity, is_name, is_unknown = [], [], [], [], [], []
+        wanted, weights, rows, rarity, is_name = [], [], [], [], []
         for word in dict.fromkeys(plain_words(question)):
             terms = analyse(word, language)  # none of a stop word
             wanted.append(keys(word, language))
@@ -268,11 +262,10 @@ class AskedWords:
             weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + np.count_nonzero(rows[-1]))))
             is_stop = word in left_out
             rarity.append(0.0 if is_stop else in_store or 1.0)
-            is_unknown.append(float(known.chunks > 0 and any(terms) and not known.frequencies.get(terms[0], 0)))
             capital = word != first and written.get(word, word)[:1].isupper()
             is_name.append(float(not is_stop and (capital or any(map(str.isdigit, word)))))
         table = np.array(rows).reshape(len(rows), len(bags))
-        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name), np.array(is_unknown))
+        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name))
 
 
 def shared_words(

@@ -41,32 +41,31 @@ FEATURES = (
 # Of a listwise logistic regression: the softmax of the merits of all sentences is the probability of each to be the one.
 # That of names is not fitted, for those questions have hardly any.
 WEIGHTS = {
-    "meaning": 2.09,
-    "tokens": 6.276,
-    "weakest": 2.446,
-    "asking": 2.777,
-    "passage": 9.781,
+    "meaning": 2.256,
+    "tokens": 6.41,
+    "weakest": 2.306,
+    "asking": 3.022,
+    "passage": 10.632,
     "chunk": 0.0,
-    "words": 7.913,
-    "before": 4.382,
-    "after": 2.875,
+    "words": 7.961,
+    "before": 4.463,
+    "after": 2.929,
     "names": 4.0,
-    "number": 2.17,
-    "time": 2.163,
-    "person": 1.788,
-    "place": 0.669,
+    "number": 2.216,
+    "time": 2.072,
+    "person": 1.905,
+    "place": 0.663,
 }
 # Of a logistic regression over questions whose best sentence answers or does not.
-CONFIDENCE_AT_ZERO = -3.251
+CONFIDENCE_AT_ZERO = -2.443
 CONFIDENCE_WEIGHTS = {
-    "lead": 0.747,
-    "passage": 1.497,
-    "words": 1.4,
-    "chunk": 2.277,
-    "missing_names": -0.819,
-    "unknown": 0.0,
-    "read": 0.0,
-    "pieces": 0.124,
+    "lead": 0.572,
+    "passage": 1.577,
+    "words": 1.698,
+    "chunk": 1.632,
+    "missing_names": -0.795,
+    "read": -0.94,
+    "pieces": 0.151,
 }
 
 
@@ -101,8 +100,8 @@ def shares(of_merits: Floats) -> Floats:
 
 def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
     """What tells whether the best sentence answers: by how much it leads (the log-odds of its share), what it and its chunk
-    hold of the question, what of the question no chunk holds, of those found and of all, what part of the sentences could have
-    won before they were read, and how well the encoder knows the question's words."""
+    hold of the question, what of the question no chunk holds, what part of the sentences could have won before they were
+    read, and how well the encoder knows the question's words."""
     best = int(np.argmax(of_merits))
     row = dict(zip(FEATURES, evidence.rows[best].tolist(), strict=True))
     share = min(max(float(shares(of_merits)[best]), 1e-6), 1 - 1e-6)
@@ -112,7 +111,6 @@ def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
         "words": row["words"],
         "chunk": row["chunk"],
         "missing_names": evidence.missing_names,
-        "unknown": evidence.unknown,
         "read": float(evidence.read.mean()),
         "pieces": evidence.pieces,
     }

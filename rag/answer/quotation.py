@@ -22,7 +22,11 @@ MOST_LINES = 20  # of what a sentence brings along; and so many characters
 MOST_CHARACTERS = 1200
 FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
 
-_MARKUP_ONLY = re.compile(r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$)")
+_MARKUP_ONLY = re.compile(
+    r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$"
+    r"|(?:\.\.\s+)?_(?:`[^`\n]+`|[^\s:]+):\s+\S+\s*(?:\.\.)?$|\[[^\]\n]+\]:\s+<?[a-z]+:\S+$"  # where a link leads
+    r"|\.\.\s+(?:code-block|code|sourcecode|highlight|literalinclude|parsed-literal|[a-z]+:(?:example|run))::)"
+)
 _UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
 _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")

@@ -315,18 +315,6 @@ def test_names_and_numbers_that_no_chunk_holds_are_missing(encoder: Encoder) -> 
     assert (none, half, all_of_them) == (0, 0.5, 1)
 
 
-def test_words_that_no_chunk_of_the_store_holds_are_unknown_to_it(encoder: Encoder) -> None:
-    def unknown(question: str, rarities: Rarities) -> float:
-        candidates = candidate_sentences([hit("The kettle stands on the stove.")])
-        return gather_evidence(question, encoder.encode_query(question), candidates, encoder, rarities).unknown
-
-    store = Rarities("en", {"kettl": 1, "boil": 1, "explod": 0}, 2)
-    assert unknown("Does the kettle boil?", store) == 0
-    assert 0.5 < unknown("Does the kettle explode?", store) < 1
-    assert unknown("Does the kettle explode?", Rarities()) == 0  # nothing is known of the store
-    assert unknown("Do kettles stand?", Rarities("en", {}, 2)) == 0  # the sentence holds them
-
-
 def test_only_chunks_whose_sentences_can_win_are_read(encoder: Encoder) -> None:
     question = "When does the kettle boil in the kitchen?"
     far, near = (

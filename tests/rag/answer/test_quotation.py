@@ -105,6 +105,20 @@ def test_a_long_list_is_cut_between_items() -> None:
     assert 0 < end - 9 <= MOST_CHARACTERS + 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".. _ItsDangerous: https://example.org/itsdangerous/",
+        "_`a name`: https://example.org",
+        "[docs]: https://example.org",
+        ".. code-block:: python",
+        ".. click:example:: of options",
+    ],
+)
+def test_where_a_link_leads_and_what_code_is_in_are_no_sentences(text: str) -> None:
+    assert quoted(f"It signs data.\n\n{text}\n") == ["It signs data."]
+
+
 @pytest.mark.parametrize("text", ["| P-0137 | 4.20 |", "dedupingInterval: 2000", "retries = 5", "It rains here."])
 def test_a_name_and_a_value_say_something(text: str) -> None:
     assert says_something(text)
