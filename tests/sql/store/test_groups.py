@@ -229,14 +229,14 @@ def test_every_user_reaches_the_documents_of_his_groups_and_nothing_of_others(se
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_with_users_of_random_roles_no_row_of_another_group_is_reached(seed: int) -> None:
     drawn = random.Random(seed)
     roles = [role for role in ROLES if role != ALL_DOCUMENTS]
     members = {f"user{number}": drawn.sample(roles, drawn.randint(0, 3)) for number in range(5)}
     with running_server(members) as server:
         for game in range(2):
-            play(server, members, seed=100 * seed + game, steps=6)
+            play(server, members, seed=100 * seed + game, steps=4)
 
 
 def new_guarded(server: Server) -> str:
