@@ -76,7 +76,8 @@ def word_vectors_sentence(counts: WordCounts) -> str:
 
 def vocabulary(encoder: Encoder) -> list[str]:
     """The words that are one token of an encoder, folded, in the order of its vocabulary."""
-    folded = (folded_words(token) for token in encoder.tokenizer.whole_words())
+    # `[unused7]` and `<pad>` are no words
+    folded = (folded_words(token) for token in encoder.tokenizer.whole_words() if token[:1].isalnum())
     words = (found[0] for found in folded if len(found) == 1 and "_" not in found[0] and len(found[0]) <= LONGEST_WORD)
     return list(dict.fromkeys(words))[:MOST_OF_VOCABULARY]
 

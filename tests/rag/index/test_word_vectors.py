@@ -104,6 +104,7 @@ def test_every_word_of_the_documents_and_of_the_vocabulary_has_a_vector(store: S
     assert stored_words(store) == texts | set(vocabulary(encoder))
     assert "kilns" in texts
     assert "three" in vocabulary(encoder)
+    assert not {"pad", "unk"} & set(vocabulary(encoder))  # special tokens, in brackets
 
 
 def test_a_question_becomes_the_sum_of_its_words_by_their_rarity(store: Store, encoder: Encoder) -> None:
