@@ -53,7 +53,7 @@ NEW_HEADS = {READ: HeadConfig(READ), RERANK: HeadConfig(RERANK, "tanh", "sigmoid
 
 
 @dataclass(frozen=True, slots=True)
-class HeadFigures:
+class HeldOutFigures:
     """What a head does on questions that it has not seen.
 
     `auc` is the area under the curve for answerable or not, or for labels above 0.5 or not. A reader's `f1` and `exact` are
@@ -79,8 +79,8 @@ class HeadSummary:
     first_loss: float
     last_loss: float
     held_out: int
-    float32: HeadFigures
-    int8: HeadFigures
+    float32: HeldOutFigures
+    int8: HeldOutFigures
     bytes: int
     seconds: float
 
@@ -294,16 +294,16 @@ def figures(
     task: HeadTask,
     examples: Sequence[Example],
     outputs: Callable[[Sequence[TokenPair]], list[NDArray[np.float32]]],
-) -> HeadFigures:
+) -> HeldOutFigures:
     """What a model says of examples, against what they are."""
     windows = [task.windows(example) for example in examples]
     said = iter(outputs([pair for same in windows for pair in same]))
     found = [[next(said) for _ in same] for same in windows]
     if not examples:
-        return HeadFigures()
+        return HeldOutFigures()
     if not task.reads:
         scores = [float(same[0][0]) for same in found]
-        return HeadFigures(roc_area(scores, [one.label > 0.5 for one in examples if isinstance(one, RerankExample)]))
+        return HeldOutFigures(roc_area(scores, [one.label > 0.5 for one in examples if isinstance(one, RerankExample)]))
     readings = [
         best_reading(example.passage, pairs, logits)
         for example, pairs, logits in zip(examples, windows, found, strict=True)
@@ -315,7 +315,7 @@ def figures(
         if one.answers
     ]
     exact, words = np.mean(answered, axis=0) if answered else (None, None)
-    return HeadFigures(
+    return HeldOutFigures(
         auc=roc_area([margin for margin, _ in readings], [bool(one.answers) for one in questions]),
         f1=None if words is None else float(words),
         exact=None if exact is None else float(exact),
