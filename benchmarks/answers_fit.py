@@ -35,8 +35,8 @@ from rag.answer.answer import (
     without_rivals,
 )
 from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import Evidence, gather_evidence
-from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, shares, signs
+from rag.answer.evidence import gather_evidence
+from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, Evidence, shares, signs
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_corpus
 from rag.library import Library

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.merit import can_win
+from rag.answer.merit import Evidence, can_win
 from rag.retrieve.words import Rarities
 from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
@@ -41,20 +41,6 @@ WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a se
 # Of a token to the nearest of a passage that has nothing to do with it.
 UNREAD = 0.0
 MOST_PIECES = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What speaks for the candidates that are worth reading, of which there is at least one.
-
-    `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
-    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
-    most MOST_PIECES: the more, the less the encoder knows its language."""
-
-    rows: Floats
-    read: NDArray[np.bool_]
-    missing_names: float
-    pieces: float
 
 
 def gather_evidence(

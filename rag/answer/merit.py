@@ -7,6 +7,7 @@ SQuAD 2 (half of its development set, CC BY-SA 4.0) and XQuAD English and German
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,6 @@ from rag.text.kinds import KINDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from rag.answer.evidence import Evidence
 
     Floats = NDArray[np.float64]
 
@@ -68,10 +67,23 @@ CONFIDENCE_WEIGHTS = {
     "pieces": 0.151,
 }
 
-
 # What a sentence that is not read can make up for by being read, and what a cosine of its chunk counts for until then.
 READING_ADDS = 2.5
 CLOSE_CHUNK = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for the candidates that are worth reading, of which there is at least one.
+
+    `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
+    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
+    most MOST_PIECES: the more, the less the encoder knows its language."""
+
+    rows: Floats
+    read: NDArray[np.bool_]
+    missing_names: float
+    pieces: float
 
 
 def can_win(unread: Floats, chunks: NDArray[np.intp]) -> NDArray[np.bool_]:
