@@ -127,7 +127,7 @@ def test_a_run_that_got_worse_ends_with_5_and_lists_what_was_lost(
         "--against",
         "good",
         "--worst",
-        "1",
+        "12",
         "--plot",
         str(tmp_path / "x.png"),
     ]
