@@ -304,7 +304,7 @@ def forms_by_language(words: Sequence[str]) -> list[list[str]]:
     is a stop word is missing.
 
     >>> forms_by_language(["kilns"])[0][:3]
-    [' kilns', 'en kiln', 'de kiln']
+    [' kilns', 'en kiln', 'de kilns']
     """
     found: list[list[str]] = [[] for _ in words]
     for code in (UNKNOWN, *LANGUAGES):
