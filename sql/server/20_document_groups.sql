@@ -3,8 +3,8 @@
 -- role rag_all_documents. All rows of a document name the same groups: taking one away deletes them, whatever the generation.
 CREATE TABLE IF NOT EXISTS document_groups
 (
-    generation UInt64 COMMENT 'of the document, whose chunks, words, texts and places it opens',
-    document_id UUID COMMENT 'whose rows in the manifest it opens',
+    generation UInt64 COMMENT 'of the document: its row in the manifest, chunks, words, texts and places are opened',
+    document_id UUID COMMENT 'whose deletions it opens',
     group_name LowCardinality(String) COMMENT 'a role, or everyone',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )

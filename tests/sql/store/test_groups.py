@@ -278,6 +278,8 @@ def test_groups_go_with_new_versions_until_a_document_is_deleted_and_with_garbag
             assert reader.snapshot().documents() == []
         publish_document(store, "pay.txt", ["wages of another file"])
     assert "wages of another file" not in server.ask("SELECT text FROM chunks", guarded, "anna")
+    with Store.open(server.dsn(guarded, "anna")) as reader:
+        assert reader.snapshot().documents() == []
 
 
 def test_an_open_reader_follows_each_change_of_groups_with_his_next_search(server: Server, guarded: str) -> None:
