@@ -40,7 +40,7 @@ def log(options: Namespace) -> int:
                 one_line(row["question"]),
             )
         if not rows:
-            out("No query was kept.")
+            out("No query was kept: --log or RAG_LOG_QUERIES=1 keeps those that are asked.")
     return EXIT_OK if rows else EXIT_NOTHING_FOUND
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from sql.engine.location import Location, Server
 
-CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY, OUTSIDE = 469, 243, 164, 1000
+CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_FUNCTION, OUTSIDE = 469, 243, 164, 46, 1000
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
@@ -27,6 +27,16 @@ CODE_REMEDIES = {
     TOO_MANY_QUERIES: "the server is busy with other statements: try again",
     MEMORY_LIMIT: "the server has not enough memory for the statement",
     WRONG_PASSWORD: "the server does not accept the user and password in --db",
+}
+# Views that a store has only where they were asked for; the engine takes an unknown one for a table function.
+WORD_VECTORS, DDL = "`int8-rag-ingest --word-vectors` makes it", "`int8-rag ddl` prints the SQL that makes it"
+OPTIONAL_VIEWS = {
+    "rag_text_search": WORD_VECTORS,
+    "text_search": WORD_VECTORS,
+    "nearest_to_question": WORD_VECTORS,
+    "question_vector": WORD_VECTORS,
+    "rag_answer": DDL,
+    "rag_search": DDL,
 }
 MORE_TIME = "try again, or allow more with ?timeout=SECONDS at the end of --db"
 # Signs in the text of a connection's error, the first that is found counts; trying again may help where it is unreachable.
@@ -73,6 +83,8 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
             f"{location}: nothing listens at an address that the statement asks: start the server there (`int8-rag serve`), "
             f"or name the right one (`int8-rag ddl --url`) ({line})"
         )
+    if code == UNKNOWN_FUNCTION and (view := unknown_view(line)) in OPTIONAL_VIEWS:
+        return StoreError(f"{location}: there is no view {view} here: {OPTIONAL_VIEWS[view]} ({line})")
     if code in CODE_REMEDIES:
         return StoreError(f"{location}: {CODE_REMEDIES[code]} ({line})")
     return StoreError(f"{location}: {what} failed: {line}")
@@ -84,6 +96,12 @@ def engine_message(error: Exception) -> str:
     line = lines[0] if lines else type(error).__name__
     _, found, message = line.partition("server response: ")
     return (message if found else line)[:500]
+
+
+def unknown_view(line: str) -> str:
+    """The name in `Unknown table function rag_answer`, which may be qualified or followed by guesses; empty without one."""
+    found = re.search(r"Unknown table function (?:`?\w+`?\.)?`?(\w+)", line)
+    return found[1] if found else ""
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

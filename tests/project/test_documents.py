@@ -530,6 +530,11 @@ def test_every_page_of_the_manual_is_linked_from_the_readme() -> None:
     assert [page.name for page in PAGES if page.parent.name == "docs" and f"(docs/{page.name})" not in text] == []
 
 
+def test_the_manual_has_no_file_that_an_ingest_would_skip() -> None:
+    """Else the first command of the README names files that are no documents; pictures lie beside what makes them."""
+    assert {path.suffix for path in (PROJECT / "docs").iterdir()} == {".md"}
+
+
 def test_files_that_the_pages_name_exist() -> None:
     for page in PAGES:
         for name in re.findall(r"`((?:ingest|rag|sql|benchmarks|tests)/[\w./]*)`", page.read_text(encoding="utf-8")):
