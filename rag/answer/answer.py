@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MAX_SENTENCES = 3
 # A further sentence must be this probable, next to the best one.
 FURTHER_SENTENCES = 0.13
+QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 
 
@@ -156,12 +157,31 @@ def whole_list(citation: Citation, close: Sequence[Citation], ranked: Sequence[C
 
 
 def apart(ranked: Sequence[Citation]) -> list[Citation]:
-    """The citations without those that overlap a better one: an item of a list that is quoted whole says nothing new."""
+    """The citations without those that say nothing new beside a better one.
+
+    That is an item of a list that is quoted whole, and what another document says in the same words, as a page and the
+    source that it was made from do.
+    """
     kept: list[Citation] = []
     for one in ranked:
-        if not any(one.source == other.source and one.start < other.end and other.start < one.end for other in kept):
+        if not any(overlap(one, other) or wording(one) == wording(other) for other in kept):
             kept.append(one)
     return kept
+
+
+def overlap(one: Citation, other: Citation) -> bool:
+    """Whether two quotations share some of their text."""
+    return one.source == other.source and one.start < other.end and other.start < one.end
+
+
+def wording(citation: Citation) -> tuple[str, str]:
+    """What a quotation and its context say: their texts without line ends and the shapes of quotation marks.
+
+    Nothing else is left out: a sign may be all that two rows differ by.
+    """
+    context = citation.context.text if citation.context else ""
+    quoted, above = (" ".join(text.translate(QUOTATION_MARKS).split()) for text in (citation.text, context))
+    return quoted, above
 
 
 def with_leads(shown: Sequence[Citation], hits: Sequence[Hit], language: str) -> tuple[Citation, ...]:

@@ -375,7 +375,11 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 
 def test_the_commands_keep_list_explain_and_replay(asked: str, capsys: pytest.CaptureFixture[str]) -> None:
     db = ("--db", asked)
-    assert run(capsys, "log", *db) == (EXIT_NOTHING_FOUND, "No query was kept: --log or RAG_LOG_QUERIES=1 keeps those that are asked.\n", "")
+    assert run(capsys, "log", *db) == (
+        EXIT_NOTHING_FOUND,
+        "No query was kept: --log or RAG_LOG_QUERIES=1 keeps those that are asked.\n",
+        "",
+    )
     _, out, _ = run(capsys, "search", "the cat", "--json", *db)
     assert "query_id" not in json.loads(out)
     _, out, _ = run(capsys, "search", "the cat", "--json", "--log", *db)

@@ -13,6 +13,7 @@ from rag.answer.answer import (
     Answer,
     Citation,
     answer_question,
+    apart,
     count_lines,
     judge_sentences,
     whole_list,
@@ -70,6 +71,22 @@ def test_the_sentence_that_answers_is_quoted_first_with_its_line(
     answer = ask(question, [hit(TEXT)], encoder)
     assert (answer.citations[0].text, answer.citations[0].line) == (sentence, line)
     assert answer.text.startswith(f"{sentence} [1]")
+
+
+def test_what_two_documents_say_in_the_same_words_is_quoted_once() -> None:
+    page = Citation("page.html", 10, 30, 1, 0, "", "It is “slow” at first.", 0.5)
+    made_from = replace(page, source="page.rst", start=40, end=60, text='It is "slow"\nat first.')
+    slower = replace(made_from, start=70, end=90, text='It is "slow" at last.')
+    assert apart([page, made_from, slower]) == [page, slower]
+
+
+def test_rows_of_the_same_words_under_other_headers_are_both_quoted() -> None:
+    loss = Citation("a.md", 10, 30, 1, 0, "", "| -5 | 3 |", 0.5, Context(0, 9, "| low | high |"))
+    others = (
+        replace(loss, source="b.md", context=Context(0, 9, "| x | y |")),
+        replace(loss, source="c.md", text="| 5 | 3 |"),
+    )
+    assert apart([loss, *others]) == [loss, *others]
 
 
 def test_every_quotation_is_the_texts_own_at_its_offsets(encoder: Encoder) -> None:
