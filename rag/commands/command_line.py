@@ -171,8 +171,13 @@ def add_search_options(one: Parser) -> None:
         "--strategy", choices=STRATEGIES, default=STRATEGIES[0], help="how vectors are searched (default %(default)s)"
     )
     one.add_argument("--search", dest="strategy", action=FormerStrategy, help=SUPPRESS)
-    one.add_argument("--candidates", type=int, metavar="N", help="chunks that two-stage scores (default 300)")
-    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 64)")
+    one.add_argument(
+        "--candidates",
+        type=int,
+        metavar="N",
+        help="chunks that two-stage scores (default 300, or 15 for each hit if that is more)",
+    )
+    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 80)")
 
 
 def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> None:

@@ -115,6 +115,7 @@ MESSAGES = {
     "extra_forbidden": "there is no such field here",
     "missing": "this field is needed",
     "json_invalid": "this is no JSON",
+    "model_attributes_type": "send a JSON object with the header Content-Type: application/json",
     "string_too_short": "it is empty",
     "string_unicode": "it holds half a character, which is no text",
 }

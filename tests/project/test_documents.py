@@ -20,6 +20,7 @@ from support import PATIENCE, PROJECT
 
 from rag.answer import answer, merit, quotation
 from sql.base import settings
+from sql.search import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -305,6 +306,13 @@ def test_option_tables_say_what_help_says(command: str, environment: dict[str, s
     entries = re.findall(r"^  (\S.*(?:\n {3,}\S.*)*)", ended.stdout, re.MULTILINE)
     shown = [" ".join(entry.split()) for entry in entries if not entry.startswith("-h,")]
     assert [f"{option.strip('`')} {meaning}" for option, meaning in option_tables()[command]] == shown
+
+
+def test_the_defaults_of_a_search_are_those_of_the_code() -> None:
+    meanings = dict(option_tables()["int8-rag search"])
+    assert meanings["`--probes N`"].endswith(f"(default {search.PROBES})")
+    candidates = f"(default {search.CANDIDATES}, or {search.CANDIDATES_PER_RESULT} for each hit if that is more)"
+    assert meanings["`--candidates N`"].endswith(candidates)
 
 
 def test_every_command_has_an_option_table(environment: dict[str, str]) -> None:

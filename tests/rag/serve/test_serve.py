@@ -267,6 +267,14 @@ def test_what_is_wrong_is_said_in_one_sentence(
     assert "\n" not in error.message
 
 
+def test_a_forgotten_content_type_is_named(http: httpx2.Client) -> None:
+    reply = http.post(
+        "/v1/ask", content='{"question": "cat"}', headers={"content-type": "application/x-www-form-urlencoded"}
+    )
+    message = ErrorReply.model_validate(reply.json()).error.message
+    assert message == "the body: send a JSON object with the header Content-Type: application/json"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "\x00", '{"question": NaN}', "[" * 20_000])
 def test_a_body_that_is_no_record_is_an_error_of_the_client(http: httpx2.Client, text: str) -> None:
     reply = http.post("/v1/ask", content=text, headers={"content-type": "application/json"})
