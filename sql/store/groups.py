@@ -47,11 +47,9 @@ class DocumentGroups:
         self.store.client.location.require_policies()
 
     def of_documents(self) -> dict[UUID, frozenset[str]]:
-        """The groups of every document that has some, in any of its versions."""
-        found: dict[UUID, set[str]] = defaultdict(set)
-        for row in self._rows():
-            found[row["document_id"]].add(row["group_name"])
-        return {document_id: frozenset(groups) for document_id, groups in found.items()}
+        """The groups of every published document that has some; those of a version before it open nothing."""
+        live = {one.generation for one in self.store.snapshot().documents()}
+        return groups_by_document(row for row in self._rows() if row["generation"] in live)
 
     def set(self, wanted: Mapping[UUID, Iterable[str]]) -> int:
         """Gives documents these groups and no others; returns of how many that was a change.
@@ -67,7 +65,7 @@ class DocumentGroups:
             return self._set(goal)
 
     def _set(self, goal: Mapping[UUID, frozenset[str]]) -> int:
-        before = self.of_documents()
+        before = groups_by_document(self._rows())  # of all versions: what is taken away is taken from old ones too
         surplus: dict[frozenset[str], list[UUID]] = defaultdict(list)
         for document_id, groups in goal.items():
             if before.get(document_id, frozenset()) - groups:
@@ -112,6 +110,14 @@ class DocumentGroups:
             for name in server_statements():
                 self.store.client.create(name, {})
         self.store.made_with.forget()
+
+
+def groups_by_document(rows: Iterable[dict[str, Any]]) -> dict[UUID, frozenset[str]]:
+    """The groups in some rows of `document_groups`, by the document."""
+    found: dict[UUID, set[str]] = defaultdict(set)
+    for row in rows:
+        found[row["document_id"]].add(row["group_name"])
+    return {document_id: frozenset(groups) for document_id, groups in found.items()}
 
 
 # Policies

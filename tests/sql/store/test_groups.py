@@ -277,6 +277,7 @@ def test_groups_go_with_new_versions_until_a_document_is_deleted_and_with_garbag
         with Store.open(server.dsn(guarded, "anna")) as reader:
             assert reader.snapshot().documents() == []
         publish_document(store, "pay.txt", ["wages of another file"])
+        assert source_document("pay.txt").document_id not in DocumentGroups(store).of_documents()
     assert "wages of another file" not in server.ask("SELECT text FROM chunks", guarded, "anna")
     with Store.open(server.dsn(guarded, "anna")) as reader:
         assert reader.snapshot().documents() == []
