@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS document_groups
 (
     generation UInt64 COMMENT 'of the document: its row in the manifest, chunks, words, texts and places are opened',
-    document_id UUID COMMENT 'whose deletions it opens',
+    document_id UUID COMMENT 'from all of whose versions a group is taken away',
     group_name LowCardinality(String) COMMENT 'a role, or everyone',
     written_at DateTime64(3) DEFAULT now64(3) COMMENT 'for people; nothing is decided by it'
 )

@@ -281,6 +281,12 @@ def test_groups_go_with_new_versions_until_a_document_is_deleted_and_with_garbag
     assert "wages of another file" not in server.ask("SELECT text FROM chunks", guarded, "anna")
     with Store.open(server.dsn(guarded, "anna")) as reader:
         assert reader.snapshot().documents() == []
+    with open_store(server.dsn(guarded)) as store:
+        now = store.snapshot().documents()
+        store.writer.publish([], [one for one in now if one.source == "pay.txt"])
+    # the row of a deletion has the title: of a version that she could never read it is none of hers
+    assert server.ask("SELECT count() FROM manifest WHERE epoch > 4", guarded) == "2"
+    assert server.ask("SELECT count() FROM manifest WHERE epoch > 4", guarded, "anna") == "0"
 
 
 def test_an_open_reader_follows_each_change_of_groups_with_his_next_search(server: Server, guarded: str) -> None:
