@@ -429,6 +429,18 @@ def test_the_table_page_lists_the_columns_of_the_tables(table: str, sql_results:
     assert described in documented
 
 
+def test_the_table_page_counts_the_tables_there_are() -> None:
+    counts = {
+        folder: sum(
+            "CREATE TABLE" in path.read_text(encoding="utf-8") for path in (PROJECT / "sql" / folder).glob("*.sql")
+        )
+        for folder in ("schema", "word_vectors", "server")
+    }
+    assert counts == {"schema": 11, "word_vectors": 2, "server": 2}
+    said = "A store has eleven tables, two more with `--word-vectors`, and on a server two more:"
+    assert said in TABLE_PAGE.read_text(encoding="utf-8")
+
+
 def test_the_table_page_names_the_views_and_functions_there_are() -> None:
     files = [path.stem for folder in ("schema", "word_vectors") for path in (PROJECT / "sql" / folder).glob("*.sql")]
     names = {name.split("_", 1)[1] for name in files if name >= "50"}
