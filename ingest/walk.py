@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.readers.table import reader_of, suffix_of
+from ingest.readers.table import is_generated, reader_of, suffix_of
 from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError
 from sql.base.paths import expand_user, printable
@@ -161,7 +161,7 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], se
                 found.skipped.append(LeftOut(printable(source), reason, reason))
             elif is_folder:
                 folders.append((Path(path), source))
-            elif left_out := why_left_out(entry, source, status):
+            elif left_out := why_left_out(entry, source, status) or why_unwanted(entry, source, selection):
                 found.skipped.append(left_out)
             else:
                 found.files.append(FoundFile(entry, status.st_size, real, given_as, root))
@@ -212,6 +212,13 @@ def why_left_out(name: str, source: str, status: os.stat_result) -> LeftOut | No
     kind = suffix.lower() if SUFFIX.fullmatch(suffix) else ""
     shown = suffix if kind else name
     return LeftOut(printable(source), f"files of type {printable(shown)} are not supported", kind or "without a type")
+
+
+def why_unwanted(name: str, source: str, selection: Selection) -> LeftOut | None:
+    """Why a file that could be read is not, below a folder for which nobody has said what to read; None where it is."""
+    if selection.include or not is_generated(name):
+        return None
+    return LeftOut(printable(source), "made by a program for programs: --include or its own path reads it", "generated")
 
 
 def kinds_of(skipped: Iterable[LeftOut]) -> str:

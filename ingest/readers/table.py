@@ -114,6 +114,8 @@ READERS = (
     ),
 )
 SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}
+SPHINX_INDEX = "searchindex.js"  # of the words of a manual: a sixth of the chunks of Borg's
+MINIFIED = (".min.js", ".min.mjs", ".min.css")
 NAMES = {name: reader for reader in READERS for name in reader.names}
 
 
@@ -121,6 +123,15 @@ def reader_of(path: PurePath | str) -> Reader | None:
     """The reader of a file by its name or else its suffix, in any letter case; None where it is not read."""
     name = os.path.basename(path).lower()  # noqa: PTH119 - of each of a million files
     return NAMES.get(name) or SUFFIXES.get(suffix_of(name))
+
+
+def is_generated(name: str) -> bool:
+    """Whether a program has made a file of this name for programs: nobody asks what it says, and each is thousands of words.
+
+    >>> is_generated("searchindex.js"), is_generated("jquery.min.js"), is_generated("search.js")
+    (True, True, False)
+    """
+    return name.lower() == SPHINX_INDEX or name.lower().endswith(MINIFIED)
 
 
 def suffix_of(name: str) -> str:

@@ -45,6 +45,22 @@ def reasons(folder: Path, selection: Selection) -> dict[str, str]:
     }  # fmt: skip
 
 
+def test_what_programs_make_for_programs_is_read_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    grow(
+        tmp_path,
+        "html/searchindex.js",
+        "html/index.html",
+        "jquery.MIN.js",
+        "page.min.css",
+        "mine.js",
+        "searchindex.json",
+    )
+    assert chosen(tmp_path) == ["mine.js", "searchindex.json", "html/index.html"]
+    assert set(reasons(tmp_path, Selection())) == {"html/searchindex.js", "jquery.MIN.js", "page.min.css"}
+    assert chosen(tmp_path, Selection(include=("*.js",))) == ["jquery.MIN.js", "mine.js", "html/searchindex.js"]
+    assert len(walk([str(tmp_path / "html" / "searchindex.js")]).files) == 1
+
+
 def test_only_what_is_included_and_nothing_that_is_excluded_is_read(tmp_path: Path) -> None:
     grow(tmp_path, "a.md", "b.txt", "old/c.md", "new/old.md", "new/d.md")
     selection = Selection(include=("*.md",), exclude=("old/",))
