@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sql.engine.location import Location, Server
 
 CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_FUNCTION, OUTSIDE = 469, 243, 164, 46, 1000
+UNSET_PARAMETER = 456
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
@@ -23,6 +24,7 @@ CODE_REMEDIES = {
     READONLY: "the store was opened read-only, which does not allow changing anything, or reading files and addresses with "
     "file(), url() and the like: add --write for that",
     CONSTRAINT_VIOLATED: "a row does not fit the table and nothing of the insert was stored",
+    UNSET_PARAMETER: "a parameter has no value: a view takes all of its own, such as epoch = {epoch:UInt64} or k = 10",
     TOO_SLOW: "the statement took longer than it may: allow more with ?timeout=SECONDS at the end of --db",
     TOO_MANY_QUERIES: "the server is busy with other statements: try again",
     MEMORY_LIMIT: "the server has not enough memory for the statement",
