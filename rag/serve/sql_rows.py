@@ -130,7 +130,7 @@ def answer_of(library: Library, key: Record) -> Record:
 
 def hits_of(library: Library, key: Record) -> Record:
     """The column of hits, the best first."""
-    asked = checked(SearchBody, {"query": key["question"], "k": key["k"], "filter": filter_of(key)})
+    asked = checked(SearchBody, {"question": key["question"], "k": key["k"], "filter": filter_of(key)})
     return {"hits": [{name: hit[name] for name in HIT} for hit in answers.found_hits(library, asked)["hits"]]}
 
 

@@ -232,6 +232,8 @@ def test_each_row_of_a_table_is_answered_with_one_request(server: Server, databa
     [
         ("SELECT answer FROM rag_answer(question = ' ')", "the question is empty: write it between quotes"),
         ("SELECT source FROM rag_search(question = 'x', k = 101)", "k: input should be less than or equal to 100"),
+        ("SELECT source FROM rag_search(question = '', k = 1)", "'question: it is empty'"),
+        ("SELECT source FROM rag_search(question = 'x', k = 65537)", "k: input should be less than or equal to 100"),
         ("SELECT * FROM rag_answers", "ask with dictGet, rag_answer() or rag_search()"),
     ],
 )
@@ -393,3 +395,9 @@ def test_a_store_of_chdb_asks_the_server_that_serves_it(running: Running, printe
 def test_an_address_is_that_of_a_server_alone(url: str) -> None:
     with pytest.raises(UsageError, match="give the address of the server alone"):
         command(["ddl", "--url", url])
+
+
+@pytest.mark.parametrize("port", [0, 65_536])
+def test_an_address_has_a_port_that_there_is(port: int) -> None:
+    with pytest.raises(UsageError, match=f"--url http://h:{port}: a port is 1 to 65535"):
+        command(["ddl", "--url", f"http://h:{port}"])
