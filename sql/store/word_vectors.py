@@ -91,6 +91,8 @@ class WordVectors:
     def delete_damaged(self) -> None:
         """Deletes what is not as it was written."""
         if self.counts().damaged:
+            # first, for as long as it is there the vocabulary is complete: words of it that no document has come back too
+            self.store.client.delete(Statement("delete_word_whitening"))
             self.store.client.delete(Statement("delete_damaged_words"))
 
     def insert(self, rows: WordRows, *, of_documents: bool) -> None:
