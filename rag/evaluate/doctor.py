@@ -85,8 +85,10 @@ def describe_word_vectors(store: Store) -> str:
     whole = table.whitening(store.snapshot().dimensions) is not None
     sentence = f"; {word_vectors_sentence(counts)}"
     if counts.damaged or missing or not whole:
+        # a user with groups does not see those that only documents have
+        seen = " that this user sees" if store.made_with.has_groups() else ""
         sentence += (
-            f"; {counts.damaged:,} of them are damaged, {missing:,} words of the documents have none"
+            f"; {counts.damaged:,} of them are damaged, {missing:,} words of the documents have none{seen}"
             f"{'' if whole else ', and how they are whitened is not known'}: the next ingest makes them"
         )
     return sentence

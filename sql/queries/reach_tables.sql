@@ -7,5 +7,7 @@ SELECT
 FROM system.tables
 WHERE database = currentDatabase()
     OR (position(create_table_query, concat(currentDatabase(), '.')) > 0
-        AND engine IN ('View', 'MaterializedView', 'Merge', 'Buffer', 'Dictionary', 'Distributed'))
+        AND engine IN ('View', 'MaterializedView', 'Merge', 'Buffer', 'Distributed'))
+    -- as a dictionary may name it by itself: SOURCE(CLICKHOUSE(DB 'rag' TABLE 'texts'))
+    OR (position(create_table_query, currentDatabase()) > 0 AND engine = 'Dictionary')
 ORDER BY database, name

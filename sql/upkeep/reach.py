@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
 WITHOUT_CONTENT = {"collection", "calibrations", "lease", "commits", "word_whitening"}
 INERT = {"View", "Distributed"}  # read other tables, with the rights of whoever asks
+DICTIONARY = "Dictionary"  # reads other tables, or asks a server, with rights of its own
 # What lets a user change what he may read, or read past the policies: how the right begins, and what it does.
 WAYS_ROUND = {
     "all": "may do everything here, so he may change what he can read",
@@ -99,6 +100,11 @@ class Account:
             for row in self.rights
         )
 
+    def may_read(self, table: Row) -> bool:
+        """Whether the user may read a table, or ask a dictionary."""
+        rights = ("select", "dictget") if table["engine"] == DICTIONARY else ("select",)
+        return any(self.may(right, table["database"], table["name"]) for right in rights)
+
     def is_meant_by(self, policy: Row) -> bool:
         """Whether a policy holds for the user."""
         names = {self.user, *self.roles}
@@ -119,9 +125,7 @@ def reach_of(user: str, store: Store) -> Reach:
     is_free = ALL_DOCUMENTS in account.roles
     seen = [one for one in documents if is_free or groups.get(one.document_id, frozenset()) & own]
     counts = Counter(group for one in seen for group in groups.get(one.document_id, frozenset()) & own)
-    tables = [
-        row for row in client.query(Statement("reach_tables")) if account.may("select", row["database"], row["name"])
-    ]
+    tables = [row for row in client.query(Statement("reach_tables")) if account.may_read(row)]
     database = (
         store.client.location.require_policies().database if store.cluster is None else store.cluster.local_database
     )
@@ -142,7 +146,12 @@ def leaking_tables(account: Account, tables: Iterable[Row], guards: Sequence[Row
     """What can be read of tables for which no policy holds as it should."""
     for table in tables:
         name = table["name"]
-        if table["has_own_rights"]:
+        if table["engine"] == DICTIONARY:
+            yield (
+                f"{table['database']}.{name} is a dictionary, for which no policy holds: he is told what those may read "
+                "as whom it asks"
+            )
+        elif table["has_own_rights"]:
             yield f"{table['database']}.{name} reads with other rights than his own: no policy holds for him there"
         elif table["database"] != database or name in WITHOUT_CONTENT or table["engine"] in INERT:
             continue

@@ -217,7 +217,9 @@ def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, en
         words, whole = stored_words(store), describe_word_vectors(store)
         assert "damaged" not in whole
         # words of the vocabulary, of which the documents have one: both are there again as what they were
-        change = "ALTER TABLE word_vectors UPDATE scale = 9 WHERE word IN {words:Array(String)} SETTINGS mutations_sync = 1"
+        change = (
+            "ALTER TABLE word_vectors UPDATE scale = 9 WHERE word IN {words:Array(String)} SETTINGS mutations_sync = 1"
+        )
         store.client.text(change, None, {"words": ["three", "to"]})
         assert "2 of them are damaged" in describe_word_vectors(store)
         add_word_vectors(store, encoder)

@@ -416,6 +416,17 @@ def test_doctor_names_a_user_without_policies_rights_that_go_round_them_and_tabl
         found = " ".join(reach_of("maintainer", store).leaks)
     assert "he may insert into document_groups, and so open any document to himself" in found
     assert "may copy tables as a whole (BACKUP)" in found
+    server.ask("DROP TABLE copies SYNC", guarded)
+    elsewhere = server.new_database()
+    source = f"SOURCE(CLICKHOUSE(DB '{guarded}' TABLE 'chunks' USER 'default'))"
+    for database in (guarded, elsewhere):
+        made = (
+            f"CREATE DICTIONARY told (generation UInt64, text String) PRIMARY KEY generation {source} LAYOUT(DIRECT())"
+        )
+        server.ask(made, database)
+    with Store.open(server.dsn(guarded, "admin")) as store:
+        told = "told is a dictionary, for which no policy holds: he is told what those may read as whom it asks"
+        assert reach_of("anna", store).leaks == tuple(f"{database}.{told}" for database in sorted((guarded, elsewhere)))
     with (
         Store.open(server.dsn(guarded)) as store,
         pytest.raises(StoreError, match="the user maintainer may not do this"),
