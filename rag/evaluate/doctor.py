@@ -126,7 +126,7 @@ def fits_sentence(fits: Sequence[Fit]) -> str:
         return each
     return (
         f"{each}. The model was hardly made for {', '.join(poor)}: a multilingual one will find more "
-        "(`int8-rag-ingest --reembed --model M`)"
+        "(`python -m ingest --reembed --model M`)"
     )
 
 

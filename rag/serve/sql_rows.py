@@ -65,7 +65,7 @@ class Dictionary:
         kinds = {name: type(value) for name, value in key.items()} if isinstance(key, dict) else None
         if kinds != self.key:
             names = ", ".join(self.key)
-            raise Refused(BAD_KEY, f"a key has {names}: make the dictionary with `int8-rag ddl`", "usage")
+            raise Refused(BAD_KEY, f"a key has {names}: make the dictionary with `python -m rag ddl`", "usage")
         return dict(key)
 
     def row(self, library: Library, key: Record) -> bytes:

@@ -31,7 +31,7 @@ CODE_REMEDIES = {
     WRONG_PASSWORD: "the server does not accept the user and password in --db",
 }
 # Views that a store has only where they were asked for; the engine takes an unknown one for a table function.
-WORD_VECTORS, DDL = "`int8-rag-ingest --word-vectors` makes it", "`int8-rag ddl` prints the SQL that makes it"
+WORD_VECTORS, DDL = "`python -m ingest --word-vectors` makes it", "`python -m rag ddl` prints the SQL that makes it"
 OPTIONAL_VIEWS = {
     "rag_text_search": WORD_VECTORS,
     "text_search": WORD_VECTORS,
@@ -82,8 +82,8 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
         )
     if code == OUTSIDE and "Connection refused" in line:  # the engine does not say where
         return StoreError(
-            f"{location}: nothing listens at an address that the statement asks: start the server there (`int8-rag serve`), "
-            f"or name the right one (`int8-rag ddl --url`) ({line})"
+            f"{location}: nothing listens at an address that the statement asks: start the server there (`python -m rag serve`), "
+            f"or name the right one (`python -m rag ddl --url`) ({line})"
         )
     if code == UNKNOWN_FUNCTION and (view := unknown_view(line)) in OPTIONAL_VIEWS:
         return StoreError(f"{location}: there is no view {view} here: {OPTIONAL_VIEWS[view]} ({line})")

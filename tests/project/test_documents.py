@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -331,6 +332,17 @@ def test_both_forms_of_each_command_are_documented_the_scripts_first(page: Path)
         module = f"python -m {entry.partition('.')[0]}"
         assert 0 <= text.index(script) < text.index(module)
     assert all(name in text for name in ("`ingest.py`", "`rag.py`", "`sql.py`"))  # the reason
+
+
+def test_messages_show_the_longer_form_of_each_command() -> None:
+    """As docs/commands.md says; docstrings are documents."""
+    short = []
+    for path in (path for folder in ("ingest", "rag", "sql") for path in (PROJECT / folder).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [one for one in ast.walk(tree) if isinstance(one, ast.Constant) and id(one) not in docstrings]
+        short += [f"{path}:{one.lineno}" for one in texts if isinstance(one.value, str) and "`int8-rag" in one.value]
+    assert short == []
 
 
 def test_the_documented_commands_are_this_environments(environment: dict[str, str]) -> None:

@@ -131,7 +131,7 @@ def test_a_filter_that_is_nested_too_deep_is_an_error_of_its_row(http: httpx2.Cl
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        ('{"question":"x"}', 422, "a key has question, filter: make the dictionary with `int8-rag ddl`"),
+        ('{"question":"x"}', 422, "a key has question, filter: make the dictionary with `python -m rag ddl`"),
         ('{"question":1,"filter":""}', 422, "a key has question, filter"),
         ("[]", 422, "a key has question, filter"),
         ("{", 422, "a key is no JSON"),
@@ -292,7 +292,7 @@ def test_a_server_that_is_away_fails_at_once_and_our_client_says_what_to_do(
     install(database, "--url", f"http://127.0.0.1:{free_port()}")
     with closing(Client(parse_location(server.dsn(database)))) as client, pytest.raises(StoreError) as raised:
         client.text(f"SELECT answer FROM rag_answer(question = '{QUESTION}')", None, None)
-    assert "start the server there (`int8-rag serve`)" in str(raised.value)
+    assert "start the server there (`python -m rag serve`)" in str(raised.value)
 
 
 ANSWER_TICKETS = """
