@@ -15,6 +15,7 @@ from rag.text.analyser import ANALYSER, LanguageChooser, beginning, chunk_words
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.store import generation_batches
+from sql.store.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +60,7 @@ def remove_words(store: Store) -> None:
     store.revise(analyser=REMOVING)
     generations = [row["generation"] for row in store.client.query(Statement("word_generations"))]
     store.garbage.delete_words(generations)
+    WordVectors(store).delete_all()
     store.revise(analyser="")
 
 

@@ -95,6 +95,12 @@ class WordVectors:
             self.store.client.delete(Statement("delete_word_whitening"))
             self.store.client.delete(Statement("delete_damaged_words"))
 
+    def delete_all(self) -> None:
+        """Deletes what another analyser has made, whose terms no posting has any more; the next ingest makes it again."""
+        if self.exist:
+            self.store.client.delete(Statement("delete_word_whitening"))
+            self.store.client.delete(Statement("delete_word_vectors"))
+
     def insert(self, rows: WordRows, *, of_documents: bool) -> None:
         """Stores the vectors of words, which count from the newest epoch on."""
         for first in range(0, len(rows.words), WORDS_PER_INSERT):

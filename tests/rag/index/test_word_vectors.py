@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from support import hash_encoder, sync_with
 from ingest.command_line import command
 from ingest.walk import walk
 from rag.evaluate.doctor import describe_word_vectors
+from rag.index.word_index import add_words
 from rag.index.word_vectors import add_word_vectors, find_whitening, vocabulary, whiten
 from rag.retrieve.retriever import VECTOR_SHARE, pieces_per_word
 from rag.retrieve.words import rarity
@@ -231,6 +233,19 @@ def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, en
         assert "whitened is not known" in damaged
         add_word_vectors(store, encoder)
         assert (stored_words(store), describe_word_vectors(store)) == (words, whole)
+
+
+def test_words_of_an_older_analyser_lose_their_vectors_and_get_them_by_the_next_ingest(
+    tmp_path: Path, place: Path, encoder: Encoder
+) -> None:
+    shutil.copytree(place, tmp_path / "store", symlinks=True)
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        before = select(store, "SELECT word, forms, codes FROM word_vectors ORDER BY word")
+        store.revise(analyser="words 1")
+        add_words(store, "en")
+        assert stored_words(store) == set()
+        add_word_vectors(store, encoder)
+        assert select(store, "SELECT word, forms, codes FROM word_vectors ORDER BY word") == before
 
 
 @pytest.mark.slow
