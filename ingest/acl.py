@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 GROUPS = "groups"
 # The pattern of a line, in which a backslash stands before white space that belongs to it, and what comes after it.
 LINE = re.compile(r"((?:\\.|[^\s\\])+)(?:\s+(.*))?")
+COMMENT = re.compile(r"(?:^|\s)#")  # behind the groups, or where there are none
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,17 @@ def read_rules(name: str) -> list[Rule]:
         ) from error
     rules = []
     for number, line in enumerate(text.splitlines(), start=1):
+        where = f"{name}, line {number}"
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
         found = LINE.fullmatch(line.strip())
-        if line.strip() and not line.lstrip().startswith("#") and found:
-            pattern = re.sub(r"\\(\s)", r"\1", found[1])
-            groups = divided((found[2] or "").partition(" #")[0].replace(",", " "), None)
-            rules.append(rule(pattern, groups, f"{name}, line {number}"))
+        if found is None:
+            raise UsageError(
+                f"{where}: {line.strip()!r:.80} ends with a backslash: write what it stands before, or two"
+            )
+        pattern = re.sub(r"\\(\s)", r"\1", found[1])
+        said = COMMENT.split(found[2] or "", maxsplit=1)[0]
+        rules.append(rule(pattern, divided(said.replace(",", " "), None), where))
     return rules
 
 

@@ -44,7 +44,7 @@ def test_the_last_rule_that_fits_a_file_holds_alone(folder: Path) -> None:
 
 
 def test_a_file_of_rules_says_the_same_as_options(folder: Path) -> None:
-    rules = "# who\n\n*  everyone # all\npeople/ hr, board\npeople/old\\ pay.md\n"
+    rules = "# who\n\n*  everyone # all\npeople/ hr, board\t# two\npeople/old\\ pay.md   # nobody\n"
     Path("access.txt").write_text(rules, encoding="utf-8")
     assert Acl.parse(["access.txt"]).rules[0].path == "*"
     assert said(Acl.parse(["access.txt"]), folder) == said(
@@ -64,6 +64,12 @@ def test_a_file_of_rules_says_the_same_as_options(folder: Path) -> None:
 def test_a_rule_that_means_nothing_is_refused(folder: Path, term: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Acl.parse([term])
+
+
+def test_a_line_that_means_nothing_is_named_and_not_passed_over(folder: Path) -> None:
+    Path("access.txt").write_text("* everyone\npeople\\\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"access.txt, line 2: .* ends with a backslash"):
+        Acl.parse(["access.txt"])
 
 
 def groups_of(store: Store) -> dict[str, set[str]]:
