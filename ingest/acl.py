@@ -138,13 +138,20 @@ def open_to_groups(acl: Acl, found: Walk, store: Store) -> int:
     return DocumentGroups(store).set(wanted_groups(acl, found, store))
 
 
-def group_notes(acl: Acl, found: Walk, store: Store, changed: int) -> list[str]:
+def group_notes(acl: Acl | None, found: Walk, store: Store, changed: int) -> list[str]:
     """What a user should know of the groups that documents have now."""
-    closed = sum(not groups for groups in wanted_groups(acl, found, store).values())
+    groups = wanted_groups(acl, found, store) if acl is not None else None
+    closed = sum(not one for one in groups.values()) if groups is not None else count_closed(store)
     notes = [f"documents whose groups were changed: {changed}"] if changed else []
     if closed:
         notes.append(f"documents without a group, which only the role {ALL_DOCUMENTS} can read: {closed}")
     return notes
+
+
+def count_closed(store: Store) -> int:
+    """The documents of a store without a group; 0 where none has one, for then nobody wants groups there."""
+    groups = DocumentGroups(store).of_documents() if store.made_with.has_groups() else {}
+    return sum(one.document_id not in groups for one in store.snapshot().documents()) if groups else 0
 
 
 def count_changes(acl: Acl, found: Walk, store: Store) -> int:

@@ -236,7 +236,7 @@ def sync_walk(
     if acl is not None:  # new documents
         regrouped += open_to_groups(acl, found, store)
     summary.notes = [*few(remarks), *(unused_rules(plan, acl) if found.alone else ()), *indexer.coder.notes()]
-    summary.notes += group_notes(acl, found, store, regrouped) if acl is not None else []
+    summary.notes += group_notes(acl, found, store, regrouped)
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
         summary.word_vectors = add_word_vectors(store, encoder, begin=word_vectors, announce=library.announce)

@@ -95,6 +95,8 @@ def test_an_ingest_gives_documents_groups_and_embeds_nothing_for_other_ones(
             "documents without a group, which only the role rag_all_documents can read: 1",
         ]
         (folder / "people" / "pay.md").write_text("the dog runs here", encoding="utf-8")
-        sync_with(store, encoder, walk(["docs"]))
+        (folder / "new.md").write_text("one two three", encoding="utf-8")
+        third = sync_with(store, encoder, walk(["docs"]))
         assert groups_of(store)["pay.md"] == {"legal"}
-        assert kernel.texts == embedded + 1
+        assert third.notes == ["documents without a group, which only the role rag_all_documents can read: 2"]
+        assert kernel.texts == embedded + 2
