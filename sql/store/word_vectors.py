@@ -102,7 +102,10 @@ class WordVectors:
             self.store.client.delete(Statement("delete_word_vectors"))
 
     def insert(self, rows: WordRows, *, of_documents: bool) -> None:
-        """Stores the vectors of words, which count from the newest epoch on."""
+        """Stores the vectors of words. Those of documents count from the newest epoch on, and those of the vocabulary at every
+        one: the newest that a user with groups sees may be older than they are.
+        """
+        epoch = self.store.epoch() if of_documents else 0
         for first in range(0, len(rows.words), WORDS_PER_INSERT):
             some = range(first, len(rows.words))[:WORDS_PER_INSERT]
             vectors = rows.vectors.rows(some)
@@ -110,7 +113,7 @@ class WordVectors:
                 FOLDER,
                 {
                     "word": [rows.words[row] for row in some],
-                    "epoch": np.full(len(some), self.store.epoch(), np.uint64),
+                    "epoch": np.full(len(some), epoch, np.uint64),
                     "of_documents": np.full(len(some), of_documents, np.uint8),
                     "forms": [array_literal(rows.forms[row]) for row in some],
                     "pieces": rows.pieces[some.start : some.stop].astype(np.uint16),

@@ -4,7 +4,7 @@
 CREATE TABLE IF NOT EXISTS word_vectors
 (
     word String CODEC(ZSTD(1)) COMMENT 'as rag_words gives it: folded, not stemmed',
-    epoch UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'the first at which it counts',
+    epoch UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'the first at which it counts; 0 for words of the vocabulary',
     of_documents UInt8 CODEC(T64, ZSTD(1)) COMMENT '1 where a document brought it, 0 where the vocabulary of the encoder has it',
     forms Array(String) CODEC(ZSTD(1)) COMMENT 'language, space, term: what postings have in its place in texts of that language, which is empty for none; those in which it is a stop word are missing',
     pieces UInt16 CODEC(T64, ZSTD(1)) COMMENT 'tokens that the encoder cuts it into',

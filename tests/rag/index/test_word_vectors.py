@@ -213,6 +213,21 @@ def test_later_runs_go_on_with_new_words_and_see_only_what_is_published(
         assert row["source"].endswith("a.txt")
 
 
+def test_words_of_the_vocabulary_count_at_epochs_before_they_came(
+    tmp_path: Path, encoder: Encoder, folder: Path
+) -> None:
+    # as for a user with groups, whose newest epoch is that of the documents that are open to him
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        fill(store, folder, encoder)
+        before = store.epoch()
+        (tmp_path / "later.txt").write_text("Three dogs.", encoding="utf-8")
+        fill(store, tmp_path / "later.txt", encoder, word_vectors=True)
+        assert store.epoch() > before
+        sql = "SELECT source FROM text_search(epoch = {epoch:UInt64}, question = 'the cat', k = 1)"
+        (row,) = select(store, sql, epoch=before)
+        assert row["source"].endswith("cats.txt")
+
+
 def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, encoder: Encoder, folder: Path) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:
         fill(store, folder, encoder, word_vectors=True)
