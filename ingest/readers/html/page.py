@@ -45,6 +45,7 @@ _ROW_GROUPS = names("table thead tbody tfoot")
 _PRE_NAMES = names("pre listing xmp plaintext")
 # In a cell these are only a space; a heading or a list in a cell says that the table lays out the page.
 _INSIDE_CELL = names("address center div dl dt dd figcaption figure form p section")
+_OF_DEFINITION = names("dt dd p div")  # the beginning of what defines a term
 _SHOWN_FIELDS = names("text search url tel email number date time month week datetime-local submit reset button")
 _MAX_INDENT = 8  # levels of a nested list that are shown
 _MAX_MARKS = 8  # raised and lowered pieces inside each other
@@ -90,7 +91,8 @@ def extract_html(markup: str) -> Page:
     """The readable text of a page: paragraphs, list items and rows, headings and preformatted text as blocks.
 
     Scripts, styles, templates, hidden and deleted elements and form choices are left out; the description of an image
-    (`alt`) is text. Rows and list items are lines, cells are divided by ` | `, other blocks by blank lines.
+    (`alt`) is text. Rows and list items are lines, cells are divided by ` | `, other blocks by blank lines. A term is the first
+    line of the block that defines it.
     """
     # a browser reads a NUL as U+FFFD too; from here on it can only be one of our own marks
     text = markup.removeprefix(BYTE_ORDER_MARK).replace("\0", "\ufffd")
@@ -109,6 +111,7 @@ class _PageReader:
         self.title = self.first_heading = self.main_heading = ""
         self.path = HeadingPath()
         self.pieces: list[str] = []  # of the block that is being read
+        self.term_end = -1  # of the pieces, the first behind a term that nothing has defined yet
         self.line, self.counted = 1, 0  # the line of the position `counted`
         self.marked_line = 0  # the line that was marked last in this block
         self.omitted = 0  # how many of the open elements are left out
@@ -329,8 +332,17 @@ class _PageReader:
         else:
             if self.layouts and (self.row is None or self.row.in_cell):
                 self.layouts[-1] = True
-            self._flush()
+            if not self._defines(name):
+                self._flush()
             self._enter_block(element)
+
+    def _defines(self, name: str) -> bool:
+        """Whether a block begins what defines the term above it: the two are one block, the term its first line."""
+        return (
+            self.term_end >= 0
+            and name in _OF_DEFINITION
+            and not any(piece.strip() for piece in self.pieces[self.term_end :])
+        )
 
     def _begin_line(self, element: Element) -> None:  # noqa: ARG002
         """A block in preformatted text begins and ends a line."""
@@ -362,6 +374,10 @@ class _PageReader:
         name = element.name
         if name in _CELL_NAMES and self.row is not None:
             self.row.in_cell = False
+            return
+        if name == "dt" and self.row is None and any(piece.strip() for piece in self.pieces):
+            self.pieces.append(LINE_BREAK)
+            self.term_end = len(self.pieces)
             return
         self._flush()
         if name == "tr":
@@ -459,6 +475,7 @@ class _PageReader:
         if is_text or kind != "list":
             self.marker = ""
         self.pieces, self.row, self.marked_line, self.after_formula = [], None, 0, False
+        self.term_end = -1
         self.raised_at = self.link_at = -1
 
     def _kind(self) -> str:
