@@ -26,7 +26,7 @@ def print_ddl(options: Namespace) -> int:
         raise UsageError(f"--url {options.url}: give the address of the server alone, such as http://127.0.0.1:8000")
     if parts[2] is not None and not 0 < int(parts[2]) <= HIGHEST_PORT:
         raise UsageError(
-            f"--url {options.url}: a port is 1 to {HIGHEST_PORT}: give the one that `int8-rag serve` says, such as 8000"
+            f"--url {options.url}: a port is 1 to {HIGHEST_PORT}: give the one that `python -m rag serve` says, such as 8000"
         )
     token = read_token(options.token) or NO_TOKEN
     values = {
