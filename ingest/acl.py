@@ -15,7 +15,7 @@ from ingest.identity import stored_files
 from ingest.readers.raw_file import file_bytes
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import expand_user
-from sql.store.groups import ALL_DOCUMENTS, DocumentGroups, check_group
+from sql.store.groups import ALL_DOCUMENTS, DocumentGroups, check_group, named_groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -80,13 +80,8 @@ def parse_term(term: str) -> list[Rule]:
     """
     path, sign, groups = term.rpartition("=")
     if sign:
-        return [rule(path, divided(groups, ","), f"--acl {term!r:.80}")]
+        return [rule(path, named_groups(groups), f"--acl {term!r:.80}")]
     return read_rules(term)
-
-
-def divided(text: str, sign: str | None) -> list[str]:
-    """The parts of a text, without those that are empty."""
-    return [part.strip() for part in text.split(sign) if part.strip()]
 
 
 def read_rules(name: str) -> list[Rule]:
@@ -110,13 +105,18 @@ def read_rules(name: str) -> list[Rule]:
             )
         pattern = re.sub(r"\\(\s)", r"\1", found[1])
         said = COMMENT.split(found[2] or "", maxsplit=1)[0]
-        rules.append(rule(pattern, divided(said.replace(",", " "), None), where))
+        rules.append(rule(pattern, said.replace(",", " ").split(), where))
     return rules
 
 
 def acl_path(name: str) -> Path:
     """The file of rules that an option names."""
     return expand_user(name, "--acl").resolve()
+
+
+def files_of_rules(terms: Iterable[str]) -> list[Path]:
+    """The files that some of the options name."""
+    return [acl_path(term) for term in terms if "=" not in term]
 
 
 # What it means for a store

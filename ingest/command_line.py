@@ -146,8 +146,11 @@ def find_files(options: Namespace) -> Walk:
 
 def said_files(options: Namespace) -> list[tuple[Path, str]]:
     """The files in which something is said of others, and what."""
-    acl = [name for name in options.acl or () if "=" not in name]
-    found = [(expand_user(name, "--acl").resolve(), "access rules") for name in acl]
+    found = []
+    if options.acl is not None:
+        from ingest.acl import files_of_rules
+
+        found += [(path, "access rules") for path in files_of_rules(options.acl)]
     if options.meta_file is not None:
         found.append((expand_user(options.meta_file, "--meta-file").resolve(), "metadata"))
     return found

@@ -63,9 +63,9 @@ def set_groups(options: Namespace) -> int:
     """Gives the documents at some paths these groups and no others."""
     from rag.commands.documents import named_or_below, unknown
     from sql.store import Store
-    from sql.store.groups import DocumentGroups
+    from sql.store.groups import DocumentGroups, named_groups
 
-    groups = [group.strip() for group in options.groups.split(",") if group.strip()]
+    groups = named_groups(options.groups)
     with Store.open(options.db, write=True, announce=note) as store:
         documents = store.snapshot().documents() if store.collection() else []
         chosen: dict[UUID, list[str]] = {}

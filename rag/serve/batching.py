@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rag.encoder.states import TokenStates
+
     Vectors = NDArray[np.float32]
 
 SLICE = 32  # texts of one request that are computed before others have their turn
@@ -108,12 +110,9 @@ class SharedEncoder(Encoder):
     batcher: Batcher = field(kw_only=True, repr=False, compare=False)
     questions: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read with them
 
-    def encode_query(self, question: str) -> Vectors:
-        """The vector of a question, float32 (dimensions,), which shares a batch with other questions; its tokens are
-        remembered as those of any encoder are."""
-        ((vector, states),) = self.questions.submit([question]).result()
-        self._remembered.put(question, self.config.query_prompt, states)
-        found: Vectors = vector
+    def read_questions(self, questions: Sequence[str]) -> list[tuple[Vectors, TokenStates]]:
+        """The vector of each question and those of its tokens, which share a batch with the questions of other threads."""
+        found: list[tuple[Vectors, TokenStates]] = self.questions.submit(list(questions)).result()
         return found
 
     def close(self) -> None:

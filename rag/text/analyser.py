@@ -308,17 +308,10 @@ def forms_by_language(words: Sequence[str]) -> list[list[str]]:
     """
     found: list[list[str]] = [[] for _ in words]
     for code in (UNKNOWN, *LANGUAGES):
-        plain = [word for word in words if word.isascii()]
-        stems = dict(zip(plain, stemmer(code).stemWords(plain) if code else plain, strict=True))
         left_out = stop_words(code)
         for forms, word in zip(found, words, strict=True):
             if word not in left_out:
-                terms = (
-                    [stems[word][:LONGEST_TERM]]
-                    if word in stems
-                    else [form for each in word_forms(word, (), (code,)) for form in each]
-                )
-                forms += [f"{code} {term}" for term in terms if term]
+                forms += [f"{code} {form}" for each in word_forms(word, (), (code,)) for form in each]
     return found
 
 

@@ -37,6 +37,11 @@ def check_group(name: str) -> str:
     return name
 
 
+def named_groups(text: str) -> list[str]:
+    """The names in `hr, board`, without those that are empty; not checked."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 @dataclass
 class DocumentGroups:
     """The groups of the documents of one store, which has to be on a server. Raises UsageError for any other."""

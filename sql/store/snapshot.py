@@ -187,9 +187,8 @@ class Snapshot:
         said = request.strategy != AUTO or request.candidates is not None or request.probes is not None
         if choice is None or said:
             return request
-        has_no_cells = (
-            choice.strategy == CELLS and not self.searcher.has_cells()
-        )  # as of a user whom a row policy keeps out
+        # as of a user whom a row policy keeps from them
+        has_no_cells = choice.strategy == CELLS and not self.searcher.has_cells()
         return replace(
             request,
             strategy=AUTO if request.filter or has_no_cells else choice.strategy,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import UsageError
@@ -183,6 +184,7 @@ def ways_round(account: Account, database: str) -> Iterator[str]:
             yield f"he {says} ({right.upper()})"
 
 
+@cache
 def conditions() -> dict[str, str]:
     """The condition of our policy on each table."""
     found = (POLICY.search(read_statement(name)) for name in policy_statements())
