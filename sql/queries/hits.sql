@@ -1,4 +1,5 @@
--- What is shown of the chunks at some places: the n-th generation and the n-th index are one of them.
+-- What is shown of the chunks at some places: the n-th generation and the n-th index are one of them. PREWHERE says what the
+-- planner would find out.
 SELECT
     source,
     title,
@@ -15,4 +16,4 @@ SELECT
     generation,
     chunk_index
 FROM chunks
-WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
+PREWHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
