@@ -84,7 +84,7 @@ class Retriever:
                 f"the ranking {request.ranking!r} compares vectors and the request has none: give one, or rank by words"
             )
         elif request.ranking == "vector":
-            found = self._by_meaning(snapshot, wanted, query, watch)
+            found = Found(by_meaning(snapshot, wanted, query, watch))
         else:
             found = self._by_both(snapshot, wanted, query, watch)
         if request.filter and not found.hits:
@@ -116,15 +116,6 @@ class Retriever:
         self._last_words = *asked, words
         return words
 
-    def _by_meaning(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> Found:
-        """The chunks nearest to a query: in one statement, or from the vectors of a small store that are kept."""
-        if self.looks_at_all and snapshot.as_chosen(request).strategy in LOOK_AT_ALL:
-            everything = snapshot.known_everything(query, request, watch)
-            if everything is not None:
-                columns = {"score": everything.products, "vector_score": everything.products}
-                return Found(best_hits(snapshot, request, everything, columns, watch), Scored(everything))
-        return Found(by_meaning(snapshot, request, query, watch))
-
     def _by_words(
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery | None, watch: Watch
     ) -> list[Hit]:
@@ -149,7 +140,7 @@ class Retriever:
         candidates = max(FUSED_CANDIDATES, request.k)
         words = self.word_query(snapshot, request, watch)
         if words is None:
-            return self._by_meaning(snapshot, request, query, watch)
+            return Found(by_meaning(snapshot, request, query, watch))
         near = snapshot.candidates(query, replace(request, k=candidates), watch)
         scores = dict.fromkeys(((one.generation, one.chunk_index) for one in near), 0.0)
         scores |= snapshot.rank_by_words(words, replace(request, k=len(near) + candidates), near, watch)
@@ -168,7 +159,7 @@ class Retriever:
         """Both scores of every chunk: there are no candidates that could be missed."""
         scored = self.score_all(snapshot, request, query, watch)
         if scored is None:
-            return self._by_meaning(snapshot, request, query, watch)
+            return Found(by_meaning(snapshot, request, query, watch))
         everything, words = scored.everything, scored.words
         columns = {"score": everything.products, "vector_score": everything.products}
         if words is not None:

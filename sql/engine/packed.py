@@ -37,7 +37,18 @@ def unpack_vectors(
 
     Packed as RowBinary, all of one length: an array is its length (LEB128) and its numbers.
     """
-    rows = np.frombuffer(packed, dtype=vectors_row(dimensions))
+    length = len(varint(dimensions))
+    row = np.dtype(
+        [
+            ("generation", "<u8"),
+            ("chunk_index", "<u4"),
+            ("length", f"V{length}"),
+            ("codes", "i1", (dimensions,)),
+            ("scale", "<f4"),
+            ("zero_point", "i1"),
+        ]
+    )
+    rows = np.frombuffer(packed, dtype=row)
     vectors = QuantizedVectors(
         np.ascontiguousarray(rows["codes"]),
         rows["scale"].astype(np.float32),
@@ -45,17 +56,3 @@ def unpack_vectors(
         calibration,
     )
     return rows["generation"], rows["chunk_index"], vectors
-
-
-def vectors_row(dimensions: int) -> np.dtype[np.void]:
-    """One such row."""
-    return np.dtype(
-        [
-            ("generation", "<u8"),
-            ("chunk_index", "<u4"),
-            ("length", f"V{len(varint(dimensions))}"),
-            ("codes", "i1", (dimensions,)),
-            ("scale", "<f4"),
-            ("zero_point", "i1"),
-        ]
-    )

@@ -1,5 +1,4 @@
--- What is shown of the chunks at some places: the n-th generation and the n-th index are one of them. PREWHERE says what the
--- planner would find out.
+-- What is shown of the chunks at some places: the n-th generation and the n-th index are one of them.
 SELECT
     source,
     title,
@@ -16,4 +15,4 @@ SELECT
     generation,
     chunk_index
 FROM chunks
-PREWHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
+WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,6 @@ from sql.search.everything import (
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
-from sql.search.vectors_of_all import KeptVectors
 from sql.search.words import (
     PLACE_ROW,
     best_places,
@@ -100,7 +98,6 @@ class Snapshot:
     _analyser_is_fresh: bool = False
     _visible: Visible | None = None
     _rounding: Rounding | None = None
-    _kept: KeptVectors = field(default_factory=KeptVectors)
 
     @property
     def epoch(self) -> int:
@@ -316,32 +313,12 @@ class Snapshot:
 
         How often the terms occur is remembered.
         """
-        known = self.known_everything(query, request, watch)
-        if known is not None:
-            return replace(self.postings(terms, watch), chunks=known.chunks, products=known.products)
         statement = everything_statement(self._vector_search(query, request), terms)
         packed = Runner(self.client, watch).packed("search", statement, SCORED_ROW.itemsize)
         return self._remembered(Everything.unpack(packed, self.visible(watch), terms))
 
-    def known_everything(
-        self, query: QuantizedQuery, request: SearchRequest, watch: Watch = unwatched
-    ) -> Everything | None:
-        """The inner products of all chunks and no postings, from vectors that are kept; None where there are none.
-
-        They are kept from the fifth search of a small store at an epoch on, unless it has a filter.
-        """
-        if request.condition is not None:
-            return None
-        vectors = self._kept.vectors(self.searcher, self.dimensions, partial(self.visible, watch), watch)
-        if vectors is None:
-            return None
-        products = vectors.products(query, self.calibration())
-        return replace(self.postings((), watch), chunks=vectors.places, products=products)
-
     def postings(self, terms: Sequence[str], watch: Watch = unwatched) -> Everything:
         """All postings of some terms alone, and no filter: for a small store. How often the terms occur is remembered."""
-        if not terms:
-            return Everything.of_postings(b"", self.visible(watch), terms)
         packed = Runner(self.client, watch).packed("words", postings_statement(terms), SCORED_ROW.itemsize)
         return self._remembered(Everything.of_postings(packed, self.visible(watch), terms))
 

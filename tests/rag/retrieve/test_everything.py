@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from rag.library import Library
 from rag.text.analyser import ANALYSER, chunk_words
 from sql.search.everything import Visible, first_of_each
 from sql.search.request import SearchRequest
-from sql.search.vectors_of_all import may_be_kept
 from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
@@ -111,55 +110,11 @@ def test_equal_chunks_come_in_the_order_of_the_exact_search(library: Library) ->
 
 
 def test_a_search_that_follows_another_takes_two_statements(library: Library) -> None:
-    afresh, steps = anew(library), []
-    for question in ("w1 w2 minister", "w7 w8 glacage"):
-        steps = statements_of(afresh, question)
-    assert steps == ["score_everything", "hits"]
-
-
-def anew(library: Library) -> Library:
-    """The same store without what searches have left behind."""
-    return Library(Store(library.store.client), lambda: library.encoder)
-
-
-def statements_of(library: Library, question: str, **options: Any) -> list[str]:
     steps: list[Step] = []
-    library.search(question, watch=steps.append, **options)
-    return [step.statement.name for step in steps]
-
-
-def test_after_some_searches_the_vectors_are_kept_and_only_words_and_texts_are_read(library: Library) -> None:
-    afresh = anew(library)
-    ran = [statements_of(afresh, question) for question in questions(6)]
-    assert [("score_everything" in names, "vectors_of_all" in names) for names in ran] == [
-        *[(True, False)] * 4,
-        (False, True),
-        (False, False),
-    ]
-    assert ran[-1] == ["postings", "hits"]
-    assert statements_of(afresh, "w1 w2", ranking="vector") == ["hits"]
-    assert statements_of(afresh, "w1 w2", filter={"source": "doc 1"}) == ["score_everything", "hits"]
-    assert "score_everything" in statements_of(afresh, "w1 w2", epoch=library.store.epoch() - 1)
-
-
-@pytest.mark.parametrize("ranking", ["hybrid", "vector", "words"])
-@pytest.mark.parametrize("per_document", [None, 2])
-def test_kept_vectors_find_what_the_statements_find(library: Library, ranking: str, per_document: int | None) -> None:
-    keeping, options = anew(library), {"k": 30, "ranking": ranking, "per_document": per_document}
-    for question in questions(5):
-        keeping.search(question)
-    for question in questions(4):
-        vector = library.encoder.encode_query(question)
-        request = library.request(SearchRequest(question, vector=vector, **options))
-        kept = keeping.search(request)
-        assert kept
-        assert kept == anew(library).search(request)
-
-
-def test_too_many_or_too_long_vectors_are_not_kept() -> None:
-    assert may_be_kept(20_000, 1_536)
-    assert not may_be_kept(20_001, 4)
-    assert not may_be_kept(20_000, 2_000)
+    for question in ("w1 w2 minister", "w7 w8 glacage"):
+        steps.clear()
+        library.search(question, watch=steps.append)
+    assert [step.statement.name for step in steps] == ["score_everything", "hits"]
 
 
 def test_a_search_by_words_takes_two_statements_and_finds_what_has_one_of_them(library: Library) -> None:

@@ -311,9 +311,9 @@ def assert_same(at_hand: Certificate, in_sql: Certificate) -> None:
 @pytest.mark.parametrize("ranking", ["vector", "hybrid"])
 def test_a_certificate_is_the_same_whether_the_scores_are_at_hand_or_looked_up(tmp_path: Path, ranking: str) -> None:
     with written(tmp_path / "store", KINDS[0], crowd(60, 3)) as store:
+        snapshot = store.snapshot()
         cases = (("alder birch", None, None), ("fir", {"even": True}, None), ("oak", None, None), ("elm fir", None, 1))
         for question, given, per_document in cases:  # no chunk holds oak
-            snapshot = Store(store.client).snapshot()  # it has kept no vectors
             request = SearchRequest(question, 5, vector=crowd(1, 4)[0], filter=given, language="en", ranking=ranking)
             found = Retriever().find(snapshot, replace(request, per_document=per_document))
             assert (found.scored is None) == (ranking == "vector")

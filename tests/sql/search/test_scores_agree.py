@@ -17,11 +17,7 @@ from rag.int8.quantization import quantize_query, scores
 from sql.engine.statements import PARAMETER, Statement, file_names, read_statement
 from sql.records import first_generation, fold_query
 from sql.records.calibration import Quantizer
-from sql.search.everything import everything_statement
-from sql.search.request import SearchRequest
-from sql.search.search import VectorSearch
 from sql.search.signs import query_signs
-from sql.search.vectors_of_all import VectorsOfAll
 from sql.store import ChunkBatch, Store
 
 if TYPE_CHECKING:
@@ -146,17 +142,6 @@ def test_every_statement_that_scores_gives_the_floats_of_numpy(stored: Stored, n
         assert found.items() <= expected.items()
         best = {document_id for document_id, _ in expected} if name == "search_documents" else expected.keys()
         assert len(found) == len(best)
-
-
-def test_vectors_that_are_kept_give_the_floats_of_the_statements(stored: Stored) -> None:
-    snapshot, client, calibration = stored.store.snapshot(), stored.store.client, stored.vectors.calibration
-    kept = VectorsOfAll.unpack(client.query_packed(Statement("vectors_of_all")), DIMENSIONS, snapshot.visible())
-    for query in some_queries():
-        found = dict(zip(kept.places.tolist(), kept.products(query, calibration).tolist(), strict=True))
-        rows = client.query(everything_statement(VectorSearch(SearchRequest(), query, snapshot.epoch, calibration), []))
-        keys = np.array([row["generation"] for row in rows], np.uint64), np.array([row["chunk_index"] for row in rows])
-        places = snapshot.visible().places(keys[0], keys[1].astype(np.uint32)).tolist()
-        assert found == {place: row["number"] for place, row in zip(places, rows, strict=True)}
 
 
 def test_rag_score_gives_the_floats_of_the_search(stored: Stored) -> None:
