@@ -12,8 +12,6 @@ from enum import IntEnum
 from itertools import accumulate, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from ingest.document import PATH_SEPARATOR
 from rag.text.sentences import LINE_END, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
@@ -289,14 +287,20 @@ def _counted_units(document: Document, tokenizer: Tokenizer, max_tokens: int) ->
     for batch in _batches(_units(document)):
         counts = tokenizer.counts_by_words([document.text[unit.start : unit.end] for unit in batch])
         for unit, tokens in zip(batch, counts, strict=True):
-            parts = [unit._replace(size=tokens)]
-            if tokens > max_tokens // 2 or unit.end - unit.start > MAX_CHARACTERS // 2:
-                parts = _parts(document.text, unit, tokenizer, max_tokens // 4)
-            for part in parts:
-                # The characters count too, with the white space before them, which a chunk contains.
-                size = max(part.size, -(-(part.end - position) * max_tokens // MAX_CHARACTERS))
-                yield part._replace(size=min(size, max_tokens))
+            start, end, before, heading, is_heading, is_sentence, _ = unit
+            if tokens <= max_tokens // 2 and end - start <= MAX_CHARACTERS // 2:
+                size = _size(tokens, end - position, max_tokens)
+                yield _Unit(start, end, before, heading, is_heading, is_sentence, size)
+                position = end
+                continue
+            for part in _parts(document.text, unit, tokenizer, max_tokens // 4):
+                yield part._replace(size=_size(part.size, part.end - position, max_tokens))
                 position = part.end
+
+
+def _size(tokens: int, characters: int, max_tokens: int) -> int:
+    """Of a unit: the characters count too, with the white space before them, which a chunk contains."""
+    return min(max(tokens, -(-characters * max_tokens // MAX_CHARACTERS)), max_tokens)
 
 
 def _parts(text: str, unit: _Unit, tokenizer: Tokenizer, max_tokens: int) -> list[_Unit]:
@@ -341,10 +345,10 @@ def _fitting_spans(
 
 def _token_cuts(text: str, start: int, end: int, tokenizer: Tokenizer, max_tokens: int) -> Iterator[tuple[int, int]]:
     """Parts of about `max_tokens` tokens, and at most MAX_CHARACTERS characters, of a long span."""
-    token_starts = tokenizer.spans(text[start:end])[:, 0] + start
+    token_starts = [start + token for token in tokenizer.starts(text[start:end])]
     while start < end:
-        beyond = int(np.searchsorted(token_starts, start)) + max_tokens
-        limit = int(token_starts[beyond]) if beyond < len(token_starts) else end
+        beyond = bisect_left(token_starts, start) + max_tokens
+        limit = token_starts[beyond] if beyond < len(token_starts) else end
         limit = min(max(limit, start + 1), start + MAX_CHARACTERS, end)  # tokens of one character share its start
         cut = limit if limit == end else _cut(text, start, limit)
         part = trimmed(text, start, cut)

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 # Where modules are looked for is what it is here, and not what the working directory of a user might hold.
 _PROGRAM = """
-import json, sys
+import gc, json, sys
+gc.disable()  # what imports make stays
 sys.path[:] = json.loads(sys.argv[1])
 from ingest.box.worker import main
 main(int(sys.argv[2]))

@@ -6,6 +6,7 @@ comes from its parent and is trusted; what it answers is not.
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
     from sql.records import Chunk, ChunkWords
 
+# A file is millions of small objects, few of them in cycles: looking for those every 700 takes some percent of the time.
+OBJECTS_PER_COLLECTION = 50_000
 # The first byte of an answer says what it is.
 READY, DOCUMENT, DONE, UNREADABLE, TOO_LARGE, BROKEN = b"r", b"d", b".", b"u", b"m", b"b"
 
@@ -97,10 +100,18 @@ def main(parent: int) -> None:
     if settings:
         held = confine(Limits(*settings["limits"]))
         split = Chunking(*settings["chunking"]).splitter() if settings["chunking"] else Content
+        collect_seldom()
         channel.answer(READY, as_bytes(held))
         while (message := channel.receive()) is not None:
             data = channel.receive() or b""
             answer(channel, from_bytes(message), data[1:], split)
+
+
+def collect_seldom() -> None:
+    """Looks for garbage in cycles after many objects, and never among those that are there now."""
+    gc.freeze()
+    gc.set_threshold(OBJECTS_PER_COLLECTION)
+    gc.enable()
 
 
 def open_channel() -> Channel:

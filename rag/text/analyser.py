@@ -17,13 +17,14 @@ import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.text.languages import LANGUAGES, MULTIPLE, SCRIPTS, UNKNOWN
 from sql.records import ChunkWords
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 # Raise the number whenever a text may get other terms than before.
 ANALYSER = "words 2, snowball 3"
@@ -53,10 +54,16 @@ IGNORABLE = re.compile(
 BREAKS = re.compile(f"[{BREAK}{NON_JOINER}]+")
 ARABIC_BREAK = re.compile(f"(?<=[\u0620-\u06ff]){NON_JOINER}+(?=[\u0620-\u06ff])")
 WORD = re.compile(r"\w+")  # as it is written, whatever the language; `words_in` looks closer
+# All from the first mark on, such as U+0301, but for Greek, Cyrillic and Armenian letters and for punctuation that people
+# write in Latin texts: where a text has none, WORD finds the same words as `word_pattern`.
+BEYOND_PLAIN_WORDS = re.compile(
+    "[^\u0000-\u02ff\u0370-\u0482\u048a-\u0590\u2010-\u2027\u2030-\u205e\u20a0-\u20cf\u2100-\u2bff]"
+)
 SENTENCE_START = re.compile(r"(?:^|[.!?:;…\n\r])[^\w\n\r]*$")
 BEFORE = 20  # characters before a word that tell whether it begins a sentence
 STEMMERS = threading.local()
-# Read and stemmed once while they are among the last that were met: 30 MB, of a folder of any size.
+ALWAYS, NEVER, NAMED, WITHIN = "always", "never", "named", "within"  # where a word of a text counts
+# Read and stemmed once while they are among the last that were met: 40 MB, of a folder of any size.
 KNOWN_WORDS = 50_000
 
 
@@ -85,15 +92,17 @@ def detect_language(text: str, usual: Sequence[str] = ()) -> str:
 
 def shown_languages(text: str) -> list[str]:
     """The languages that a text may be in as far as it shows; more than one where they share its stop words."""
-    words = folded_words(text[:LANGUAGE_SAMPLE])
+    counts: Counter[str] = Counter()
+    for written, count in Counter(words_as_found(normal_form(text[:LANGUAGE_SAMPLE]))).items():
+        counts[read_word(written)[1]] += count
     found = dict.fromkeys((code for code, language in LANGUAGES.items() if language.stop_words), 0)
-    for word, count in Counter(words).items():
+    for word, count in counts.items():
         for code in languages_of_stop_words().get(word, ()):
             found[code] += count
     most = max(found.values())
-    if most > LEAST_STOP_WORDS * len(words):
+    if most > LEAST_STOP_WORDS * counts.total():
         return [code for code, count in found.items() if count == most]
-    return [script_language(words)]
+    return [script_language(counts)]
 
 
 @cache
@@ -106,9 +115,12 @@ def languages_of_stop_words() -> dict[str, list[str]]:
     return languages
 
 
-def script_language(words: Iterable[str]) -> str:
-    """The language that most words show by the script of their first letter; UNKNOWN for Latin and all others."""
-    scripts = Counter(unicodedata.name(word[0], "").split(" ")[0] for word in words)
+def script_language(words: Mapping[str, int]) -> str:
+    """The language that most words, counted in `words`, show by the script of their first letter; UNKNOWN for Latin and
+    all others."""
+    scripts: Counter[str] = Counter()
+    for word, count in words.items():
+        scripts[unicodedata.name(word[0], "").split(" ")[0]] += count
     return SCRIPTS.get(scripts.most_common(1)[0][0], UNKNOWN) if scripts else UNKNOWN
 
 
@@ -192,7 +204,7 @@ def words_in(text: str) -> Iterator[Word]:
     """The words of a text in order."""
     seen = normal_form(text)
     shouted = not any(letter.islower() for letter in seen)
-    for match in word_pattern().finditer(seen):
+    for match in pattern_for(seen).finditer(seen):
         written, folded, parts = read_word(match[0])
         capitals = not shouted and written[0].isupper() and not written.islower()
         name = capitals and ((written.isupper() and len(written) > 1) or not begins_sentence(seen, match.start()))
@@ -201,7 +213,19 @@ def words_in(text: str) -> Iterator[Word]:
 
 def folded_words(text: str) -> list[str]:
     """The words of a text in order, without differences of width, composition and case."""
-    return [read_word(written)[1] for written in word_pattern().findall(normal_form(text))]
+    return [read_word(written)[1] for written in words_as_found(normal_form(text))]
+
+
+def words_as_found(seen: str) -> list[str]:
+    """The words of a text in normal form, as they stand there."""
+    found: list[str] = pattern_for(seen).findall(seen)
+    return found
+
+
+def pattern_for(seen: str) -> re.Pattern[str]:
+    """What finds the words of a text in normal form. Nearly all texts hold nothing that the long pattern is for, which
+    takes five times as long."""
+    return WORD if seen.isascii() or not BEYOND_PLAIN_WORDS.search(seen) else word_pattern()
 
 
 def normal_form(text: str) -> str:
@@ -258,10 +282,34 @@ def analyse(text: str, language: str) -> list[str]:
 def text_forms(text: str, language: str) -> list[tuple[str, ...]]:
     """The forms of the words of a text in order, repetitions included.
 
-    A stop word counts where it is written as a name: `IT`, and the `Who` of "The Who".
+    A stop word counts where it is written as a name: `IT`, and the `Who` of "The Who". `words_in` says the same of each
+    word, and takes three times as long.
     """
-    left_out = stop_words(language)
-    return forms_of((word for word in words_in(text) if word.name or word.folded not in left_out), (language,))
+    seen = normal_form(text)
+    shouted = not any(letter.islower() for letter in seen)
+    found: list[tuple[str, ...]] = []
+    for match in pattern_for(seen).finditer(seen):
+        forms, counts = forms_as_found(match[0], language)
+        if counts is not ALWAYS and (
+            shouted or counts is NEVER or (counts is WITHIN and begins_sentence(seen, match.start()))
+        ):
+            continue
+        found += forms
+    return found
+
+
+@lru_cache(maxsize=KNOWN_WORDS)
+def forms_as_found(found: str, language: str) -> tuple[tuple[tuple[str, ...], ...], str]:
+    """The forms of a word as it stands in a text, and where it counts: ALWAYS; or, as a stop word, NEVER, as an acronym
+    (NAMED), or within a sentence (WITHIN)."""
+    written, folded, parts = read_word(found)
+    if folded not in stop_words(language):
+        counts = ALWAYS
+    elif not written[0].isupper() or written.islower():
+        counts = NEVER
+    else:
+        counts = NAMED if written.isupper() and len(written) > 1 else WITHIN
+    return word_forms(folded, parts, (language,)), counts
 
 
 def question_forms(question: str, language: str, languages: Sequence[str]) -> list[tuple[str, ...]]:
@@ -321,7 +369,7 @@ def chunk_words(text: str, language: str) -> ChunkWords:
     Where all words are stop words they are what the chunk is about: the title of a song, an entry of a list.
     """
     forms = text_forms(text, language) or forms_of(words_in(text), (language,))
-    return ChunkWords(language, Counter(form for each in forms for form in each), len(forms))
+    return ChunkWords(language, Counter(chain.from_iterable(forms)), len(forms))
 
 
 def normalized(text: str) -> str:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from sql.base.errors import ModelError, UsageError
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 # What ends a line, a page or a field, or divides words unseen. BERT's normalizer deletes the most of them and joins the
@@ -108,8 +108,15 @@ class Tokenizer:
 
     def spans(self, text: str) -> NDArray[np.int64]:
         """Start and end, in code points, of each token of `text` without the special ones; int64, shape (n, 2)."""
-        offsets = self.library.encode(with_spaces(text), add_special_tokens=False).offsets
-        return np.array(offsets, dtype=np.int64).reshape(-1, 2)
+        return as_spans(self._offsets(text))
+
+    def starts(self, text: str) -> list[int]:
+        """Where each token of `text` starts, in code points, without the special ones."""
+        return [start for start, _ in self._offsets(text)]
+
+    def _offsets(self, text: str) -> list[tuple[int, int]]:
+        offsets: list[tuple[int, int]] = self.library.encode(with_spaces(text), add_special_tokens=False).offsets
+        return offsets
 
     @cached_property
     def divides_at_spaces(self) -> bool:
@@ -178,7 +185,7 @@ class Tokenizer:
         span for a special one."""
         spaced = [with_spaces(text) for text in texts]
         return [
-            (encoding.ids, np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2))
+            (encoding.ids, as_spans(encoding.offsets))
             for encoding in self.library.encode_batch(spaced, add_special_tokens=True)
         ]
 
@@ -209,8 +216,7 @@ class Tokenizer:
         both = self.library.post_process(asked, window, True)
         first = both.sequence_ids.index(1) if len(window) else len(both) - 1
         types = [0] * first + [1] * (len(both) - first)
-        spans = np.array(window.offsets, dtype=np.int64).reshape(-1, 2)
-        return TokenPair(both.ids, types, first, spans)
+        return TokenPair(both.ids, types, first, as_spans(window.offsets))
 
     def fitting(self, text: str, max_tokens: int, prompt: str = "") -> str:
         """The longest beginning of `text` that has, with `prompt` before it, at most `max_tokens` without special ones.
@@ -229,10 +235,13 @@ class Tokenizer:
         if (tokens := self.count(prompt + text)) <= max_tokens:
             yield 0, len(text), tokens
             return
-        ends = np.maximum.accumulate(self.spans(text)[:, 1])  # several tokens may have one character, or none
+        ends = list(
+            accumulate((end for _, end in self._offsets(text)), max)
+        )  # tokens may share a character, or have none
         most, start = max(1, max_tokens - self.count(prompt)), 0
         while start < len(text):
-            cuts = ends[int(np.searchsorted(ends, start, side="right")) :][:most].tolist()
+            first = bisect_right(ends, start)
+            cuts = ends[first : first + most]
             if not cuts or cuts[-1] == ends[-1]:
                 cuts[-1:] = [len(text)]
             end, tokens = self._longest(text, start, cuts, max_tokens, prompt)
@@ -270,3 +279,10 @@ def with_spaces(text: str) -> str:
     'one page another'
     """
     return UNSEEN_SPACES.sub(" ", text)
+
+
+def as_spans(offsets: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Starts and ends as an array, int64 (n, 2)."""
+    import numpy as np  # not at the top: who only counts tokens does without
+
+    return np.array(offsets, dtype=np.int64).reshape(-1, 2)

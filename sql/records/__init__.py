@@ -1,4 +1,12 @@
-"""What travels between the rooms: frozen records that are checked where they are made."""
+"""What travels between the rooms: frozen records that are checked where they are made.
+
+Those of vectors are imported when they are used first: they need numpy, which a process that reads files does without.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sql.records.documents import (
     NO_OUTLINE,
@@ -14,16 +22,18 @@ from sql.records.documents import (
 from sql.records.encoder import EncoderIdentity
 from sql.records.generations import GENERATION_RANDOM_BITS, first_generation
 from sql.records.hits import Candidate, ChunkWords, Hit, TextStatistics, WordQuery
-from sql.records.vectors import (
-    FLOAT32_MAX,
-    MAX_DIMENSIONS,
-    QUERY_LIMIT,
-    QuantizedQuery,
-    QuantizedVectors,
-    code_pairs,
-    fold_query,
-    rounded_up,
-)
+
+if TYPE_CHECKING:
+    from sql.records.vectors import (
+        FLOAT32_MAX,
+        MAX_DIMENSIONS,
+        QUERY_LIMIT,
+        QuantizedQuery,
+        QuantizedVectors,
+        code_pairs,
+        fold_query,
+        rounded_up,
+    )
 
 __all__ = [
     "FLOAT32_MAX",
@@ -52,3 +62,22 @@ __all__ = [
     "path_id",
     "rounded_up",
 ]
+
+_OF_VECTORS = {
+    "FLOAT32_MAX",
+    "MAX_DIMENSIONS",
+    "QUERY_LIMIT",
+    "QuantizedQuery",
+    "QuantizedVectors",
+    "code_pairs",
+    "fold_query",
+    "rounded_up",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_VECTORS:
+        raise AttributeError(f"module 'sql.records' has no attribute {name!r}")
+    value = getattr(import_module("sql.records.vectors"), name)
+    globals()[name] = value
+    return value

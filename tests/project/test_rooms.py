@@ -282,6 +282,16 @@ def test_help_and_version_load_neither_a_model_nor_a_database(command: str, opti
     assert finished.stdout.strip()
 
 
+def test_a_process_that_reads_files_starts_without_what_other_formats_need() -> None:
+    program = (
+        "import sys, ingest.box.worker, ingest.readers.markdown, rag.text.tokenizer\n"
+        "heavy = {'numpy', 'pypdfium2', 'lxml', 'torch', 'chdb', 'clickhouse_connect'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    finished = run_python("-c", program)
+    assert (finished.returncode, finished.stderr, finished.stdout) == (0, "", "[]\n")
+
+
 def test_nothing_outside_its_package_imports_langchain() -> None:
     users = [name for name in modules() if imports_of(name, "rag.langchain")]
     assert [name for name in users if not name.startswith("rag/langchain/")] == []

@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from support import PROJECT
 
 from rag.text.analyser import (
+    BEYOND_PLAIN_WORDS,
     LONGEST_TERM,
     LanguageChooser,
     analyse,
@@ -22,10 +23,16 @@ from rag.text.analyser import (
     compound_parts,
     compounds_are_written_together,
     detect_language,
+    forms_of,
+    pattern_for,
     possible_parts,
     question_forms,
     stemmer,
+    stop_words,
     term_forms,
+    text_forms,
+    word_pattern,
+    words_in,
 )
 from rag.text.languages import LANGUAGES, MULTIPLE
 from sql.base import settings
@@ -318,3 +325,47 @@ def test_what_is_remembered_of_a_word_does_not_grow_with_the_languages_that_it_i
     finally:
         tracemalloc.stop()
     assert taken / len(words) < 1500  # bytes; 6,900 with every stem of it
+
+
+def slow_text_forms(text: str, language: str) -> list[tuple[str, ...]]:
+    """`text_forms` by what `words_in` says of each word."""
+    left_out = stop_words(language)
+    return forms_of((word for word in words_in(text) if word.name or word.folded not in left_out), (language,))
+
+
+ODD_WORDS = [
+    "The",
+    "the",
+    "THE",
+    "it",
+    "IT",
+    "Who",
+    "who.",
+    "I",
+    "Walk!",
+    "walk_Home",
+    "parseIt",
+    "7",
+    "-",
+    "é",
+    "Straße",
+    "東京",
+    "...",
+]
+WORDS = some.lists(some.sampled_from(ODD_WORDS)).map(" ".join)
+
+
+@given(text=WORDS | some.text(max_size=60), language=some.sampled_from(["en", "de", "", MULTIPLE]))
+@hypothesis_settings(max_examples=150)
+def test_the_words_of_a_text_are_counted_as_each_of_them_alone(text: str, language: str) -> None:
+    assert text_forms(text, language) == slow_text_forms(text, language)
+
+
+def test_a_text_of_plain_letters_has_the_same_words_by_the_short_pattern_as_by_the_long_one() -> None:
+    plain = [letter for letter in map(chr, range(0x2C00)) if not BEYOND_PLAIN_WORDS.search(letter)]
+    assert "é" in plain
+    assert "д" in plain
+    for letter in plain:
+        text = f"a{letter}b {letter}1 {letter}{letter}"
+        assert pattern_for(text).findall(text) == word_pattern().findall(text), hex(ord(letter))
+    assert BEYOND_PLAIN_WORDS.search("\U0001f600")
