@@ -33,6 +33,7 @@ _SUFFIXES = {
     "message/rfc822": ".eml",
     "text/plain": ".txt",
     "text/html": ".html",
+    "application/xhtml+xml": ".xhtml",
     "text/markdown": ".md",
     "text/csv": ".csv",
     "text/tab-separated-values": ".tsv",

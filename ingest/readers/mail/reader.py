@@ -28,7 +28,11 @@ MAILBOXES = (".mbox", ".mbx")
 _MAX_NAMED = 5  # attachments or messages that a remark names
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # A message begins behind a blank line with a line `From `, and a field of its header below: a sentence may begin so too.
-_BEGINNING = re.compile(rb"(?:\A(?:\xef\xbb\xbf)?|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n(?=>?[!-9;-~]+:)")
+# The first one of a mailbox that was cut off, or that a program wrote by itself, may have only its header.
+_BEGINNING = re.compile(
+    rb"(?:\A(?:\xef\xbb\xbf)?[\r\n]*+|(?<=\n\n)|(?<=\n\r\n))From [^\r\n]*\r?\n(?=>?[!-9;-~]+:)"
+    rb"|\A(?:\xef\xbb\xbf)?[\r\n]*+(?=[!-9;-~]+:)"
+)
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 

@@ -27,6 +27,7 @@ _STRICT = (
     (b"http://purl.oclc.org/ooxml/drawingml/", b"http://schemas.openxmlformats.org/drawingml/2006/"),
     (b"http://purl.oclc.org/ooxml/officeDocument/math", b"http://schemas.openxmlformats.org/officeDocument/2006/math"),
 )  # fmt: skip
+_TYPES = "[Content_Types].xml"
 _RELATIONSHIPS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PREFIXES = {
     "http://schemas.openxmlformats.org/wordprocessingml/2006/main": "w:",
@@ -146,7 +147,7 @@ class Package:
     def __init__(self, file: RawFile) -> None:
         self.source = file.source
         self._archive = Archive(file.data, file.source)
-        if "[Content_Types].xml" not in self._archive:
+        if _TYPES not in self._archive:
             raise UnreadableDocument(f"{file.source} is a zip archive without the parts of an Office document")
         self._relations: dict[str, dict[str, Relation]] = {}
 
@@ -160,6 +161,22 @@ class Package:
             for strict, usual in _STRICT:
                 data = data.replace(strict, usual)
         return parse_xml(data, self.source, part)
+
+    def data(self, part: str) -> bytes:
+        """The bytes of a part."""
+        return self._archive.read(part)
+
+    def media_type(self, part: str) -> str:
+        """What kind of file a part is said to be, or ""."""
+        by_suffix = ""
+        for kind in self.parse(_TYPES):
+            if not isinstance(kind.tag, str):
+                continue
+            if kind.get("PartName", "").lstrip("/").lower() == part.lower():
+                return str(kind.get("ContentType", ""))
+            if kind.get("Extension", "").lower() == posixpath.splitext(part)[1].removeprefix(".").lower():
+                by_suffix = str(kind.get("ContentType", ""))
+        return by_suffix
 
     def relations(self, part: str = "") -> dict[str, Relation]:
         """What a part refers to within the file, by the ids of the relationships; "" is the file itself."""

@@ -45,8 +45,13 @@ def relationships(*related: tuple[str, str]) -> str:
     return f'<Relationships xmlns="{OFFICE}/package/2006/relationships">{listed}</Relationships>'
 
 
-def word_file(body: str, core: str = "", pages: int = 0, **parts: str) -> bytes:
-    """A Word file; `parts` are the contents of styles, numbering, footnotes, endnotes, comments and settings."""
+def word_file(
+    body: str, core: str = "", pages: int = 0, more: dict[str, str | bytes] | None = None, **parts: str
+) -> bytes:
+    """A Word file; `parts` are the contents of styles, numbering, footnotes, endnotes, comments and settings.
+
+    `more` are entries of the archive as they are, in the place of those that would be there.
+    """
     tops = {"styles": "styles", "numbering": "numbering", "footnotes": "footnotes", "endnotes": "endnotes",
             "comments": "comments", "settings": "settings"}  # fmt: skip
     related = [(kind, f"{kind}.xml") for kind in parts]
@@ -60,6 +65,7 @@ def word_file(body: str, core: str = "", pages: int = 0, **parts: str) -> bytes:
         "word/main.xml": f"<w:document {SPACES}><w:body>{body}</w:body></w:document>",
         "word/_rels/main.xml.rels": relationships(*related),
     }
+    entries.update(more or {})
     for kind, content in parts.items():
         entries[f"word/{kind}.xml"] = f"<w:{tops[kind]} {SPACES}>{content}</w:{tops[kind]}>"
     return zipped(entries)

@@ -266,6 +266,14 @@ def test_a_mailbox_with_line_ends_of_windows_is_divided_alike() -> None:
     assert [document.part for document in read(message * 3, "a.mbox")] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("begin", [b"", b"\n", b"\r\n\xef\xbb\xbf"[2:], b"\nFrom ann\n"])
+def test_the_first_message_of_a_mailbox_needs_no_line_from(begin: bytes) -> None:
+    box = begin + HEADER + b"\nOne.\n\nFrom bob\n" + HEADER + b"\nTwo.\n"
+    documents = read(box, "a.mbox")
+    assert [document.part for document in documents] == ["1", "2"]
+    assert [document.text.removeprefix(SHOWN).strip() for document in documents] == ["One.", "Two."]
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [

@@ -386,12 +386,55 @@ def test_a_page_that_begins_within_a_paragraph_or_a_table_is_marked_there() -> N
     ]
 
 
+WEB_ARCHIVE = (
+    'MIME-Version: 1.0\nContent-Type: multipart/related; type="text/html"; boundary="x"\n\n'
+    "--x\nContent-Type: text/html; charset=utf-8\n\n<p>page</p>\n--x--\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "data", "expected"),
+    [
+        ("c.html", "text/html", "<h1>Term</h1><p>36 months</p>", "Term\n\n36 months"),
+        ("c.txt", "text/plain", "plain", "plain"),
+        ("c.mht", "message/rfc822", WEB_ARCHIVE, "page"),
+        ("c.dat", "application/xhtml+xml", "<html><body><p>page</p></body></html>", "page"),
+        ("c.docx", "", word_file(p("inner")), "inner"),
+    ],
+)
+def test_a_document_that_is_embedded_as_a_whole_is_read_in_its_place(
+    name: str, media_type: str, data: str | bytes, expected: str
+) -> None:
+    more = {
+        "[Content_Types].xml": f"<Types><Default Extension='{name[2:]}' ContentType='{media_type}'/></Types>",
+        "word/_rels/main.xml.rels": relationships(("aFChunk", name)),
+        f"word/{name}": data,
+    }
+    document = read_bytes(word_file(p("a") + "<w:altChunk r:id='r1'/>" + p("b"), more=more), "a.docx")
+    check_blocks(document)
+    assert (document.text, document.remark) == (f"a\n\n{expected}\n\nb", "")
+
+
+def test_a_document_within_itself_ends() -> None:
+    more = {"word/_rels/main.xml.rels": relationships(("aFChunk", "c.docx"))}
+    data = word_file(p("0"))
+    for depth in range(1, 9):
+        data = word_file(p(str(depth)) + "<w:altChunk r:id='r1'/>", more={**more, "word/c.docx": data})
+    document = read_bytes(data, "a.docx")
+    assert document.text.split() == ["8", "7", "6", "5", "4", "3", "2"]
+    assert "lies in 6 files one in the other" in document.remark
+
+
 def test_what_is_left_out_is_said() -> None:
-    document = read_bytes(
-        word_file(p("a") + "<w:altChunk r:id='r1'/><w:p><w:r><w:rPr><w:strike/></w:rPr><w:t>x</w:t></w:r></w:p>"),
-        "a.docx",
+    struck = "<w:p><w:r><w:rPr><w:strike/></w:rPr><w:t>x</w:t></w:r></w:p>"
+    document = read_bytes(word_file(p("a") + "<w:altChunk r:id='r1'/>" + struck), "a.docx")
+    assert document.remark == "a document that is embedded as a whole is missing; text that is struck out is left out"
+    more = {"word/_rels/main.xml.rels": relationships(("aFChunk", "c.wav")), "word/c.wav": b"RIFF"}
+    document = read_bytes(word_file(p("a") + "<w:altChunk r:id='r1'/>", more=more), "a.docx")
+    assert document.remark == (
+        "a document that is embedded as a whole is left out: a.docx#c.wav has the suffix '.wav', which this program does not "
+        "read"
     )
-    assert document.remark == "a document that is embedded as a whole is left out; text that is struck out is left out"
     assert read_bytes(word_file(p("a")), "a.docx").remark == ""
 
 

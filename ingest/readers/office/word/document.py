@@ -7,9 +7,11 @@ refers to them, as `[1] ...`; comments stand at the end under a heading of their
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from ingest.readers.composition import MAX_REPEATED, Cell, Composition, Table, listed
+from ingest.readers.enclosed import enclosed_documents
 from ingest.readers.html.notation import LINE_BREAK, collapsed, plain_text
 from ingest.readers.html.vocabulary import names
 from ingest.readers.office.drawings import write_drawing
@@ -17,6 +19,7 @@ from ingest.readers.office.package import Package, child_of, is_on, name_of, num
 from ingest.readers.office.word.numbering import Numbering
 from ingest.readers.office.word.runs import PLACEHOLDER, Inline, Runs, Story, are_fields_closed, page_count
 from ingest.readers.office.word.styles import TITLE_LEVEL, Styles, outline_level
+from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +104,7 @@ class _Reader:
                 if name == "w:tbl":
                     self._read_table(element)
                 else:
-                    self._left_out.append("a document that is embedded as a whole is left out")
+                    self._read_embedded(element)
             carried = Inline()
         self._write_carried(carried)
 
@@ -155,6 +158,23 @@ class _Reader:
         self._write_notes(self._older)
         self._composition.write(kind, text)
         self._write_notes()
+
+    def _read_embedded(self, chunk: Element) -> None:
+        """A document that is embedded as a whole, by its own reader: programs that make Word files of web pages do so."""
+        self._write_notes()
+        part = self._package.target(self._part, value_of(chunk, "r:id"))
+        if not part:
+            self._left_out.append("a document that is embedded as a whole is missing")
+            return
+        name, data, media_type = posixpath.basename(part), self._package.data(part), self._package.media_type(part)
+        try:
+            documents = enclosed_documents(self._file, name, name, data, media_type)
+        except UnreadableDocument as error:
+            self._left_out.append(f"a document that is embedded as a whole is left out: {error}")
+            return
+        for document in documents:
+            self._composition.add(document.text, document.blocks)
+            self._left_out += [document.remark] if document.remark else []
 
     # Tables
 
