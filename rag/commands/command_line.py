@@ -177,7 +177,7 @@ def add_search_options(one: Parser) -> None:
         metavar="N",
         help="chunks that two-stage scores (default 300, or 15 for each hit if that is more)",
     )
-    one.add_argument("--probes", type=int, metavar="N", help="cells that are searched (default 80)")
+    one.add_argument("--probes", type=int, metavar="N", help="about how many cells are searched (default 80)")
 
 
 def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> None:

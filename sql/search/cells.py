@@ -8,6 +8,7 @@ lie together on the disk; drawn with a fixed seed, so that the same vectors give
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ ROUNDS, ROUNDS_OVER_ALL = 10, 1
 POWER_ROUNDS = 8  # of the power method: the direction needs to be no more than roughly that of the greatest spread
 ROWS_AT_ONCE = 8192
 WIDEST_GAP = 2  # cells between two that are read, which are read too
+# Of the probes that are wanted: so many cells are read however far they fall behind the nearest, and however close they come.
+LEAST_READ, MOST_READ = 0.2, 2.4
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class Cells:
         return self.first_cell + nearest_centroids(vectors, self.centroids)[0]
 
     def nearest(self, query: NDArray[np.integer], probes: int) -> list[int]:
-        """The numbers of so many cells that a query (dimensions,) points to most, the best first."""
+        """The numbers of about so many cells that a query (dimensions,) points to most, the best first (`count_near`)."""
         # Not `@`, which has BLAS wake other threads for half a millisecond of work, and wait for them where cores are taken.
         products = np.vecdot(self.centroids, query.astype(np.float32))
-        numbers: list[int] = (self.first_cell + np.argsort(-products, kind="stable")[:probes]).tolist()
+        order = np.argsort(-products, kind="stable")
+        numbers: list[int] = (self.first_cell + order[: count_near(products[order], probes)]).tolist()
         return numbers
 
     def to_read(self, query: NDArray[np.integer], probes: int) -> list[int]:
@@ -77,6 +81,23 @@ def cell_count(rows: int) -> int:
     (2528, 16384)
     """
     return min(max(1, CELLS_PER_ROOT * isqrt(rows)), MOST_CELLS)
+
+
+def count_near(products: NDArray[np.floating], probes: int) -> int:
+    """How many cells to read where so many do on average, from the products of all with a query, the highest first.
+
+    Half of the questions have their neighbours in three or four cells, which stand out, and one in ten needs a hundred. So
+    those cells are read whose product is at most so far below the highest: their standard deviation times the fourth root of
+    the probes.
+
+    >>> count_near(np.array([9, 1, 1, 0, 0, 0, 0, 0]), 5), count_near(np.array([4, 4, 4, 4, 4, 4, 4, 0]), 3)
+    (1, 7)
+    """
+    if probes >= len(products):
+        return len(products)
+    reach = float(products[0]) - float(products.std()) * probes**0.25
+    near = int(np.count_nonzero(products >= reach))
+    return min(max(near, math.ceil(LEAST_READ * probes)), max(1, int(MOST_READ * probes)), len(products))
 
 
 def with_gaps(numbers: Sequence[int]) -> list[int]:

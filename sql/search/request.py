@@ -37,7 +37,7 @@ class SearchRequest:
     `per_document` of one document, of those that pass the `filter` (sql/search/filters.py).
 
     `ranking` says what is compared: meanings (vector), words, or both (hybrid). `strategy` says how vectors are searched:
-    exact, two-stage, which rescores `candidates`, cells, which reads `probes`, or auto, which chooses. `epoch` is the
+    exact, two-stage, which rescores `candidates`, cells, which reads about `probes`, or auto, which chooses. `epoch` is the
     moment to search at, by default the latest. `reranker` gives the best chunks their final order.
 
     Raises UsageError for a value that is not among these, InvalidFilter for a filter that means nothing.

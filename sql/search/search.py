@@ -41,7 +41,7 @@ Rows = TypeVar("Rows", list[dict[str, Any]], bytes)  # of a statement, as Python
 
 EXACT_UP_TO = 50_000  # rows: so many are scored in less time than two stages take
 CANDIDATES, CANDIDATES_PER_RESULT = 300, 15  # rescored of a two-stage search: the larger of the two
-PROBES = 80  # nearest cells that a search reads, and some between them: about a hundred
+PROBES = 80  # nearest cells that a search reads on average, with some between them; fewer where they stand out
 LEAST_ASSIGNED = 0.8  # of the rows: where fewer lie in the newest cells, cells leave too little unread
 WIDER = 8  # times as many results, candidates and probes where the first ones left fewer than k
 # Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not

@@ -15,7 +15,16 @@ from sql.engine.packed import unpack_vectors
 from sql.engine.statements import Statement
 from sql.search import cells as cells_module
 from sql.search import search as search_module
-from sql.search.cells import MOST_CELLS, Cells, cell_count, cells_columns, nearest_centroids, train_cells, unit_rows
+from sql.search.cells import (
+    MOST_CELLS,
+    Cells,
+    cell_count,
+    cells_columns,
+    count_near,
+    nearest_centroids,
+    train_cells,
+    unit_rows,
+)
 from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Snapshot, Store
 from sql.upkeep import cells as upkeep_module
@@ -176,6 +185,17 @@ def test_searching_all_cells_is_searching_exactly(store: Store) -> None:
         query = quantize_query(vector)
         exact = search(store, query, 12, **way("exact"))
         assert search(store, query, 12, **way("cells", probes=1000)) == exact
+
+
+def test_fewer_cells_are_read_where_the_nearest_stand_out_and_all_where_as_many_are_wanted() -> None:
+    flat, steep = np.linspace(1, 0.8, 1000), np.concatenate([[1, 0.98], np.linspace(0.3, 0, 998)])
+    assert [count_near(steep, probes) for probes in (1, 5, 80)] == [2, 2, 16]
+    assert [count_near(flat, probes) for probes in (1, 5, 80)] == [2, 12, 192]
+    for products in (flat, steep, 1000 * flat):
+        counts = [count_near(products, probes) for probes in range(1, 1100)]
+        assert counts == sorted(counts)
+        assert counts[999:] == [1000] * 100
+    assert count_near(1000 * steep, 80) == count_near(steep, 80)
 
 
 def test_a_few_cells_hold_most_of_the_nearest_chunks(store: Store) -> None:
