@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
-    from ingest.walk import FoundFile, Walk
+    from ingest.found_files import FoundFile
+    from ingest.walk import Walk
     from sql.store import Store
 
 GROUPS = "groups"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import BooleanOptionalAction
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from functools import partial
 from itertools import count
@@ -161,8 +161,11 @@ def without_said_files(found: Walk, said: Sequence[tuple[Path, str]]) -> Walk:
     from ingest.walk import LeftOut
 
     for path, what in said:
-        left_out = [file for file in found.files if file.path == path and file.root is not None]
-        found.files = [file for file in found.files if file not in left_out]
+        left_out = [
+            file for file in found.files if file.name == path.name and file.path == path and file.root is not None
+        ]
+        if left_out:
+            found.files = found.files.that(lambda file, left_out=left_out: file not in left_out)  # type: ignore[misc]
         found.skipped += [LeftOut(printable(file.source), f"the file of {what}", f"{what} file") for file in left_out]
     return found
 
@@ -311,38 +314,42 @@ def show_plan(found: Walk, options: Namespace) -> int:
     """Prints what a run would do; changes nothing, and loads neither the model nor, for a new store, the database."""
     from ingest.chunk import chunker_name
     from ingest.cutting import check_all_reached, chosen_settings
-    from ingest.plan import make_plan
+    from ingest.plan import NO_DOCUMENTS, make_plan
+    from sql.store.windows import document_windows, some_metadata
 
     location, said, acl = parse_location(options.db), said_metadata(options), said_acl(options)
-    documents, metadata, stored = [], {}, None
-    if location.may_hold_store:
-        from sql.store import Store
+    with ExitStack() as opened:
+        now = None
+        if location.may_hold_store:
+            from sql.store import Store
 
-        with suppress(NoStore), Store.open(location) as store:  # a server has to be asked
-            now = store.snapshot()
-            documents, metadata, stored = now.documents(), now.document_metadata(), now.chunk_settings()
-            if acl is not None:
-                from ingest.acl import count_changes
+            with suppress(NoStore):  # a server has to be asked
+                store = opened.enter_context(Store.open(location))
+                now = store.snapshot()
+                if acl is not None:
+                    from ingest.acl import count_changes
 
-                note(f"would change the groups of {counted(count_changes(acl, found, store), 'document')} in the store")
-    settings = chosen_settings(chunk_options(options), stored)
-    check_all_reached(found, documents, stored, settings)
-    plan = make_plan(
-        found,
-        documents,
-        all_again=options.recalibrate,
-        ocr=options.ocr,
-        said=said,
-        metadata=lambda: metadata,
-        chunker=chunker_name(settings),
-    )
+                    changes = counted(count_changes(acl, found, store), "document")
+                    note(f"would change the groups of {changes} in the store")
+        stored = now.chunk_settings() if now else None
+        settings = chosen_settings(chunk_options(options), stored)
+        check_all_reached(found, document_windows(now) if now else NO_DOCUMENTS, stored, settings)
+        plan = make_plan(
+            found,
+            document_windows(now) if now else NO_DOCUMENTS,
+            all_again=options.recalibrate,
+            ocr=options.ocr,
+            said=said,
+            metadata=partial(some_metadata, now) if now else lambda generations: {},
+            chunker=chunker_name(settings),
+        )
     if options.json:
         out_json(plan_record(plan))
         return EXIT_SOME_FAILED if plan.failed else EXIT_OK
     for word, names in (
-        ("add", [file.source for file in plan.new]),
-        ("replace", [file.source for file in plan.changed]),
-        ("delete", [file.source for file in plan.deleted]),
+        ("add", (file.source for file in plan.new)),
+        ("replace", (file.source for file in plan.changed)),
+        ("delete", plan.deleted),
     ):
         for name in names:
             out(f"{word:8}{shown_name(name)}")
@@ -413,7 +420,7 @@ def plan_record(plan: SyncPlan) -> dict[str, Any]:
     return {
         "add": [file.source for file in plan.new],
         "replace": [file.source for file in plan.changed],
-        "delete": [file.source for file in plan.deleted],
+        "delete": list(plan.deleted),
         "unchanged": [file.source for file in plan.unchanged],
         "skipped": [left_out_record(one) for one in plan.skipped],
         "failed": [left_out_record(one) for one in plan.failed],

@@ -13,12 +13,12 @@ from sql.base.errors import UsageError
 from sql.records.chunking import ChunkSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from ingest.document import Document
     from ingest.walk import Walk
     from rag.encoder.encoder import Encoder
-    from sql.records import Chunk, LiveDocument
+    from sql.records import Chunk, DocumentWindow
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,21 @@ def chosen_settings(
 
 
 def check_all_reached(
-    found: Walk, documents: Sequence[LiveDocument], stored: ChunkSettings | None, wanted: ChunkSettings
+    found: Walk, windows: Iterable[DocumentWindow], stored: ChunkSettings | None, wanted: ChunkSettings
 ) -> None:
     """Raises UsageError where settings are new to a store and one of its documents would stay cut by others."""
     if stored is None or stored == wanted:
         return
-    left = [
-        one
-        for one in documents
-        if one.chunk_count
-        and ChunkSettings.of_chunker(one.chunker) not in {None, wanted}
-        and not found.reaches(one.path)
-    ]
-    if left:
+    count, first = 0, ""
+    for window in windows:
+        for one in window.documents:
+            cut = ChunkSettings.of_chunker(one.chunker)
+            if one.chunk_count and cut not in {None, wanted} and not found.reaches(one.path):
+                count, first = count + 1, first or one.path
+    if count:
         raise UsageError(
             f"the store's chunks have {described(stored)}, and with {described(wanted)} every document has to be cut "
-            f"again: {len(left)} are not below the given paths ({left[0].path}): give their folders too, or leave the "
-            "chunks as they are"
+            f"again: {count} are not below the given paths ({first}): give their folders too, or leave the chunks as they are"
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pathspec import GitIgnoreSpec
 
-    from ingest.walk import FoundFile
+    from ingest.found_files import FoundFile
     from sql.records.metadata import MetadataValue
 
     Metadata = Mapping[str, MetadataValue]

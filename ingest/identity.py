@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
 
 from ingest.chunk import chunker_name
 from ingest.document import PART_MARK
@@ -103,6 +102,11 @@ class StoredFile:
         return any(_cut(one).has_pictures for one in self.documents)
 
 
+def parts_of(file: StoredFile) -> str:
+    """The names of the parts that a file gave, "" for the document of its own path, with a `#` between two."""
+    return PART_MARK.join(_end(one).removeprefix(PART_MARK) for one in file.documents)
+
+
 def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
     """The documents of a store by the path of the file that each came from."""
     grouped: dict[str, list[LiveDocument]] = {}
@@ -114,25 +118,7 @@ def stored_files(documents: Iterable[LiveDocument]) -> dict[str, StoredFile]:
     }
 
 
-class Twins:
-    """Documents by their content, each format, cut and part of a file apart: one that was moved or copied has a twin.
-
-    So has one whose metadata alone are other than they were: what the store holds of it. Kept are numbers, of the content
-    64 bits: whoever takes a twin's codes looks whether they are of the same text.
-    """
-
-    def __init__(self, documents: Iterable[LiveDocument] = ()) -> None:
-        self._known = {_content(one): one.document_id.int for one in documents}
-        self._stored = set(self._known.values())
-
-    def twin_of(self, document: SourceDocument) -> UUID | None:
-        """A document of the same content, None where there is none; from now on this one is such a document too."""
-        own = document.document_id.int
-        known = self._known.setdefault(_content(document), own)
-        return UUID(int=known) if known != own or known in self._stored else None
-
-
-def _content(document: LiveDocument | SourceDocument) -> int:
+def content_number(document: LiveDocument | SourceDocument) -> int:
     """What two documents of the same content share: BLAKE2b-64 of it."""
     cut = _cut(document)
     part = document.path.rpartition(PART_MARK)[2] if cut.is_part else ""

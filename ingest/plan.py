@@ -1,27 +1,42 @@
-"""The files that were found and the documents of a store in, what a sync has to do out."""
+"""The files that were found and the documents of a store in, what a sync has to do out.
+
+Both are compared window by window, in the order of their paths, and what is kept of a file that is as it should be is its
+place in the list: a plan of 100,000 files takes some megabytes.
+"""
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
+from uuid import UUID
 
 from ingest.document import PART_MARK
+from ingest.found_files import Picked
 from ingest.given_metadata import NOTHING_SAID
-from ingest.identity import CHUNKER, Twins, document_path, given_names, stored_files
+from ingest.identity import CHUNKER, document_path, given_names, parts_of, stored_files
 from ingest.readers import OpenFolder
+from ingest.twins import Twins
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import printable
+from sql.records import DocumentWindow, path_id
 from sql.records.metadata import NO_METADATA, metadata_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ingest.document import Document
+    from ingest.found_files import FoundFile
     from ingest.given_metadata import GivenMetadata, Metadata
     from ingest.identity import StoredFile
-    from ingest.walk import FoundFile, LeftOut, Walk
+    from ingest.walk import LeftOut, Walk
     from sql.records import LiveDocument
+
+NO_DOCUMENTS = (DocumentWindow("", None, ()),)  # of a store that there is not yet
+IDS_AT_ONCE = 5_000  # documents that are deleted with one epoch
+ID_BYTES = 16
 
 
 class Claims:
@@ -29,32 +44,45 @@ class Claims:
 
     What a file gives is known only when it has been read: until then what it gave before is kept.
 
-    A document may have to do with another file than the one at its path only where that holds the mark of a part; of no
-    others is anything remembered, however many there are.
+    Two files can want the same document only where one has the name of a part of the other. Of no others is anything
+    remembered but the ids of what has to go, and of files that gave parts, and are read again, the names of these.
     """
 
-    def __init__(self, stored: dict[str, StoredFile]) -> None:
-        self._stored = stored
-        self._owners = {
-            one.path: file.path for file in stored.values() for one in file.documents if PART_MARK in one.path
-        }
-        self._going: dict[str, LiveDocument] = {}
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}  # of documents that two files may want
+        self._gave: dict[str, str] = {}  # see parts_of
+        self._going = bytearray()  # ids
 
-    @property
-    def going(self) -> list[LiveDocument]:
-        """The documents to delete: of files that are gone, and parts that their files no longer give."""
-        return list(self._going.values())
+    def going(self) -> Iterator[list[UUID]]:
+        """The documents to delete, some thousand at a time: of files that are gone, and parts that files no longer give.
 
-    def expect(self, path: str) -> None:
-        """A file has been found; its name is its own, unless a document of another file has it already."""
-        if PART_MARK in path:
-            self._owners.setdefault(path, path)
+        Some of them may have been given again since, by another file: see `sql.store.windows.documents_not_newer`.
+        """
+        step = IDS_AT_ONCE * ID_BYTES
+        for first in range(0, len(self._going), step):
+            some = self._going[first : first + step]
+            yield [UUID(bytes=bytes(some[at : at + ID_BYTES])) for at in range(0, len(some), ID_BYTES)]
 
-    def release(self, documents: Iterable[LiveDocument]) -> None:
+    def compare(self, found: Mapping[str, object], stored: Mapping[str, StoredFile]) -> None:
+        """Looks which documents two files may want, in one window: those that were found and those that stay stored."""
+        for path in (path for path in found if PART_MARK in path):
+            if (other := path.rpartition(PART_MARK)[0]) in found or other in stored:
+                self._owners[path] = path
+        for file in stored.values():
+            for one in file.documents:
+                if one.path in self._owners or (one.path == file.path and may_be_part(one.path, found)):
+                    self._owners[one.path] = file.path
+
+    def remember(self, file: StoredFile) -> None:
+        """A file that will be read again: what else than one document of its own path it gave before."""
+        if [one.path for one in file.documents] != [file.path] or PART_MARK in file.path:
+            self._gave[file.path] = parts_of(file)
+
+    def release(self, paths: Iterable[str]) -> None:
         """Documents that are to go, unless a file that is read later gives them again."""
-        for document in documents:
-            self._going[document.path] = document
-            self._owners.pop(document.path, None)
+        for path in paths:
+            self._going += path_id(path).bytes
+            self._owners.pop(path, None)
 
     def take(self, file: FoundFile, documents: Sequence[Document]) -> None:
         """What a file gives, now that it has been read: all else that it gave before is to go.
@@ -68,32 +96,40 @@ class Claims:
             if owner != path:
                 what = "has the name of a part of" if one == path else "holds a part with the name of the file"
                 raise UnreadableDocument(f"{printable(file.source)} {what} {owner}: rename one of the two files")
-        for one in given:
-            if PART_MARK in one:
-                self._owners[one] = path
-            self._going.pop(one, None)
-        if path in self._stored:
-            self.release(one for one in self._stored[path].documents if one.path not in given)
+        # a document of this path alone may be given by no other file: if there is one, it is this file's
+        gave = self._gave.pop(path, None if PART_MARK in path else "")
+        before = [document_path(path, part) for part in gave.split(PART_MARK)] if gave is not None else []
+        self.release(one for one in before if one not in given)
+
+
+def may_be_part(path: str, found: Mapping[str, object]) -> bool:
+    """Whether a document may be wanted by a file that was found, as a part of it."""
+    return PART_MARK in path and path.rpartition(PART_MARK)[0] in found
 
 
 class Wishes:
     """The metadata that each file is to be given: what is said of it now, or else what it was given before.
 
-    `stored` is all metadata of the documents that were given some, by generation. A file that was moved has what was given
-    at its old place.
+    A file that was moved has what was given at its old place.
     """
 
-    def __init__(self, said: GivenMetadata, stored: Mapping[int, Metadata]) -> None:
+    def __init__(self, said: GivenMetadata) -> None:
         self._said = said
-        self._stored = stored
+        self._stored: Mapping[int, Metadata] = {}  # of the documents of this window that were given some, by generation
         self._before: dict[str, Metadata] = {}
         self._moved: dict[str, Metadata] = {}
+        self._known: dict[str, Metadata] = {}  # the same for many files
+
+    def look_up(self, stored: Mapping[int, Metadata]) -> None:
+        """All metadata of the documents of a window that were given some, by generation."""
+        self._stored = stored
 
     def remember(self, file: StoredFile, *, is_gone: bool = False) -> None:
         """What a file was given, to be kept where nothing is said."""
         if not self._said.was_said and (given := self._given_before(file)):
+            given = self._known.setdefault(metadata_json(given), given)
             if is_gone:
-                self._moved |= {one.content_sha256: given for one in file.documents}
+                self._moved |= dict.fromkeys((one.content_sha256 for one in file.documents), given)
             else:
                 self._before[file.path] = given
 
@@ -101,7 +137,7 @@ class Wishes:
         """The metadata that a file of this content is to be given."""
         if self._said.was_said:
             return self._said.of(file)
-        before = self._before.get(file.stored_path)
+        before = self._before.get(file.stored_path) if self._before else None
         return self._moved.get(content_sha256, NO_METADATA) if before is None else before
 
     def are_met(self, file: FoundFile, stored: StoredFile) -> bool:
@@ -131,77 +167,153 @@ class SyncPlan:
     """What has to be done so that the store matches the files. Each list holds files, but for what was not read.
 
     `claims` tells which documents are to be deleted when all files have been read, `twins` which of the same content are
-    in the store.
+    in the store. `deleted` has the sources of files that are gone.
     """
 
     claims: Claims
     twins: Twins
     wishes: Wishes
-    new: list[FoundFile] = field(default_factory=list)
-    changed: list[FoundFile] = field(default_factory=list)
-    unchanged: list[FoundFile] = field(default_factory=list)
-    deleted: list[StoredFile] = field(default_factory=list)
+    new: Picked
+    changed: Picked
+    unchanged: Picked
+    deleted: Texts = field(default_factory=lambda: Texts())
     skipped: list[LeftOut] = field(default_factory=list)
     failed: list[LeftOut] = field(default_factory=list)
 
     @property
-    def to_index(self) -> list[FoundFile]:
+    def to_index(self) -> Picked:
         """Files to embed."""
         return self.new + self.changed
+
+    def keep(self, place: int, known: StoredFile, made: Sequence[LiveDocument]) -> None:
+        """Nothing is to be done for the file at a place, but for what is left of another version of it, where a run ended
+        before that was deleted."""
+        self.unchanged.append(place)
+        if len(made) < len(known.documents):
+            self.claims.release(one.path for one in set(known.documents) - set(made))
+
+    def replace(self, place: int, known: StoredFile) -> None:
+        """The file at a place is to be read again."""
+        self.changed.append(place)
+        self.claims.remember(known)
+        self.wishes.remember(known)
+
+
+class Texts(Sequence[str]):
+    """Texts that can be many, in the bytes that they take."""
+
+    def __init__(self) -> None:
+        self._data, self._ends = bytearray(), array("Q")
+
+    def append(self, text: str) -> None:
+        """Adds a text behind the others."""
+        self._data += text.encode()
+        self._ends.append(len(self._data))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(len(self))[place]]
+        place = range(len(self))[place]
+        return self._data[self._ends[place - 1] if place else 0 : self._ends[place]].decode()
 
 
 def make_plan(
     found: Walk,
-    documents: Sequence[LiveDocument],
+    windows: Iterable[DocumentWindow],
     *,
     all_again: bool = False,
     ocr: bool = False,
     said: GivenMetadata = NOTHING_SAID,
-    metadata: Callable[[], Mapping[int, Metadata]] = dict,
+    metadata: Callable[[Sequence[int]], Mapping[int, Metadata]] = lambda generations: {},
     chunker: str = CHUNKER,
 ) -> SyncPlan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
 
     A file is unchanged where every document that it gave is there, cut by `chunker`, with the metadata that is said of it, and
     with `ocr` where no picture of it is left whose text could be recognised.
-    `metadata` looks up that of documents by generation; it is asked where some were given any. With `all_again` every file
-    counts as changed; UsageError where a document has no file to be made from again.
+    `windows` are all documents of a store, see `sql.store.windows.document_windows`. `metadata` looks up that of documents by
+    generation; it is asked for those that were given any. With `all_again` every file counts as changed; UsageError where a
+    document has no file to be made from again.
     """
-    stored = stored_files(documents)
-    wishes = Wishes(said, metadata() if any(map(given_names, documents)) else {})
-    plan = SyncPlan(Claims(stored), Twins(documents), wishes, skipped=list(found.skipped), failed=list(found.failed))
-    present = {file.stored_path: file for file in found.files}
-    missing = [known for path, known in stored.items() if path not in present]
-    plan.deleted = [known for known in missing if found.covers(known.path)]
-    for known in plan.deleted:
-        plan.claims.release(known.documents)
-        wishes.remember(known, is_gone=True)
-    not_given = [one for known in missing if not found.covers(known.path) for one in known.documents if one.chunk_count]
-    if all_again and not_given:
-        raise UsageError(
-            f"--recalibrate needs every document of the store, and {len(not_given)} cannot be found below the given "
-            f"paths ({not_given[0].path}): give their folders too"
-        )
+    plan = SyncPlan(
+        Claims(),
+        Twins(),
+        Wishes(said),
+        Picked(found.files),
+        Picked(found.files),
+        Picked(found.files),
+        skipped=list(found.skipped),
+        failed=list(found.failed),
+    )
+    left = NotGiven()
     with OpenFolder() as opened:
-        for path, file in present.items():
-            plan.claims.expect(path)
-            known_file = stored.get(path)
-            if known_file is None:
-                plan.new.append(file)
-            elif (
-                not all_again
-                and not (ocr and known_file.has_unread_pictures)
-                and (made := made_of(file, known_file, chunker, opened))
-                and wishes.are_met(file, known_file)
-            ):
-                plan.unchanged.append(file)
-                if len(made) < len(known_file.documents):
-                    # what is left of another version, where a run ended before it was deleted
-                    plan.claims.release(set(known_file.documents) - set(made))
-            else:
-                plan.changed.append(file)
-                wishes.remember(known_file)
+        for window in windows:
+            stored = stored_files(window.documents)
+            present = {
+                file.stored_path: (place, file) for place, file in found.files.between(window.after, window.upto)
+            }
+            plan.twins.add(window.documents)
+            given = [one.generation for one in window.documents if given_names(one)]
+            plan.wishes.look_up(metadata(given) if given else {})
+            pass_gone_files(plan, found, stored, present, left)
+            plan.claims.compare(present, stored)
+            for path, (place, file) in present.items():
+                known = stored.get(path)
+                if known is None:
+                    plan.new.append(place)
+                elif (
+                    not all_again
+                    and not (ocr and known.has_unread_pictures)
+                    and (made := made_of(file, known, chunker, opened))
+                    and plan.wishes.are_met(file, known)
+                ):
+                    plan.keep(place, known, made)
+                else:
+                    plan.replace(place, known)
+    if all_again and left.documents:
+        raise UsageError(
+            f"--recalibrate needs every document of the store, and {left.documents} cannot be found below the given "
+            f"paths ({left.first}): give their folders too"
+        )
+    for picked in (plan.new, plan.changed, plan.unchanged):
+        picked.sort()
     return plan
+
+
+@dataclass
+class NotGiven:
+    """Documents with text whose files are not below the given paths: how many, and the path of the first one."""
+
+    documents: int = 0
+    first: str = ""
+
+    def count(self, file: StoredFile) -> None:
+        """Adds the documents of a file."""
+        for one in file.documents:
+            if one.chunk_count:
+                self.documents += 1
+                self.first = self.first or one.path
+
+
+def pass_gone_files(
+    plan: SyncPlan, found: Walk, stored: dict[str, StoredFile], present: Mapping[str, object], left: NotGiven
+) -> None:
+    """Looks at the files of a window that were not found: those that are gone are to be deleted, others are counted."""
+    for known in [known for path, known in stored.items() if path not in present]:
+        if found.covers(known.path):
+            plan.deleted.append(known.source)
+            plan.claims.release(one.path for one in known.documents)
+            plan.wishes.remember(known, is_gone=True)
+            del stored[known.path]
+        else:
+            left.count(known)
 
 
 def made_of(file: FoundFile, stored: StoredFile, chunker: str, opened: OpenFolder) -> Sequence[LiveDocument]:

@@ -48,7 +48,7 @@ def take_shard(found: Walk, shard: Shard) -> Walk:
     """The walk of one shard; what was left out is told by the shard that its path belongs to."""
     return replace(
         found,
-        files=[file for file in found.files if shard.holds(file.stored_path)],
+        files=found.files.that(lambda file: shard.holds(file.stored_path)),
         skipped=[one for one in found.skipped if shard.holds(one.path)],
         failed=[one for one in found.failed if shard.holds(one.path)],
         is_ours=shard.holds,

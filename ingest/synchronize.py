@@ -38,15 +38,17 @@ from sql.base.settings import QUANTIZERS
 from sql.base.terminal import Silence
 from sql.records.calibration import Quantizer
 from sql.records.metadata import NO_METADATA
+from sql.store.windows import document_windows, documents_not_newer, some_metadata
 from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ingest.box.messages import Content
+    from ingest.found_files import FoundFile
     from ingest.given_metadata import Metadata
     from ingest.plan import SyncPlan
-    from ingest.walk import FoundFile, Walk
+    from ingest.walk import Walk
     from rag.encoder.encoder import Encoder
     from rag.library import Library
     from sql.base.terminal import Progress
@@ -206,16 +208,16 @@ def sync_walk(
     # before newer versions of documents can be read by whom they are not for any longer
     regrouped = open_to_groups(acl, found, store) if acl else 0
     now = store.snapshot()
-    documents, stored = now.documents(), now.chunk_settings()
+    stored = now.chunk_settings()
     settings = chosen_settings(chunks, stored, encoder)
-    check_all_reached(found, documents, stored, settings)
+    check_all_reached(found, document_windows(now), stored, settings)
     plan = make_plan(
         found,
-        documents,
+        document_windows(now),
         all_again=recalibrate,
         ocr=ocr,
         said=said,
-        metadata=now.document_metadata,
+        metadata=partial(some_metadata, now),
         chunker=chunker_name(settings),
     )
     if plan.to_index:
@@ -230,7 +232,7 @@ def sync_walk(
             with pipeline:
                 remarks = index_files(plan, settings, pipeline, tally, ocr)
             # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
-            pipeline.publish_held(plan.claims.going)
+            delete_gone(plan, store, pipeline, now.epoch)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
     if acl is not None:  # new documents
@@ -245,6 +247,19 @@ def sync_walk(
     summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
+
+
+def delete_gone(plan: SyncPlan, store: Store, pipeline: Pipeline, until: int) -> None:
+    """Deletes what a plan, made at the epoch `until`, wants gone and nobody has published since, some thousand at a time.
+
+    Where the pipeline holds documents back these are published with it, and all of that is done at once.
+    """
+    gone = (documents_not_newer(store.snapshot(), document_ids, until) for document_ids in plan.claims.going())
+    if pipeline.holds_back:
+        pipeline.publish_held([document for some in gone for document in some])
+        return
+    for some in gone:
+        store.writer.publish([], some)
 
 
 def few(remarks: list[str]) -> list[str]:

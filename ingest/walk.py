@@ -1,4 +1,4 @@
-"""The paths a user gave in, the files to ingest out, each with the identity and the name it will have.
+"""The paths a user gave in, the files to ingest out.
 
 Nothing outside the given paths is ever read: symbolic links met on the way are left alone, special files too.
 """
@@ -13,57 +13,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingest.found_files import FoundFile, FoundFiles
 from ingest.readers.table import is_generated, reader_of, suffix_of
 from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError
 from sql.base.paths import expand_user, printable
+from sql.records import path_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Self
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
 SHOWN_KINDS = 8
+FEW_ROOTS = 50
 EVERYTHING = Selection()  # that git does not ignore
-
-
-@dataclass(frozen=True, slots=True)
-class FoundFile:
-    """A file of a type that can be read, in a `folder` whose path is real and absolute, and was given as `source_folder`.
-
-    `root` is the folder that was given and below which the file was found; None where it was given itself, by
-    `source_name` if that is a link of another name. There may be a million: the files of a folder share its paths, and
-    each has its name alone.
-    """
-
-    name: str
-    size: int
-    folder: str
-    source_folder: str
-    root: Path | None = None
-    source_name: str = ""
-
-    @classmethod
-    def given(cls, path: Path, source: str, size: int, root: Path | None = None) -> Self:
-        """The file at a real and absolute path, which was given as `source`."""
-        above, name = os.path.split(source)
-        return cls(path.name, size, str(path.parent), above, root, name if name != path.name else "")
-
-    @property
-    def path(self) -> Path:
-        """Where it is."""
-        return Path(self.folder, self.name)
-
-    @property
-    def stored_path(self) -> str:
-        """The same as text that any encoding can hold: what names it in a store."""
-        return printable(os.path.join(self.folder, self.name))  # noqa: PTH118 - in a tenth of the time
-
-    @property
-    def source(self) -> str:
-        """The path as it was given."""
-        return os.path.join(self.source_folder, self.source_name or self.name)  # noqa: PTH118 - as it was given
+ESCAPE = "\\"  # with which `printable` begins what stands for a byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +44,7 @@ class LeftOut:
 class Walk:
     """What was found below the given paths."""
 
-    files: list[FoundFile] = field(default_factory=list)
+    files: FoundFiles = field(default_factory=FoundFiles)
     skipped: list[LeftOut] = field(default_factory=list)
     failed: list[LeftOut] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
@@ -124,24 +89,46 @@ def walk(paths: Sequence[str], selection: Selection = EVERYTHING) -> Walk:
     return found
 
 
-def each_once(found: Walk) -> list[FoundFile]:
-    """The files without repetitions. Two names that read the same once escaped would be one document: one is refused."""
-    files: dict[str, FoundFile] = {}
+def each_once(found: Walk) -> FoundFiles:
+    """The files without repetitions. Two names that read the same once escaped would be one document: one is refused.
+
+    Where no given path lies below another, a file is found once, and two names can only read the same where one of them
+    holds an escape.
+    """
+    apart = lie_apart(found.roots)
+    if apart and not any(ESCAPE in file.stored_path for file in found.files):
+        return found.files
+    files, places = FoundFiles(), dict[int, int]()
     for file in found.files:
-        first = files.setdefault(file.stored_path, file)
-        if (first.folder, first.name) != (file.folder, file.name):
-            found.failed.append(
-                LeftOut(printable(file.source), "another file's name reads the same: rename one of them")
-            )
-    return list(files.values())
+        path = file.stored_path
+        if not apart or ESCAPE in path:
+            place = places.setdefault(path_id(path).int, len(files))
+            if place < len(files):
+                first = files[place]
+                if (first.folder, first.name) != (file.folder, file.name):
+                    found.failed.append(
+                        LeftOut(printable(file.source), "another file's name reads the same: rename one of them")
+                    )
+                continue
+        files.append(file)
+    return files
+
+
+def lie_apart(roots: list[str]) -> bool:
+    """Whether no path is another one or lies below it; of many nobody looks, for each would be compared with each."""
+    return len(roots) <= FEW_ROOTS and not any(
+        is_below(one, other) for place, one in enumerate(roots) for other in roots[:place] + roots[place + 1 :]
+    )
 
 
 def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], selection: Selection) -> None:
     """Adds the files below one folder; iterative, so that no depth of folders is too much."""
     root = folder
-    pending: list[tuple[Path, str, Sequence[str], Ignored]] = [(folder, name, entries, Ignored())]
+    pending: list[tuple[Path, str, Ignored]] = [(folder, name, Ignored())]
     while pending:
-        folder, name, entries, ignored = pending.pop()
+        folder, name, ignored = pending.pop()
+        if folder != root:
+            entries = listing(found, folder, name)
         within = relative(folder, root)
         if selection.gitignore and GITIGNORE in entries:
             ignored = ignored.below(folder, within, root)
@@ -165,12 +152,17 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], se
                 found.skipped.append(left_out)
             else:
                 found.files.append(FoundFile(entry, status.st_size, real, given_as, root))
-        for inner, source in reversed(folders):
-            try:
-                pending.append((inner, source, sorted(os.listdir(inner)), ignored))
-            except OSError as error:
-                found.unreadable.append(printable(inner))
-                found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
+        pending += [(inner, source, ignored) for inner, source in reversed(folders)]
+
+
+def listing(found: Walk, folder: Path, source: str) -> Sequence[str]:
+    """The entries of a folder in order; none, and a failure, where it cannot be listed."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        found.unreadable.append(printable(folder))
+        found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
+        return []
 
 
 def relative(folder: Path, root: Path) -> str:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from ingest.box.worker import Chunking
     from ingest.document import Document
+    from ingest.found_files import FoundFile
     from ingest.readers.raw_file import RawFile
     from ingest.readers.table import Reader
-    from ingest.walk import FoundFile
     from sql.records import Chunk
 
     Result = list[bytes] | BaseException | None  # what came of a file; None where the caller is to read it

@@ -153,8 +153,9 @@ class Pipeline:
         self._store_waiting()
 
     def publish_held(self, deleted: Sequence[LiveDocument]) -> None:
-        """Publishes what was held back and deletes documents, all at once."""
-        self.indexer.writer.publish(self._held, deleted)
+        """Publishes what was held back and deletes documents that are not among them, all at once."""
+        held = {draft.document_id for draft in self._held}
+        self.indexer.writer.publish(self._held, [one for one in deleted if one.document_id not in held])
         self._held = []
 
     # Filling windows

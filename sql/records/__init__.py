@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from sql.records.documents import (
     NO_OUTLINE,
     Chunk,
+    DocumentWindow,
     Lead,
     ListedDocument,
     LiveDocument,
     Outline,
     Section,
     SourceDocument,
+    last_key,
     path_id,
+    path_key,
 )
 from sql.records.encoder import EncoderIdentity
 from sql.records.generations import GENERATION_RANDOM_BITS, first_generation
@@ -44,6 +47,7 @@ __all__ = [
     "Candidate",
     "Chunk",
     "ChunkWords",
+    "DocumentWindow",
     "EncoderIdentity",
     "Hit",
     "Lead",
@@ -59,7 +63,9 @@ __all__ = [
     "code_pairs",
     "first_generation",
     "fold_query",
+    "last_key",
     "path_id",
+    "path_key",
     "rounded_up",
 ]
 

@@ -155,6 +155,29 @@ def path_id(path: str) -> UUID:
     return UUID(bytes=blake2b(path.encode(), digest_size=16).digest())
 
 
+def path_key(path: str) -> str:
+    """What documents are ordered by where they are read in windows (sql/queries/documents_between.sql).
+
+    In the order of these keys nothing lies between `path` and `path#part`, and so all that a file gave is in one window.
+
+    >>> sorted(["a.md!", "a.md", "a.md#1", "a.md b"], key=path_key)
+    ['a.md', 'a.md#1', 'a.md b', 'a.md!']
+    """
+    return path.replace("#", MARK)
+
+
+def last_key(key: str) -> str:
+    """Where a window may end that reaches as far as a key: behind all that begins with it and the mark of a part.
+
+    Cut at its first mark, for any of them may be the one. What lies in a folder that is called `C#` is in one window.
+    """
+    return key.partition(MARK)[0] + MARK + LAST_CHARACTER
+
+
+MARK = "\x01"  # what a `#` is in a key, so that a part follows its file
+LAST_CHARACTER = "\U0010ffff"
+
+
 @dataclass(frozen=True, slots=True)
 class LiveDocument:
     """A published document, with what tells whether its file has changed since."""
@@ -170,6 +193,15 @@ class LiveDocument:
     chunker: str
     chunk_count: int
     row_hash_sum: int
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentWindow:
+    """The documents whose keys (`path_key`) lie above `after` and, but for the last window, at most at `upto`."""
+
+    after: str
+    upto: str | None
+    documents: Sequence[LiveDocument]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,15 @@ from sql.base.errors import StoreError, StoreMismatch
 from sql.base.settings import CODE_BITS, STRATEGIES
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
-from sql.records import NO_OUTLINE, Candidate, Hit, ListedDocument, LiveDocument, Outline, TextStatistics
+from sql.records import (
+    NO_OUTLINE,
+    Candidate,
+    Hit,
+    ListedDocument,
+    LiveDocument,
+    Outline,
+    TextStatistics,
+)
 from sql.records.calibration import Calibration
 from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata

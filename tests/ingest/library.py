@@ -13,6 +13,7 @@ from ingest.given_metadata import NOTHING_SAID, GivenMetadata
 from ingest.plan import make_plan
 from ingest.walk import walk
 from sql.store import Store
+from sql.store.windows import document_windows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ class Library:
 
     def plan(self, *paths: Path | str) -> SyncPlan:
         """What a run would do."""
-        return make_plan(self.found(*paths), self.store.snapshot().documents())
+        return make_plan(self.found(*paths), document_windows(self.store.snapshot()))
 
     def names(self) -> list[str]:
         """The documents in the store, relative to the folder."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STEPS, FEW_STEPS = 8, 4
 EVERY_DAY, AT_LENGTH = range(1000, 1002), range(200)
+FEW_DOCUMENTS = 3  # of a window in which files and store are compared: every second script meets many windows
 
 
 @pytest.fixture
@@ -31,6 +32,13 @@ def library(tmp_path: Path, tokenizer: Tokenizer) -> Iterator[Library]:
     with Store.open(location, write=True) as store:
         store.prepare(encoder.identity, QUANTIZER, ANALYSER)
         yield Library(tmp_path / "docs", location, tokenizer, store, kernel)
+
+
+@pytest.fixture
+def windows(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small windows in every second script."""
+    if seed % 2:
+        monkeypatch.setattr("sql.store.windows.DOCUMENTS_PER_WINDOW", FEW_DOCUMENTS)
 
 
 def run_script(library: Library, seed: int, steps: int) -> None:
@@ -51,12 +59,14 @@ def run_script(library: Library, seed: int, steps: int) -> None:
         assert library.store.snapshot().damaged_documents() == [], done
 
 
+@pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("seed", EVERY_DAY)
 def test_a_store_equals_the_model_after_each_edit(library: Library, seed: int) -> None:
     run_script(library, seed, FEW_STEPS)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("seed", AT_LENGTH)
 def test_a_store_equals_the_model_after_each_edit_of_two_hundred_scripts(library: Library, seed: int) -> None:
     run_script(library, seed, STEPS)

@@ -34,9 +34,10 @@ from support import (
 )
 
 import ingest.command_line
+from ingest.found_files import FoundFile
 from ingest.readers import file_bytes
 from ingest.readers.table import readable_types
-from ingest.walk import FoundFile, Walk, is_below, walk
+from ingest.walk import Walk, is_below, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
 from rag.index.indexer import Indexer
 from rag.index.pipeline import (
@@ -111,7 +112,7 @@ def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
 def test_a_file_of_another_chunker_is_cut_anew(library: Library) -> None:
     path = library.write("a.txt", "the cat")
     publish_document(library.store, str(path)[1:], ["the old way to cut it"])
-    assert library.plan().changed == [FoundFile.given(path, str(path), 7, library.folder)]
+    assert list(library.plan().changed) == [FoundFile.given(path, str(path), 7, library.folder)]
     assert counts(library.sync()) == (1, 1, 0, 0, 0)
     assert library.text("a.txt") == "the cat"
 

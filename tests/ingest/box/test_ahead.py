@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from library import Library
 
-    from ingest.walk import FoundFile
+    from ingest.found_files import FoundFile
     from rag.text.tokenizer import Tokenizer
 
 ROWS = "SELECT row_hash, term FROM chunks LEFT JOIN postings USING (generation, chunk_index) ORDER BY ALL"
@@ -49,7 +49,7 @@ def files(tmp_path: Path, **texts: str) -> list[FoundFile]:
     folder.mkdir()
     for name, text in texts.items():
         (folder / name).write_text(text)
-    return walk([str(folder)]).files
+    return list(walk([str(folder)]).files)
 
 
 def test_processes_read_and_cut_what_the_caller_would(

@@ -21,9 +21,9 @@ from ingest.box.limits import MEBIBYTE, Limits
 from ingest.box.messages import decode_document
 from ingest.box.process import Crashed, ReadingProcess
 from ingest.box.protections import describe_protections
+from ingest.found_files import FoundFile
 from ingest.readers.raw_file import RawFile
 from ingest.readers.table import SUFFIXES
-from ingest.walk import FoundFile
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:

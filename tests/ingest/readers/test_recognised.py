@@ -9,6 +9,7 @@ import pytest
 from pdf_writer import lines, pdf, scanned, text
 
 from ingest.plan import make_plan
+from sql.store.windows import document_windows
 
 if TYPE_CHECKING:
     from library import Library
@@ -17,7 +18,7 @@ SCAN = scanned(text("Invoice for three kilns", 40, 60, 16), media_box="[0 0 300 
 
 
 def files_to_read(library: Library, *, ocr: bool) -> list[str]:
-    plan = make_plan(library.found(), library.store.snapshot().documents(), ocr=ocr)
+    plan = make_plan(library.found(), document_windows(library.store.snapshot()), ocr=ocr)
     return [file.path.name for file in plan.to_index]
 
 

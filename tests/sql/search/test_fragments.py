@@ -100,6 +100,7 @@ FRAGMENTS = (
 # Definitions of tables are no statements that search: they may use any of them.
 TABLE = re.compile(r"\bCREATE TABLE\b")
 VIEWS_OF_ITS_OWN = "is the view of all documents, which has more of each than its generation"
+A_WINDOW = "chooses rows before it puts them together, which the view cannot"
 VERSION_2 = "is the view as version 2 had it"
 OLD_VERSION = "works on tables of version 1 and stays as it is"
 DRIFT = "returns the day and the folder of each document besides"
@@ -109,6 +110,8 @@ MYSCALE_ALONE = "is an example for MyScale, whose indexes compute the score"
 MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\b(?:FROM|JOIN) manifest\b": {
         "filters/of_document.sql": (1, "narrows down a search whose statement looks up what can be seen"),
+        "queries/documents_between.sql": (1, A_WINDOW),
+        "queries/path_ahead.sql": (1, "asks for the paths of all rows"),
         "queries/epoch.sql": (1, "asks for the epoch"),
         "word_vectors/64_rag_text_search.sql": (1, "asks for the epoch"),
         "queries/epoch_within_reach.sql": (1, "asks for the epoch, and for the rows that there are"),
@@ -231,6 +234,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/migration_2_manifest.sql": (1, OLD_VERSION),
     },
     r"\bcontent_sha256\b": {
+        "queries/documents_between.sql": (2, A_WINDOW),
         "queries/export_manifest.sql": (1, "gives texts as every format can hold them"),
         "queries/migration_2_different_manifest.sql": (2, OLD_VERSION),
         "queries/migration_2_manifest.sql": (1, OLD_VERSION),

@@ -1,0 +1,56 @@
+"""A store at one epoch in, its documents out, some thousand at a time: for whoever must not hold all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sql.engine.statements import Statement
+from sql.records import DocumentWindow, last_key
+from sql.records.metadata import read_metadata
+from sql.store.snapshot import read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
+
+    from sql.records import LiveDocument
+    from sql.records.metadata import MetadataValue
+    from sql.store.snapshot import Snapshot
+
+DOCUMENTS_PER_WINDOW = 10_000  # rows of the manifest, of 1.4 kB each where documents are made of them
+
+
+def document_windows(now: Snapshot) -> Iterator[DocumentWindow]:
+    """Every document, ordered by `path_key`; all that a file gave is in one window.
+
+    Windows are divided by rows of the manifest, of which a document that was written often has several.
+    """
+    after = ""
+    while True:
+        upto = end_of_window(now, after)
+        values: dict[str, Any] = {"epoch": now.epoch, "after": after, "upto": upto or ""}
+        yield DocumentWindow(
+            after, upto, now.client.query_records(Statement("documents_between", values), read_document)
+        )
+        if upto is None:
+            return
+        after = upto
+
+
+def end_of_window(now: Snapshot, after: str) -> str | None:
+    """The last key of the window behind a key; None where it holds all that is left."""
+    values: dict[str, Any] = {"epoch": now.epoch, "after": after, "rows": DOCUMENTS_PER_WINDOW}
+    rows = now.client.query(Statement("path_ahead", values))
+    return last_key(str(rows[0]["path_key"])) if rows else None
+
+
+def documents_not_newer(now: Snapshot, document_ids: Sequence[UUID], until: int) -> list[LiveDocument]:
+    """The documents of these ids, by path, without those that were published after an epoch."""
+    values: dict[str, Any] = {"epoch": now.epoch, "document_ids": [str(one) for one in document_ids], "until": until}
+    return now.client.query_records(Statement("documents_not_newer", values), read_document)
+
+
+def some_metadata(now: Snapshot, generations: Sequence[int]) -> dict[int, Mapping[str, MetadataValue]]:
+    """The metadata of some generations, of those that have any."""
+    rows = now.client.query(Statement("some_metadata", {"generations": list(generations)}))
+    return {row["generation"]: read_metadata(row["metadata"]) for row in rows}
