@@ -139,7 +139,7 @@ class _Outlines:
     """The sections and leads of a document, and those that a chunk has part in."""
 
     def __init__(self, document: Document) -> None:
-        self._text = document.text
+        self._document = document
         self._sections = list(_sections(document.blocks))
         self._leads = list(_leads(document.text, document.blocks))
         self._section_starts = [section.start for section in self._sections]
@@ -155,8 +155,9 @@ class _Outlines:
             sections = [Section(start, start, above), *sections]
         leads = self._leads[bisect_right(self._lead_ends, start) : bisect_left(self._lead_starts, end)]
         if not leads and all(section.start == section.end and section.heading == heading for section in sections):
-            return NO_OUTLINE
-        return Outline(tuple(sections), tuple(leads))
+            sections = []
+        lines = self._document.lines_of(start, end)
+        return Outline(tuple(sections), tuple(leads), lines) if sections or leads or lines else NO_OUTLINE
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:

@@ -132,6 +132,18 @@ class Document:
         mark = bisect_right(self.line_marks, offset, key=lambda pair: pair[0])
         return self.line_marks[mark - 1][1] if mark else 1
 
+    def lines_of(self, start: int, end: int) -> tuple[tuple[int, int], ...]:
+        """Where in text[start:end] another line of the user's file begins, `start` first; () where the text is the file."""
+        if not self.converted or not self.line_marks:
+            return ()
+        first = bisect_right(self.line_marks, start, key=lambda pair: pair[0])
+        last = bisect_left(self.line_marks, end, key=lambda pair: pair[0])
+        found = [(start, self.line_at(start))]
+        for mark in self.line_marks[first:last]:
+            if mark[1] != found[-1][1]:
+                found.append(mark)
+        return tuple(found)
+
     def page_at(self, offset: int) -> int:
         """The 1-based page of the user's file that holds this offset, 0 where none does."""
         mark = self._page_mark_at(offset)

@@ -233,7 +233,7 @@ def citation_of(candidate: Candidate, score: float) -> Citation:
         hit.source,
         quotation.start,
         quotation.end,
-        hit.line + count_lines(hit.text[: quotation.start - hit.start]),
+        hit.outline.line_at(quotation.start) or hit.line + count_lines(hit.text[: quotation.start - hit.start]),
         hit.page,
         quotation.heading,
         quotation.text,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -45,11 +46,13 @@ class Lead:
 class Outline:
     """What the text of a chunk does not show of itself; offsets are those of the document, in code points.
 
-    `sections` are empty where the heading of the chunk holds for all of it.
+    `sections` are empty where the heading of the chunk holds for all of it. `lines` pairs an offset with the 1-based line of
+    the file that its text was extracted from, up to the next offset; empty where the text is the file's own.
     """
 
     sections: tuple[Section, ...] = ()
     leads: tuple[Lead, ...] = ()
+    lines: tuple[tuple[int, int], ...] = ()
 
     def heading_at(self, offset: int, otherwise: str) -> str:
         """The path of headings at a place of the chunk."""
@@ -65,13 +68,19 @@ class Outline:
         leads = [lead for lead in self.leads if lead.start <= start and end <= lead.end]
         return leads[-1] if leads else None
 
+    def line_at(self, offset: int) -> int:
+        """The line of the file that text of the chunk was extracted from, 0 where that is not known."""
+        above = bisect_right(self.lines, offset, key=lambda pair: pair[0])
+        return self.lines[above - 1][1] if above else 0
+
     def as_json(self) -> str:
         """The form in which the table holds it; empty where there is nothing to say."""
-        if not self.sections and not self.leads:
+        if not self.sections and not self.leads and not self.lines:
             return ""
         lists = {
             "sections": [[one.start, one.end, one.heading] for one in self.sections],
             "leads": [[one.start, one.end, one.lead_start, one.lead_end, one.text] for one in self.leads],
+            "lines": self.lines,
         }
         return json.dumps(
             {name: rows for name, rows in lists.items() if rows}, ensure_ascii=False, separators=(",", ":")
@@ -86,6 +95,7 @@ class Outline:
         return cls(
             tuple(Section(*row) for row in lists.get("sections", ())),
             tuple(Lead(*row) for row in lists.get("leads", ())),
+            tuple((offset, line) for offset, line in lists.get("lines", ())),
         )
 
 

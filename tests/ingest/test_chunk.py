@@ -319,6 +319,24 @@ def test_a_chunk_does_not_end_between_a_colon_and_what_it_introduces(tokenizer: 
     assert not any(chunk.text.endswith(":") for chunk in outline_of(text, tokenizer))
 
 
+def test_a_chunk_of_a_web_page_knows_the_line_of_each_of_its_sentences(tokenizer: Tokenizer) -> None:
+    markup = "<ul>\n<li>The cat\nsat\nhere. The bird\nsat.\n\n\n<li>The dog sat.\n</ul><p>One\nand\ntwo. Three.</p>" * 8
+    page = extract_html(markup)
+    document = Document("a", "html", "a", page.text, page.blocks, "utf-8", "", 0, True, page.line_marks)
+    chunks = split_document(document, tokenizer, 40, 0)
+    assert len(chunks) > 2
+    for chunk in chunks:
+        assert Outline.from_json(chunk.outline.as_json()) == chunk.outline
+        for offset in range(chunk.start, chunk.end):
+            assert chunk.outline.line_at(offset) == document.line_at(offset)
+    dog = chunks[0].start + chunks[0].text.index("The dog")
+    assert (chunks[0].outline.line_at(dog), chunks[0].line + chunks[0].text[: dog - chunks[0].start].count("\n")) == (8, 3)
+
+
+def test_a_chunk_of_a_text_file_counts_its_lines_by_itself(tokenizer: Tokenizer) -> None:
+    assert [chunk.outline.lines for chunk in outline_of("The cat.\n\nThe bird.\n", tokenizer)] == [()]
+
+
 def test_the_outlines_of_many_headings_and_tables_are_found_in_order(tokenizer: Tokenizer) -> None:
     text = "".join(f"# H{n}\n\n| a{n} | b |\n|---|---|\n| {n} | d |\n\n" for n in range(300))
     for chunk in outline_of(text, tokenizer):

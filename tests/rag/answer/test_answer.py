@@ -224,6 +224,16 @@ def test_the_heading_above_may_hold_the_name_that_was_asked_for(encoder: Encoder
     assert (citation.text, citation.heading) == ("The default is 8.", "max_workers")
 
 
+def test_a_sentence_of_a_converted_file_is_cited_with_its_own_line(encoder: Encoder) -> None:
+    text = "The cat sat here.\n\nThe door is painted green."
+    found = hit(text)
+    at = found.start + text.index("The door")
+    (plain,) = ask("Which color is the door painted?", [found], encoder).citations
+    outline = Outline(lines=((found.start, found.line), (at, 486)))
+    (citation,) = ask("Which color is the door painted?", [replace(found, outline=outline)], encoder).citations
+    assert (plain.text, plain.line, citation.line) == ("The door is painted green.", found.line + 2, 486)
+
+
 # What belongs to a sentence
 
 
