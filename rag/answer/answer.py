@@ -15,6 +15,7 @@ from rag.answer.evidence import gather_evidence, held_share
 from rag.answer.merit import confidence as confidence_of
 from rag.answer.merit import merits, shares
 from rag.answer.quotation import BLANK_LINE, Context, quotations
+from rag.answer.shown import shown_text
 from rag.text.identifiers import folded, identifiers
 from rag.text.pronouns import leans_back
 from sql.base.settings import DEFAULT_MIN_CONFIDENCE
@@ -80,9 +81,8 @@ class Citation:
 
     @property
     def shown(self) -> str:
-        """The quotation as it is read: on one line, or, where it has brought along a list or code, on its own lines."""
-        pieces = self.text.splitlines() if self.lines else [" ".join(self.text.split())]
-        return "\n".join(piece.rstrip() for piece in pieces if piece.strip()) + (" …" if self.is_cut else "")
+        """The quotation as it is read: on one line, or, where it is code or has brought along a list, on its own lines."""
+        return shown_text(self.text, lines=self.lines) + (" …" if self.is_cut else "")
 
 
 @dataclass(frozen=True, slots=True)

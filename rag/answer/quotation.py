@@ -33,6 +33,7 @@ _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]
 _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
 _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
 
+_DELIMITED = re.compile(r"[^\r\n.!?|]*[^\s|][,;\t|](?!\s*$)[^\r\n.!?]*$")  # the header of a CSV or TSV file
 _COLON = re.compile(r"[:：][*_`\"”»)\s]*$")
 _STOPPED = re.compile(r"[.!?…。！？।۔;][\"'*_`)\]»”’“«」』）》〉\s]*(?:\[\d+\]\s*)*$")
 _ANNOUNCES = re.compile(
@@ -78,6 +79,8 @@ class Quotation:
     @property
     def is_row(self) -> bool:
         """Whether it is a row of a table or a line that gives a name a value: all of it is about its first cell."""
+        if self.context is not None and is_delimited(self.context.text):
+            return True
         return len(cells(self.text)) > 1 or _PAIR.match(self.text) is not None
 
 
@@ -89,7 +92,7 @@ def quotations(hit: Hit) -> Iterator[Quotation]:
     """
     headers = {(lead.lead_start, lead.lead_end) for lead in hit.outline.leads}
     above = _Above(hit.text)
-    for start, end in spans(hit.text):
+    for start, end in _spans_and_rows(hit):
         place = hit.start + start, hit.start + end
         text = hit.text[start:end]
         above.pass_to(start)
@@ -98,7 +101,7 @@ def quotations(hit: Hit) -> Iterator[Quotation]:
             above.enter(start, end, is_heading=is_heading)
             continue
         asked, above.last_end = above.question, end
-        if place in headers and len(cells(text)) > 1:
+        if place in headers and (len(cells(text)) > 1 or is_delimited(text)):
             continue
         lead = hit.outline.lead_at(*place)
         context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
@@ -159,6 +162,42 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
             yield from (line for line in lines if line[0] < line[1])
         else:
             yield start, end
+
+
+def _spans_and_rows(hit: Hit) -> Iterator[tuple[int, int]]:
+    """The spans of a chunk's text; of the rows below a header of delimited text, which no stop divides, each is one."""
+    done = 0
+    for lead in hit.outline.leads:
+        first = max((lead.lead_start if lead.lead_start >= hit.start else lead.start) - hit.start, done)
+        last = min(lead.end - hit.start, len(hit.text))
+        if first < last and is_delimited(lead.text):
+            yield from ((done + start, done + end) for start, end in spans(hit.text[done:first]))
+            yield from _rows(hit.text, first, last)
+            done = last
+    yield from ((done + start, done + end) for start, end in spans(hit.text[done:]))
+
+
+def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """The rows of delimited text, several lines where a field in quotation marks has them."""
+    begin = -1
+    for line in line_spans(text, start, end):
+        begin = line[0] if begin < 0 else begin
+        if text.count('"', begin, line[1]) % 2 == 0:
+            row, begin = trimmed(text, begin, line[1]), -1
+            if row[0] < row[1]:
+                yield row
+    rest = trimmed(text, begin, end) if begin >= 0 else (end, end)
+    if rest[0] < rest[1]:
+        yield rest
+
+
+def is_delimited(header: str) -> bool:
+    """Whether the line above rows is that of a CSV or TSV file.
+
+    >>> is_delimited("name;city"), is_delimited("| name | city |"), is_delimited("Such as these, first:")
+    (True, False, False)
+    """
+    return _DELIMITED.match(header) is not None and not _COLON.search(header) and " | " not in header
 
 
 def is_markup(text: str) -> bool:

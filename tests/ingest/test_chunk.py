@@ -330,7 +330,10 @@ def test_a_chunk_of_a_web_page_knows_the_line_of_each_of_its_sentences(tokenizer
         for offset in range(chunk.start, chunk.end):
             assert chunk.outline.line_at(offset) == document.line_at(offset)
     dog = chunks[0].start + chunks[0].text.index("The dog")
-    assert (chunks[0].outline.line_at(dog), chunks[0].line + chunks[0].text[: dog - chunks[0].start].count("\n")) == (8, 3)
+    assert (chunks[0].outline.line_at(dog), chunks[0].line + chunks[0].text[: dog - chunks[0].start].count("\n")) == (
+        8,
+        3,
+    )
 
 
 def test_a_chunk_of_a_text_file_counts_its_lines_by_itself(tokenizer: Tokenizer) -> None:

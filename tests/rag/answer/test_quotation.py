@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from rag.answer.quotation import MOST_CHARACTERS, MOST_LINES, asks, carried, quotations, says_something
-from sql.records import Hit, Outline, Section
+from sql.records import Hit, Lead, Outline, Section
 
 
 def quoted(text: str, start: int = 0, outline: Outline | None = None) -> list[str]:
@@ -146,6 +146,29 @@ def test_headings_and_rules_are_not_quoted(text: str) -> None:
 def test_a_heading_without_markup_is_known_by_the_outline() -> None:
     text = "How to open the door\n\nTurn the round handle."
     assert quoted(text, 30, Outline((Section(30, 50, "How to open the door"),))) == ["Turn the round handle."]
+
+
+CSV = 'name;city;sum\nAda;Bonn;1\n"Bob\nor Bo";Köln. Ost;2\n'
+
+
+def test_rows_of_delimited_text_are_quoted_one_by_one_below_their_header() -> None:
+    header = "name;city;sum"
+    outline = Outline((), (Lead(len(header) + 1, len(CSV), 0, len(header), header),))
+    assert quoted(CSV, 0, outline) == ["Ada;Bonn;1", '"Bob\nor Bo";Köln. Ost;2']
+    later = CSV[len(header) + 1 :]
+    outline = Outline((), (Lead(100, 100 + len(later), 7, 7 + len(header), header),))
+    hit = Hit("a.csv", "", "", 100, 100 + len(later), 9, 0, later, UUID(int=1), 0, 0.5, outline=outline)
+    found = list(quotations(hit))
+    assert [one.text for one in found] == ["Ada;Bonn;1", '"Bob\nor Bo";Köln. Ost;2']
+    assert {one.context.text if one.context else "" for one in found} == {header}
+    assert all(one.is_row for one in found)
+
+
+@pytest.mark.parametrize("lead", ["Take these, in this order:", "| name | city |", "name"])
+def test_sentences_below_another_lead_are_no_rows(lead: str) -> None:
+    text = "One line that\ngoes on. Two sentences."
+    outline = Outline((), (Lead(50, 50 + len(text), 7, 7 + len(lead), lead),))
+    assert quoted(text, 50, outline) == ["One line that\ngoes on.", "Two sentences."]
 
 
 def answers(text: str, outline: Outline | None = None) -> list[tuple[str, str]]:

@@ -1,0 +1,74 @@
+"""How a quotation is read: prose on one line without the marks of quotes, code on its own lines, and every word of both."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.answer.shown import shown_text
+
+CLICK = """@cli.command()
+    @click.option('--count', default=1)
+    def test(count):
+        click.echo(f'Count: {count}')"""
+DOCSTRING = """def cli():
+        \"""
+        This is a paragraph.
+        \"""
+        if now:
+            pass"""
+JAVA = "@Bean\npublic X y() {\n  A a = new A()\n  .master(1);\n  return a;\n}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("One sentence\n  on two lines.", "One sentence on two lines."),
+        ("beyond\n> its range, it\n> stops.", "beyond its range, it stops."),
+        ("> beyond\n> its range.", "beyond its range."),
+        (">> beyond\n>> its range.", "beyond its range."),
+        ("Adds one\n/// to a number.", "Adds one to a number."),
+        ("is wrong if x\n> 3 holds.", "is wrong if x > 3 holds."),
+        ("is wrong if x\n>= 3 holds.", "is wrong if x >= 3 holds."),
+        ("beyond\n> its range, it\nstops.", "beyond > its range, it stops."),
+        (
+            "Prose (with a note)\nthat goes on (see below)\nand ends.",
+            "Prose (with a note) that goes on (see below) and ends.",
+        ),
+        (
+            "if you like it,\nclick on it; import it;\nor leave it.",
+            "if you like it, click on it; import it; or leave it.",
+        ),
+    ],
+)
+def test_prose_is_on_one_line_without_the_marks_of_its_lines(text: str, shown: str) -> None:
+    assert shown_text(text, lines=False) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (CLICK, CLICK.replace("\n    ", "\n")),
+        (DOCSTRING, DOCSTRING.replace("\n    ", "\n")),
+        (JAVA, JAVA),
+        (">>> x = 1\n>>> f(x)\n2", ">>> x = 1\n>>> f(x)\n2"),
+        (
+            'jit.start(2) -- as O2\njit.start("a")\njit.start("b")',
+            'jit.start(2) -- as O2\njit.start("a")\njit.start("b")',
+        ),
+    ],
+)
+def test_code_keeps_its_lines_and_their_indentation(text: str, shown: str) -> None:
+    assert shown_text(text, lines=False) == shown_text(text, lines=True) == shown
+
+
+def test_a_list_keeps_its_lines() -> None:
+    assert shown_text("Such as:\n- one\n\n- two\n  lines", lines=True) == "Such as:\n- one\n- two\n  lines"
+
+
+@given(st.text(alphabet="ab>/ \n(){};=.:@", max_size=60), st.booleans())
+def test_no_word_is_lost(text: str, lines: bool) -> None:
+    assert re.findall(r"\w+", shown_text(text, lines=lines)) == re.findall(r"\w+", text)
