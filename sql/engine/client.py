@@ -36,7 +36,7 @@ from sql.engine.statements import Statement, read_statement, without_comments
 from sql.engine.wire import HolderGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -525,9 +525,16 @@ class NumberList:
 
 
 def number_list(value: Any) -> Any:
-    """A list of many numbers as the text of an array parameter; any other value as it is."""
+    """A list of many numbers, or of lists of numbers, as the text of an array parameter; any other value as it is."""
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return NumberList(array_text(map(array_text, value)))
     many = isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
-    return NumberList(f"[{','.join(map(repr, value))}]") if many else value
+    return NumberList(array_text(value)) if many else value
+
+
+def array_text(values: Iterable[Any]) -> str:
+    """An array as the engine writes it, of numbers or of such texts."""
+    return f"[{','.join(map(str, values))}]"
 
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()

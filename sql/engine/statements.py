@@ -12,7 +12,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Value = int | float | str | UUID | list[int] | list[float] | list[str]
+Value = int | float | str | UUID | list[int] | list[float] | list[str] | list[list[int]]
 
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
 FILTER_PLACE = "/* filter */"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sql.engine.native import varint
 from sql.engine.statements import Statement
 from sql.search.search import code_values
 from sql.search.words import K1, B
@@ -86,27 +87,49 @@ class Everything:
     def unpack(cls, packed: bytes, visible: Visible, terms: Sequence[str]) -> Everything:
         """From the rows of `score_everything.sql` as RowBinary; those that cannot be seen are left out."""
         rows = np.frombuffer(packed, dtype=SCORED_ROW)
+        return cls._of_rows(rows, rows["number"][:, None], visible, [terms])[0]
+
+    @classmethod
+    def unpack_together(cls, packed: bytes, visible: Visible, asked: Sequence[Sequence[str]]) -> list[Everything]:
+        """That of each of several queries from the rows of `score_everything_together.sql`; `asked` are the terms of each."""
+        rows = np.frombuffer(packed, dtype=together_row(len(asked)))
+        return cls._of_rows(rows, rows["numbers"], visible, asked)
+
+    @classmethod
+    def _of_rows(
+        cls, rows: NDArray[np.void], numbers: NDArray[np.float64], visible: Visible, asked: Sequence[Sequence[str]]
+    ) -> list[Everything]:
+        """From rows and their numbers, float64 (rows, queries)."""
         places = visible.places(rows["generation"], rows["chunk_index"])
         is_chunk = rows["term_number"] == 0
         chunks, postings = np.flatnonzero(is_chunk & (places >= 0)), np.flatnonzero(~is_chunk & (places >= 0))
         chunks = chunks[np.argsort(places[chunks])]
-        return cls(
-            visible,
-            terms,
-            places[chunks],
-            rows["number"][chunks],
+        columns = (
             rows["term_number"][postings].astype(np.int64),
             places[postings],
-            rows["number"][postings],
+            numbers[postings, 0],
             rows["length"][postings].astype(np.float64),
         )
+        terms, own_places = all_terms(asked), places[chunks]
+        return [
+            cls(visible, terms, own_places, numbers[chunks, number], *columns).of_terms(own)
+            for number, own in enumerate(asked)
+        ]
 
-    @classmethod
-    def of_postings(cls, packed: bytes, visible: Visible, terms: Sequence[str]) -> Everything:
-        """From the rows of `postings.sql`: the chunks are those that hold one of the terms, and their products 0."""
-        bare = cls.unpack(packed, visible, terms)
-        chunks = np.unique(bare.places)
-        return replace(bare, chunks=chunks, products=np.zeros(len(chunks)))
+    def of_terms(self, terms: Sequence[str]) -> Everything:
+        """The same with the postings of some of the terms alone, as it would be if only these had been asked for."""
+        if terms == self.terms:
+            return self
+        number_of = {term: number for number, term in enumerate(terms, start=1)}
+        numbers = np.array([0, *(number_of.get(term, 0) for term in self.terms)], dtype=np.int64)[self.term_numbers]
+        own = np.flatnonzero(numbers)
+        columns = (self.places[own], self.frequencies[own], self.lengths[own])
+        return Everything(self.visible, terms, self.chunks, self.products, numbers[own], *columns)
+
+    def of_holders(self) -> Everything:
+        """The same with the chunks that hold one of the terms alone, whose products are 0."""
+        chunks = np.unique(self.places)
+        return replace(self, chunks=chunks, products=np.zeros(len(chunks)))
 
     @cached_property
     def term_counts(self) -> dict[str, int]:
@@ -171,6 +194,25 @@ def first_of_each(order: NDArray[np.int64], documents: NDArray[np.int64], most: 
     return order[np.sort(by_document[np.arange(len(order)) - starts < most])]
 
 
+def all_terms(asked: Sequence[Sequence[str]]) -> list[str]:
+    """The terms that any of some searches asks for; of one in its own order."""
+    return list(dict.fromkeys(term for terms in asked for term in terms))
+
+
+def together_row(queries: int) -> np.dtype[np.void]:
+    """One row for so many queries: an array is its length (LEB128) and its numbers."""
+    return np.dtype(
+        [
+            ("term_number", "<u4"),
+            ("generation", "<u8"),
+            ("chunk_index", "<u4"),
+            ("count", f"V{len(varint(queries))}"),
+            ("numbers", "<f8", (queries,)),
+            ("length", "<u4"),
+        ]
+    )
+
+
 def visible_statement(epoch: int) -> Statement:
     """What is published at an epoch; of a large store not everything."""
     return Statement("visible_generations", {"epoch": epoch, "limit": EVERYTHING_UP_TO + 1})
@@ -185,6 +227,19 @@ def everything_statement(search: VectorSearch, terms: Sequence[str]) -> Statemen
 def postings_statement(terms: Sequence[str]) -> Statement:
     """The postings of some terms alone."""
     return Statement("postings", {"terms": list(terms)})
+
+
+def together_statement(searches: Sequence[VectorSearch], asked: Sequence[Sequence[str]]) -> Statement:
+    """The same for several searches with one filter, and the terms of each: what they get is in the order of `all_terms`."""
+    each = [code_values(search.query, search.calibration) for search in searches]
+    values: dict[str, Any] = {
+        "queries": [values["query"] for values in each],
+        "query_sums": [values["query_sum"] for values in each],
+        "query_offsets": [values["query_offset"] for values in each],
+        "query_scales": [values["query_scale"] for values in each],
+        "terms": all_terms(asked),
+    }
+    return Statement("score_everything_together", values, searches[0].condition)
 
 
 def hits_statement(places: Sequence[tuple[int, int]]) -> Statement:

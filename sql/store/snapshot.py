@@ -11,15 +11,7 @@ from sql.base.errors import StoreError, StoreMismatch
 from sql.base.settings import CODE_BITS, STRATEGIES
 from sql.engine.packed import read_vectors, unpack_vectors
 from sql.engine.statements import Statement
-from sql.records import (
-    NO_OUTLINE,
-    Candidate,
-    Hit,
-    ListedDocument,
-    LiveDocument,
-    Outline,
-    TextStatistics,
-)
+from sql.records import Candidate, Hit, ListedDocument, LiveDocument, TextStatistics
 from sql.records.calibration import Calibration
 from sql.records.chunking import ChunkSettings
 from sql.records.metadata import NO_METADATA, read_metadata
@@ -37,29 +29,20 @@ from sql.search.certificate_among_all import (
     certify_among_all,
     rounding_statement,
 )
-from sql.search.everything import (
-    SCORED_ROW,
-    VISIBLE_ROW,
-    Everything,
-    Visible,
-    everything_statement,
-    hits_statement,
-    postings_statement,
-    visible_statement,
-)
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
+from sql.search.small_store import SmallStore
 from sql.search.words import (
     PLACE_ROW,
     best_places,
     bm25_statement,
-    cell_hits_statement,
     hybrid_hits_statement,
     large_bm25_statement,
     places_statement,
     word_hits_statement,
 )
+from sql.store.hit_reader import HitReader, hit_keys
 from sql.store.places import read_place
 from sql.store.stored import stored_chunk, stored_places
 
@@ -73,6 +56,7 @@ if TYPE_CHECKING:
     from sql.records.places import Place
     from sql.search.certificate import Certificate, WordsShare
     from sql.search.certificate_among_all import Scored
+    from sql.search.everything import Everything, Visible
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -104,8 +88,11 @@ class Snapshot:
     _statistics: TextStatistics | None = None
     _frequencies: dict[str, int] = field(default_factory=dict)  # how many chunks hold each term
     _analyser_is_fresh: bool = False
-    _visible: Visible | None = None
     _rounding: Rounding | None = None
+
+    def __post_init__(self) -> None:
+        self._small = SmallStore(self.searcher)
+        self._hits = HitReader(self.client)
 
     @property
     def epoch(self) -> int:
@@ -298,21 +285,13 @@ class Snapshot:
             statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
             return [read_hit(row) for row in run("hits", statement)]
         packed = run.packed("scores", places_statement(scores, search), PLACE_ROW.itemsize)
-        best = best_places(packed, scores, request, vector_share, most)
-        if not best:
-            return []
-        statement = cell_hits_statement([place for place, _ in best])
-        return self._hits([((generation, index), parts) for (_, generation, index), parts in best], statement, watch)
+        return self.hits_at(best_places(packed, scores, request, vector_share, most), watch)
 
     # Search of everything
 
     def visible(self, watch: Watch = unwatched) -> Visible:
         """The generations that are published; of a large store not all of them. Read once an epoch."""
-        visible = self._visible
-        if visible is None:
-            packed = Runner(self.client, watch).packed("visible", visible_statement(self.epoch), VISIBLE_ROW.itemsize)
-            visible = self._visible = Visible.unpack(packed)
-        return visible
+        return self._small.visible(watch)
 
     def score_everything(
         self, query: QuantizedQuery, request: SearchRequest, terms: Sequence[str], watch: Watch = unwatched
@@ -321,14 +300,11 @@ class Snapshot:
 
         How often the terms occur is remembered.
         """
-        statement = everything_statement(self._vector_search(query, request), terms)
-        packed = Runner(self.client, watch).packed("search", statement, SCORED_ROW.itemsize)
-        return self._remembered(Everything.unpack(packed, self.visible(watch), terms))
+        return self._remembered(self._small.everything(self._vector_search(query, request), terms, watch))
 
     def postings(self, terms: Sequence[str], watch: Watch = unwatched) -> Everything:
         """All postings of some terms alone, and no filter: for a small store. How often the terms occur is remembered."""
-        packed = Runner(self.client, watch).packed("words", postings_statement(terms), SCORED_ROW.itemsize)
-        return self._remembered(Everything.of_postings(packed, self.visible(watch), terms))
+        return self._remembered(self._small.postings(terms, watch))
 
     def _remembered(self, found: Everything) -> Everything:
         if len(self._frequencies) <= MOST_FREQUENCIES:
@@ -336,23 +312,14 @@ class Snapshot:
         return found
 
     def hits_at(
-        self, scored: Sequence[tuple[tuple[int, int], dict[str, float]]], watch: Watch = unwatched
+        self, scored: Sequence[tuple[tuple[int, ...], dict[str, float]]], watch: Watch = unwatched
     ) -> list[Hit]:
         """Hits from the places of chunks, generation and index, each with its scores by their names; in this order.
 
-        StoreError where one was collected since it was found.
+        Before them stands the cell where that is known. StoreError where one was collected since it was found.
         """
-        return self._hits(scored, hits_statement([place for place, _ in scored]), watch) if scored else []
-
-    def _hits(
-        self, scored: Sequence[tuple[tuple[int, int], dict[str, float]]], statement: Statement, watch: Watch
-    ) -> list[Hit]:
-        """The same, read by a statement."""
-        rows = Runner(self.client, watch)("hits", statement)
-        found = {(row["generation"], row["chunk_index"]): row for row in rows}
-        if len(found) < len(scored):
-            raise StoreError(REPLACED)
-        return [read_hit(found[place] | scores) for place, scores in scored]
+        rows = self._hits.rows([place for place, _ in scored], watch) if scored else []
+        return [read_hit(row | scores) for row, (_, scores) in zip(rows, scored, strict=True)]
 
     def refuse_hopeless(self, given: Filter) -> None:
         """Raises InvalidFilter where a filter, which nothing has passed, asks for a name or a type that no chunk has."""
@@ -369,11 +336,8 @@ class Snapshot:
 
     def with_outlines(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits with the outlines of their chunks: which heading stands where, and the headers of tables."""
-        if not hits:
-            return []
-        rows = self.client.query(Statement("hit_outlines", hit_keys(hits)))
-        outlines = {(row["generation"], row["chunk_index"]): Outline.from_json(row["outline"]) for row in rows}
-        return [replace(hit, outline=outlines.get((hit.generation, hit.chunk_index), NO_OUTLINE)) for hit in hits]
+        outlines = self._hits.outlines(hits)
+        return [replace(hit, outline=outline) for hit, outline in zip(hits, outlines, strict=True)]
 
     def with_places(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits with the places of their text in the original; nothing is read where no chunk has one."""
@@ -567,12 +531,3 @@ def joined_chunks(chunks: Sequence[Hit]) -> str:
         parts.append(chunk.text[position - chunk.start :])
         position = max(position, chunk.end)
     return "".join(parts)
-
-
-def hit_keys(hits: Sequence[Hit]) -> dict[str, Any]:
-    """The keys of hits, column by column."""
-    return {
-        "cells": sorted({hit.cell for hit in hits}),
-        "generations": sorted({hit.generation for hit in hits}),
-        "indexes": sorted({hit.chunk_index for hit in hits}),
-    }

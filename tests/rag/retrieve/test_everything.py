@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,7 @@ import sql.search.everything
 from rag.int8.quantization import quantize_query, quantize_vectors
 from rag.library import Library
 from rag.text.analyser import ANALYSER, chunk_words
+from sql.base.errors import RagError
 from sql.search.everything import Visible, first_of_each
 from sql.search.request import SearchRequest
 from sql.store import ChunkBatch, Store
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rag.text.tokenizer import Tokenizer
+    from sql.engine.statements import Statement
     from sql.records import Hit
     from sql.search.search import Step
 
@@ -115,6 +120,67 @@ def test_a_search_that_follows_another_takes_two_statements(library: Library) ->
         steps.clear()
         library.search(question, watch=steps.append)
     assert [step.statement.name for step in steps] == ["score_everything", "hits"]
+
+
+def anew(library: Library) -> Library:
+    """The same store without what searches have left behind."""
+    return Library(Store(library.store.client), lambda: library.encoder)
+
+
+def drawn_requests(library: Library, count: int) -> list[SearchRequest]:
+    """Searches of every kind, several of each filter."""
+    random = np.random.default_rng(13)
+    filters: list[dict | None] = [None, None, {"source": {"$glob": "doc 1*"}}, {"source": "doc 3"}]
+    return [
+        SearchRequest(
+            question,
+            k=int(random.integers(1, 40)),
+            vector=library.encoder.encode_query(question),
+            filter=filters[random.integers(len(filters))],
+            ranking=str(random.choice(["hybrid", "hybrid", "vector", "words"])),
+            per_document=[None, None, 2][random.integers(3)],
+            language=str(random.choice(["auto", "de", "fr"])),
+        )
+        for question in questions(count)
+    ]
+
+
+def test_searches_that_come_together_find_what_each_finds_alone(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy, apart, requests = anew(library), anew(library), drawn_requests(library, 30)
+    alone = [apart.certified_search(request) for request in requests]
+    steps: list[list[Step]] = [[] for _ in requests]
+    client, read = busy.store.client, busy.store.client.query_packed
+
+    def read_slowly(statement: Statement) -> bytes:
+        time.sleep(0.1)  # so that the others come meanwhile
+        return read(statement)
+
+    monkeypatch.setattr(client, "query_packed", read_slowly)
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda n: busy.certified_search(requests[n], watch=steps[n].append), range(30)))
+    assert found == alone
+    heard = Counter(id(step) for some in steps for step in some)
+    shared = {step.statement.name for some in steps for step in some if heard[id(step)] > 1}
+    assert {"score_everything_together", "hits"} <= shared
+
+
+def test_what_is_wrong_with_one_search_touches_no_other_that_comes_with_it(library: Library) -> None:
+    busy = anew(library)
+
+    def searched(number: int) -> str:
+        try:
+            wrong = {"filter": {"no_such_name": 1}} if number % 3 == 0 else {"k": 0} if number % 3 == 1 else {}
+            return busy.search(f"w{number} w2", **wrong)[0].source
+        except RagError as error:
+            return type(error).__name__
+
+    with ThreadPoolExecutor(12) as threads:
+        found = list(threads.map(searched, range(12)))
+    assert set(found[0::3]) == {"InvalidFilter"}
+    assert set(found[1::3]) == {"UsageError"}
+    assert not {*found[2::3]} & {"InvalidFilter", "UsageError"}
 
 
 def test_a_search_by_words_takes_two_statements_and_finds_what_has_one_of_them(library: Library) -> None:
