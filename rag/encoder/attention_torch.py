@@ -132,30 +132,40 @@ class FlashAttention:
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
         means = torch.zeros(len(qkv), qkv.shape[1] // 3)
-        for rows, texts in runs(lengths):
-            own, tokens = qkv[rows], (rows.stop - rows.start) // texts
-            width = tokens if tokens < SHORTEST else whole_width(tokens)
-            query, key, value = split_heads(widened(own, texts, width), texts, heads)
-            if tokens < SHORTEST:
-                query, key, value = query.float(), key.float(), value.float()
-            mask = self._mask(tokens, width)
-            found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-            by_head(means[rows], texts, heads).copy_(found[:, :, :tokens]).add_(self.centre)
+        # A bias is too large to be written out for each text: with one, only texts of one length share it.
+        width_of = flash_width if self.bias.table is None else int
+        first = 0
+        for _, neighbours in groupby(lengths, key=width_of):
+            own = list(neighbours)
+            rows = slice(first, first + sum(own))
+            self._of_one_width(qkv[rows], means[rows], own, heads)
+            first = rows.stop
         return means
+
+    def _of_one_width(self, qkv: torch.Tensor, means: torch.Tensor, lengths: list[int], heads: int) -> None:
+        width = flash_width(lengths[0])
+        query, key, value = split_heads(widened(qkv, lengths, width), len(lengths), heads)
+        if width < SHORTEST:
+            query, key, value = query.float(), key.float(), value.float()
+        found = F.scaled_dot_product_attention(query, key, value, attn_mask=self._mask(lengths, width))
+        narrowed(found.transpose(1, 2).flatten(2), lengths, means)
+        if self.centre:
+            means += self.centre
 
     def of_firsts(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
         """The means of the first token of each text alone, in float32: they are few."""
         scale = 1 / math.sqrt(qkv.shape[1] // (3 * heads))
         return first_means(qkv.float(), lengths, heads, self.bias, scale).add_(self.centre)
 
-    def _mask(self, tokens: int, width: int) -> torch.Tensor | None:
-        """The bias of a text that hides what it is padded with, float32; None where there is neither."""
+    def _mask(self, lengths: list[int], width: int) -> torch.Tensor | None:
+        """The bias of texts that hides what they are padded with, float32; None where there is neither."""
         bias = self.bias(width)
-        if width == tokens:
+        if min(lengths) == width:
             return bias
-        hidden = torch.zeros(width)
-        hidden[tokens:] = -math.inf
-        return hidden.expand(1, 1, width, width) if bias is None else bias + hidden
+        hidden = torch.zeros(len(lengths), 1, 1, width)
+        for number, tokens in enumerate(lengths):
+            hidden[number, :, :, tokens:] = -math.inf
+        return hidden.expand(-1, 1, width, width) if bias is None else bias + hidden[:1]
 
 
 class BfloatAttention:
@@ -252,14 +262,36 @@ def whole_width(tokens: int) -> int:
     return -(-tokens // WIDTH_STEP) * WIDTH_STEP
 
 
-def widened(qkv: torch.Tensor, texts: int, width: int) -> torch.Tensor:
-    """The rows (rows, 3 * dimensions) of texts of one length with rows of zeros behind each, up to a width."""
-    tokens = len(qkv) // texts
-    if tokens == width:
+def flash_width(tokens: int) -> int:
+    """What torch's attention pads a text to: short ones are computed in float32 as they are.
+
+    >>> [flash_width(tokens) for tokens in (63, 64, 65)]
+    [63, 64, 80]
+    """
+    return tokens if tokens < SHORTEST else whole_width(tokens)
+
+
+def widened(qkv: torch.Tensor, lengths: Sequence[int], width: int) -> torch.Tensor:
+    """The rows (rows, 3 * dimensions) of texts with rows of zeros behind each, up to a width."""
+    if min(lengths) == width:
         return qkv
-    wide = qkv.new_zeros(texts, width, qkv.shape[1])
-    wide[:, :tokens] = qkv.view(texts, tokens, -1)
-    return wide.view(texts * width, -1)
+    wide = qkv.new_empty(len(lengths), width, qkv.shape[1])
+    number = 0
+    for rows, texts in runs(lengths):
+        own, tokens = wide[number : number + texts], lengths[number]
+        own[:, :tokens] = qkv[rows].view(texts, tokens, -1)
+        own[:, tokens:] = 0
+        number += texts
+    return wide.view(len(lengths) * width, -1)
+
+
+def narrowed(wide: torch.Tensor, lengths: Sequence[int], target: torch.Tensor) -> None:
+    """Puts the tokens of texts (texts, width, dimensions) end to end into `target` (rows, dimensions)."""
+    number = 0
+    for rows, texts in runs(lengths):
+        own, tokens = wide[number : number + texts], lengths[number]
+        target[rows].view(texts, tokens, -1).copy_(own[:, :tokens])
+        number += texts
 
 
 def split_heads(qkv: torch.Tensor, texts: int, heads: int) -> torch.Tensor:

@@ -4,7 +4,8 @@ Activations are 8-bit codes 0..255 with zero-point 128 and a static scale, known
 spent on finding a range, and a text's vector does not depend on which texts share its batch. Most of the arithmetic of
 quantizing is folded into numbers that are there anyway (`Folded`):
 
-- a layer norm gives `x / scale + 128.5` instead of x, so that codes are its output cut to 0..255 without the fraction;
+- a layer norm gives `x / scale + 128.5` instead of x, so that codes are its output cut to 0..255 without the fraction; or
+  `x / scale`, where one pass rounds it and adds the zero-point (`ROUNDED`);
 - attention weights sum to 1, so what is done to the values is done to their mean: their channels carry `1 / scale` in the
   scales of their weights and `128.5` in their bias;
 - where such an output is added to what follows, it is multiplied back, and its constant is in the next bias.
@@ -39,9 +40,14 @@ ALL_CODES = np.arange(-128.0, 128.0)
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The codes that activations are laid over: 0..top with the zero-point in the middle."""
+    """The codes that activations are laid over: 0..top with the zero-point in the middle.
+
+    `rounds` where numbers in units of codes are rounded and the zero-point is added then; else they are centred before
+    and cut.
+    """
 
     top: int
+    rounds: bool = False
 
     @property
     def zero_point(self) -> int:
@@ -50,8 +56,8 @@ class Grid:
 
     @property
     def centre(self) -> float:
-        """What layer norms add, so that codes are their results without the fraction."""
-        return self.zero_point + HALF_A_STEP
+        """What layer norms add, so that codes are their results without the fraction; nothing where codes are rounded."""
+        return 0.0 if self.rounds else self.zero_point + HALF_A_STEP
 
     @property
     def pair_limit(self) -> int:
@@ -68,6 +74,7 @@ FULL = Grid(255)
 # For 16-bit sums. With 0..255 a pair of weights could have 128 between it, which one pair in thirty exceeds, and the
 # weights would lose a bit; with 0..127 the activations lose one. In between, both lose little (docs/models.md).
 NARROW = Grid(191)
+ROUNDED = Grid(255, rounds=True)
 ZERO_POINT, CENTRE = FULL.zero_point, FULL.centre
 
 

@@ -6,7 +6,9 @@ where one is missing or wrong, plain arithmetic on the same codes takes its plac
 
 from __future__ import annotations
 
+import warnings
 from contextlib import nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -26,6 +28,7 @@ from rag.encoder.kernel import (
     GELU_MINIMUM,
     HALF_A_STEP,
     NARROW,
+    ROUNDED,
     ZERO_POINT,
     FoldedLayer,
     FoldedLinear,
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
     Linear = Callable[[torch.Tensor], torch.Tensor]
 
 # The feed-forward's middle is four times as wide as the rest: in blocks of rows it stays in the CPU's caches.
-ROWS_PER_BLOCK = 512
+ROWS_PER_BLOCK = 320
 # A batch is filled up with rows that belong to no text, to a number from a short list. oneDNN keeps a third of a megabyte
 # for each number of rows that it has seen, and float products of odd numbers are summed in another order, while a
 # text's vector is not to depend on its neighbours.
@@ -76,7 +79,7 @@ class TorchKernel:
         self.positions = torch.as_tensor(positions * tensors["embeddings.position.scale"][:, None])
         self.second_type = torch.as_tensor(tensors["embeddings.second_type"]) if config.token_types > 1 else None
         integer = self.plan.mode == "int8"
-        grid = NARROW if self.plan.bounded_pairs else FULL
+        grid = NARROW if self.plan.bounded_pairs else ROUNDED if codes_in_one_pass() else FULL
         self.attention = make_attention(
             self.plan,
             config.dimensions // config.heads,
@@ -216,7 +219,7 @@ class Layer(Protocol):
 
 
 class Int8Layer:
-    """int8 weights times 8-bit codes: layer norms give codes before they are cut."""
+    """int8 weights times 8-bit codes: layer norms give codes before they are cut or rounded."""
 
     def __init__(self, layer: FoldedLayer, plan: ComputePlan, grid: Grid, attention: Attention, eps: float) -> None:
         def make(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
@@ -271,16 +274,54 @@ class FloatLayer:
 
 
 def cut(values: torch.Tensor, grid: Grid = FULL) -> torch.Tensor:
-    """Codes of values that are in their units and centred: saturated to 0..grid.top, never wrapped; uint8."""
-    return values.clamp(0, grid.top).to(torch.uint8)
+    """Codes of values that are in their units, and centred if the grid wants that: saturated to 0..grid.top, never
+    wrapped; uint8.
+    """
+    if not grid.rounds:
+        return values.clamp(0, grid.top).to(torch.uint8)
+    # One pass that rounds, adds and saturates; the three of the other way take four times as long. What it makes is a
+    # tensor of torch's quantized kind, whose memory holds the codes.
+    found = torch.quantize_per_tensor(values, 1.0, grid.zero_point, torch.quint8)
+    return torch.empty(0, dtype=torch.uint8).set_(found.untyped_storage(), 0, found.shape, found.stride())
 
 
 def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.Tensor, torch.Tensor]:
     """Codes 0..grid.top of GELU's results plus GELU_MINIMUM, and the scale of each row (rows, 1). Overwrites `values`."""
+    if grid.rounds:
+        return quantize_rows(values, -GELU_MINIMUM)
     largest = values.amax(dim=1, keepdim=True).add_(GELU_MINIMUM)
     steps = grid.top / largest
     codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(HALF_A_STEP)).to(torch.uint8)
     return codes, largest.div_(grid.top)
+
+
+def quantize_rows(values: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Codes 0..255 of numbers that are never below `least`, its own 0, and the scale of each row, float32 (rows, 1).
+
+    By the operator that compresses tables of embeddings, in one pass behind that for the largest: a row of it is the codes
+    and eight bytes of scale and least value.
+    """
+    ranges = torch.full((len(values), 2), least)
+    torch.amax(values, 1, out=ranges[:, 1])
+    found = torch.ops.quantized.embedding_bag_byte_prepack_with_rowwise_min_max(values, ranges)
+    return found[:, : values.shape[1]].contiguous(), ranges[:, 1:].sub_(least).div_(FULL.top)
+
+
+@cache
+def codes_in_one_pass() -> bool:
+    """Whether torch has the operators that make codes in one pass, and they make the right ones.
+
+    It says once in a process that a later release will not have them. That needs no one to act: the other way remains.
+    """
+    values = torch.arange(-200.0, 200.0, 0.3125).repeat(16, 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            codes, (rows, scale) = cut(values, ROUNDED), quantize_rows(values + 200, 0.0)
+    except (AttributeError, RuntimeError, TypeError, NotImplementedError):
+        return False
+    expected = values.round().add_(ZERO_POINT).clamp_(0, FULL.top).to(torch.uint8)
+    return torch.equal(codes, expected) and bool(((rows * scale - values - 200).abs() < 0.51 * scale).all())
 
 
 def pool_rows(hidden: torch.Tensor, lengths: Sequence[int], pooling: str) -> torch.Tensor:
@@ -314,19 +355,28 @@ def without_bias(linear: FoldedLinear) -> FoldedLinear:
     return FoldedLinear(linear.codes, linear.scale, linear.bias * 0, linear.input_scale)
 
 
+def bias_of_codes(linear: FoldedLinear, zero_point: int) -> NDArray[np.float32]:
+    """The bias with what the zero-point takes off: W (q - z) + b = W q + (b - z W 1), float32 (out,).
+
+    oneDNN can take it off itself, and is a tenth slower then with hundreds of rows, and a third with few.
+    """
+    step = linear.scale.astype(np.float64) * linear.input_scale
+    return np.asarray(linear.bias - zero_point * step * linear.codes.sum(axis=1, dtype=np.int64), dtype=np.float32)
+
+
 def onednn_linear(
     linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32
 ) -> Linear:
     """oneDNN's int8 product with weights packed for this CPU; scales, bias and GELU are applied as it writes."""
     operators = torch.ops.onednn
     packed = operators.qlinear_prepack(torch.as_tensor(linear.codes), None)
-    scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(linear.bias)
+    scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(bias_of_codes(linear, zero_point))
     zero_points = torch.zeros(len(scale), dtype=torch.int32)
     step = linear.input_scale
 
     def run(codes: torch.Tensor) -> torch.Tensor:
         return operators.qlinear_pointwise(
-            codes, step, zero_point, packed, scale, zero_points, bias, 1.0, 0, output, activation, [], "none"
+            codes, step, 0, packed, scale, zero_points, bias, 1.0, 0, output, activation, [], "none"
         )
 
     return run
@@ -341,8 +391,7 @@ def halved_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Lin
     if activation != "none":
         raise ValueError(f"halves are added after the product, where {activation!r} would come too early")
     multiply = onednn_linear(without_bias(linear), 0, "none")
-    step = linear.input_scale * torch.as_tensor(linear.scale)
-    constant = torch.as_tensor(linear.bias) - zero_point * step * torch.as_tensor(linear.codes).sum(1).float()
+    constant = torch.as_tensor(bias_of_codes(linear, zero_point))
 
     def run(codes: torch.Tensor) -> torch.Tensor:
         lower = codes // 2
@@ -355,14 +404,14 @@ def halved_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Lin
 def float_linear(linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32) -> Linear:
     """The same in float arithmetic, exact while sums stay below 2^24; works wherever torch does."""
     block = 512  # 512 * 255 * 127 < 2^24: sums of one block are exact integers in float32
-    weights, bias = torch.as_tensor(linear.codes), torch.as_tensor(linear.bias)
+    weights, bias = torch.as_tensor(linear.codes), torch.as_tensor(bias_of_codes(linear, zero_point))
     scale = torch.as_tensor(linear.scale) * linear.input_scale
 
     def run(codes: torch.Tensor) -> torch.Tensor:
-        shifted = codes.float().sub_(zero_point)
-        total = torch.zeros(len(shifted), len(weights))
+        values = codes.float()
+        total = torch.zeros(len(values), len(weights))
         for first in range(0, weights.shape[1], block):
-            total.addmm_(shifted[:, first : first + block], weights[:, first : first + block].float().t())
+            total.addmm_(values[:, first : first + block], weights[:, first : first + block].float().t())
         total.mul_(scale).add_(bias)
         return (F.gelu(total) if activation == "gelu" else total).to(output)
 

@@ -126,7 +126,7 @@ def cached_findings(folder: Path, *, fresh: bool = False) -> Findings:
 
 def machine_fingerprint() -> str:
     """A digest of all that decides what the probe would find."""
-    known = [processor_name(), instructions(), torch.__version__, torch.get_num_threads(), *instruction_caps(), "4"]
+    known = [processor_name(), instructions(), torch.__version__, torch.get_num_threads(), *instruction_caps(), "5"]
     return sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 

@@ -26,7 +26,7 @@ from rag.encoder.encoder import (
     pad,
     padded_length,
 )
-from rag.encoder.kernel import CENTRE, GELU_MINIMUM, ZERO_POINT, FoldedLinear, fold, of_tokens
+from rag.encoder.kernel import CENTRE, FULL, GELU_MINIMUM, ROUNDED, ZERO_POINT, FoldedLinear, Grid, fold, of_tokens
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
 from rag.encoder.probe import pairs_saturate, rows_stand_alone, texts_stand_alone
@@ -256,20 +256,30 @@ def test_both_products_scale_add_the_bias_and_activate_alike() -> None:
 def test_codes_are_rounded_to_the_nearest_and_saturate() -> None:
     units = torch.tensor([[-1e9, -128.6, -0.51, -0.49, 0.49, 0.51, 126.6, 127.4, 300, 1e9]])
     expected = [0, 0, 127, 128, 128, 129, 255, 255, 255, 255]
-    assert cut(units + CENTRE).tolist() == [expected]
+    assert cut(units + CENTRE).tolist() == cut(units, ROUNDED).tolist() == [expected]
     assert (kernel_numpy.cut((units + CENTRE).numpy()) + ZERO_POINT).tolist() == [expected]
 
 
-def test_every_row_after_gelu_is_quantized_within_half_a_step() -> None:
+@pytest.mark.parametrize("grid", [FULL, ROUNDED], ids=["in passes", "in one pass"])
+def test_every_row_after_gelu_is_quantized_within_half_a_step(grid: Grid) -> None:
     values = torch.randn(50, 1536, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 50).unsqueeze(1)
     activated = torch.nn.functional.gelu(values)
-    codes, scale = quantize_activated(activated.clone())
+    codes, scale = quantize_activated(activated.clone(), grid)
     restored = codes.float() * scale - GELU_MINIMUM
     assert ((restored - activated).abs() <= 0.502 * scale).all()
     assert int(codes.amax(dim=1).min()) == 255
     twin, _ = kernel_numpy.quantize_activated(activated.numpy().copy())
     assert np.abs(twin - codes.numpy()).max() <= 1
-    assert torch.equal(quantize_activated(activated[7:8].clone())[0], codes[7:8])
+    assert torch.equal(quantize_activated(activated[7:8].clone(), grid)[0], codes[7:8])
+
+
+def test_a_torch_without_the_operators_that_make_codes_in_one_pass_gets_the_same_vectors_but_for_single_codes(
+    encoder: Encoder, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_one = with_plan(encoder, checkpoint, ComputePlan()).encode(TEXTS)
+    monkeypatch.setattr("rag.encoder.kernel_torch.codes_in_one_pass", lambda: False)
+    in_passes = with_plan(encoder, checkpoint, ComputePlan()).encode(TEXTS)
+    assert (in_one * in_passes).sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
 def test_what_is_folded_into_a_layer_is_exact_in_float(checkpoint: Checkpoint) -> None:

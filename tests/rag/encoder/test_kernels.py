@@ -74,6 +74,13 @@ def test_torchs_attention_in_bfloat16_is_close_to_float32_and_does_not_see_what_
     assert float(difference.square().mean().sqrt()) < 0.01
 
 
+def test_texts_that_are_padded_to_one_width_together_get_the_bits_that_each_gets_alone() -> None:
+    lengths = [96, 90, 81, 70, 70, 5]
+    qkv, attention = drawn_qkv(lengths).to(torch.bfloat16), FlashAttention()
+    alone = [attention(own, [len(own)], HEADS) for own in qkv.split(lengths)]
+    assert torch.equal(attention(qkv, lengths, HEADS), torch.cat(alone))
+
+
 def test_attention_is_that_of_the_formula_and_stays_within_a_text() -> None:
     lengths = [7, 5, 5, 1]
     qkv = drawn_qkv(lengths)
