@@ -220,12 +220,13 @@ def rows_stand_alone() -> bool:
 def texts_stand_alone() -> bool:
     """Whether what torch's attention in bfloat16 finds for a text is the same whatever texts and threads it is computed with.
 
-    It packs its operands where there is much to compute for each thread.
+    It packs its operands where there is much to compute for each thread, and shorter texts bring a mask along.
     """
-    attention, lengths = FlashAttention(), (64, TOKENS, 250)
-    for tokens in lengths:
-        qkv = torch.randn(TEXTS * tokens, 3 * WIDE).to(torch.bfloat16)
-        together = attention(qkv, [tokens] * TEXTS, HEADS)[:tokens]
+    attention = FlashAttention()
+    for tokens in (64, TOKENS, 250):
+        lengths = [tokens] * (TEXTS - 1) + [tokens - 1]
+        qkv = torch.randn(sum(lengths), 3 * WIDE).to(torch.bfloat16)
+        together = attention(qkv, lengths, HEADS)[:tokens]
         for threads in (1, 4):
             with limited(threads):
                 if not torch.equal(attention(qkv[:tokens], [tokens], HEADS), together):

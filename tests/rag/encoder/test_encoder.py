@@ -28,7 +28,7 @@ from rag.encoder.encoder import (
 )
 from rag.encoder.kernel import CENTRE, FULL, GELU_MINIMUM, ROUNDED, ZERO_POINT, FoldedLinear, Grid, fold, of_tokens
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
-from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, cut, quantize_activated
+from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, codes_in_one_pass, cut, quantize_activated
 from rag.encoder.probe import pairs_saturate, rows_stand_alone, texts_stand_alone
 from rag.encoder.states import Remembered, TokenStates
 from sql.base.errors import RagError
@@ -256,12 +256,15 @@ def test_both_products_scale_add_the_bias_and_activate_alike() -> None:
 def test_codes_are_rounded_to_the_nearest_and_saturate() -> None:
     units = torch.tensor([[-1e9, -128.6, -0.51, -0.49, 0.49, 0.51, 126.6, 127.4, 300, 1e9]])
     expected = [0, 0, 127, 128, 128, 129, 255, 255, 255, 255]
-    assert cut(units + CENTRE).tolist() == cut(units, ROUNDED).tolist() == [expected]
+    assert cut(units + CENTRE).tolist() == [expected]
+    assert not codes_in_one_pass() or cut(units, ROUNDED).tolist() == [expected]
     assert (kernel_numpy.cut((units + CENTRE).numpy()) + ZERO_POINT).tolist() == [expected]
 
 
 @pytest.mark.parametrize("grid", [FULL, ROUNDED], ids=["in passes", "in one pass"])
 def test_every_row_after_gelu_is_quantized_within_half_a_step(grid: Grid) -> None:
+    if grid == ROUNDED and not codes_in_one_pass():
+        pytest.skip("this torch has no operator that makes codes in one pass")
     values = torch.randn(50, 1536, generator=torch.Generator().manual_seed(0)) * torch.logspace(-6, 3, 50).unsqueeze(1)
     activated = torch.nn.functional.gelu(values)
     codes, scale = quantize_activated(activated.clone(), grid)
