@@ -396,8 +396,11 @@ def note_nothing_read(found: Walk | Summary) -> None:
     if found.files or found.failed:
         return
     from ingest.readers.table import readable_types
+    from ingest.selection import EXCLUDED, NOT_INCLUDED
 
     why = f"none of what was found is {readable_types()}" if found.skipped else "no files were found"
+    if any(one.kind in (NOT_INCLUDED, EXCLUDED) for one in found.skipped):
+        why = "--include and --exclude leave out all that could be read"
     note(f"nothing to index: {why}")
 
 

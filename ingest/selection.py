@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GITIGNORE = ".gitignore"
 FOLDER_GROUP = "ps_d"  # of the library's regular expressions: the slash after the folder that a pattern fits
 MOST_PATTERN_BYTES = 1_000_000  # of one .gitignore; a larger one is no list that a person has written
+EXCLUDED, NOT_INCLUDED = "excluded", "not included"  # why a file is left out
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class Selection:
         """Why the file or folder at a path below the given folder is left out, "" where it is not."""
         name = path + "/" if folder else path
         if self._excluded and last_word(self._excluded, name):
-            return "excluded"
+            return EXCLUDED
         if self.gitignore and ignored.holds(name):
             return "ignored by git"
         if self._included and not folder and not any(last_word(self._included, one) for one in with_folders(path)):
-            return "not included"
+            return NOT_INCLUDED
         return ""
 
 

@@ -21,7 +21,7 @@ from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
 from rag.retrieve.certified import certify_hits
 from rag.retrieve.rerank import CrossEncoder
 from rag.retrieve.retriever import Retriever
-from sql.base.errors import NoStore, UsageError
+from sql.base.errors import NoStore, UsageError, to_run
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
 from sql.engine.free_sql import refuse_files
 from sql.engine.statements import PARAMETER
@@ -368,7 +368,7 @@ class Library:
     def _snapshot(self, request: SearchRequest) -> Snapshot:
         if self.store.collection() is None:
             place = self.store.client.location
-            raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
+            raise NoStore(f"the store {place} is empty: fill it with {to_run('ingest FOLDER', place)}")
         return self.store.snapshot(request.epoch)
 
     def _found(

@@ -39,7 +39,7 @@ def read(file: RawFile) -> Iterator[Document]:
         writer = _lines_written(text) if file.suffix in LINES else _written(text)
     except NotJson as error:
         line = len(LINE_END.findall(text, 0, error.position)) + 1
-        remark = f"read as plain text, for as JSON it cannot be (line {line}: {error})"
+        remark = f"read as plain text: it is no valid JSON (line {line}: {error})"
         yield file.document(text, text_blocks(text), encoding=encoding, remark=remark)
         return
     yield file.document(

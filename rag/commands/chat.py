@@ -1,6 +1,7 @@
 """`chat`: questions one after the other, each understood with those before it.
 
-Lines come from a person at a terminal or from a pipe. Answers go to stdout, all else to stderr; a line that begins with a
+Lines come from a person at a terminal or from a pipe, whose questions are repeated above their answers. Answers go to
+stdout, all else to stderr; a line that begins with a
 slash is a command. On a terminal an error is one sentence and the conversation goes on, and Ctrl-C stops one answer.
 """
 
@@ -143,6 +144,8 @@ class Chat:
         """Shows the answer to a question as it has to be asked by itself."""
         from rag.answer.follow_up import Turn
 
+        if not is_typed() and not self.options.json:
+            out_piece(f"{PROMPT}{line}\n")  # an answer without its question cannot be read later
         question = self.library.follow_up(line, self.turns)
         if question != line and not self.options.json:
             note(f"asked as: {one_line(question)}")

@@ -7,7 +7,7 @@ import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError, to_run
 from sql.base.paths import printable
 from sql.base.terminal import note, one_line, out, out_json, shown_name
 
@@ -134,7 +134,8 @@ def file_of(document: LiveDocument, documents: Iterable[LiveDocument]) -> Stored
 
 def unknown(name: str, location: object) -> StoreError:
     """What is said where a name means no document."""
-    return StoreError(f"{location} has no document {shown_name(name)}: `python -m rag list` shows those it has")
+    shows = to_run("rag list", location)
+    return StoreError(f"{location} has no document {shown_name(name)}: {shows} shows those it has")
 
 
 # remove

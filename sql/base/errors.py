@@ -5,6 +5,8 @@ A message is one sentence that names the value, the rule and the remedy; the com
 
 from __future__ import annotations
 
+from shlex import quote
+
 TYPE_CHECKING = False  # as that of typing, which would be imported before Ctrl-C is minded (sql/base/start.py)
 if TYPE_CHECKING:
     from typing import ClassVar
@@ -24,6 +26,15 @@ def one_reason(error: BaseException) -> str:
     """The first line of what a library says, cut where it gets long."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
+
+
+def to_run(command: str, store: object) -> str:
+    """A command of ours on a store, to be copied from a message.
+
+    >>> to_run("rag list", "my store")
+    "`python -m rag list --db 'my store'`"
+    """
+    return f"`python -m {command} --db {quote(str(store))}`"
 
 
 class RagError(Exception):

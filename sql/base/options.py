@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from sql.base.terminal import end_with_usage
+from sql.base.terminal import as_started, end_with_usage
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
     from typing import NoReturn
 
 
@@ -18,6 +21,25 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """One sentence on stderr, exit code 2."""
         end_with_usage(f"{self.prog}: {message}; see `{self.prog} --help`")
+
+    def format_help(self) -> str:
+        """The help text, with our commands called as this one was started."""
+        return as_started(super().format_help())
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Namespace | None = None
+    ) -> tuple[Namespace, list[str]]:
+        """As ever, but what is unknown is refused by the command that it was given to, with the option that was meant."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+        return found, unknown
+
+    def _meant(self, option: str) -> str:
+        close = (
+            get_close_matches(option.partition("=")[0], self._option_string_actions, 1) if option[:2] == "--" else []
+        )
+        return f"; did you mean {close[0]}?" if close else ""
 
 
 def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:

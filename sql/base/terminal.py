@@ -32,6 +32,7 @@ SOFT_HYPHEN = "\u00ad"
 JOINERS = "\u200c\u200d"  # Persian and Indic words are spelt with them, and families and flags are drawn with them
 HISTORY_LINES = 1000
 SECONDS_PER_LINE = 60.0
+SCRIPTS = {"rag": "int8-rag", "ingest": "int8-rag-ingest", "sql": "int8-rag-sql"}  # and the modules that they start
 SPEED_SECONDS = 120.0  # files are done a window at a time, some seconds apart
 
 
@@ -278,10 +279,20 @@ def out_bytes(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def as_started(text: str) -> str:
+    """A text of ours with the commands in it called as this one was: `int8-rag ask` or else `python -m rag ask`.
+
+    Who has started a script may have no `python` that knows our modules, or a file `rag.py` of their own beside them.
+    """
+    if os.path.basename(sys.argv[0] if sys.argv else "") not in SCRIPTS.values():  # noqa: PTH119 - no path need be made
+        return text
+    return re.sub(r"\bpython -m (rag|ingest|sql)\b", lambda found: SCRIPTS[found[1]], text)
+
+
 def note(text: str) -> None:
     """A line for the person who watches, on stderr; that nobody watches any more is no reason to stop working."""
     with suppress(BrokenPipeError):
-        sys.stderr.write(clean(text) + "\n")
+        sys.stderr.write(clean(as_started(text)) + "\n")
         sys.stderr.flush()
 
 

@@ -18,6 +18,9 @@ UNSET_PARAMETER = 456
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
+# Of a statement that cannot be parsed: all words that the engine would have taken, and often cut off by it.
+EXPECTED = re.compile(r" Expected one of: .*?(?= \([A-Z_]+\)\Z|\Z)", re.DOTALL)
+LONGEST_MESSAGE = 500  # characters of the engine's own
 NO_ROOM = re.compile(r"\berrno: (?:28|122)\b")
 CODE_REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",
@@ -93,11 +96,16 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
 
 
 def engine_message(error: Exception) -> str:
-    """The engine's message without what the driver writes around it."""
+    """The engine's message without what the driver writes around it.
+
+    >>> engine_message(ValueError("Syntax error: failed at position 7 (1): 1. Expected one of: token, Dot, (, OFFSE"))
+    'Syntax error: failed at position 7 (1): 1.'
+    """
     lines = str(error).strip().splitlines()
     line = lines[0] if lines else type(error).__name__
     _, found, message = line.partition("server response: ")
-    return (message if found else line)[:500]
+    line = EXPECTED.sub("", message if found else line)
+    return line if len(line) <= LONGEST_MESSAGE else line[:LONGEST_MESSAGE] + "…"
 
 
 def unknown_view(line: str) -> str:

@@ -13,7 +13,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import NoStore, StoreError, StoreMismatch
+from sql.base.errors import NoStore, StoreError, StoreMismatch, to_run
 from sql.engine.lock import acquire_lock, release_lock
 from sql.engine.wire import SOCKET, remove_socket
 
@@ -61,7 +61,7 @@ def claim_folder(folder: Path, *, create: bool) -> None:
         foreign = sorted(names, key=lambda name: (name.startswith("."), name))[0]
         raise StoreError(f"{folder} is not a store, it holds {foreign}: give --db a new or an empty folder")
     if not names and not create:
-        raise NoStore(f"there is no store at {folder}: make one with `python -m ingest FOLDER --db {folder}`")
+        raise NoStore(f"there is no store at {folder}: make one with {to_run('ingest FOLDER', folder)}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_marker(folder)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, unquote_to_bytes, urlsplit
 
-from sql.base.errors import NoStore, StoreError, UsageError
+from sql.base.errors import NoStore, StoreError, UsageError, to_run
 from sql.base.paths import expand_user
 
 SERVER_SCHEMES = {  # scheme: TLS, dialect
@@ -96,7 +96,7 @@ class Location:
     def require_store(self) -> None:
         """Raises NoStore where a reader would find nothing."""
         if not self.may_hold_store:
-            raise NoStore(f"there is no store at {self}: make one with `python -m ingest FOLDER --db {self}`")
+            raise NoStore(f"there is no store at {self}: make one with {to_run('ingest FOLDER', self)}")
 
     def require_policies(self) -> Server:
         """The server of a store whose documents can have groups; UsageError for one in the embedded engine."""

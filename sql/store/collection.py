@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import StoreMismatch
+from sql.base.errors import StoreMismatch, to_run
 from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
 from sql.records import EncoderIdentity
@@ -130,7 +130,7 @@ class CollectionTable:
             kept = f"was written with the analyser {collection.analyser!r}" if collection.analyser else "has no words"
             raise StoreMismatch(
                 f"the store {self.client.location} {kept}, and now {analyser!r} is in use: have them made from the stored "
-                f"texts, by the next ingest or with `python -m rag migrate --db {self.client.location}`, and until then "
+                f"texts, by the next ingest or with {to_run('rag migrate', self.client.location)}, and until then "
                 "search with --ranking vector; or ingest the documents into a new store with another --db"
             )
 
@@ -145,7 +145,7 @@ def check_schema_version(location: Location, version: int) -> None:
     if version < SCHEMA_VERSION:
         raise StoreMismatch(
             f"the store {location} has schema version {version}, of an older int8-rag, and this program needs "
-            f"{SCHEMA_VERSION}: bring it up to date with `python -m rag migrate --db {location}`"
+            f"{SCHEMA_VERSION}: bring it up to date with {to_run('rag migrate', location)}"
         )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from sql.base.errors import RagError, StoreBusy
+from sql.base.errors import RagError, StoreBusy, to_run
 from sql.engine.client import Client
 from sql.engine.statements import Statement, escape_literal
 from sql.records.queries import Retention
@@ -122,9 +122,8 @@ class QueryLog:
         """The one query whose id begins like that; NoSuchQuery where there is none, or several."""
         found = self.newest(2, beginning) if beginning else []
         if not found:
-            raise NoSuchQuery(
-                f"no logged query has an id that begins with {beginning!r:.60}: `python -m rag log` lists them"
-            )
+            lists = to_run("rag log", self.store.client.location)
+            raise NoSuchQuery(f"no logged query has an id that begins with {beginning!r:.60}: {lists} lists them")
         if len(found) > 1:
             raise NoSuchQuery(f"several logged queries begin with {beginning!r:.60}: give more of the id")
         return found[0]

@@ -442,6 +442,8 @@ class Snapshot:
         if given:
             statement = Statement("filtered_generations", {"epoch": self.epoch}, compile_filter(given))
             passing = {row["generation"] for row in self.client.query(statement)}
+            if not passing:
+                self.refuse_hopeless(given)
             rows = [row for row in rows if row["generation"] in passing]
         metadata = self.document_metadata()
         return [read_listed(row, metadata.get(row["generation"], NO_METADATA)) for row in rows]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from sql.base.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable
+from sql.base.errors import NoStore, StoreError, StoreMismatch, StoreUnreachable, to_run
 from sql.engine.client import Client
 from sql.engine.cluster import Cluster
 from sql.engine.lease import has_lease
@@ -94,7 +94,7 @@ class Store:
                 migrate(store.client, announce)
             collection = store.collection()
             if collection is None and not write:
-                raise NoStore(f"the store {place} is empty: fill it with `python -m ingest FOLDER --db {place}`")
+                raise NoStore(f"the store {place} is empty: fill it with {to_run('ingest FOLDER', place)}")
             if collection is not None:
                 check_schema_version(place, collection.schema_version)
             store.client.answer_readers()

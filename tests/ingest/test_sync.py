@@ -811,6 +811,14 @@ def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> N
     assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
 
 
+def test_patterns_that_leave_out_everything_are_named(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "a.md").write_text("the cat")
+    for options in (["--include", "*.xyz"], ["--exclude", "*.md"]):
+        code, _, err = command.run(str(tmp_path / "docs"), *options)
+        assert code == EXIT_OK
+        assert err.endswith("nothing to index: --include and --exclude leave out all that could be read\n")
+
+
 @pytest.mark.either_back_end
 def test_an_empty_folder_is_no_silent_success(command: Command, tmp_path: Path) -> None:
     for options in ([], ["--dry-run"]):

@@ -107,7 +107,7 @@ def test_a_line_of_json_lines_is_a_record_and_a_broken_one_costs_no_other() -> N
 def test_what_is_no_json_is_read_as_plain_text(text: str) -> None:
     document = read(text)
     assert (document.text, document.converted) == (text, False)
-    assert document.remark.startswith("read as plain text, for as JSON it cannot be (line 1: ")
+    assert document.remark.startswith("read as plain text: it is no valid JSON (line 1: ")
     lines = read(f"{text}\n", "a.jsonl")
     assert (lines.text, lines.converted) == (f"{text}\n", False)
 

@@ -90,7 +90,10 @@ def test_a_session_through_a_pipe(talk: Callable[..., Talk]) -> None:
     assert session.code == 0
     assert session.stderr == "asked as: When was Josiah Spode born?\n"
     first, *_ = session.stdout.split("\n\n")
-    assert first == "Stoneware is fired at 1240 degrees. [1]"
+    assert first == "? At how many degrees is stoneware fired?\nStoneware is fired at 1240 degrees. [1]"
+    assert "\n\n? Who perfected bone china?\n" in session.stdout  # not the empty line between them, nor /history
+    assert "\n\n? When was he born?\n" in session.stdout
+    assert session.stdout.count("? ") == 3
     assert "Josiah Spode was born in Stoke in 1733." in session.stdout
     assert session.stdout.endswith(
         "1. At how many degrees is stoneware fired?\n2. Who perfected bone china?\n3. When was Josiah Spode born?\n"

@@ -14,7 +14,7 @@ from PIL import Image
 from support import draft_document, open_store, source_document, vectors_of, visible_texts
 
 from rag.commands.command_line import command
-from sql.base.errors import EXIT_NOTHING_FOUND, NoStore, RagError, StoreError, UsageError
+from sql.base.errors import EXIT_NOTHING_FOUND, InvalidFilter, NoStore, RagError, StoreError, UsageError
 from sql.records import Chunk
 from sql.records.places import Page, Place, Rectangle
 from sql.store import ChunkBatch, Store
@@ -129,6 +129,8 @@ def test_the_list_can_be_of_a_folder_a_file_a_format_or_what_a_filter_passes(run
     assert listed(run, str(made / "docs" / "a.eml")) == ["docs/a.eml", "docs/a.eml#plan"]
     assert listed(run, "--format", "pdf", "--format", "mail") == ["docs/a.eml", "docs/report.pdf"]
     assert listed(run, "--filter", "year>=1990") == ["docs/report.pdf"]
+    with pytest.raises(InvalidFilter, match="no chunk has the name yaer to filter by: there are source, "):
+        run("list", "--filter", "yaer>=1990")
     assert run("list", "doc", ends=EXIT_NOTHING_FOUND) == "Nothing found.\n"  # is no folder of theirs
 
 
@@ -207,7 +209,7 @@ def test_what_cannot_be_shown_is_refused_with_the_reason(run: Run, arguments: Se
 
 
 def test_a_name_that_means_no_document_is_an_error_that_says_where_to_look(run: Run) -> None:
-    with pytest.raises(StoreError, match=r"has no document docs/none\.pdf: `python -m rag list` shows"):
+    with pytest.raises(StoreError, match=r"has no document docs/none\.pdf: `python -m rag list --db \S+` shows"):
         run("show", "docs/none.pdf")
 
 

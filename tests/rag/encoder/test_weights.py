@@ -141,7 +141,8 @@ def test_a_model_that_the_hub_does_not_have_is_one_sentence(tmp_path: Path, hub:
     finished = model_path(tmp_path, f"http://127.0.0.1:{hub.server_port}", HF_HUB_OFFLINE="1")
     assert finished.returncode == 1
     assert finished.stderr.startswith(
-        f"error: no source has the model {NAME}: tried the Hugging Face cache (not there)"
+        f"error: no source has the model {NAME}: tried the Hugging Face cache (not there), "
+        "the Hugging Face hub (not asked, for HF_HUB_OFFLINE is set); "
     )
     assert len(finished.stderr.splitlines()) == 1
 

@@ -14,7 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sql.base.errors import RagError, StoreBusy, UsageError
-from sql.base.terminal import Flow, Lines, clean, how_far, one_line, out_json, progress_bar, run_command, shown_name
+from sql.base.options import Parser
+from sql.base.terminal import (
+    Flow,
+    Lines,
+    clean,
+    how_far,
+    note,
+    one_line,
+    out_json,
+    progress_bar,
+    run_command,
+    shown_name,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +63,52 @@ def test_a_name_is_shown_with_everything_that_is_in_it_on_one_line() -> None:
     name = "a\nfailed  b\t\u202e\u061cc\r\u2028 é猫.md"
     assert shown_name(name) == "a\\u000afailed  b\\u0009\\u202e\\u061cc\\u000d\\u2028 é猫.md"
     assert len(one_line(shown_name(name)).splitlines()) == 1
+
+
+def test_messages_call_our_commands_as_the_one_that_was_started(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="python -m rag", epilog="for python -m ingest")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/int8-rag", "ask"])
+    note("run `python -m ingest FOLDER --db d`, `python -m rag list`; python -m pip stays")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--unknown"])
+    assert capsys.readouterr().err == (
+        "run `int8-rag-ingest FOLDER --db d`, `int8-rag list`; python -m pip stays\n"
+        "int8-rag: unrecognized arguments: --unknown; see `int8-rag --help`\n"
+    )
+    assert "usage: int8-rag [-h]" in parser.format_help()
+    assert "for int8-rag-ingest" in parser.format_help()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/rag/__main__.py"])
+    note("`python -m rag list`")
+    assert capsys.readouterr().err == "`python -m rag list`\n"
+    assert "usage: python -m rag [-h]" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    ("given_words", "said"),
+    [
+        (
+            ["ask", "--lnguage", "de"],
+            "python -m rag ask: unrecognized arguments: --lnguage de; did you mean --language?; ",
+        ),
+        (
+            ["ask", "--langauge=de"],
+            "python -m rag ask: unrecognized arguments: --langauge=de; did you mean --language?; ",
+        ),
+        (["ask", "more", "words"], "python -m rag ask: unrecognized arguments: more words; "),
+        (["--zzz", "ask"], "python -m rag: unrecognized arguments: --zzz; "),
+    ],
+)
+def test_an_unknown_option_is_refused_by_its_command_which_names_the_one_that_was_meant(
+    given_words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="python -m rag")
+    parser.add_subparsers().add_parser("ask").add_argument("--language")
+    with pytest.raises(SystemExit):
+        parser.parse_args(given_words)
+    command = said.partition(":")[0]
+    assert capsys.readouterr().err == f"{said}see `{command} --help`\n"
 
 
 @given(st.text())
