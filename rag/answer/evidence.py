@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag.answer.merit import Evidence, can_win
+from rag.compute.blas import one_blas_thread
 from rag.retrieve.words import Rarities
 from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
@@ -94,7 +95,8 @@ def compare_tokens(
     states = {key: passage.states.astype(np.float32) for key, passage in read.items()}
     weights = token_weights(question, asked, known)
     direction, tokens = unit(query[None])[0], unit(asked.states.astype(np.float32))
-    cosines = {key: tokens @ unit(own).T for key, own in states.items()}
+    with one_blas_thread():  # these products are too small to be divided, and several threads may be answering
+        cosines = {key: tokens @ unit(own).T for key, own in states.items()}
     of_passage = {key: weighted(nearest(found), weights.rare) for key, found in cosines.items()}
     rows = []
     for candidate in candidates:

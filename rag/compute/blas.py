@@ -11,7 +11,7 @@ one is. Beside other programs the last one often waits for a core itself, and a 
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -21,25 +21,31 @@ from threadpoolctl import ThreadpoolController
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_HOLDER = threading.Lock()
+_GUARD = threading.Lock()
+_inside: list[ExitStack] = []  # a place for each caller that is inside; the first one holds what brings the number back
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """While it lasts, products of NumPy use one thread; BLAS has one number for the whole process.
 
-    Where callers overlap, the first one sets the number and brings it back, and the others leave it alone: what a second
-    one found and brought back would be the first one's. Nothing changes for a BLAS that cannot be told, such as
-    Accelerate of macOS.
+    Where callers overlap, the first one sets the number and the last one brings it back. Nothing changes for a BLAS that
+    cannot be told, such as Accelerate of macOS.
     """
-    if not _HOLDER.acquire(blocking=False):
-        yield
-        return
+    with _GUARD:
+        if not _inside:
+            number = ExitStack()
+            number.enter_context(_controller().limit(limits=1, user_api="blas"))
+            _inside.append(number)
+        else:
+            _inside.append(_inside[0])
     try:
-        with _controller().limit(limits=1, user_api="blas"):
-            yield
+        yield
     finally:
-        _HOLDER.release()
+        with _GUARD:
+            number = _inside.pop()
+            if not _inside:
+                number.close()
 
 
 @cache

@@ -28,17 +28,19 @@ if TYPE_CHECKING:
 
 SLICE = 32  # texts of one request that are computed before others have their turn
 MOST_TEXTS = 128  # of a batch: a question behind it waits a second or less
+MOST_PASSAGES = 16  # of a batch, each of which is ten times as long as a question
 
 
 @dataclass(eq=False)
 class Batcher:
     """A thread that computes what other threads ask for: a row for each text, in whatever form `compute` returns them.
 
-    `watch` hears of each batch: its requests and its texts.
+    `watch` hears of each batch: its requests and its texts, which are `most` or fewer unless one request has more.
     """
 
     compute: Callable[[Sequence[str]], Any]
     watch: Callable[[int, int], None] = lambda requests, texts: None
+    most: int = MOST_TEXTS
     _waiting: deque[tuple[list[str], Future[Any]]] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closed: bool = False
@@ -89,7 +91,7 @@ class Batcher:
             while not self._waiting and not self._closed:
                 self._changed.wait()
             batch: list[tuple[list[str], Future[Any]]] = []
-            room = MOST_TEXTS
+            room = self.most
             while self._waiting and (not batch or len(self._waiting[0][0]) <= room):
                 batch.append(self._waiting.popleft())
                 room -= len(batch[-1][0])
@@ -109,16 +111,25 @@ class SharedEncoder(Encoder):
 
     batcher: Batcher = field(kw_only=True, repr=False, compare=False)
     questions: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read with them
+    passages: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read for answers
 
     def read_questions(self, questions: Sequence[str]) -> list[tuple[Vectors, TokenStates]]:
         """The vector of each question and those of its tokens, which share a batch with the questions of other threads."""
         found: list[tuple[Vectors, TokenStates]] = self.questions.submit(list(questions)).result()
         return found
 
+    def _read_tokens(self, texts: Sequence[str], prompt: str) -> list[TokenStates]:
+        """Those of passages share a batch with the passages of other threads, and one that several ask for is read once."""
+        if not texts or prompt != self.config.document_prompt:
+            return super()._read_tokens(texts, prompt)
+        found: list[TokenStates] = self.passages.submit(list(texts)).result()
+        return found
+
     def close(self) -> None:
         """Computes what waits, and ends the threads."""
         self.batcher.close()
         self.questions.close()
+        self.passages.close()
 
     def encode(
         self,
@@ -138,7 +149,17 @@ class SharedEncoder(Encoder):
 
 def shared(encoder: Encoder, watch: Callable[[int, int], None] = lambda requests, texts: None) -> SharedEncoder:
     """An encoder for many threads made of an ordinary one."""
-    batcher, questions = Batcher(encoder.encode, watch), Batcher(encoder.read_questions, watch)
-    return SharedEncoder(
-        encoder.config, encoder.tokenizer, lambda: encoder.kernel, batcher=batcher, questions=questions
+
+    def read(passages: Sequence[str]) -> list[TokenStates]:
+        return encoder.token_states(passages, encoder.config.document_prompt)
+
+    found = SharedEncoder(
+        encoder.config,
+        encoder.tokenizer,
+        lambda: encoder.kernel,
+        batcher=Batcher(encoder.encode, watch),
+        questions=Batcher(encoder.read_questions, watch),
+        passages=Batcher(read, watch, MOST_PASSAGES),
     )
+    object.__setattr__(found, "_remembered", encoder._remembered)  # what one has read the other need not read again
+    return found

@@ -181,6 +181,39 @@ def test_questions_of_many_threads_share_a_batch_and_their_tokens_are_remembered
         np.testing.assert_array_equal(states.states, expected.states)
 
 
+def test_passages_of_many_threads_share_a_batch_and_one_that_several_ask_for_is_read_once(tokenizer: Tokenizer) -> None:
+    alone, _ = hash_encoder(tokenizer)
+    batches: list[tuple[int, int]] = []
+    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    asked = [[f"cat {'dog ' * number}", "the mat"] for number in range(5)]
+    gate, plain, found, read = threading.Event(), encoder.passages.compute, dict[int, Any](), list[str]()
+    encoder.passages.compute = lambda given: gate.wait() and plain(given)
+    read_tokens = alone._read_tokens
+    object.__setattr__(alone, "_read_tokens", lambda texts, prompt: read.extend(texts) or read_tokens(texts, prompt))
+    encoder.passages.submit(["first"])
+    wait_until(lambda: not encoder.passages._waiting)
+
+    def read_one(number: int) -> None:
+        found[number] = encoder.token_states(asked[number])
+
+    threads = [threading.Thread(target=read_one, args=(number,)) for number in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(encoder.passages._waiting) == len(asked))
+    gate.set()
+    for thread in threads:
+        thread.join()
+    encoder.token_states(["the mat"])  # which is remembered
+    encoder.close()
+    assert batches == [(1, 1), (5, 10)]
+    assert len(read) == len(set(read)) == 7
+    afresh, _ = hash_encoder(tokenizer)
+    for number, texts in enumerate(asked):
+        for states, expected in zip(found[number], afresh.token_states(texts), strict=True):
+            np.testing.assert_array_equal(states.spans, expected.spans)
+            np.testing.assert_array_equal(states.states, expected.states)
+
+
 def test_a_text_that_is_too_long_is_an_error_of_its_own_request_alone(tokenizer: Tokenizer) -> None:
     alone, _ = hash_encoder(tokenizer)
     encoder = shared(alone)
