@@ -1,7 +1,8 @@
 """What row policies cost a search: the processor time of the server, with them and without, in turn on the same store.
 
-Two users read the same documents: for one of them policies hold, and every document is open to `everyone`; for the other none
-does. So both find the same, and what differs is the work of the policies. A real server on loopback (see `tests/server.py`).
+Two users read the same documents: for one of them policies hold, and every document is open to `everyone`; the other has the
+role for all documents. So both find the same, and what differs is the work of the policies. A real server on loopback
+(see `tests/server.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="rounds of each search (default %(default)s)")
     parser.add_argument("--queries", type=int, default=8, help="questions a round (default %(default)s)")
     options = parser.parse_args()
-    from server import running_server
+    from server import ALL_DOCUMENTS, running_server
     from support import open_store
 
     from sql.store import Store
@@ -47,6 +48,7 @@ def main() -> None:
         database = server.guarded_database()
         with open_store(server.dsn(database), DIMENSIONS) as store:
             fill(store, options.chunks, options.documents)
+        server.ask(f"GRANT {ALL_DOCUMENTS} TO {WITHOUT}", user="root")
         readers = {user: stack.enter_context(Store.open(server.dsn(database, user))) for user in (WITH, WITHOUT)}
         assert server.process is not None
         spent = measure(readers, server.process.pid, options.rounds, options.queries)

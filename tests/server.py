@@ -1,8 +1,9 @@
 """A real ClickHouse server on loopback out of the chdb wheel, with users of three ranks, and a proxy that breaks things.
 
 As a program, `python server.py HOME HTTP_PORT TCP_PORT [SHARD_TCP_PORT ...]` serves until a line is written to the FIFO
-HOME/stop. The engine starts once a process, so it must be the only use of chdb there. CREATE USER and ON CLUSTER do not
-work in it; HTTP, the native protocol, grants, profiles and Distributed tables do.
+HOME/stop. The engine starts once a process, so it must be the only use of chdb there. ON CLUSTER does not work in it; HTTP,
+the native protocol, grants, profiles and Distributed tables do, and so do users, roles and row policies that are made by
+statements, once `writable_access.py` has been at it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import selectors
 import shutil
 import socket
@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -54,19 +55,15 @@ GRANTS = {
     "writer": [f"SELECT, INSERT ON {DATABASES}*.*", "SELECT ON system.clusters"],
     "reader": [f"SELECT, dictGet ON {DATABASES}*.*"],
     "admin": [f"SELECT ON {DATABASES}*.*", "SELECT ON system.*", "SHOW ACCESS ON *.*"],
+    "guard": ["CREATE ROLE ON *.*", "CREATE ROW POLICY, DROP ROW POLICY ON *.*"],
+    "root": ["ALL ON *.* WITH GRANT OPTION"],
 }
-# Users whom row policies hold for, with the roles that they have, and what a role has of other roles. The policies are on the
-# databases of these names alone: a file of users names each, and the engine of the wheel takes no CREATE ROW POLICY.
+# Users whom row policies hold for, with the roles that they have, and what a role has of other roles.
 MEMBERS = {"anna": ["hr"], "ben": ["hr", "legal"], "carol": [], "dora": ["heads"]}
-ROLES = {"hr": [], "legal": [], "research": [], "heads": ["legal", "research"], "rag_all_documents": []}
-GUARDED_CLUSTER = (
-    f"{DATABASES}_acl_cluster"  # its tables lie in the local database of each node, and so do the policies
-)
-GUARDED = (*(f"{DATABASES}_acl_{number}" for number in range(1, 13)), f"{GUARDED_CLUSTER}_local")
-POLICY = re.compile(r"ON rag\.(\w+)\nUSING (.+)\n")
-POLICIES = Path(__file__).parent.parent / "sql" / "policies"
+ROLES = {"hr": [], "legal": [], "research": [], "heads": ["legal", "research"]}
+ALL_DOCUMENTS = "rag_all_documents"
 NETWORK = "<networks><ip>127.0.0.1</ip><ip>::1</ip></networks><quota>default</quota>"
-USER = "<{name}><password>{password}</password>{network}<profile>{profile}</profile><grants>{grants}</grants>{policies}</{name}>"
+USER = "<{name}><password>{password}</password>{network}<profile>{profile}</profile><grants>{grants}</grants></{name}>"
 # The engine's own session runs as `default`, which has to exist and to have no password.
 USERS = """<clickhouse><profiles><default/>
 <reader><readonly>1</readonly><distributed_product_mode>local</distributed_product_mode></reader></profiles><quotas><default/></quotas><roles>{roles}</roles><users>
@@ -96,12 +93,20 @@ def granted(grants: list[str]) -> str:
     return "".join(f"<query>GRANT {grant}</query>" for grant in grants)
 
 
-def row_policies() -> str:
-    """The conditions of sql/policies/ for one user, as a file of users has them."""
-    found = [POLICY.search(path.read_text()) for path in sorted(POLICIES.glob("*.sql"))]
-    tables = "".join(f"<{policy[1]}><filter>{policy[2]}</filter></{policy[1]}>" for policy in found if policy)
-    databases = "".join(f"<{name}>{tables.replace('rag.', f'{name}.')}</{name}>" for name in GUARDED)
-    return f"<databases>{databases}</databases>"
+def open_access(home: Path, http: int) -> None:
+    """Lets the engine take users, roles and policies as soon as it serves, and says so in HOME/access; ends it if it cannot."""
+    from writable_access import make_access_writable
+
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", http)):
+            break
+        time.sleep(0.01)
+    try:
+        make_access_writable()
+    except Exception:
+        traceback.print_exc()
+        os._exit(1)
+    (home / "access").touch()
 
 
 def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
@@ -116,9 +121,8 @@ def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
             name=name,
             password=PASSWORD,
             network=NETWORK,
-            profile="default" if name in {"maintainer", "writer", "admin"} else "reader",
+            profile="default" if name in {"maintainer", "writer", "admin", "guard", "root"} else "reader",
             grants=granted(grants),
-            policies=row_policies() if name in members else "",
         )
         for name, grants in accounts.items()
     )
@@ -128,6 +132,7 @@ def serve(home: Path, http: int, tcp: int, shards: list[int]) -> None:
     host, _, port = os.environ.get("SERVER_KEEPER", "").partition(":")
     coordination = KEEPER.format(host=host, port=port) if port else ""
     Path("config.xml").write_text(CONFIG.format(home=home, http=http, tcp=tcp, shards=replicas, keeper=coordination))
+    threading.Thread(target=open_access, args=(home, http), daemon=True).start()
     engine.query(
         f"SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT * FROM file('{home}/stop', 'LineAsString')",
         "TabSeparated",  # also becomes the default format of the HTTP interface, which clients rely on
@@ -162,13 +167,13 @@ class Server:
     process: subprocess.Popen[bytes] | None = None
     members: dict[str, list[str]] = field(default_factory=dict)  # other than MEMBERS
     _databases: int = 0
-    _guarded: int = 0
 
     def start(self) -> None:
         """Starts the process and waits until it answers."""
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "data").mkdir(exist_ok=True)
-        (self.home / "config.xml").unlink(missing_ok=True)
+        for name in ("config.xml", "access"):
+            (self.home / name).unlink(missing_ok=True)
         if not (self.home / "stop").exists():
             os.mkfifo(self.home / "stop")
         with (self.home / "log").open("ab") as log:
@@ -189,11 +194,13 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{self.log()}")
             time.sleep(0.02)
+        self.ask(f"CREATE ROLE {ALL_DOCUMENTS}", user="root")
+        self.ask(f"GRANT {ALL_DOCUMENTS} TO maintainer, writer, admin", user="root")
 
     def answers(self) -> bool:
         """Whether it takes statements."""
         try:
-            return self.ask("SELECT 1") == "1"
+            return (self.home / "access").exists() and self.ask("SELECT 1") == "1"
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             return False
 
@@ -227,11 +234,18 @@ class Server:
         return name
 
     def guarded_database(self) -> str:
-        """A fresh database in which row policies hold for `MEMBERS`."""
-        self._guarded += 1
-        name = GUARDED[self._guarded - 1]
-        self.ask(f"CREATE DATABASE {name}")
+        """A fresh database in which row policies hold for everybody but those with the role for all documents."""
+        name = self.new_database()
+        self.guard(self.dsn(name))
         return name
+
+    def guard(self, dsn: str) -> None:
+        """Runs what `int8-rag acl --print-sql` prints for a store, with the rights that docs/access.md asks for."""
+        from sql.engine.location import parse_location
+        from sql.store.groups import policy_script
+
+        for statement in policy_script(parse_location(dsn)).split(";\n"):
+            self.ask(statement.removesuffix(";"), user="guard")
 
     def drop_databases(self) -> None:
         """Lets go of every database of a test: the engine looks through all its tables again and again."""

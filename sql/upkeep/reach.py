@@ -115,14 +115,17 @@ class Account:
 
 
 def reach_of(user: str, store: Store) -> Reach:
-    """What a user reaches of a store. StoreError where whoever asks may not see the users and policies of the server."""
-    groups = DocumentGroups(store).of_documents()
-    documents = store.snapshot().documents()
+    """What a user reaches of a store. StoreError where whoever asks may not see the users and policies of the server, and
+    UsageError where the policies hold for him too.
+    """
     # The tables of a cluster lie in the local database of each node, and so do the policies on them.
     client = store.client if store.cluster is None else store.cluster.first()
     account = Account.of(user, client)
     own = {*account.roles, EVERYONE}
     guards = client.query(Statement("reach_policies"))
+    require_free(client, guards)
+    groups = DocumentGroups(store).of_documents()
+    documents = store.snapshot().documents()
     is_free = ALL_DOCUMENTS in account.roles
     seen = [one for one in documents if is_free or groups.get(one.document_id, frozenset()) & own]
     counts = Counter(group for one in seen for group in groups.get(one.document_id, frozenset()) & own)
@@ -141,6 +144,17 @@ def reach_of(user: str, store: Store) -> Reach:
         tuple(guarded),
         tuple(leaks),
     )
+
+
+def require_free(client: Client, guards: Iterable[Row]) -> None:
+    """UsageError where whoever asks is held by policies himself: of what they hide from him he could not say who sees it."""
+    (row,) = client.query(Statement("reach_asker"))
+    asker = Account.of(row["name"], client)
+    if ALL_DOCUMENTS not in asker.roles and any(asker.is_meant_by(guard) for guard in guards):
+        raise UsageError(
+            f"the row policies hold for {asker.user}, who asks, so he cannot see what others reach: "
+            f"GRANT {ALL_DOCUMENTS} TO {asker.user}"
+        )
 
 
 def leaking_tables(account: Account, tables: Iterable[Row], guards: Sequence[Row], database: str) -> Iterator[str]:

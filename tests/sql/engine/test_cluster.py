@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from server import GUARDED_CLUSTER, MEMBERS, PASSWORD, Server, running_shards
+from server import MEMBERS, PASSWORD, Server, running_shards
 from support import (
     DIMENSIONS,
     QUANTIZER,
@@ -474,17 +474,19 @@ def test_queries_of_a_cluster_are_kept_explained_and_forgotten(location: str, sh
 def test_policies_on_the_local_tables_keep_readers_of_the_cluster_to_their_groups(shards: list[Server]) -> None:
     groups = [["hr"], ["legal"], ["everyone"], []]
     documents = {f"{number}.txt": groups[number % 4] for number in range(12)}
-    with open_store(cluster_dsn(shards, GUARDED_CLUSTER)) as store:
+    for shard in shards:
+        shard.guard(cluster_dsn(shards, "rag_guarded"))
+    with open_store(cluster_dsn(shards, "rag_guarded")) as store:
         store.writer.publish([draft_document(store, name, [f"cat {name}"], language="en") for name in documents])
         DocumentGroups(store).set({source_document(name).document_id: one for name, one in documents.items()})
         for user, own in {"anna": {"hr"}, "ben": {"hr", "legal"}, "carol": set[str]()}.items():
             assert set(MEMBERS[user]) == own
             allowed = {name for name, one in documents.items() if {*own, "everyone"} & set(one)}
-            with Store.open(cluster_dsn(shards, GUARDED_CLUSTER, user)) as reader:
+            with Store.open(cluster_dsn(shards, "rag_guarded", user)) as reader:
                 assert set(visible_texts(reader)) == allowed
                 assert reader.snapshot().term_frequencies(["cat"]) == {"cat": len(allowed)}
                 for mode in MODES:
                     assert {hit.source for hit in search(reader, QUERY, 20, **mode)} == allowed
         DocumentGroups(store).set({source_document(name).document_id: [] for name in documents})
-    with Store.open(cluster_dsn(shards, GUARDED_CLUSTER, "anna")) as reader:
+    with Store.open(cluster_dsn(shards, "rag_guarded", "anna")) as reader:
         assert visible_texts(reader) == {}

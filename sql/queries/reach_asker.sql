@@ -1,0 +1,2 @@
+-- Who asks.
+SELECT currentUser() AS name
