@@ -35,6 +35,7 @@ _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\
 
 _DELIMITED = re.compile(r"[^\r\n.!?|]*[^\s|][,;\t|](?!\s*$)[^\r\n.!?]*$")  # the header of a CSV or TSV file
 _COLON = re.compile(r"[:：][*_`\"”»)\s]*$")
+_TRAILS_OFF = re.compile(r"(?:\.\.\.|…)[*_`\"»)\s]*$")  # `So do it explicitly...` above the code that does
 _STOPPED = re.compile(r"[.!?…。！？।۔;][\"'*_`)\]»”’“«」』）》〉\s]*(?:\[\d+\]\s*)*$")
 _ANNOUNCES = re.compile(
     r"\b(?:following|follows|below|these|those are|such as|for example|e\.g\.|folgend\w*|folgt|unten|diese[sr]?|"
@@ -44,7 +45,10 @@ _ANNOUNCES = re.compile(
 )
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
-_HEADING = re.compile(r"#{1,6}\s")
+_LISTING = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")  # of AsciiDoc, and what stands above its fence
+_ABOVE_LISTING = re.compile(r"\.[^\s.]|\[[^\[\]]*\][ \t]*\Z|={4,}[ \t]*\Z|[ \t]*<(\w+)[^<>]*>[^<>]*</\1>[ \t]*\Z")
+_MOST_ABOVE_LISTING = 4  # lines
+_HEADING = re.compile(r"(?:#{1,6}|={1,6})\s|\[\[[^\[\]]+\]\][ \t]*\Z")  # or the anchor that AsciiDoc has above one
 _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
 BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
@@ -237,6 +241,7 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     announces = (
         _COLON.search(text, start, end)
         or _DIRECTIVE.match(text, start, end)
+        or (kind == "fence" and _TRAILS_OFF.search(text, start, end))
         or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
     )
     if kind == "heading" or not announces:
@@ -277,11 +282,29 @@ class _Lines:
         while self.spans and not text[slice(*self.spans[0])].strip():
             del self.spans[0]
         self.first = text[slice(*self.spans[0])] if self.spans else None
-        self.kind = _kind(self.first or "", text[slice(*self.spans[1])] if len(self.spans) > 1 else "")
+        self.opening, self.closing = self._fences()
+        second = text[slice(*self.spans[1])] if len(self.spans) > 1 else ""
+        self.kind = "fence" if self.closing else _kind(self.first or "", second)
+
+    def _fences(self) -> tuple[int, str]:
+        """The number of the line that opens what is between fences, and the line that closes it, "" where there are none.
+
+        A listing of AsciiDoc may have a title, attributes and the frame of an example above its fence, one of Markdown an
+        element of HTML, such as the name of its file.
+        """
+        for number, span in enumerate(self.spans[: _MOST_ABOVE_LISTING + 1]):
+            line = self.text[slice(*span)]
+            if fence := _FENCE.match(line):
+                return number, fence[1]
+            if number and _LISTING.match(line):
+                return number, line.strip()
+            if not _ABOVE_LISTING.match(line) and (line.strip() or not number):
+                break
+        return 0, ""
 
     def units(self) -> Iterator[tuple[int, int]]:
         """Start and end of each item, row, line of code or paragraph that belongs to what begins here."""
-        base, fence = _indent(self.first or ""), _FENCE.match(self.first or "")
+        base = _indent(self.first or "")
         unit: tuple[int, int] | None = None
         after_blank = False
         for number, (start, end) in enumerate(self.spans):
@@ -296,10 +319,16 @@ class _Lines:
                 yield unit
             unit = (unit[0] if joins and unit else start, trimmed(self.text, start, end)[1])
             after_blank = False
-            if number and fence and line.strip() == fence[1]:
+            if number > self.opening and self.closing and line.strip() == self.closing:
                 break
         if unit is not None:
             yield unit
+
+    @property
+    def is_open(self) -> bool:
+        """Whether code between fences ends beyond the text, or beyond what was looked at of it."""
+        inner = self.spans[self.opening + 1 :]
+        return self.closing != "" and not any(self.text[slice(*span)].strip() == self.closing for span in inner)
 
     def _ends(self, line: str, base: int, *, after_blank: bool) -> bool:
         """Whether a line that is not blank comes after what began."""
@@ -324,8 +353,6 @@ def _kind(line: str, following: str) -> str:
     """What a line begins."""
     if _HEADING.match(line) or _UNDERLINED.search(f"\n{following}"):
         return "heading"
-    if _FENCE.match(line):
-        return "fence"
     if line.lstrip().startswith("|") or " | " in line or _GRID.match(line):
         return "table"
     if _ITEM.match(line):
@@ -348,4 +375,4 @@ def _bounded_end(lines: _Lines, end: int) -> tuple[int, bool]:
         if count > MOST_LINES or unit_end - first > MOST_CHARACTERS:
             return last, True
         last = unit_end
-    return last, False
+    return last, lines.is_open

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 _MARK = re.compile(r"[ \t]*(?!>>>)((?:>(?!=)[ \t]?)+|//[/!]*)[ \t]?")  # of a quote in Markdown and mail, of a comment
 _IS_NUMBER_BELOW = re.compile(r"\A[^\n>]*\n> ?\d[^\n]*\Z")  # a wrapped sentence of two lines that compares: `x\\n> 3`
+_ELEMENT = re.compile(r"\A[ \t]*<(\w+)[^<>]*>([^<>]*)</\1>[ \t]*\Z")  # of HTML in Markdown, that is all of a line
 _CODE_LINE = re.compile(
     r"""[ \t]*(?:
     .*(?:[;{}(\[]|->|=>|\):|\\)[ \t]*\Z
@@ -28,7 +29,7 @@ def shown_text(text: str, *, lines: bool) -> str:
     >>> shown_text("If it changes\\n> to 256, it\\n> stops.", lines=False)
     'If it changes to 256, it stops.'
     """
-    pieces = _without_marks(text.splitlines())
+    pieces = [_ELEMENT.sub(r"\2", line) for line in _without_marks(text.splitlines())]
     if is_code(pieces):
         pieces = _dedented(pieces)
     elif not lines:

@@ -177,7 +177,7 @@ def read_sample(snapshot: Snapshot, encoder: Encoder, chunks: int) -> Sample:
     if not rows:
         raise StoreError(
             f"the store {snapshot.client.location} keeps no float32 vectors to compare with: ingest the documents with "
-            "--keep-floats into a new store, or give --eval"
+            "--keep-floats 10, say, into a new store, or give --eval"
         )
     keys = [(row["document_id"], row["chunk_index"]) for row in rows]
     documents = {one.document_id: one for one in snapshot.some_documents(list({document for document, _ in keys}))}

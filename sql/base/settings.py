@@ -11,7 +11,7 @@
 | RAG_READER | the model that marks the answer in what was found: a hub id or a folder | none: sentences are quoted |
 | RAG_LOG_QUERIES | 1 keeps every question with its hits and answer in the store | 0: nothing is kept |
 | RAG_LLM_KEY | the key that a served language model wants | none |
-| RAG_TOKEN | the token that clients of `rag serve` have to send, or @FILE | none: only this machine is served |
+| RAG_TOKEN | the token that clients of `int8-rag serve` have to send, or @FILE | none: only this machine is served |
 | OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """

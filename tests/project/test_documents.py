@@ -334,8 +334,8 @@ def test_both_forms_of_each_command_are_documented_the_scripts_first(page: Path)
     assert all(name in text for name in ("`ingest.py`", "`rag.py`", "`sql.py`"))  # the reason
 
 
-def test_messages_show_the_longer_form_of_each_command() -> None:
-    """As docs/commands.md says; docstrings are documents."""
+def test_messages_are_written_with_the_longer_form_of_each_command() -> None:
+    """They are shown with the one that was used (sql/base/terminal.py, as_started); docstrings are documents."""
     short = []
     for path in (path for folder in ("ingest", "rag", "sql") for path in (PROJECT / folder).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))

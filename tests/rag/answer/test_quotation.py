@@ -65,6 +65,19 @@ def test_no_other_sentence_asks(text: str) -> None:
         ),
         ("- Options:\n  - one\n  - two\n- Other", "- Options:\n  - one\n  - two"),
         ("It takes:\r\n\r\n- a cup\r\n- a spoon\r\n", "It takes:\r\n\r\n- a cup\r\n- a spoon"),
+        ("You have to do it...\n\n```\nls\n```\n\nBye.", "You have to do it...\n\n```\nls\n```"),
+        (
+            "As follows:\n\n[source,java]\n----\n@Bean\n\n* x;\n----\n\nBye.",
+            "As follows:\n\n[source,java]\n----\n@Bean\n\n* x;\n----",
+        ),
+        (
+            "As follows:\n\n<span class='f'>File: a.rs</span>\n\n```rust\na();\n```\n\nBye.",
+            "As follows:\n\n<span class='f'>File: a.rs</span>\n\n```rust\na();\n```",
+        ),
+        (
+            "As follows:\n\n.Title\n====\n[source]\n----\na();\n----\n====\nBye.",
+            "As follows:\n\n.Title\n====\n[source]\n----\na();\n----",
+        ),
     ],
 )
 def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
@@ -86,11 +99,23 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "kiln: hot and dry\n- a cup",
         "It is hot. These follow:",
         ".. versionadded:: 2.0\n\nIt waits for a key.",
+        "It is so.\n\n<b>Note</b>\n\n```\nls\n```",
+        "It goes on...\n\n- a cup\n- a spoon",
+        "It takes:\n\nNext\n----\n\nText.",
+        "It takes:\n\n[[next]]\n== Next\n\nText.",
     ],
 )
 def test_nothing_else_comes_along(text: str) -> None:
     end = text.index("\n") if "\n" in text else len(text)
     assert carried(text, 0, end) == (end, False)
+
+
+@pytest.mark.parametrize("code", ["```\nls\n\nls -l", "[source]\n----\nls\n\nls -l"])
+def test_code_that_goes_on_in_the_next_chunk_is_marked_as_cut(code: str) -> None:
+    text = f"Run:\n\n{code}"
+    assert carried(text, 0, 4) == (len(text), True)
+    closed = f"{text}\n{'```' if code.startswith('`') else '----'}"
+    assert carried(closed, 0, 4) == (len(closed), False)
 
 
 def test_a_long_list_is_cut_between_items() -> None:

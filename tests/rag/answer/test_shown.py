@@ -65,6 +65,10 @@ def test_code_keeps_its_lines_and_their_indentation(text: str, shown: str) -> No
     assert shown_text(text, lines=False) == shown_text(text, lines=True) == shown
 
 
+def test_a_line_that_is_an_element_of_html_is_its_text() -> None:
+    assert shown_text('So:\n<span class="f">File: a.rs</span>\n```\n<b>', lines=True) == "So:\nFile: a.rs\n```\n<b>"
+
+
 def test_a_list_keeps_its_lines() -> None:
     assert shown_text("Such as:\n- one\n\n- two\n  lines", lines=True) == "Such as:\n- one\n- two\n  lines"
 
