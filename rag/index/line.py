@@ -91,6 +91,11 @@ class Line(Generic[Piece]):
             if step < self._ended:
                 raise Dropped
 
+    def has_before(self, step: int) -> bool:
+        """Whether a piece is on its way to this step, whose own one is not counted."""
+        with self._state:
+            return bool(self._waiting[step]) or (step > self._ended and not self._is_empty(range(step)))
+
     # The threads
 
     def _start(self) -> None:

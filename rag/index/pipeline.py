@@ -5,6 +5,7 @@ Who adds documents goes on to the next ones while a thread encodes the window be
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from threading import Lock
@@ -18,6 +19,7 @@ from rag.index.reuse import Wanted, codes_of_twins
 from rag.index.surroundings import embedded_text
 from rag.text.analyser import beginning, chunk_words
 from sql.base import tracing
+from sql.base.errors import RagError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,9 +44,12 @@ Value = TypeVar("Value")
 SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
 CHUNKS_FOR_AN_IDLE_ENCODER = 128
-
+# To store and publish a window takes a dozen statements and commits, some 80 ms of a processor however few chunks it has:
+# windows that follow each other sooner than this are stored together.
+SECONDS_PER_PUBLICATION = 5.0
 
 ENCODE, STORE = range(2)  # the steps that a window goes through
+NO_VECTORS = np.empty((0, 0), np.float32)
 
 
 @dataclass
@@ -63,7 +68,7 @@ class Window:
     texts: list[str] = field(default_factory=list)
     twins: list[UUID | None] = field(default_factory=list)
     complete: list[Draft] = field(default_factory=list)
-    vectors: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    vectors: NDArray[np.float32] = field(default_factory=lambda: NO_VECTORS)
     reused: Reused | None = None
 
     @property
@@ -78,7 +83,8 @@ class Pipeline:
 
     A window is full with as many chunks as were encoded in SECONDS_PER_WINDOW at the rate of the one before, when its
     first document has waited for as long, or with CHUNKS_FOR_AN_IDLE_ENCODER where that has nothing to do. Where ranges
-    have to be fitted first, windows wait until enough vectors have come together. `progress` hears, from other
+    have to be fitted first, windows wait until enough vectors have come together; and a window waits for the next one, where
+    that is on its way and SECONDS_PER_PUBLICATION have not passed. `progress` hears, from other
     threads but never from two at once, of chunks when they are encoded, and of documents when they are published, or
     stored where all are published at once.
 
@@ -98,6 +104,7 @@ class Pipeline:
     _room: int = LEAST_CHUNKS_PER_WINDOW
     _window: Window | None = None
     _waiting: list[Window] = field(default_factory=list)
+    _stored_at: float | None = None
     _held: list[Draft] = field(default_factory=list)
     _telling: Lock = field(default_factory=Lock)
 
@@ -115,6 +122,8 @@ class Pipeline:
             self._line.close()
         else:
             self._line.drop()
+            with suppress(RagError):  # the exception that is on its way says more
+                self._store_if_coded()
 
     def add(
         self,
@@ -203,6 +212,7 @@ class Pipeline:
         if self.keep_floats or self.holds_back or not any(window.twins):
             return None
         self._line.wait_for_later(ENCODE)  # a twin may be in the window before
+        self._store_if_coded()  # which the other step, idle now, may have left to be stored with this one
         places = [chunk.index for _, chunk in window.chunks]
         wanted = [Wanted(*one) for one in zip(window.texts, places, window.twins, strict=True)]
         reused = codes_of_twins(self.indexer.store.snapshot(), wanted, self.encoder, self.indexer.coder.calibration)
@@ -237,16 +247,28 @@ class Pipeline:
     # The second step
 
     def _store_window(self, window: Window) -> None:
-        """Stores an encoded window, unless more vectors are needed to fit ranges on."""
+        """Stores an encoded window, unless more vectors are needed to fit ranges on or the next one comes soon."""
         self._waiting.append(window)
-        if self.indexer.can_code(sum(len(one.vectors) for one in self._waiting)):
+        if not self._is_soon_followed():
+            self._store_if_coded()
+
+    def _is_soon_followed(self) -> bool:
+        """Whether what waits can be stored together with the next window."""
+        recent = self._stored_at is not None and self.clock() - self._stored_at < SECONDS_PER_PUBLICATION
+        few = sum(len(one.chunks) for one in self._waiting) < MOST_CHUNKS_PER_WINDOW
+        return recent and few and self._line.has_before(STORE)
+
+    def _store_if_coded(self) -> None:
+        """Stores the windows that wait, unless more vectors are needed to fit ranges on."""
+        if self._waiting and self.indexer.can_code(sum(len(one.vectors) for one in self._waiting)):
             self._store_waiting()
 
     def _store_waiting(self) -> None:
-        """Stores the rows of waiting windows, and publishes the documents that are complete with each."""
+        """Stores the rows of waiting windows, and publishes the documents that are complete with them."""
         if any(len(one.vectors) for one in self._waiting):
             self.indexer.fit_ranges(lambda: np.concatenate([one.vectors for one in self._waiting]))
-        windows, self._waiting = self._waiting, []
+        windows, self._waiting = joined(self._waiting), []
+        self._stored_at = self.clock()
         for window in windows:
             with tracing.span("ingest.write", self._within, rag_chunks=len(window.chunks)):
                 self._store_chunks(window)
@@ -267,6 +289,22 @@ class Pipeline:
         if window.reused:
             rows = window.reused.rows
             self.indexer.add_coded(some(window.chunks, rows), window.reused.codes, some(window.words, rows))
+
+
+def joined(windows: list[Window]) -> list[Window]:
+    """Encoded windows as one, to be stored at once; as they are where one has codes that the store had."""
+    if len(windows) < 2 or any(one.reused for one in windows):
+        return windows
+    both = Window(
+        windows[0].opened, vectors=np.concatenate([one.vectors for one in windows if one.chunks] or [NO_VECTORS])
+    )
+    for one in windows:
+        both.chunks += one.chunks
+        both.words += one.words
+        both.texts += one.texts
+        both.twins += one.twins
+        both.complete += one.complete
+    return [both]
 
 
 def fresh_rows(rows: int, reused: Reused | None) -> list[int]:

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -686,6 +687,60 @@ def test_documents_are_read_and_stored_while_others_are_encoded(library: Library
         kernel.may_go_on.set()
         pipeline.finish()
     assert heard.files == LEAST_CHUNKS_PER_WINDOW + 50
+
+
+@dataclass
+class Following:
+    """A pipeline that has stored its first window, and has two more of 100 chunks, of which the encoder waits for a sign."""
+
+    pipeline: Pipeline
+    heard: Listener
+    kernel: SlowKernel
+
+    @classmethod
+    def of(cls, library: Library) -> Following:
+        pipeline, heard, _ = pipeline_of(library, seconds=SECONDS_PER_WINDOW / 100)
+        kernel = pipeline.encoder.kernel
+        assert isinstance(kernel, SlowKernel)
+        add(pipeline, 0, LEAST_CHUNKS_PER_WINDOW)
+        pipeline.wait()
+        kernel.may_go_on.clear()
+        kernel.seconds = 0.0
+        add(pipeline, 1000, 200)
+        return cls(pipeline, heard, kernel)
+
+
+def test_windows_that_follow_each_other_soon_are_published_together(library: Library) -> None:
+    before = library.store.snapshot().epoch
+    following = Following.of(library)
+    assert library.store.snapshot().epoch == before + 1
+    with following.pipeline as pipeline:
+        following.kernel.may_go_on.set()
+        pipeline.finish()
+    assert following.heard.files == len(library.store.snapshot().documents()) == LEAST_CHUNKS_PER_WINDOW + 200
+    assert library.store.snapshot().epoch == before + 2
+    assert library.store.snapshot().damaged_documents() == []
+
+
+def test_what_waits_to_be_stored_with_the_next_window_is_stored_when_that_never_comes(library: Library) -> None:
+    following = Following.of(library)
+    told = following.pipeline._encoded
+
+    def stops_after_the_window(chunks: int) -> None:
+        told(chunks)
+        if following.heard.chunks == LEAST_CHUNKS_PER_WINDOW + 100:
+            following.kernel.may_go_on.clear()
+
+    following.pipeline._encoded = stops_after_the_window  # type: ignore[method-assign]
+    with suppress(KeyboardInterrupt), following.pipeline as pipeline:
+        following.kernel.may_go_on.set()
+        while not pipeline._waiting:
+            time.sleep(0.01)
+        assert following.heard.files == LEAST_CHUNKS_PER_WINDOW
+        following.kernel.may_go_on.set()
+        raise KeyboardInterrupt
+    assert following.heard.files >= LEAST_CHUNKS_PER_WINDOW + 100
+    assert following.heard.files == len(library.store.snapshot().documents())
 
 
 def test_what_fails_while_it_is_stored_is_raised_and_leaves_no_thread(library: Library) -> None:
