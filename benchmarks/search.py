@@ -7,7 +7,7 @@
     python benchmarks/search.py growth [--upto 3000000]           (our searches from 100,000 rows on; resumable)
     python benchmarks/search.py plot                              (search-growth.png)
     python benchmarks/search.py threads [two-stage] [cells]       (16 threads ask while one ingests)
-    python benchmarks/search.py words [--rows 300000]             (meaning, words and both, and what each statement takes)
+    python benchmarks/search.py words [--rows 300000]             (meaning, words, both, with CPU, and each statement)
 
 NAME is `ours` (exact and two-stage), `ours-cells`, the same with codes of 4 bits (`ours-4-bits`, `ours-4-bits-cells`), one
 of the engine's own ways (`clickhouse-float32`, as a table is made without further thought, `clickhouse-float32-none`, not
@@ -218,21 +218,25 @@ def ask_by_words(folder: Path, rows: int) -> None:
                 store.client.text(f"OPTIMIZE TABLE {table} FINAL", None)
         for ranking in ("vector", "words", "hybrid"):
             times: list[float] = []
+            used: list[float] = []
             parts: dict[str, list[float]] = {}
             # A retriever and a snapshot of its own: the ranking before has counted words already.
             retriever, snapshot = Retriever(), Store(store.client).snapshot()
             for number, (question, vector) in enumerate(zip(questions, queries, strict=True)):
                 steps: list[Any] = []
-                started = time.perf_counter()
+                started, cpu = time.perf_counter(), time.process_time()
                 request = SearchRequest(question, K, vector, ranking=ranking, language="en")
                 retriever.retrieve(snapshot, request, steps.append)
                 if number >= len(questions) - 4 * QUERIES:  # those before warm up
                     times.append(1000 * (time.perf_counter() - started))
+                    used.append(1000 * (time.process_time() - cpu))
                     for step in steps:
                         parts.setdefault(step.statement.name, []).append(1000 * step.seconds)
             told = ", ".join(f"{name} {np.median(ms):.1f} ({len(ms)})" for name, ms in parts.items())
             print(
-                f"{ranking:7} p50 {np.median(times):.1f} ms, p90 {np.quantile(times, 0.9):.1f} ms: {told}", flush=True
+                f"{ranking:7} p50 {np.median(times):.1f} ms, p90 {np.quantile(times, 0.9):.1f} ms, "
+                f"CPU p50 {np.median(used):.1f} ms, lower quartile {np.quantile(used, 0.25):.1f} ms: {told}",
+                flush=True,
             )
 
 

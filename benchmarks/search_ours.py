@@ -115,6 +115,7 @@ def insert_rows(store: Any, folder: Path, first: int, last: int, words: bool = F
         if len(vectors) < BLOCK:
             vectors = growth.block(start // BLOCK)
         texts = growth.texts(start // BLOCK, windows) if words else [str(row) for row in range(start, start + BLOCK)]
+        vectors, texts = vectors[: last - start], texts[: last - start]
         drafts, chunks = [], []
         for row, text in enumerate(texts, start):
             if row % PER_DOCUMENT == 0:

@@ -15,4 +15,4 @@ SELECT
     generation,
     chunk_index
 FROM chunks
-WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
+PREWHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})

@@ -47,8 +47,8 @@ WIDER = 8  # times as many results, candidates and probes where the first ones l
 # Times as many candidates or probes, and times as many rows returned. More are returned only where rows that are not
 # published were among the ones before; a wider search at once could find others than it would have found without them.
 WIDENINGS = ((1, 1), (1, WIDER), (WIDER, 1), (WIDER, WIDER))
-SETTLED = ("search_cells", "rank_cells")  # searches that have a short form
 LISTED = ("search_exact_listed", "rank_exact_listed")  # searches that look at every chunk
+SETTLED = ("search_cells", "rank_cells", *LISTED)  # searches that have a short form
 MAX_HIDDEN = 10_000  # generations that a statement names; a store with more of them waits for its garbage collection
 NO_LIMIT = 2**31
 
@@ -151,12 +151,13 @@ class Searcher:
         return sorted(rows[:k], key=order_of_hits)
 
     def settled(self, statement: Statement, run: Runner) -> Statement | None:
-        """The short form of a search of cells; None of another one, and where chunks are hidden or outside the cells.
+        """The short form of a search; None of one that has none, and where chunks are hidden or outside the cells.
 
         Rows that come after these were counted are not published at the epoch.
         """
-        table = self.table(run) if statement.name in SETTLED else None
-        if table is None or statement.values["dead"] or table["assigned"] < table["row_count"]:
+        if statement.name not in SETTLED or statement.values["dead"]:
+            return None
+        if statement.name not in LISTED and (table := self.table(run))["assigned"] < table["row_count"]:
             return None
         return settled_statement(statement)
 
@@ -337,13 +338,17 @@ def cells_statement(
 
 
 def settled_statement(statement: Statement) -> Statement:
-    """The short form of a search of cells, which returns one row more."""
+    """The short form of a search, which returns one row more."""
     left_out = {"dead", "first_cell", "last_cell"}
     values: dict[str, Any] = {name: value for name, value in statement.values.items() if name not in left_out}
     values["k"] += 1
     if statement.name == "rank_cells":
         return Statement("rank_settled_cells", values, statement.condition)
-    return Statement("search_settled_cells", values, statement.condition)
+    if statement.name == "search_cells":
+        return Statement("search_settled_cells", values, statement.condition)
+    if statement.name == "rank_exact_listed":
+        return Statement("rank_settled", values, statement.condition)
+    return Statement("search_settled", values, statement.condition)
 
 
 def order_of_hits(row: Row) -> tuple[float, int, int, int]:

@@ -115,9 +115,9 @@ def test_searches_that_do_not_say_how_use_the_choice_and_others_do_not(store: St
     store.made_with.revise(search_choice=CHOICE.to_json())
     assert statements(store) == [("search_two_stage", 20)]
     assert statements(store, k=50) == [("search_two_stage", 100)]
-    assert statements(store, **way("exact")) == [("search_exact_listed", None)]
+    assert statements(store, **way("exact")) == [("search_settled", None)]
     assert statements(store, **way("two-stage", candidates=70)) == [("search_two_stage", 70)]
-    assert statements(store, filter={"year": 2020}) == [("search_exact_listed", None)]
+    assert statements(store, filter={"year": 2020}) == [("search_settled", None)]
 
 
 def test_a_store_remembers_its_budget_until_it_is_given_none(store: Store) -> None:

@@ -560,13 +560,13 @@ def test_few_rows_are_searched_exactly_and_many_in_two_stages(
     with Store.open(store.client.location, write=True) as another:
         assert steps_of(another) == ["cell_range", "search_exact"]
         # What is hidden is listed from the second exact search at an epoch on.
-        assert steps_of(another) == ["hidden_generations", "search_exact_listed", "publications"]
-        assert steps_of(another, filter={"line": 3}) == ["search_exact_listed"]
+        assert steps_of(another) == ["hidden_generations", "search_settled", "publications"]
+        assert steps_of(another, filter={"line": 3}) == ["search_settled"]
     monkeypatch.setattr(search_module, "EXACT_UP_TO", 50)
     steps = ["cell_range", "hidden_generations", "search_two_stage", "publications"]
     with Store.open(store.client.location, write=True) as another:
         assert steps_of(another) == steps
         assert steps_of(another) == [steps[2]]  # what the table holds is known for this epoch
     assert "search_two_stage" in steps_of(store, filter={"year": {"$exists": True}})
-    assert steps_of(store, filter={"line": 3}) == ["count_matches", "search_exact_listed"]
-    assert steps_of(store, **way("exact")) == ["search_exact_listed"]
+    assert steps_of(store, filter={"line": 3}) == ["count_matches", "search_settled"]
+    assert steps_of(store, **way("exact")) == ["search_settled"]

@@ -156,7 +156,9 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
         "queries/whole_chunks.sql": (1, "returns all columns"),
     },
     r"\bscore DESC\b": {
+        "queries/rank_settled.sql": (1, TIES_ELSEWHERE),
         "queries/rank_settled_cells.sql": (1, TIES_ELSEWHERE),
+        "queries/search_settled.sql": (1, TIES_ELSEWHERE),
         "queries/search_settled_cells.sql": (1, TIES_ELSEWHERE),
         "word_vectors/62_asked_chunks.sql": (1, "orders rows of an array, whose columns have numbers"),
         "myscale/optional/search_floats.sql": (1, MYSCALE_ALONE),
