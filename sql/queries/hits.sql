@@ -15,4 +15,4 @@ SELECT
     generation,
     chunk_index
 FROM chunks
-PREWHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})
+WHERE (generation, chunk_index) IN arrayZip({generations:Array(UInt64)}, {indexes:Array(UInt32)})

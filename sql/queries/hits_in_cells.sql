@@ -15,5 +15,5 @@ SELECT
     generation,
     chunk_index
 FROM chunks
-PREWHERE (cell, generation, chunk_index)
+WHERE (cell, generation, chunk_index)
     IN arrayZip({cells:Array(UInt32)}, {generations:Array(UInt64)}, {indexes:Array(UInt32)})
