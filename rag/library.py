@@ -16,9 +16,12 @@ import threading
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from rag.answer.choices import Choices
+from rag.compute.side_by_side import at_one_time
 from rag.encoder.heads import READ, RERANK
 from rag.encoder.prompts import OWN_PROMPTS, Prompts, choose_prompts
 from rag.retrieve.certified import certify_hits
+from rag.retrieve.questions import check_question
 from rag.retrieve.rerank import CrossEncoder
 from rag.retrieve.retriever import Retriever
 from sql.base.errors import NoStore, UsageError, to_run
@@ -52,8 +55,6 @@ if TYPE_CHECKING:
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
     from sql.upkeep.stats import Stats
-
-LONGEST_QUESTION = 32_000  # characters; no encoder reads as many, and tokenizing 50 MB takes 8 GB
 
 
 def unheard(query_id: UUID) -> None:
@@ -107,19 +108,6 @@ def open(  # noqa: A001 - as `gzip.open` and `tarfile.open` are called
         log=QueryLog(store, announce) if keeps else None,
         announce=announce,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How one answer is made: what is withheld, and the names of a cross-encoder and of a reader; UsageError for no
-    probability."""
-
-    min_confidence: float | None
-    rerank: str | None
-    reader: str | None
-
-    def __post_init__(self) -> None:
-        check_confidence(self.min_confidence)
 
 
 class Log(Protocol):
@@ -307,6 +295,34 @@ class Library:
     async def asearch(self, query: str | SearchRequest, **options: Any) -> list[Hit]:
         """`search` in a thread."""
         return await asyncio.to_thread(lambda: self.search(query, **options))
+
+    def search_many(
+        self,
+        queries: Sequence[str | SearchRequest],
+        *,
+        rerank: str | None = None,
+        watch: Watch = unwatched,
+        **options: Any,
+    ) -> list[list[Hit]]:
+        """What `search` finds for each of several queries, in their order, in less time: they are encoded together, and share
+        statements where the store is small. `watch` hears of a statement once for each that shares it.
+
+        Raises the error of a query that has one; what shows in a request by itself is refused before anything is searched.
+        """
+        requests = [self.request(query, **options) for query in queries]
+        unread = list(dict.fromkeys(one.question for one in requests if one.vector is None and one.ranking != "words"))
+        vectors = dict(zip(unread, self.encoder.encode_queries(unread), strict=True)) if unread else {}
+
+        def search(request: SearchRequest) -> list[Hit]:
+            vector = vectors.get(request.question) if request.ranking != "words" else None
+            asked = request if vector is None or request.vector is not None else replace(request, vector=vector)
+            return self.search(asked, rerank=rerank, watch=watch)
+
+        return at_one_time(search, requests)
+
+    async def asearch_many(self, queries: Sequence[str | SearchRequest], **options: Any) -> list[list[Hit]]:
+        """`search_many` in a thread."""
+        return await asyncio.to_thread(lambda: self.search_many(queries, **options))
 
     def certified_search(
         self,
@@ -580,21 +596,3 @@ class Library:
     async def astats(self) -> Stats:
         """`stats` in a thread."""
         return await asyncio.to_thread(self.stats)
-
-
-def check_question(question: str) -> None:
-    """Raises UsageError for what is no question: nothing, a whole book, or bytes that are no text."""
-    if not question.strip():
-        raise UsageError("the question is empty: write it between quotes")
-    if len(question) > LONGEST_QUESTION:
-        raise UsageError(
-            f"the question has {len(question):,} characters, more than the {LONGEST_QUESTION:,} that can be asked: shorten it"
-        )
-    if not question.isascii() and any("\ud800" <= character <= "\udfff" for character in question):
-        raise UsageError("the question holds bytes that are not UTF-8: write it in the encoding of the terminal")
-
-
-def check_confidence(least: float | None) -> None:
-    """Raises UsageError for a least confidence that is no probability; None is the default one."""
-    if least is not None and not 0 <= least <= 1:
-        raise UsageError(f"a least confidence of {least}: it is a probability, so give a number from 0 to 1")

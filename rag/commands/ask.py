@@ -187,7 +187,7 @@ def step_record(step: Step) -> dict[str, Any]:
 
 def read_request(options: Namespace) -> SearchRequest:
     """What is asked for on the command line."""
-    from rag.library import check_question
+    from rag.retrieve.questions import check_question
     from sql.search.filters import parse_filter
     from sql.search.request import SearchRequest
 

@@ -7,16 +7,22 @@ work takes and no more.
 from __future__ import annotations
 
 from collections import deque
+from contextlib import nullcontext
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sql.base.tracing import carried
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
+
+MOST_THREADS = 16  # searches at one time: they wait for each other's statements for the most part
 
 
 def side_by_side(
@@ -56,6 +62,24 @@ def side_by_side(
         for worker in workers:
             if worker.ident is not None:
                 worker.join()
+
+
+def at_one_time(
+    compute: Callable[[Piece], Result], pieces: Sequence[Piece], threads: int = MOST_THREADS
+) -> list[Result]:
+    """What `compute` returns for each piece, in their order, by several threads; the first exception is raised.
+
+    >>> at_one_time(len, ["a", "bcd", "ef"])
+    [1, 3, 2]
+    """
+    calls = [carried(partial(compute, piece)) for piece in pieces]
+    if min(threads, len(calls)) < 2:
+        return [call() for call in calls]
+    found: dict[int, Result] = {}
+    side_by_side(
+        lambda number: calls[number](), range(len(calls)), found.__setitem__, min(threads, len(calls)), nullcontext
+    )
+    return [found[number] for number in range(len(calls))]
 
 
 def taken_from(waiting: deque[Piece]) -> Iterator[Piece]:

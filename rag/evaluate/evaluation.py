@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.compute.side_by_side import MOST_THREADS, at_one_time
 from rag.index.surroundings import embedded_text
 from rag.int8.quantization import quantize_query
 from rag.retrieve.rerank import reranked
@@ -41,10 +42,16 @@ def rank_in_modes(
     found: dict[str, dict[str, list[str]]] = {"vector": {}, "bm25": {}, "hybrid": {}}
     if reranker is not None:
         found[RERANKED_MODE] = {}
-    for query in queries:
+
+    def ranked(query: Query) -> list[list[str]]:
         asked = replace(request, question=query.text, vector=vectors[query.text], epoch=at)
-        for mode, ranking in found.items():
-            ranking[query.id] = rank_documents(library, asked, mode)
+        return [rank_documents(library, asked, mode) for mode in found]
+
+    # searches share statements; a cross-encoder has all processors to itself
+    rankings = at_one_time(ranked, queries, 1 if reranker is not None else MOST_THREADS)
+    for query, of_query in zip(queries, rankings, strict=True):
+        for mode, ranking in zip(found, of_query, strict=True):
+            found[mode][query.id] = ranking
     return found
 
 

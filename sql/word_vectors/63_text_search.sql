@@ -5,6 +5,6 @@ SELECT *
 FROM asked_chunks(
     epoch = {epoch:UInt64},
     asked = (SELECT asked FROM question_vector(epoch = {epoch:UInt64}, question = {question:String})),
-    k = {k:UInt32}
+    k = {k:UInt64}
 )
 ORDER BY score DESC, document_id, chunk_index

@@ -20,7 +20,7 @@ from rag.encoder.checkpoint import Checkpoint, read_checkpoint, read_header
 from rag.encoder.convert import quantize_model
 from rag.encoder.distilbert import float_shapes
 from rag.encoder.weights import FloatModel
-from rag.library import LONGEST_QUESTION
+from rag.retrieve.questions import LONGEST_QUESTION
 from sql.base.errors import ModelError
 from sql.base.terminal import run_command
 

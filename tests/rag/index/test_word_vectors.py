@@ -181,6 +181,18 @@ def test_k_and_a_condition_outside_narrow_down_what_is_found(store: Store) -> No
     assert len(select(store, sql, epoch=store.epoch())) == 1
 
 
+def test_a_k_larger_than_any_store_finds_all_and_does_not_wrap_around(store: Store) -> None:
+    found = [
+        select(
+            store, f"SELECT source FROM text_search(epoch = {{epoch:UInt64}}, question = 'hot cats', k = {k})", epoch=at
+        )
+        for at in [store.epoch()]
+        for k in (1000, 2**32, 2**32 + 1)
+    ]
+    assert found[0]
+    assert found == [found[0]] * 3
+
+
 def test_a_question_without_a_known_word_finds_nothing(store: Store) -> None:
     sql = "SELECT * FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 3)"
     assert select(store, sql, epoch=store.epoch(), question="oaken %'\\ {}") == []

@@ -179,6 +179,25 @@ def test_searches_that_come_together_find_what_each_finds_alone(
     assert {"score_everything_together", "hits"} <= shared
 
 
+def test_many_searches_find_what_each_finds_and_share_statements(library: Library) -> None:
+    requests = [replace(request, vector=None) for request in drawn_requests(library, 20)]
+    steps: list[Step] = []
+    assert library.search_many(requests, watch=steps.append) == [library.search(request) for request in requests]
+    assert len({id(step) for step in steps}) < len(steps)
+    assert library.search_many([]) == []
+    ((first,), (second,)) = library.search_many(["w1 w2", "w1 w2"], k=1)
+    assert first == second
+
+
+def test_of_many_searches_what_is_wrong_with_one_is_said_before_any_is_searched(library: Library) -> None:
+    steps: list[Step] = []
+    with pytest.raises(RagError, match="question is empty"):
+        library.search_many(["w1", " "], watch=steps.append)
+    assert not steps
+    with pytest.raises(RagError, match="no_such_name"):
+        library.search_many(["w1", SearchRequest("w1", filter={"no_such_name": 1})])
+
+
 def test_what_is_wrong_with_one_search_touches_no_other_that_comes_with_it(library: Library) -> None:
     busy = anew(library)
 
