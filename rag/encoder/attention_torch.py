@@ -189,8 +189,8 @@ class BfloatAttention:
             safe = score_bounds(qkv[rows], texts, heads) + self.bias.bounds * OCTAVES < SCORE_LIMIT
             width = whole_width(found.shape[2])
             bias, steps = self.bias(found.shape[2]), self.bias.steps(width)
+            self._quickly(parts, found, width, steps)
             for text in range(texts):
-                self._quickly(parts[:, text], found[text], width, steps)
                 if not bool(safe[text].all()):
                     risky = ~safe[text]
                     exact = torch.empty_like(found[text, risky])
@@ -204,22 +204,30 @@ class BfloatAttention:
         return first_means(qkv.float(), lengths, heads, self.bias, math.log(2) / OCTAVE).add_(self.centre)
 
     def _quickly(self, parts: torch.Tensor, means: torch.Tensor, width: int, bias: torch.Tensor | None) -> None:
-        """One text: parts is (3, heads, tokens, head dimensions), means the same without the 3.
+        """Texts of one length, each in the memory of the one before, which is still in the CPU's caches.
 
-        `bias` (heads, width, width) is in steps of scores.
+        parts is (3, texts, heads, tokens, head dimensions), means the same without the 3; `bias` (heads, width, width) is
+        in steps of scores.
         """
-        _, heads, tokens, narrow = parts.shape
+        _, texts, heads, tokens, narrow = parts.shape
         pairs = parts.new_zeros(2, heads, width, narrow)
-        pairs[:, :, :tokens] = parts[:2]
         # Rows behind the last token are 0, their ones too: whatever weight they get, nothing is added.
         weighted = parts.new_zeros(heads, width, narrow + 1)
-        weighted[:, :tokens, :narrow] = parts[2]
         weighted[:, :tokens, narrow] = 1
-        keys = pairs[1].transpose(1, 2)
-        scores = torch.bmm(pairs[0], keys) if bias is None else torch.baddbmm(bias, pairs[0], keys)
-        weights = scores.to(torch.int16).add_(ONE).view(torch.bfloat16)
-        sums = torch.bmm(weights, weighted)[:, :tokens].float()
-        torch.addcdiv(self.centre, sums[..., :narrow], sums[..., narrow:], out=means)
+        scores, bits = parts.new_empty(heads, width, width), torch.empty(heads, width, width, dtype=torch.int16)
+        sums = parts.new_empty(heads, width, narrow + 1)
+        query, keys, weights = pairs[0], pairs[1].transpose(1, 2), bits.view(torch.bfloat16)
+        for text in range(texts):
+            pairs[:, :, :tokens] = parts[:2, text]
+            weighted[:, :tokens, :narrow] = parts[2, text]
+            if bias is None:
+                torch.bmm(query, keys, out=scores)
+            else:
+                torch.baddbmm(bias, query, keys, out=scores)
+            bits.copy_(scores).add_(ONE)
+            torch.bmm(weights, weighted, out=sums)
+            found = sums[:, :tokens].float()
+            torch.addcdiv(self.centre, found[..., :narrow], found[..., narrow:], out=means[text])
 
     def _exactly(self, parts: torch.Tensor, means: torch.Tensor, bias: torch.Tensor | None) -> None:
         """The same by torch's attention in float32: parts is (3, texts, heads, tokens, head dimensions)."""

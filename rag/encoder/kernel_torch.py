@@ -147,14 +147,15 @@ class TorchKernel:
         text_lengths = lengths.tolist()
         # From here on there is a row for each token of a text, and a few at the end to fill up.
         flat, places = ids[present], present.nonzero()[:, 1]
-        if rest := filled_up(len(flat)) - len(flat):
+        rest = filled_up(len(flat)) - len(flat)
+        if rest:
             flat, places = F.pad(flat, (0, rest)), F.pad(places, (0, rest))
         words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
         norm = self.embedding_norm
         words.add_(self.positions[places])
         if types is not None and self.second_type is not None:
-            second = types[present].nonzero()[:, 0]
-            words[second] += self.second_type
+            second = F.pad(types[present], (0, rest)).float()
+            words.addcmul_(second.unsqueeze(1), self.second_type)
         hidden = norm(words)
         for layer in self.layers[:-1]:
             means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
