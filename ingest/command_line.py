@@ -455,7 +455,8 @@ def make_parser() -> Parser:
         action="append",
         default=[],
         metavar="PATTERN",
-        help="below folders only files that match, like *.md or manual/; patterns as in .gitignore, again for more",
+        help="below folders only files that match, like *.md or manual/, and no others stay in the store; patterns as in "
+        ".gitignore, again for more",
     )
     parser.add_argument(
         "--exclude", action="append", default=[], metavar="PATTERN", help="below folders no file or folder that matches"

@@ -6,6 +6,7 @@ place in the list: a plan of 100,000 files takes some megabytes.
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -167,7 +168,8 @@ class SyncPlan:
     """What has to be done so that the store matches the files. Each list holds files, but for what was not read.
 
     `claims` tells which documents are to be deleted when all files have been read, `twins` which of the same content are
-    in the store. `deleted` has the sources of files that are gone.
+    in the store. `deleted` has the sources of files that are gone, of which `still_there` are only
+    left out now, by a pattern or a name.
     """
 
     claims: Claims
@@ -177,6 +179,7 @@ class SyncPlan:
     changed: Picked
     unchanged: Picked
     deleted: Texts = field(default_factory=lambda: Texts())
+    still_there: int = 0
     skipped: list[LeftOut] = field(default_factory=list)
     failed: list[LeftOut] = field(default_factory=list)
 
@@ -309,6 +312,7 @@ def pass_gone_files(
     for known in [known for path, known in stored.items() if path not in present]:
         if found.covers(known.path):
             plan.deleted.append(known.source)
+            plan.still_there += os.path.lexists(known.path)
             plan.claims.release(one.path for one in known.documents)
             plan.wishes.remember(known, is_gone=True)
             del stored[known.path]

@@ -42,7 +42,7 @@ from sql.store.windows import document_windows, documents_not_newer, some_metada
 from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ingest.box.messages import Content
     from ingest.found_files import FoundFile
@@ -237,7 +237,12 @@ def sync_walk(
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
     if acl is not None:  # new documents
         regrouped += open_to_groups(acl, found, store)
-    summary.notes = [*few(remarks), *(unused_rules(plan, acl) if found.alone else ()), *indexer.coder.notes()]
+    summary.notes = [
+        *left_out_note(plan.still_there),
+        *few(remarks),
+        *(unused_rules(plan, acl) if found.alone else ()),
+        *indexer.coder.notes(),
+    ]
     summary.notes += group_notes(acl, found, store, regrouped)
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
@@ -247,6 +252,15 @@ def sync_walk(
     summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
+
+
+def left_out_note(files: int) -> Iterator[str]:
+    """What is said where documents are deleted whose files are still there."""
+    if files:
+        yield (
+            f"still there: {files:,} of the files that were deleted from the store, because this ingest leaves them out; one "
+            "that does not brings them back; to add only some files to a store, name them in place of their folder"
+        )
 
 
 def delete_gone(plan: SyncPlan, store: Store, pipeline: Pipeline, until: int) -> None:

@@ -23,4 +23,4 @@ class Choices:
 def check_confidence(least: float | None) -> None:
     """Raises UsageError for a least confidence that is no probability; None is the default one."""
     if least is not None and not 0 <= least <= 1:
-        raise UsageError(f"a least confidence of {least}: it is a probability, so give a number from 0 to 1")
+        raise UsageError(f"--min-confidence {least}: it is a probability, so give a number from 0 to 1")

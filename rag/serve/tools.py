@@ -116,6 +116,7 @@ MESSAGES = {
     "missing": "this field is needed",
     "json_invalid": "this is no JSON",
     "model_attributes_type": "send a JSON object with the header Content-Type: application/json",
+    "dict_type": "it has to be a JSON object",
     "string_too_short": "it is empty",
     "string_unicode": "it holds half a character, which is no text",
 }

@@ -866,6 +866,19 @@ def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> N
     assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
 
 
+def test_what_a_pattern_deletes_is_told(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "docs" / "a.md").write_text("the cat")
+    (tmp_path / "docs" / "b.txt").write_text("the dog")
+    docs = str(tmp_path / "docs")
+    assert command.run(docs)[2] == ""
+    code, out, err = command.run(docs, "--include", "*.md")
+    assert (code, " 1 deleted, 1 skipped (1 not included)" in out) == (EXIT_OK, True)
+    assert "still there: 1 of the files that were deleted from the store, because this ingest leaves them out; " in err
+    (tmp_path / "docs" / "a.md").unlink()
+    code, out, err = command.run(docs, "--include", "*.md")
+    assert (" 1 deleted, 1 skipped" in out, "still there" in err) == (True, False)
+
+
 def test_patterns_that_leave_out_everything_are_named(command: Command, tmp_path: Path) -> None:
     (tmp_path / "docs" / "a.md").write_text("the cat")
     for options in (["--include", "*.xyz"], ["--exclude", "*.md"]):

@@ -227,6 +227,7 @@ WRONG: list[tuple[str, Any, int, str]] = [
     ("/v1/ask", {"k": 1}, 422, "question: this field is needed"),
     ("/v1/ask", {"question": "x", "k": 101}, 422, "k: input should be less than or equal to 100"),
     ("/v1/ask", {"question": "x", "k": "5"}, 422, "k: input should be a valid integer"),
+    ("/v1/ask", {"question": "x", "filter": "year=5"}, 422, "filter: it has to be a JSON object"),
     ("/v1/ask", {"question": "x" * 8_001}, 422, "question: string should have at most 8000 characters"),
     ("/v1/ask", {"question": "\ud800"}, 422, "half a character, which is no text"),
     ("/v1/ask", {"question": "x", "language": "klingon"}, 422, "the language 'klingon' is not known"),
