@@ -41,10 +41,10 @@ def add_word_vectors(
     With `begin` it gets them. May be killed: the next call goes on. Raises UsageError for a cluster.
     """
     table = WordVectors(store)
-    if begin:
-        table.create(encoder.identity.dimensions)
-    elif not table.exist:
+    if not begin and not table.exist:
         return None
+    if begin or not table.have_new_views:
+        table.create(encoder.identity.dimensions)
     table.delete_damaged()
     whitening = table.whitening(encoder.identity.dimensions)
     if whitening is None:

@@ -64,8 +64,13 @@ class WordVectors:
         """Whether the store was asked to have them."""
         return FOLDER in self.store.made_with.table_names()
 
+    @property
+    def have_new_views(self) -> bool:
+        """Whether the views are those of this version; an older one had none of this name."""
+        return "vector_of_words" in self.store.made_with.table_names()
+
     def create(self, dimensions: int) -> None:
-        """Makes the tables, functions and views, those that are missing; UsageError on a cluster."""
+        """Makes the tables and functions that are missing, and the views anew; UsageError on a cluster."""
         if self.store.is_cluster:
             raise UsageError(
                 f"{self.store.client.location} is a cluster, which can have no word vectors: ingest into a folder or one "

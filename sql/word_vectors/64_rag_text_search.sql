@@ -1,6 +1,14 @@
--- The ten best chunks for a question in what was published last: SELECT * FROM rag_text_search(question = 'How is a kiln fired?').
--- The epoch is looked up once, before the search that it is given to.
-CREATE VIEW IF NOT EXISTS rag_text_search AS
+-- The ten best chunks for a question in what was published last:
+-- SELECT * FROM rag_text_search(question = 'How is a kiln fired?').
+-- Not a view of text_search: a view in a view is planned once more, with all that it makes of the question.
+CREATE OR REPLACE VIEW rag_text_search AS
 SELECT *
-FROM text_search(epoch = (SELECT max(epoch) FROM manifest), question = {question:String}, k = 10)
+FROM asked_chunks(
+    epoch = (SELECT max(epoch) FROM manifest),
+    asked = (
+        SELECT asked
+        FROM vector_of_words(epoch = (SELECT max(epoch) FROM manifest), words = (SELECT rag_words({question:String})))
+    ),
+    k = 10
+)
 ORDER BY score DESC, document_id, chunk_index

@@ -17,6 +17,8 @@ from ingest.reembed import Reembedding, reembed
 from ingest.synchronize import sync_walk
 from ingest.walk import walk
 from rag.encoder.encoder import load_encoder
+from rag.evaluate.doctor import describe_word_vectors
+from rag.index.word_vectors import add_word_vectors
 from rag.int8.quantization import quantize_query
 from sql.base.errors import RagError, StoreBusy, UsageError
 from sql.base.settings import Settings
@@ -128,6 +130,19 @@ def test_the_model_of_the_store_finds_the_rounding_errors_that_an_older_version_
     assert place.run(place.small).switched
     with Store.open(str(place.store)) as store:
         assert store.client.text("SELECT countIf(isFinite(error)) = count() FROM chunks", "TSV") == b"1\n"
+
+
+@pytest.mark.slow
+def test_vectors_of_words_are_those_of_the_new_model(place: Place) -> None:
+    with Store.open(str(place.store), write=True) as store:
+        add_word_vectors(store, load_encoder(place.settings, place.small), begin=True)
+    place.run()
+    with Store.open(str(place.store)) as store:
+        lengths = "SELECT count() > 0, uniqExact(length(codes)), any(length(codes)) FROM word_vectors"
+        assert store.client.text(lengths, "TSV") == b"1\t1\t12\n"
+        assert "damaged" not in describe_word_vectors(store)
+        found = store.client.text("SELECT source FROM rag_text_search(question = 'the cat') LIMIT 1", "TSV")
+        assert found.strip().endswith(b"cats.md")
 
 
 @pytest.mark.slow

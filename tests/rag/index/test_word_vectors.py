@@ -22,7 +22,9 @@ from rag.text.analyser import ANALYSER, UNSPACED_RUN, bigrams, folded_words, for
 from sql.base.errors import StoreError, UsageError
 from sql.search.words import K1, B
 from sql.store import Store
+from sql.store.groups import DocumentGroups
 from sql.store.word_vectors import WordVectors
+from sql.upkeep.cells import maintain_cells
 from sql.upkeep.transfer import export_store, import_store, read_export
 
 if TYPE_CHECKING:
@@ -273,6 +275,48 @@ def test_words_of_an_older_analyser_lose_their_vectors_and_get_them_by_the_next_
         assert stored_words(store) == set()
         add_word_vectors(store, encoder)
         assert select(store, "SELECT word, forms, codes FROM word_vectors ORDER BY word") == before
+
+
+def test_a_store_with_views_of_an_older_version_gets_the_new_ones_with_its_next_run(
+    tmp_path: Path, place: Path, encoder: Encoder
+) -> None:
+    shutil.copytree(place, tmp_path / "store", symlinks=True)
+    sql = "SELECT source FROM rag_text_search(question = 'Which cats sat on a mat?')"
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        before = select(store, sql)
+        store.client.text("DROP VIEW vector_of_words", None)
+        for name in ("text_search", "rag_text_search"):
+            old = f"CREATE OR REPLACE VIEW {name} AS SELECT source FROM chunks WHERE source = {{question:String}}"
+            store.client.text(old, None)
+        assert select(store, sql) == []
+        add_word_vectors(store, encoder)
+        assert select(store, sql) == before != []
+
+
+@pytest.mark.slow
+def test_text_search_finds_the_same_in_cells(tmp_path: Path, place: Path, encoder: Encoder) -> None:
+    shutil.copytree(place, tmp_path / "store", symlinks=True)
+    sql = "SELECT source, score FROM rag_text_search(question = 'Which cats sat on a mat?')"
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        before = select(store, sql)
+        assert maintain_cells(store, least=1) == 3
+        assert select(store, sql) == before
+
+
+@pytest.mark.slow
+def test_of_a_user_with_groups_documents_and_words_of_others_are_no_part(
+    server: Server, folder: Path, encoder: Encoder
+) -> None:
+    database = server.guarded_database()
+    with Store.open(server.dsn(database), write=True) as store:
+        fill(store, folder, encoder, word_vectors=True)
+        (cats,) = [one.document_id for one in store.snapshot().documents() if one.source.endswith("cats.txt")]
+        DocumentGroups(store).set({cats: ["hr"]})
+        assert len(select(store, "SELECT source FROM rag_text_search(question = 'kilns of the three cat')")) == 3
+    with Store.open(server.dsn(database, "anna")) as reader:
+        (row,) = select(reader, "SELECT source FROM rag_text_search(question = 'kilns of the three cat')")
+        assert row["source"].endswith("cats.txt")
+        assert select(reader, "SELECT source FROM rag_text_search(question = 'kilns')") == []
 
 
 @pytest.mark.slow
