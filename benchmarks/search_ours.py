@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CANDIDATES = (100, 150, 200, 300, 500, 1000, 2000, 3000)
-PROBES = (8, 16, 32, 64, 128, 256)
+PROBES = (8, 16, 32, 48, 64, 80, 96, 128, 256)
 PER_DOCUMENT = 20  # chunks of one document in our store
 
 
