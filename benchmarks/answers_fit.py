@@ -60,9 +60,10 @@ FOLDS = 8  # of articles; a set of as many articles leaves out one at a time
 PENALTY = 1e-3  # of the squared weights of standardized features
 HELD = {"names": 4.0, "chunk": 0.0}  # not fitted: these questions have hardly any exact names
 # What speaks for a sentence or an answer may not count against it, nor what is missing for it: what is alike would share
-# large weights of both signs. How many pieces words have may count either way.
-SIDES = {"missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
-REMOVED_COUNT = 0.35  # of a question whose document was taken away, next to one that has its answer
+# large weights of both signs. How long a sentence is and how many pieces words have
+# may count either way.
+SIDES = {"length": (None, None), "missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
+REMOVED_COUNT = 0.3  # of a question whose document was taken away, next to one that has its answer
 LEAST_ANSWERED = 0.93  # of the questions that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
 BINS = 10  # of the calibration error
 
@@ -182,9 +183,10 @@ def fit_merits(asked: Iterable[Asked]) -> Floats:
         return float(-np.log(of_answers).mean() + PENALTY * weights @ weights), slope + 2 * PENALTY * weights
 
     bounds = [
-        (HELD[name] * wide,) * 2 if name in HELD else (0, None) for name, wide in zip(FEATURES, spread, strict=True)
+        (HELD[name] * wide,) * 2 if name in HELD else SIDES.get(name, (0, None))
+        for name, wide in zip(FEATURES, spread, strict=True)
     ]
-    start = np.array([low for low, _ in bounds], np.float64)
+    start = np.array([low or 0 for low, _ in bounds], np.float64)
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x / spread)
 
 

@@ -22,6 +22,7 @@ from rag.retrieve.words import Rarities
 from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
 from rag.text.kinds import ASKING, KINDS, expected_kind, holds_kind
+from rag.text.pronouns import leans_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +57,13 @@ def gather_evidence(
     known = rarities or Rarities()
     hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
     words = compare_words(question, candidates, hits, known)
+    of_words, before, after = words.shares
     columns = [
         np.array([closeness(candidate.hit) for candidate in candidates]),
-        *words.shares,
+        of_words,
+        before,
+        before * leaning(candidates, known.language),
+        after,
         share_of_names(identifiers(question), candidates),
         *kinds_held(question, candidates, known.language),
     ]
@@ -70,6 +75,11 @@ def gather_evidence(
     of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
     return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
+
+
+def leaning(candidates: Sequence[Candidate], language: str) -> Floats:
+    """1 for each candidate that begins with a pronoun for something that the sentence before it names, else 0."""
+    return np.array([bool(one.before) and leans_back(one.quotation.text, language) for one in candidates], np.float64)
 
 
 def closeness(hit: Hit) -> float:
@@ -112,6 +122,7 @@ def compare_tokens(
                 float(content.min()) if len(content) else UNREAD,
                 weighted(met, weights.asking),
                 of_passage[key],
+                math.log1p(len(own)),
             )
         )
     return np.array(rows, dtype=np.float64)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-# What speaks for a sentence, each 0 to 1 or thereabouts, in the order of the columns. The first ones are known where its
+# What speaks for a sentence, each 0 to 1 or thereabouts but for `length`, in the order of the columns. The first ones are known where its
 # chunk has been read with the question.
 READ_FEATURES = (
     "meaning",  # cosine of the question's vector and the mean of the sentence's tokens
@@ -27,12 +27,14 @@ READ_FEATURES = (
     "weakest",  # that of the token of a content word which is met worst
     "asking",  # that of `who`, `when`, `wie viele`
     "passage",  # mean over the tokens of content words, by their rarity, of the nearest one in the whole chunk
+    "length",  # logarithm of 1 and the number of its tokens: the more there are, the nearer one comes by chance
 )
 FEATURES = (
     *READ_FEATURES,
     "chunk",  # cosine of the question and the chunk, which counts for the confidence alone
     "words",  # share of the question's words
     "before",  # share that only the sentence before it adds
+    "leaning",  # the same as `before` where it begins with a pronoun for something that stands there, else 0
     "after",  # share that only the sentence after it adds
     "names",  # share of the question's exact names
     *KINDS,  # whether it holds what is asked for, one column a kind
@@ -45,9 +47,11 @@ WEIGHTS = {
     "weakest": 2.306,
     "asking": 3.022,
     "passage": 10.632,
+    "length": -0.3,
     "chunk": 0.0,
     "words": 7.961,
     "before": 4.463,
+    "leaning": 1.0,
     "after": 2.929,
     "names": 4.0,
     "number": 2.216,
