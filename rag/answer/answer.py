@@ -219,7 +219,7 @@ def judge_sentences(
     if not candidates:
         return [], 0.0
     evidence = gather_evidence(question, query, candidates, encoder, rarities)
-    of_merits = merits(evidence.rows)
+    of_merits = merits(evidence)
     read = [candidate for candidate, is_read in zip(candidates, evidence.read.tolist(), strict=True) if is_read]
     scored = zip(read, shares(of_merits).tolist(), strict=True)
     ranked = sorted((citation_of(candidate, score) for candidate, score in scored), key=lambda one: -one.score)

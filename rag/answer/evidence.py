@@ -69,11 +69,11 @@ def gather_evidence(
     ]
     unread = np.stack(columns, axis=1)
     number = {id(hit): place for place, hit in enumerate(hits)}
-    read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]))
     (asked,) = encoder.token_states([question], encoder.config.query_prompt)
+    pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
+    read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]), pieces)
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
-    pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
     return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
 
 

@@ -28,6 +28,8 @@ _OPEN = {
     "ru": "Он|Она|Оно|Они|Это|Его|Её|Ее|Их",
 }
 
+_ANY = re.compile(rf"[\W_]*(?:{'|'.join(_OPEN.values())})\b")
+
 
 @lru_cache(maxsize=len(_OPEN))
 def _pattern(language: str) -> re.Pattern[str]:
@@ -36,5 +38,7 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 def leans_back(text: str, language: str) -> bool:
     """Whether a sentence begins with such a pronoun in its own language, or in `language` where it shows none."""
+    if not _ANY.match(text):  # which language it is need not be found out
+        return False
     spoken = detect_language(text, [language]) or language
     return spoken in _OPEN and _pattern(spoken).match(text) is not None

@@ -363,8 +363,9 @@ def test_the_settings_table_is_that_of_the_code() -> None:
 def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
     page = PROJECT / "docs" / "answers.md"
     text = page.read_text(encoding="utf-8")
-    weights = {name: float(weight) for name, weight in re.findall(r"^   \| (\w+) \| (-?[\d.]+) \|", text, re.MULTILINE)}
-    assert weights == {name: weight for name, weight in merit.WEIGHTS.items() if weight}
+    rows = re.findall(r"^   \| (\w+) \| (-?[\d.]+) \| (-?[\d.]+) \|", text, re.MULTILINE)
+    weights = {name: (float(known), float(strange)) for name, known, strange in rows}
+    assert weights == {name: both for name, both in merit.WEIGHTS.items() if any(both)}
     assert f"below {settings.DEFAULT_MIN_CONFIDENCE}" in text
     assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
     assert f"At most {quotation.MOST_LINES} lines and {quotation.MOST_CHARACTERS:,} characters" in text

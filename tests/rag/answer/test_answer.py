@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -22,7 +23,7 @@ from rag.answer.answer import (
 )
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence, shared_words, stems
-from rag.answer.merit import FEATURES, WEIGHTS
+from rag.answer.merit import FEATURES, WEIGHTS, Evidence, merits
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
 from rag.retrieve.words import Rarities
@@ -334,6 +335,8 @@ def test_a_sentence_is_read_within_its_chunk(encoder: Encoder) -> None:
     assert found["after"][0] > 0
     assert found["number"] == [0, 1, 0, 0]
     assert found["passage"] == [found["passage"][0]] * 4
+    assert found["leaning"] == [0, found["before"][1], 0, found["before"][3]]
+    assert found["length"][0] == pytest.approx(math.log(8))  # seven tokens
 
 
 def test_names_and_numbers_that_no_chunk_holds_are_missing(encoder: Encoder) -> None:
@@ -371,6 +374,15 @@ def test_an_answer_is_surer_of_what_the_documents_hold_than_of_what_they_do_not(
 
 def test_every_feature_has_a_weight() -> None:
     assert tuple(WEIGHTS) == FEATURES
+
+
+@pytest.mark.parametrize(("pieces", "side"), [(1.0, 0), (2.0, 1), (3.0, 1)])
+def test_the_more_pieces_the_words_of_a_question_have_the_more_the_second_weight_counts(
+    pieces: float, side: int
+) -> None:
+    rows = np.eye(len(FEATURES))
+    found = merits(Evidence(rows, np.ones(len(rows), np.bool_), 0.0, pieces))
+    assert found.tolist() == [both[side] for both in WEIGHTS.values()]
 
 
 def test_a_sentence_with_an_open_pronoun_brings_the_one_before_as_its_context(encoder: Encoder) -> None:
