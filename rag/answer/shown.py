@@ -19,6 +19,7 @@ _CODE_LINE = re.compile(
     )""",
     re.VERBOSE,
 )
+_LISTING_END = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")
 _OPENS = re.compile(r"[:{(\[][ \t]*\Z")
 _STEP = 4  # columns of an indentation that nothing else tells
 
@@ -63,7 +64,12 @@ def _without_marks(lines: list[str]) -> list[str]:
 
 
 def _dedented(lines: list[str]) -> list[str]:
-    """Code without the indentation that all of it has; that of the first line was left out of the quotation."""
+    """Code without the indentation that all of it has, and without a fence of AsciiDoc that closes what it did not open.
+
+    The indentation of the first line was left out of the quotation.
+    """
+    if _LISTING_END.match(lines[-1]) and lines[-1] not in lines[:-1]:
+        lines = lines[:-1]
     indents = sorted({len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()})
     if not indents:
         return lines

@@ -65,6 +65,12 @@ def test_code_keeps_its_lines_and_their_indentation(text: str, shown: str) -> No
     assert shown_text(text, lines=False) == shown_text(text, lines=True) == shown
 
 
+def test_code_of_asciidoc_is_shown_without_the_fence_that_only_closes_it() -> None:
+    assert shown_text("a();\n  b();\n}\n----", lines=False) == "a();\n  b();\n}"
+    whole = "As follows:\n----\na();\nb();\n----"
+    assert shown_text(whole, lines=True) == whole
+
+
 def test_a_line_that_is_an_element_of_html_is_its_text() -> None:
     assert shown_text('So:\n<span class="f">File: a.rs</span>\n```\n<b>', lines=True) == "So:\nFile: a.rs\n```\n<b>"
 
