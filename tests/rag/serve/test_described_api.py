@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,8 +20,6 @@ PATHS = (
     "/v1/picture",
     "/v1/queries",
     "/v1/queries/explain",
-    "/v1/sql/answers",
-    "/v1/sql/hits",
     "/v1/models/{model}",
     "/v1/models",
     "/healthz",
@@ -46,3 +45,32 @@ def test_no_request_that_is_drawn_from_the_description_makes_the_server_fail(run
         assert reply.status_code < 500, reply.text
 
     send()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/v1/sql/answers", "/v1/sql/hits"])
+def test_no_keys_of_a_dictionary_make_the_server_fail(running: Running, path: str) -> None:
+    """Their lines of JSON are no form that schemathesis can fill in."""
+    pytest.importorskip("hypothesis")
+    from hypothesis import HealthCheck, given, settings
+    from hypothesis import strategies as st
+
+    texts = st.text() | st.sampled_from(
+        ["the cat", "", " ", "\ud800", "\0", '{"source": "a.md"}', '{"a": {"$in": []}}', "[]"]
+    )
+    key = {"question": texts, "filter": texts} | ({"k": st.integers()} if path.endswith("hits") else {})
+    right, wrong, statuses = st.fixed_dictionaries(key).map(json.dumps), st.text(), set[int]()
+
+    @given(keys=st.lists(right, max_size=3) | st.lists(right | wrong, max_size=3))
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    def send(keys: list[str]) -> None:
+        reply = client.post(path, content="\n".join(keys).encode("utf-8", "surrogatepass"))
+        assert reply.status_code < 500, reply.text
+        statuses.add(reply.status_code)
+        if reply.status_code == 200:
+            rows = [json.loads(line) for line in reply.content.decode("utf-8", "surrogateescape").splitlines()]
+            assert {row["status"] for row in rows} <= {200, 422}, rows
+
+    with running.client() as client:
+        send()
+    assert statuses == {200, 422}
