@@ -68,7 +68,7 @@ def test_no_keys_of_a_dictionary_make_the_server_fail(running: Running, path: st
         assert reply.status_code < 500, reply.text
         statuses.add(reply.status_code)
         if reply.status_code == 200:
-            rows = [json.loads(line) for line in reply.content.decode("utf-8", "surrogateescape").splitlines()]
+            rows = [json.loads(line) for line in reply.content.decode("utf-8", "surrogateescape").split("\n") if line]
             assert {row["status"] for row in rows} <= {200, 422}, rows
 
     with running.client() as client:
