@@ -151,7 +151,7 @@ class Retriever:
             scores = contenders(scores, near, request.k, share, words.most)
         in_sql = not self.looks_at_all
         parts = {"vector_share": share, "most": words.most}
-        return Found(snapshot.hybrid_hits(scores, query, request, watch, **parts, near=near, in_sql=in_sql))
+        return Found(snapshot.hybrid_hits(scores, query, request, watch, **parts, in_sql=in_sql))
 
     def _by_both_among_all(
         self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch

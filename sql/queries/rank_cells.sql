@@ -1,10 +1,8 @@
 -- Places and scores of the k chunks that search_cells.sql finds, for whoever wants to know more of them before any is shown:
 -- the texts and metadata of a hundred candidates take longer to read than their cells to rank.
 SELECT
-    cell,
     generation,
     chunk_index,
-    document_id,
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
 FROM chunks

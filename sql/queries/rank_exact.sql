@@ -1,9 +1,7 @@
 -- Places and scores of the k chunks that search_exact.sql finds.
 SELECT
-    cell,
     generation,
     chunk_index,
-    document_id,
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
 FROM chunks

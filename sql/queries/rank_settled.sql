@@ -1,6 +1,5 @@
 -- Places and scores of the chunks that search_settled.sql finds, with what puts equal ones in order.
 SELECT
-    cell,
     generation,
     chunk_index,
     document_id,

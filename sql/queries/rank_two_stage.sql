@@ -1,15 +1,12 @@
 -- Places and scores of the k chunks that search_two_stage.sql finds. The engine reads the codes of the candidates only.
 SELECT
-    cell,
     generation,
     chunk_index,
-    document_id,
     scale * (dotProduct({query:Array(Int16)}, codes) - zero_point * {query_sum:Int64} + {query_offset:Int64})
         * {query_scale:Float64} AS score
 FROM
 (
     SELECT
-        cell,
         generation,
         chunk_index,
         document_id,

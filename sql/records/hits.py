@@ -77,15 +77,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A chunk that a search by vectors has found, by its key, before it is known whether it will be shown.
+    """A chunk that a search by vectors has found, by its key, before it is known whether it will be shown."""
 
-    With its document it is put in order among others of the same score.
-    """
-
-    cell: int
     generation: int
     chunk_index: int
-    document_id: UUID
     score: float
 
 

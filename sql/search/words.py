@@ -120,19 +120,9 @@ def word_hits_statement(scores: WordScores, request: SearchRequest) -> Statement
     return Statement("bm25_hits", place_values(scores, request))
 
 
-def near_rows(near: Sequence[Candidate], scores: WordScores) -> bytes:
-    """What `score_places.sql` would return of candidates whose BM25 scores are known: a search has computed it."""
-    rows = [
-        (one.cell, one.generation, one.chunk_index, *divmod(one.document_id.int, 1 << 64), one.score)
-        for one in near
-        if (one.generation, one.chunk_index) in scores
-    ]
-    return np.array(rows, dtype=PLACE_ROW).tobytes()
-
-
-def places_statement(places: Sequence[tuple[int, int]], search: VectorSearch) -> Statement:
-    """The inner products of a query and the chunks at some places, generation and index."""
-    values = {"generations": [generation for generation, _ in places], "indexes": [index for _, index in places]}
+def places_statement(scores: WordScores, search: VectorSearch) -> Statement:
+    """The inner products of a query and the chunks at some places."""
+    values = {"generations": [generation for generation, _ in scores], "indexes": [index for _, index in scores]}
     return Statement("score_places", values | code_values(search.query, search.calibration))
 
 

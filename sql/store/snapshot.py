@@ -39,7 +39,6 @@ from sql.search.words import (
     bm25_statement,
     hybrid_hits_statement,
     large_bm25_statement,
-    near_rows,
     places_statement,
     word_hits_statement,
 )
@@ -159,7 +158,7 @@ class Snapshot:
         """The same chunks by their keys: nothing else is read of them."""
         search = replace(self._vector_search(query, request), places_only=True)
         rows = self.searcher.search(search, watch)
-        return [Candidate(*(row[name] for name in Candidate.__slots__)) for row in rows]
+        return [Candidate(row["generation"], row["chunk_index"], row["score"]) for row in rows]
 
     def search_statements(self, query: QuantizedQuery, request: SearchRequest) -> list[Statement]:
         """The statements of a search to be shown: the one that fixes the epoch, and the search at it.
@@ -274,23 +273,19 @@ class Snapshot:
         *,
         vector_share: float,
         most: float,
-        near: Sequence[Candidate] = (),
         in_sql: bool = False,
     ) -> list[Hit]:
-        """The k best of chunks whose BM25 scores are known by both scores together; those of `near` have their inner products.
+        """The k best of chunks whose BM25 scores are known by both scores together.
 
-        One statement reads the vectors of the others and another one the texts of the k; `in_sql` does everything in one,
-        which takes longer and says of itself what it ranks by.
+        One statement reads their vectors and another one the texts of the k; `in_sql` does everything in one, which takes
+        longer and says of itself what it ranks by.
         """
         search, run = self._vector_search(query, request), Runner(self.client, watch)
         if in_sql:
             statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
             return [read_hit(row) for row in run("hits", statement)]
-        known = near_rows(near, scores)
-        found = {(one.generation, one.chunk_index) for one in near}
-        others = [place for place in scores if place not in found]
-        packed = run.packed("scores", places_statement(others, search), PLACE_ROW.itemsize) if others else b""
-        return self.hits_at(best_places(known + packed, scores, request, vector_share, most), watch)
+        packed = run.packed("scores", places_statement(scores, search), PLACE_ROW.itemsize)
+        return self.hits_at(best_places(packed, scores, request, vector_share, most), watch)
 
     # Search of everything
 

@@ -104,19 +104,6 @@ def test_hits_and_scores_are_those_of_candidates_that_miss_nothing(
         assert same(hits, right[:12]), request.question
 
 
-def test_candidates_found_by_meaning_are_not_scored_again(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql.search.everything, "EVERYTHING_UP_TO", 0)
-    other, steps = Library(Store(library.store.client), lambda: library.encoder), []
-    request = library.request("w7 w8 minister", k=12)
-    other.search(request, watch=steps.append)
-    vector = library.encoder.encode_query(request.question)
-    near = other.store.snapshot().candidates(quantize_query(vector), SearchRequest(k=100))
-    scored = {step.statement.name: step.statement.values for step in steps}["score_places"]
-    places = set(zip(scored["generations"], scored["indexes"], strict=True))
-    assert places
-    assert not places & {(one.generation, one.chunk_index) for one in near}
-
-
 def test_equal_chunks_come_in_the_order_of_the_exact_search(library: Library) -> None:
     vector = library.encoder.encode_query("w1 w2 w3")
     snapshot, request = library.store.snapshot(), SearchRequest("w1 w2 w3", k=20, vector=vector)
