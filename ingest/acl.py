@@ -7,23 +7,27 @@ the last one holds alone. A file of rules has one a line: the pattern, white spa
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from ingest.given_metadata import GivenMetadata, Rule
 from ingest.identity import stored_files
 from ingest.readers.raw_file import file_bytes
 from sql.base.errors import UnreadableDocument, UsageError
 from sql.base.paths import expand_user
-from sql.store.groups import ALL_DOCUMENTS, DocumentGroups, check_group, named_groups
+from sql.engine.statements import Statement
+from sql.store.groups import ALL_DOCUMENTS, DOCUMENTS_PER_STATEMENT, DocumentGroups, check_group, named_groups
+from sql.store.windows import document_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-    from uuid import UUID
 
     from ingest.found_files import FoundFile
     from ingest.walk import Walk
+    from sql.records import DocumentWindow, SourceDocument
     from sql.store import Store
 
 GROUPS = "groups"
@@ -123,26 +127,59 @@ def files_of_rules(terms: Iterable[str]) -> list[Path]:
 # What it means for a store
 
 
-def wanted_groups(acl: Acl, found: Walk, store: Store) -> dict[UUID, frozenset[str]]:
-    """The groups that the documents of the files which were found are to have, of those that are in the store."""
-    stored = stored_files(store.snapshot().documents())
+def wanted_groups(acl: Acl, found: Walk, window: DocumentWindow) -> dict[UUID, frozenset[str]]:
+    """The groups that the documents of a window are to have whose files were found."""
+    stored = stored_files(window.documents)
     return {
         document.document_id: acl.groups(file)
-        for file in found.files
-        if file.stored_path in stored
-        for document in stored[file.stored_path].documents
+        for _, file in found.files.between(window.after, window.upto)
+        if (known := stored.get(file.stored_path))
+        for document in known.documents
     }
 
 
-def open_to_groups(acl: Acl, found: Walk, store: Store) -> int:
-    """Gives the documents of files that were found the groups that are said of them; returns how many got others."""
-    return DocumentGroups(store).set(wanted_groups(acl, found, store))
+@dataclass
+class Regrouping:
+    """Opens the documents of files that were found to the groups that are said of them, while an ingest goes on.
+
+    Those that are in the store are opened, and closed, before anything else is done with them: newer versions of them are
+    never read by whom they are not for any longer. New ones are opened when they are published.
+    """
+
+    acl: Acl
+    found: Walk
+    store: Store
+    changed: int = 0  # documents that got other groups
+    _given: bytearray = field(default_factory=bytearray)  # ids of the documents that were read
+    _places: array[int] = field(default_factory=lambda: array("I"))  # which of `_groups` each of them is to have
+    _groups: dict[frozenset[str], int] = field(default_factory=dict)
+
+    def through(self, windows: Iterable[DocumentWindow]) -> Iterator[DocumentWindow]:
+        """The same windows; the documents of each have their groups when it comes."""
+        for window in windows:
+            self.changed += DocumentGroups(self.store).set(wanted_groups(self.acl, self.found, window))
+            yield window
+
+    def take(self, file: FoundFile, documents: Iterable[SourceDocument]) -> None:
+        """A file gives documents, which are going to be published."""
+        place = self._groups.setdefault(self.acl.groups(file), len(self._groups))
+        for document in documents:
+            self._given += document.document_id.bytes
+            self._places.append(place)
+
+    def finish(self) -> None:
+        """Opens what was taken, now that it is published."""
+        groups = list(self._groups)
+        for first in range(0, len(self._places), DOCUMENTS_PER_STATEMENT):
+            places = self._places[first : first + DOCUMENTS_PER_STATEMENT]
+            ids = [UUID(bytes=bytes(self._given[at * 16 : (at + 1) * 16])) for at in range(first, first + len(places))]
+            wanted = {one: groups[place] for one, place in zip(ids, places, strict=True)}
+            self.changed += DocumentGroups(self.store).set(wanted)
 
 
-def group_notes(acl: Acl | None, found: Walk, store: Store, changed: int) -> list[str]:
+def group_notes(store: Store, changed: int) -> list[str]:
     """What a user should know of the groups that documents have now."""
-    groups = wanted_groups(acl, found, store) if acl is not None else None
-    closed = sum(not one for one in groups.values()) if groups is not None else count_closed(store)
+    closed = count_closed(store) if store.made_with.has_groups() else 0
     notes = [f"documents whose groups were changed: {changed}"] if changed else []
     if closed:
         notes.append(f"documents without a group, which only the role {ALL_DOCUMENTS} can read: {closed}")
@@ -151,11 +188,15 @@ def group_notes(acl: Acl | None, found: Walk, store: Store, changed: int) -> lis
 
 def count_closed(store: Store) -> int:
     """The documents of a store without a group; 0 where none has one, for then nobody wants groups there."""
-    groups = DocumentGroups(store).of_documents() if store.made_with.has_groups() else {}
-    return sum(one.document_id not in groups for one in store.snapshot().documents()) if groups else 0
+    (row,) = store.client.query(Statement("count_closed", {"epoch": store.epoch()}))
+    return int(row["closed"]) if row["group_rows"] else 0
 
 
 def count_changes(acl: Acl, found: Walk, store: Store) -> int:
     """Of how many documents that are in the store the groups would be changed."""
-    before, wanted = DocumentGroups(store).of_documents(), wanted_groups(acl, found, store)
-    return sum(before.get(document_id, frozenset()) != groups for document_id, groups in wanted.items())
+    groups, changes = DocumentGroups(store), 0
+    for window in document_windows(store.snapshot()):
+        wanted = wanted_groups(acl, found, window)
+        before = groups.of_documents(window.documents)
+        changes += sum(before.get(document_id, frozenset()) != said for document_id, said in wanted.items())
+    return changes

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sql.records import LiveDocument
 
 NO_DOCUMENTS = (DocumentWindow("", None, ()),)  # of a store that there is not yet
-IDS_AT_ONCE = 5_000  # documents that are deleted with one epoch
+IDS_AT_ONCE = 2_000  # documents that are deleted with one epoch
 ID_BYTES = 16
 
 

@@ -15,7 +15,7 @@ from threading import Lock
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from ingest.acl import Acl, group_notes, open_to_groups
+from ingest.acl import Acl, Regrouping, group_notes
 from ingest.box.ahead import ReadAhead
 from ingest.box.limits import Limits
 from ingest.box.worker import Chunking
@@ -42,7 +42,7 @@ from sql.store.windows import document_windows, documents_not_newer, some_metada
 from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from ingest.box.messages import Content
     from ingest.found_files import FoundFile
@@ -205,15 +205,15 @@ def sync_walk(
     started, store, encoder = monotonic(), library.store, library.document_encoder()
     watch = progress or Silence()
     check_recalibration(store, recalibrate=recalibrate)
-    # before newer versions of documents can be read by whom they are not for any longer
-    regrouped = open_to_groups(acl, found, store) if acl else 0
     now = store.snapshot()
     stored = now.chunk_settings()
     settings = chosen_settings(chunks, stored, encoder)
     check_all_reached(found, document_windows(now), stored, settings)
+    regrouping = Regrouping(acl, found, store) if acl is not None else None
+    windows = document_windows(now)
     plan = make_plan(
         found,
-        document_windows(now),
+        regrouping.through(windows) if regrouping else windows,
         all_again=recalibrate,
         ocr=ocr,
         said=said,
@@ -230,20 +230,20 @@ def sync_walk(
         with tracing.span("ingest", rag_files=len(plan.to_index)):
             pipeline = Pipeline(indexer, encoder, tally, keep_floats, holds_back=recalibrate)
             with pipeline:
-                remarks = index_files(plan, settings, pipeline, tally, ocr)
+                remarks = index_files(plan, settings, pipeline, tally, ocr, regrouping.take if regrouping else untold)
             # Deletions come last: a file that was moved is found at its new place before it is gone from the old one.
             delete_gone(plan, store, pipeline, now.epoch)
     except KeyboardInterrupt as interrupt:
         raise type(interrupt)(where_it_ended(pipeline, tally.files, len(plan.to_index))) from None
-    if acl is not None:  # new documents
-        regrouped += open_to_groups(acl, found, store)
+    if regrouping is not None:
+        regrouping.finish()
     summary.notes = [
         *left_out_note(plan.still_there),
         *few(remarks),
         *(unused_rules(plan, acl) if found.alone else ()),
         *indexer.coder.notes(),
     ]
-    summary.notes += group_notes(acl, found, store, regrouped)
+    summary.notes += group_notes(store, regrouping.changed if regrouping else 0)
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
         summary.word_vectors = add_word_vectors(store, encoder, begin=word_vectors, announce=library.announce)
@@ -322,10 +322,19 @@ class FileTally:
             self.progress.advance(len(done), sum(done), chunks)
 
 
+def untold(file: FoundFile, documents: Sequence[SourceDocument]) -> None:
+    """Nobody wants to know what a file gives."""
+
+
 def index_files(
-    plan: SyncPlan, settings: ChunkSettings, pipeline: Pipeline, tally: FileTally, ocr: bool = False
+    plan: SyncPlan,
+    settings: ChunkSettings,
+    pipeline: Pipeline,
+    tally: FileTally,
+    ocr: bool = False,
+    tell: Callable[[FoundFile, Sequence[SourceDocument]], None] = untold,
 ) -> list[str]:
-    """Reads the files of a plan into the pipeline; returns what is to be remarked on them.
+    """Reads the files of a plan into the pipeline; returns what is to be remarked on them. `tell` hears what each gives.
 
     Those that cannot be read are added to the plan's failures, and keep all documents that they gave before: a file's
     first document goes to the pipeline when its last one has been read.
@@ -350,6 +359,7 @@ def index_files(
                 tally.leave_out(file.size)
                 continue
             tally.expect(len(contents), contents[0].document.content_bytes)
+            tell(file, documents)
             remarks += [f"{one.document.source}, {remark}" for one in contents if (remark := remark_on(one))]
             for stored, content in zip(documents, contents, strict=True):
                 pipeline.add(stored, content.chunks or (), plan.twins.twin_of(stored), content.words)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, UsageError
@@ -16,10 +17,11 @@ from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement, policy_statements, read_statement, server_statements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     from sql.engine.location import Location
+    from sql.records import LiveDocument
     from sql.store.store import Store
 
 EVERYONE = "everyone"  # the group that every user of the server is in who may read the tables
@@ -51,10 +53,13 @@ class DocumentGroups:
     def __post_init__(self) -> None:
         self.store.client.location.require_policies()
 
-    def of_documents(self) -> dict[UUID, frozenset[str]]:
-        """The groups of every published document that has some; those of a version before it open nothing."""
-        live = {one.generation for one in self.store.snapshot().documents()}
-        return groups_by_document(row for row in self._rows() if row["generation"] in live)
+    def of_documents(self, documents: Sequence[LiveDocument] | None = None) -> dict[UUID, frozenset[str]]:
+        """The groups of every published document that has some, or of those given; what opened an older version counts for
+        nothing."""
+        known = self.store.snapshot().documents() if documents is None else documents
+        live = {one.generation for one in known}
+        rows = self._rows(None if documents is None else [one.document_id for one in documents])
+        return groups_by_document(row for row in rows if row["generation"] in live)
 
     def set(self, wanted: Mapping[UUID, Iterable[str]]) -> int:
         """Gives documents these groups and no others; returns of how many that was a change.
@@ -66,19 +71,24 @@ class DocumentGroups:
         if not goal:
             return 0
         self._require_table()
-        with self.store.writing, self.store.writer.publishing():
-            return self._set(goal)
+        with self.store.writing, self.store.writer.publishing() as still_ours:
+            changed, left = 0, iter(goal.items())
+            while some := dict(islice(left, DOCUMENTS_PER_STATEMENT)):
+                still_ours()
+                changed += self._set(some)
+            return changed
 
     def _set(self, goal: Mapping[UUID, frozenset[str]]) -> int:
-        before = groups_by_document(self._rows())  # of all versions: what is taken away is taken from old ones too
+        rows = self._rows(goal)
+        before = groups_by_document(rows)  # of all versions: what is taken away is taken from old ones too
         surplus: dict[frozenset[str], list[UUID]] = defaultdict(list)
         for document_id, groups in goal.items():
             if before.get(document_id, frozenset()) - groups:
                 surplus[groups].append(document_id)
         for groups, documents in surplus.items():
             self._take_away(documents, groups)
-        there = {(row["generation"], row["group_name"]) for row in self._rows()}
-        live = [one for one in self.store.snapshot().documents() if one.document_id in goal]
+        there = {(row["generation"], row["group_name"]) for row in (self._rows(goal) if surplus else rows)}
+        live = self.store.snapshot().some_documents(list(goal))
         missing = [
             {"generation": one.generation, "document_id": one.document_id, "group_name": group}
             for one in live
@@ -98,8 +108,17 @@ class DocumentGroups:
             else:
                 self.store.client.delete(statement)
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return self.store.client.query(Statement("document_groups")) if self.store.made_with.has_groups() else []
+    def _rows(self, document_ids: Iterable[UUID] | None = None) -> list[dict[str, Any]]:
+        """Those of some documents, or all."""
+        if not self.store.made_with.has_groups():
+            return []
+        if document_ids is None:
+            return self.store.client.query(Statement("document_groups"))
+        ids, found = [str(one) for one in document_ids], []
+        for first in range(0, len(ids), DOCUMENTS_PER_STATEMENT):
+            some = {"document_ids": ids[first : first + DOCUMENTS_PER_STATEMENT]}
+            found += self.store.client.query(Statement("some_document_groups", some))
+        return found
 
     def _require_table(self) -> None:
         """Makes the table in a store that is older than it; StoreError where this user may not."""

@@ -16,7 +16,7 @@ from sql.search.cells import ROWS_AT_ONCE
 from sql.search.signs import vector_signs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from numpy.typing import NDArray
@@ -185,12 +185,13 @@ def some_of(column: list[Any] | NDArray[Any], rows: list[int]) -> list[Any] | ND
     return column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
 
 
-def generation_batches(documents: Sequence[Row]) -> Iterator[list[int]]:
-    """Generations to work on together: of at least one document, and no more chunks than one block of an insert takes."""
+def generation_batches(documents: Iterable[Row], most: int = ROWS_AT_ONCE) -> Iterator[list[int]]:
+    """Generations to work on together: of at least one document and at most so many, and no more chunks than one block of an
+    insert takes."""
     batch: list[int] = []
     rows = 0
     for document in documents:
-        if batch and rows + document["chunk_count"] > ROWS_AT_ONCE:
+        if batch and (len(batch) >= most or rows + document["chunk_count"] > ROWS_AT_ONCE):
             yield batch
             batch, rows = [], 0
         batch.append(document["generation"])

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DOCUMENTS_PER_WINDOW = 10_000  # rows of the manifest, of 1.4 kB each where documents are made of them
 
+GENERATIONS_PER_STATEMENT = 2_000  # which travel in the address of a request
+
 
 def document_windows(now: Snapshot) -> Iterator[DocumentWindow]:
     """Every document, ordered by `path_key`; all that a file gave is in one window.
@@ -52,5 +54,9 @@ def documents_not_newer(now: Snapshot, document_ids: Sequence[UUID], until: int)
 
 def some_metadata(now: Snapshot, generations: Sequence[int]) -> dict[int, Mapping[str, MetadataValue]]:
     """The metadata of some generations, of those that have any."""
-    rows = now.client.query(Statement("some_metadata", {"generations": list(generations)}))
-    return {row["generation"]: read_metadata(row["metadata"]) for row in rows}
+    found: dict[int, Mapping[str, MetadataValue]] = {}
+    for first in range(0, len(generations), GENERATIONS_PER_STATEMENT):
+        some = list(generations[first : first + GENERATIONS_PER_STATEMENT])
+        rows = now.client.query(Statement("some_metadata", {"generations": some}))
+        found |= {row["generation"]: read_metadata(row["metadata"]) for row in rows}
+    return found

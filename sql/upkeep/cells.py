@@ -30,11 +30,17 @@ from sql.store import generation_batches
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from sql.engine.client import Client, Row
     from sql.store import Store
 
 LEAST_OUTSIDE = 0.05  # of the rows: a smaller part outside the cells is not worth moving
 DRIFT_SAMPLE = 4_000
+DOCUMENTS_AT_ONCE = (
+    2_000  # that are moved: their manifest rows and the copies of what they have take 12 kB each meanwhile
+)
+OUTSIDE_ROW = np.dtype([("generation", "<u8"), ("chunk_count", "<u8")])  # of the statement documents_outside_cells
 
 
 def maintain_cells(
@@ -61,10 +67,11 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
         store.client.insert("cells", cells_columns(cells))
         store.writer.forget_cells()
     outside = documents_outside(store, cells)
-    if sum(row["chunk_count"] for row in outside) < LEAST_OUTSIDE * rows:
+    if int(outside["chunk_count"].sum()) < LEAST_OUTSIDE * rows:
         return 0
     announce(f"moving {len(outside)} documents into {len(cells.centroids)} cells")
-    for batch in generation_batches(outside):
+    counted = ({name: int(row[name]) for name in OUTSIDE_ROW.names or ()} for row in outside)
+    for batch in generation_batches(counted, DOCUMENTS_AT_ONCE):
         move_documents(store, cells, batch)
     return len(outside)
 
@@ -76,10 +83,10 @@ def has_drifted(store: Store, cells: Cells, rows: int) -> bool:
     )
 
 
-def documents_outside(store: Store, cells: Cells) -> list[Row]:
-    """Generation and chunk count of each published document with chunks outside the newest cells."""
+def documents_outside(store: Store, cells: Cells) -> NDArray[np.void]:
+    """Generation and chunk count, OUTSIDE_ROW, of each published document with chunks outside the newest cells."""
     values = {"epoch": store.epoch(), "first_cell": cells.first_cell, "last_cell": cells.last_cell}
-    return store.client.query(Statement("documents_outside_cells", values))
+    return np.frombuffer(store.client.query_packed(Statement("documents_outside_cells", values)), OUTSIDE_ROW)
 
 
 @dataclass(frozen=True, slots=True)
