@@ -132,8 +132,8 @@ def wanted_groups(acl: Acl, found: Walk, window: DocumentWindow) -> dict[UUID, f
     stored = stored_files(window.documents)
     return {
         document.document_id: acl.groups(file)
-        for _, file in found.files.between(window.after, window.upto)
-        if (known := stored.get(file.stored_path))
+        for _, file, path in found.files.between(window.after, window.upto)
+        if (known := stored.get(path))
         for document in known.documents
     }
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
+ESCAPE = "\\"  # with which `printable` begins what stands for a byte
+
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
@@ -79,8 +81,8 @@ class FoundFiles(Sequence[FoundFile]):
     def __init__(self, files: Iterable[FoundFile] = ()) -> None:
         self._shared: list[Shared] = []
         self._known: dict[Shared, int] = {}
-        self._names = bytearray()  # one after the other, as the system has them
-        self._ends = array("Q")  # where each name ends
+        self._names = bytearray()  # one after the other, as the system has them, each with a NUL behind it
+        self._ends = array("Q")  # where each name ends, the NUL included
         self._sizes = array("Q")
         self._of = array("I")  # which of `_shared` holds
         for file in files:
@@ -92,7 +94,7 @@ class FoundFiles(Sequence[FoundFile]):
         number = self._known.setdefault(shared, len(self._shared))
         if number == len(self._shared):
             self._shared.append(shared)
-        self._names += os.fsencode(file.name)
+        self._names += os.fsencode(file.name) + b"\0"
         self._ends.append(len(self._names))
         self._sizes.append(file.size)
         self._of.append(number)
@@ -113,7 +115,7 @@ class FoundFiles(Sequence[FoundFile]):
         return map(self._at, range(len(self)))
 
     def _at(self, place: int) -> FoundFile:
-        name = os.fsdecode(bytes(self._names[self._ends[place - 1] if place else 0 : self._ends[place]]))
+        name = os.fsdecode(bytes(self._names[self._ends[place - 1] if place else 0 : self._ends[place] - 1]))
         shared = self._shared[self._of[place]]
         return FoundFile(name, self._sizes[place], shared.folder, shared.source_folder, shared.root, shared.source_name)
 
@@ -121,8 +123,18 @@ class FoundFiles(Sequence[FoundFile]):
         """Those for which `wanted` holds."""
         return FoundFiles(filter(wanted, self))
 
-    def between(self, after: str, upto: str | None) -> Iterator[tuple[int, FoundFile]]:
-        """Place and file of those whose path has a key above `after` and, where there is an end, at most `upto`.
+    @property
+    def hold_escapes(self) -> bool:
+        """Whether a path of them may hold what `printable` writes for bytes that are not UTF-8."""
+        if any(ESCAPE in printable(shared.folder) for shared in self._shared):
+            return True
+        try:
+            return ESCAPE in self._names.decode()
+        except UnicodeDecodeError:
+            return True
+
+    def between(self, after: str, upto: str | None) -> Iterator[tuple[int, FoundFile, str]]:
+        """Place, file and stored path of those whose path has a key above `after` and, where there is an end, at most `upto`.
 
         See `sql.records.path_key`. Folders that lie elsewhere are not looked into.
         """
@@ -132,9 +144,10 @@ class FoundFiles(Sequence[FoundFile]):
         for place, of in enumerate(self._of):
             if reached[of]:
                 file = self._at(place)
-                key = path_key(file.stored_path)
+                path = file.stored_path
+                key = path_key(path)
                 if after < key and (upto is None or key <= upto):
-                    yield place, file
+                    yield place, file, path
 
 
 def may_hold(folder: str, after: str, upto: str | None) -> bool:

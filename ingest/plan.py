@@ -259,9 +259,7 @@ def make_plan(
     with OpenFolder() as opened:
         for window in windows:
             stored = stored_files(window.documents)
-            present = {
-                file.stored_path: (place, file) for place, file in found.files.between(window.after, window.upto)
-            }
+            present = {path: (place, file) for place, file, path in found.files.between(window.after, window.upto)}
             plan.twins.add(window.documents)
             given = [one.generation for one in window.documents if given_names(one)]
             plan.wishes.look_up(metadata(given) if given else {})

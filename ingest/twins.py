@@ -26,15 +26,20 @@ class Twins:
 
     def __init__(self, documents: Iterable[LiveDocument] = ()) -> None:
         self._table = NumberTable()
+        # what waits for its place in the table: where nothing changed nobody asks for a twin
+        self._contents, self._ids = array("Q"), bytearray()
         self.add(documents)
 
     def add(self, documents: Iterable[LiveDocument]) -> None:
         """Documents that are in the store; of several of the same content the last one is the twin."""
         for document in documents:
-            self._table.put(content_number(document), document.document_id.int << 1 | 1)
+            self._contents.append(content_number(document))
+            self._ids += document.document_id.bytes
 
     def twin_of(self, document: SourceDocument) -> UUID | None:
         """A document of the same content, None where there is none; from now on this one is such a document too."""
+        if self._contents:
+            self._put_stored()
         own, content = document.document_id.int, content_number(document)
         known = self._table.get(content)
         if known is None:
@@ -42,6 +47,13 @@ class Twins:
             return None
         twin, is_stored = known >> 1, known & 1
         return UUID(int=twin) if twin != own or is_stored else None
+
+    def _put_stored(self) -> None:
+        """Gives those that wait their places."""
+        for number, content in enumerate(self._contents):
+            own = int.from_bytes(self._ids[16 * number : 16 * number + 16], "big")
+            self._table.put(content, own << 1 | 1)
+        self._contents, self._ids = array("Q"), bytearray()
 
 
 class NumberTable:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ingest.found_files import FoundFile, FoundFiles
+from ingest.found_files import ESCAPE, FoundFile, FoundFiles
 from ingest.readers.table import is_generated, reader_of, suffix_of
 from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError
@@ -28,7 +28,6 @@ SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part
 SHOWN_KINDS = 8
 FEW_ROOTS = 50
 EVERYTHING = Selection()  # that git does not ignore
-ESCAPE = "\\"  # with which `printable` begins what stands for a byte
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def each_once(found: Walk) -> FoundFiles:
     holds an escape.
     """
     apart = lie_apart(found.roots)
-    if apart and not any(ESCAPE in file.stored_path for file in found.files):
+    if apart and not found.files.hold_escapes:
         return found.files
     files, places = FoundFiles(), dict[int, int]()
     for file in found.files:

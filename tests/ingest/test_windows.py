@@ -108,8 +108,8 @@ def test_files_are_found_again_by_their_place_and_by_their_keys(tmp_path: Path) 
     keys = sorted(path_key(file.stored_path) for file in given)
     for after, upto in zip(["", *keys], [*keys, None], strict=True):
         wanted = [file for file in given if path_key(file.stored_path) == upto]
-        assert [file for _, file in found.between(after, upto)] == wanted
-    assert [place for place, _ in found.between("", None)] == list(range(len(given)))
+        assert [file for _, file, _ in found.between(after, upto)] == wanted
+    assert [place for place, _, _ in found.between("", None)] == list(range(len(given)))
 
 
 def test_a_table_of_numbers_says_what_a_dictionary_says() -> None:
