@@ -26,7 +26,7 @@ from sql.records import DocumentWindow, path_id
 from sql.records.metadata import NO_METADATA, metadata_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
     from ingest.document import Document
     from ingest.found_files import FoundFile
@@ -64,14 +64,19 @@ class Claims:
             some = self._going[first : first + step]
             yield [UUID(bytes=bytes(some[at : at + ID_BYTES])) for at in range(0, len(some), ID_BYTES)]
 
-    def compare(self, found: Mapping[str, object], stored: Mapping[str, StoredFile]) -> None:
-        """Looks which documents two files may want, in one window: those that were found and those that stay stored."""
-        for path in (path for path in found if PART_MARK in path):
-            if (other := path.rpartition(PART_MARK)[0]) in found or other in stored:
+    def compare(self, marked: Iterable[str], found: Set[str], stored: Mapping[str, StoredFile]) -> None:
+        """Looks which documents two files may want, in one window.
+
+        `marked` are the paths of files that were found which hold the mark of a part, `found` those of which one may be a
+        part, as far as they were found; `stored` is what stays in the store.
+        """
+        for path in marked:
+            if (other := container(path)) in found or other in stored:
                 self._owners[path] = path
         for file in stored.values():
             for one in file.documents:
-                if one.path in self._owners or (one.path == file.path and may_be_part(one.path, found)):
+                is_file = PART_MARK in one.path and one.path == file.path
+                if one.path in self._owners or (is_file and container(one.path) in found):
                     self._owners[one.path] = file.path
 
     def remember(self, file: StoredFile) -> None:
@@ -103,9 +108,9 @@ class Claims:
         self.release(one for one in before if one not in given)
 
 
-def may_be_part(path: str, found: Mapping[str, object]) -> bool:
-    """Whether a document may be wanted by a file that was found, as a part of it."""
-    return PART_MARK in path and path.rpartition(PART_MARK)[0] in found
+def container(path: str) -> str:
+    """The file that a document at a path with the mark of a part would be a part of."""
+    return path.rpartition(PART_MARK)[0]
 
 
 class Wishes:
@@ -188,13 +193,6 @@ class SyncPlan:
         """Files to embed."""
         return self.new + self.changed
 
-    def keep(self, place: int, known: StoredFile, made: Sequence[LiveDocument]) -> None:
-        """Nothing is to be done for the file at a place, but for what is left of another version of it, where a run ended
-        before that was deleted."""
-        self.unchanged.append(place)
-        if len(made) < len(known.documents):
-            self.claims.release(one.path for one in set(known.documents) - set(made))
-
     def replace(self, place: int, known: StoredFile) -> None:
         """The file at a place is to be read again."""
         self.changed.append(place)
@@ -258,15 +256,13 @@ def make_plan(
     left = NotGiven()
     with OpenFolder() as opened:
         for window in windows:
-            stored = stored_files(window.documents)
-            present = {path: (place, file) for place, file, path in found.files.between(window.after, window.upto)}
+            stored, met = stored_files(window.documents), Met()
             plan.twins.add(window.documents)
             given = [one.generation for one in window.documents if given_names(one)]
             plan.wishes.look_up(metadata(given) if given else {})
-            pass_gone_files(plan, found, stored, present, left)
-            plan.claims.compare(present, stored)
-            for path, (place, file) in present.items():
+            for place, file, path in found.files.between(window.after, window.upto):
                 known = stored.get(path)
+                met.add(path, is_stored=known is not None)
                 if known is None:
                     plan.new.append(place)
                 elif (
@@ -275,9 +271,15 @@ def make_plan(
                     and (made := made_of(file, known, chunker, opened))
                     and plan.wishes.are_met(file, known)
                 ):
-                    plan.keep(place, known, made)
+                    plan.unchanged.append(place)
+                    if len(made) < len(known.documents):
+                        # what is left of another version, where a run ended before it was deleted
+                        met.left_over += [one.path for one in set(known.documents) - set(made)]
                 else:
                     plan.replace(place, known)
+            pass_gone_files(plan, found, stored, met.stored, left)
+            plan.claims.compare(met.marked, containers_found(found, window, stored, met), stored)
+            plan.claims.release(met.left_over)
     if all_again and left.documents:
         raise UsageError(
             f"--recalibrate needs every document of the store, and {left.documents} cannot be found below the given "
@@ -286,6 +288,30 @@ def make_plan(
     for picked in (plan.new, plan.changed, plan.unchanged):
         picked.sort()
     return plan
+
+
+@dataclass
+class Met:
+    """What is remembered of the files of a window: no more than of its documents, though files may be many more."""
+
+    stored: set[str] = field(default_factory=set)  # paths that the store has
+    marked: list[str] = field(default_factory=list)  # that hold the mark of a part
+    left_over: list[str] = field(default_factory=list)  # documents of older versions
+
+    def add(self, path: str, *, is_stored: bool) -> None:
+        """A file was found at a path."""
+        if is_stored:
+            self.stored.add(path)
+        if PART_MARK in path:
+            self.marked.append(path)
+
+
+def containers_found(found: Walk, window: DocumentWindow, stored: Mapping[str, StoredFile], met: Met) -> Set[str]:
+    """The files that were found of which another one, or a document that is a file of its own, may be a part by its name."""
+    names = {container(path) for path in (*met.marked, *(path for path in stored if PART_MARK in path))}
+    if not names:
+        return names
+    return {path for _, _, path in found.files.between(window.after, window.upto) if path in names}
 
 
 @dataclass
@@ -304,7 +330,7 @@ class NotGiven:
 
 
 def pass_gone_files(
-    plan: SyncPlan, found: Walk, stored: dict[str, StoredFile], present: Mapping[str, object], left: NotGiven
+    plan: SyncPlan, found: Walk, stored: dict[str, StoredFile], present: Set[str], left: NotGiven
 ) -> None:
     """Looks at the files of a window that were not found: those that are gone are to be deleted, others are counted."""
     for known in [known for path, known in stored.items() if path not in present]:
