@@ -213,7 +213,8 @@ def test_a_file_that_was_found_takes_no_more_memory_however_deep_its_folder_lies
     finally:
         tracemalloc.stop()
     assert len(plan.new) == 500
-    assert taken / 500 < 100 < peak / 5
+    assert taken / 500 < 100
+    assert peak / 500 < 200
     first = plan.new[0]
     assert (str(first.path), first.source, first.stored_path) == (str(folder / "000.md"),) * 3
 
