@@ -89,8 +89,8 @@ QUERIES = {path.stem for path in (PROJECT / "sql" / "queries").glob("*.sql")}
 ONE_ROW_OR_A_SET = {
     "settled",
     "epoch", "epoch_within_reach", "chunk_count", "cell_range", "count_matches", "table_names", "count_generations",
-    "count_texts",
-    "count_lengths", "count_postings", "count_places", "count_closed", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
+    "count_texts", "count_closed",
+    "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
     "score_everything", "score_everything_together", "rounding_errors", "visible_generations", "hits", "postings", "score_places",
     "hits_in_cells",
     "stats_pairs", "stats_vector", "unknown_errors", "migration_5_widest", "ladder_float_count",
