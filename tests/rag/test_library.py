@@ -297,7 +297,17 @@ def test_a_cancelled_stream_has_no_more_events(library: Library) -> None:
 
 
 def test_every_method_that_waits_has_its_twin() -> None:
-    waiting = {"ask", "ask_stream", "follow_up", "search", "certified_search", "documents", "sql", "stats"}
+    waiting = {
+        "ask",
+        "ask_stream",
+        "follow_up",
+        "search",
+        "search_many",
+        "certified_search",
+        "documents",
+        "sql",
+        "stats",
+    }
     assert {name for name in dir(Library) if f"a{name}" in dir(Library)} == waiting
 
 
