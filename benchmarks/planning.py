@@ -109,7 +109,7 @@ FILL = {
             toString(intDiv(number, {per_document:UInt32})), '', '', 0, 600, 1, 0, '', 150,
             arrayStringConcat(arrayMap(i -> hex(sipHash64(number, i)), range(40))), '{}', '',
             arrayMap(i -> toInt8(sipHash64(number, i, 1) % 256 - 128), range({dimensions:UInt16})) AS codes,
-            0.002, sipHash64(number) % 20, 1,
+            0.002, sipHash64(number) % 20, 1, 0.01,
             arrayStringConcat(arrayMap(i -> char(sipHash64(number, i, 2) % 256), range({sign_bytes:UInt16}))), 0
         FROM (SELECT arrayJoin(range({first_row:UInt32}, {last_row:UInt32})) AS number)""",
     # The square of a number drawn between 0 and 1: some words are common and most are rare.
