@@ -242,10 +242,12 @@ class AskedWords:
 
         A weight is inverse document frequency (Sparck Jones 1972), in the whole store and among the sentences, added up:
         what nearly every sentence holds says little, and so does what the whole store speaks of. Stop words, which the
-        store does not count, have the latter alone.
+        store does not count, have the former alone, among the sentences that hold any: rows of a table have none, and do
+        not make `the` a rare word.
         """
         language, left_out = known.language, stop_words(known.language)
         bags = [keys(sentence, language) for sentence in sentences]
+        of_prose = sum(not stems_of_stop_words(language).isdisjoint(bag) for bag in bags)
         above = [keys(heading, language) for heading in headings] or [frozenset[str]()] * len(bags)
         written = {normalized(word[0]): word[0] for word in reversed(list(WORD.finditer(question)))}
         first = next(iter(plain_words(question)), "")
@@ -258,8 +260,9 @@ class AskedWords:
             )
             rows.append(np.maximum(own, WORD_IN_HEADING * around))
             in_store = known.rarity(terms[0]) if terms else 0.0
-            weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + len(bags) / (1 + np.count_nonzero(rows[-1]))))
             is_stop = word in left_out
+            among = of_prose if is_stop else len(bags)
+            weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + among / (1 + np.count_nonzero(rows[-1]))))
             rarity.append(0.0 if is_stop else in_store or 1.0)
             capital = word != first and written.get(word, word)[:1].isupper()
             is_name.append(float(not is_stop and (capital or any(map(str.isdigit, word)))))
@@ -284,6 +287,12 @@ def keys(text: str, language: str) -> frozenset[str]:
     written and as it is typed without accents."""
     typed = () if text.isascii() else stems(without_marks(normalized(text)))
     return frozenset({*analyse(text, language), *stems(text), *typed})
+
+
+@lru_cache(maxsize=64)
+def stems_of_stop_words(language: str) -> frozenset[str]:
+    """What sentences of a language hold and bare names and numbers do not."""
+    return frozenset(stems(" ".join(stop_words(language))))
 
 
 def stems(text: str) -> set[str]:

@@ -189,11 +189,16 @@ def _holds_time(text: str, asked: Container[str], _language: str) -> float:
 
 
 def _holds_person(text: str, asked: Container[str], language: str) -> float:
-    """A name of two words or more, or where nouns have no capitals a single one that begins no sentence."""
+    """A name of two words or more, or where nouns have no capitals a single one that begins no sentence.
+
+    >>> [_holds_person(text, (), "de") for text in ("Der Antrag ist da.", "Hans Meier kam.", "Heute kam Doktor Meier.")]
+    [0.0, 1.0, 1.0]
+    """
     for match in _NAME.finditer(text):
         words = plain_words(match[0])
-        new = [word for word in words if word not in asked and word not in stop_words(language)]
-        if new and (len(words) > 1 or (language != "de" and match.start() > 0)):
+        named = [word for word in words if word not in stop_words(language)]
+        of_several = len(named) > 1 if language == "de" else len(words) > 1 or match.start() > 0
+        if of_several and any(word not in asked for word in named):
             return 1.0
     return 0.0
 

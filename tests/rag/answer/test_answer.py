@@ -163,6 +163,15 @@ def test_words_that_are_rare_in_the_store_count_more_than_those_that_are_common_
     assert kiln < 0.4 < 0.6 < glaze
 
 
+def test_rows_of_a_table_do_not_make_stop_words_rare() -> None:
+    sentences = [*(f"Firm {number};Town {number};{number * 137}" for number in range(40)), "The form is due in May."]
+    with_stop_words = shared_words("Who is the pope?", sentences, Rarities("en", {"firm": 40}, 100))
+    assert with_stop_words[-1] < 0.15
+    of_rows = shared_words("In which town is firm 12?", sentences, Rarities("en", {"firm": 40, "town": 40}, 100))
+    assert int(np.argmax(of_rows)) == 12
+    assert of_rows[12] > 0.8
+
+
 def test_numbers_are_compared_whole() -> None:
     assert shared_words("4711001", ["4711002", "4711001"]).tolist() == [0, 1]
 

@@ -51,6 +51,11 @@ def test_a_sentence_that_holds_such_a_thing_is_told_from_one_that_does_not(
     assert holds_kind(kind, holds, asked) > holds_kind(kind, does_not, asked)
 
 
+def test_an_article_and_a_german_noun_are_no_name() -> None:
+    assert holds_kind("person", "Der Antrag ist beim Vorgesetzten einzureichen.", (), "de") == 0
+    assert holds_kind("person", "Der Antrag liegt bei Hans Meier.", (), "de") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "language", "leans"),
     [
