@@ -706,6 +706,8 @@ class Following:
         pipeline.wait()
         kernel.may_go_on.clear()
         kernel.seconds = 0.0
+        # whether one does follow depends on which thread is faster: `has_before` has a test of its own
+        pipeline._line.has_before = lambda step: True  # type: ignore[method-assign]
         add(pipeline, 1000, 200)
         return cls(pipeline, heard, kernel)
 
@@ -724,22 +726,15 @@ def test_windows_that_follow_each_other_soon_are_published_together(library: Lib
 
 def test_what_waits_to_be_stored_with_the_next_window_is_stored_when_that_never_comes(library: Library) -> None:
     following = Following.of(library)
-    told = following.pipeline._encoded
-
-    def stops_after_the_window(chunks: int) -> None:
-        told(chunks)
-        if following.heard.chunks == LEAST_CHUNKS_PER_WINDOW + 100:
-            following.kernel.may_go_on.clear()
-
-    following.pipeline._encoded = stops_after_the_window  # type: ignore[method-assign]
+    patience = time.monotonic() + 60
     with suppress(KeyboardInterrupt), following.pipeline as pipeline:
         following.kernel.may_go_on.set()
         while not pipeline._waiting:
+            assert time.monotonic() < patience
             time.sleep(0.01)
         assert following.heard.files == LEAST_CHUNKS_PER_WINDOW
-        following.kernel.may_go_on.set()
         raise KeyboardInterrupt
-    assert following.heard.files >= LEAST_CHUNKS_PER_WINDOW + 100
+    assert following.heard.files > LEAST_CHUNKS_PER_WINDOW
     assert following.heard.files == len(library.store.snapshot().documents())
 
 

@@ -89,6 +89,24 @@ def test_a_step_does_not_wait_for_the_next_one_but_never_gets_far_ahead() -> Non
     assert steps.finished == list(range(6))
 
 
+def test_a_step_knows_whether_another_piece_is_on_its_way_to_it() -> None:
+    steps, heard = Steps(), []
+    line: Line[Piece]
+
+    def second(piece: Piece) -> None:
+        heard.append(line.has_before(1))
+        steps.second(piece)
+
+    line = Line((steps.first, second))
+    steps.first_may.clear()
+    line.put(Piece(0))
+    line.put(Piece(1))  # waits before the first step, which has one
+    steps.first_may.set()
+    line.wait()
+    line.close()
+    assert heard == [True, False]
+
+
 @pytest.mark.parametrize("step", ["first", "second"])
 def test_what_a_step_raises_is_raised_once_and_for_all_and_what_was_before_it_is_finished(step: str) -> None:
     steps, told = Steps(fails_at=(step, 2)), threading.Event()
