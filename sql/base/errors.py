@@ -5,8 +5,6 @@ A message is one sentence that names the value, the rule and the remedy; the com
 
 from __future__ import annotations
 
-from shlex import quote
-
 TYPE_CHECKING = False  # as that of typing, which would be imported before Ctrl-C is minded (sql/base/start.py)
 if TYPE_CHECKING:
     from typing import ClassVar
@@ -34,6 +32,8 @@ def to_run(command: str, store: object) -> str:
     >>> to_run("rag list", "my store")
     "`python -m rag list --db 'my store'`"
     """
+    from shlex import quote  # which imports what takes time, and only a message needs it
+
     return f"`python -m {command} --db {quote(str(store))}`"
 
 

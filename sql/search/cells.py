@@ -88,7 +88,7 @@ def count_near(products: NDArray[np.floating], probes: int) -> int:
 
     Half of the questions have their neighbours in three or four cells, which stand out, and one in ten needs a hundred. So
     those cells are read whose product is at most so far below the highest: their standard deviation times the fourth root of
-    the probes.
+    the probes. The larger the part of all cells that is wanted, the nearer to that number they are.
 
     >>> count_near(np.array([9, 1, 1, 0, 0, 0, 0, 0]), 5), count_near(np.array([4, 4, 4, 4, 4, 4, 4, 0]), 3)
     (1, 7)
@@ -97,7 +97,8 @@ def count_near(products: NDArray[np.floating], probes: int) -> int:
         return len(products)
     reach = float(products[0]) - float(products.std()) * probes**0.25
     near = int(np.count_nonzero(products >= reach))
-    return min(max(near, math.ceil(LEAST_READ * probes)), max(1, int(MOST_READ * probes)), len(products))
+    least = max(LEAST_READ, probes / len(products))
+    return min(max(near, math.ceil(least * probes)), max(1, int(MOST_READ * probes)), len(products))
 
 
 def with_gaps(numbers: Sequence[int]) -> list[int]:

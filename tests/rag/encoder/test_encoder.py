@@ -361,9 +361,9 @@ def test_few_shapes_are_computed_however_the_lengths_of_texts_differ(
     shapes: set[tuple[int, ...]] = set()
 
     def remembered(compute: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
-        def run(*given: torch.Tensor) -> torch.Tensor:
+        def run(*given: torch.Tensor, **into: torch.Tensor) -> torch.Tensor:
             shapes.add(tuple(number for one in given for number in one.shape))
-            return compute(*given)
+            return compute(*given, **into)
 
         return run
 

@@ -110,7 +110,9 @@ def test_an_exact_search_that_has_listed_what_is_hidden_is_not_deceived_by_a_dra
     insert(store, "a", ["one", "one", "two"], late)
     steps: list[Step] = []
     assert search(store, QUERY, 2, watch=steps.append, **way("exact")) == right
-    assert {step.statement.name for step in steps if step.stage == "search"} == {"search_exact_listed"}
+    # The short form finds the draft, whose rows take places; then what is hidden is passed over.
+    names = [step.statement.name for step in steps if step.stage == "search"]
+    assert (names[0], names[-1]) == ("search_settled", "search_exact_listed")
     assert len(search(store, QUERY, 9, **way("exact"))) == 3
 
 
