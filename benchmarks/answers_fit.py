@@ -165,7 +165,7 @@ def fit_merits(asked: Iterable[Asked]) -> Floats:
     """The weights that make the sentences where answers stand most probable (listwise logistic regression), two for each of
     FEATURES as `twofold` has them."""
     useful = [one for one in asked if one.evidence and not one.is_removed and one.exact.any() and not one.exact.all()]
-    rows = [twofold(one.evidence) for one in useful if one.evidence]
+    rows = [twofold(one.evidence.rows, one.evidence.pieces) for one in useful if one.evidence]
     spread = np.concatenate(rows).std(axis=0) + 1e-9
     longest = max(map(len, rows))
     table, answers, absent = (
@@ -225,7 +225,7 @@ def judge(one: Asked, weights: Floats) -> Judged:
     """A question judged by the weights of merits."""
     if one.evidence is None:
         return Judged(one, np.zeros(0), first=False, anywhere=False, shown=0)
-    of_merits = twofold(one.evidence) @ weights
+    of_merits = twofold(one.evidence.rows, one.evidence.pieces) @ weights
     share = shares(of_merits)
     order = np.argsort(-share, kind="stable")
     shown = [place for place in order if share[place] >= FURTHER_SENTENCES * share[order[0]]][:MAX_SENTENCES]

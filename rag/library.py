@@ -310,15 +310,15 @@ class Library:
         Raises the error of a query that has one; what shows in a request by itself is refused before anything is searched.
         """
         requests = [self.request(query, **options) for query in queries]
-        unread = list(dict.fromkeys(one.question for one in requests if one.vector is None and one.ranking != "words"))
-        vectors = dict(zip(unread, self.encoder.encode_queries(unread), strict=True)) if unread else {}
-
-        def search(request: SearchRequest) -> list[Hit]:
-            vector = vectors.get(request.question) if request.ranking != "words" else None
-            asked = request if vector is None or request.vector is not None else replace(request, vector=vector)
-            return self.search(asked, rerank=rerank, watch=watch)
-
-        return at_one_time(search, requests)
+        unread = {
+            place: one.question for place, one in enumerate(requests) if one.vector is None and one.ranking != "words"
+        }
+        if unread:
+            questions = list(dict.fromkeys(unread.values()))
+            vectors = dict(zip(questions, self.encoder.encode_queries(questions), strict=True))
+            for place, question in unread.items():
+                requests[place] = replace(requests[place], vector=vectors[question])
+        return at_one_time(lambda request: self.search(request, rerank=rerank, watch=watch), requests)
 
     async def asearch_many(self, queries: Sequence[str | SearchRequest], **options: Any) -> list[list[Hit]]:
         """`search_many` in a thread."""

@@ -15,6 +15,8 @@ import numpy as np
 from rag.text.kinds import KINDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -106,24 +108,27 @@ def can_win(unread: Floats, chunks: NDArray[np.intp], pieces: float) -> NDArray[
     questions that the weights are fitted on, half of the chunks are read, and the sentences chosen are the same.
     """
     names = FEATURES[len(READ_FEATURES) :]
-    strange = strangeness(pieces)
-    weights = [(1 - strange) * WEIGHTS[name][0] + strange * WEIGHTS[name][1] for name in names]
-    promise = unread @ np.array(weights) + CLOSE_CHUNK * unread[:, names.index("chunk")]
+    promise = twofold(unread, pieces) @ weights_of(names) + CLOSE_CHUNK * unread[:, names.index("chunk")]
     best = np.full(int(chunks.max()) + 1, -np.inf)
     np.maximum.at(best, chunks, promise)
     return np.asarray(best[chunks] >= promise.max() - READING_ADDS)
 
 
-def twofold(evidence: Evidence) -> Floats:
-    """The rows with every column twice, for its two weights: as far as the encoder knows the question's words, and as far
-    as it does not; float64 (sentences, 2 FEATURES)."""
-    strange = strangeness(evidence.pieces)
-    return np.hstack([(1 - strange) * evidence.rows, strange * evidence.rows])
+def twofold(rows: Floats, pieces: float) -> Floats:
+    """Rows with every column twice, for its two weights: as far as the encoder knows the question's words, and as far as it
+    does not; float64 (sentences, 2 columns) of (sentences, columns)."""
+    strange = strangeness(pieces)
+    return np.hstack([(1 - strange) * rows, strange * rows])
+
+
+def weights_of(names: Sequence[str]) -> Floats:
+    """The weights of some features in the order of `twofold`, float64 (2 names,)."""
+    return np.array([WEIGHTS[name][side] for side in (0, 1) for name in names])
 
 
 def merits(evidence: Evidence) -> Floats:
     """The merit of each sentence, a sum of what speaks for it; float64 (sentences,)."""
-    return np.asarray(twofold(evidence) @ np.array([WEIGHTS[name][side] for side in (0, 1) for name in FEATURES]))
+    return np.asarray(twofold(evidence.rows, evidence.pieces) @ weights_of(FEATURES))
 
 
 def shares(of_merits: Floats) -> Floats:

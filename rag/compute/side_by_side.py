@@ -73,12 +73,11 @@ def at_one_time(
     [1, 3, 2]
     """
     calls = [carried(partial(compute, piece)) for piece in pieces]
-    if min(threads, len(calls)) < 2:
+    threads = min(threads, len(calls))
+    if threads < 2:
         return [call() for call in calls]
     found: dict[int, Result] = {}
-    side_by_side(
-        lambda number: calls[number](), range(len(calls)), found.__setitem__, min(threads, len(calls)), nullcontext
-    )
+    side_by_side(lambda number: calls[number](), range(len(calls)), found.__setitem__, threads, nullcontext)
     return [found[number] for number in range(len(calls))]
 
 

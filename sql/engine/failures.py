@@ -17,10 +17,10 @@ CONSTRAINT_VIOLATED, NOT_ENOUGH_SPACE, READONLY, UNKNOWN_FUNCTION, OUTSIDE = 469
 UNSET_PARAMETER = 456
 UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG_PASSWORD = 81, 159, 202, 241, 497, 516
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
-# ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
 # Of a statement that cannot be parsed: all words that the engine would have taken, and often cut off by it.
 EXPECTED = re.compile(r" Expected one of: .*?(?= \([A-Z_]+\)\Z|\Z)", re.DOTALL)
 LONGEST_MESSAGE = 500  # characters of the engine's own
+# ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
 NO_ROOM = re.compile(r"\berrno: (?:28|122)\b")
 CODE_REMEDIES = {
     NOT_ENOUGH_SPACE: "the disk of the store is full: nothing was lost, free some space and run the command again",

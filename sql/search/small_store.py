@@ -22,7 +22,7 @@ from sql.search.everything import (
     visible_statement,
 )
 from sql.search.search import Runner
-from sql.search.together import Apart, Together
+from sql.search.together import Apart, Together, heard_by_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -75,7 +75,7 @@ class SmallStore:
         return self._scores.ask(key_of(search.condition), Look(terms, watch, search))
 
     def _read_postings(self, looks: Sequence[Look]) -> list[Everything]:
-        terms, watch = all_terms([look.terms for look in looks]), heard_by_all(looks)
+        terms, watch = all_terms([look.terms for look in looks]), heard_by_all(look.watch for look in looks)
         packed = self._run(watch).packed("words", postings_statement(terms), SCORED_ROW.itemsize)
         whole = Everything.unpack(packed, self.visible(watch), terms)
         return [whole.of_terms(look.terms) for look in looks]
@@ -85,7 +85,9 @@ class SmallStore:
         searches = [look.search for look in looks if look.search is not None]
         if len(looks) == 1:
             return [self._scored(looks[0], searches[0])]
-        most = most_together(self.visible(heard_by_all(looks)).chunk_count, len(searches[0].query.codes))
+        most = most_together(
+            self.visible(heard_by_all(look.watch for look in looks)).chunk_count, len(searches[0].query.codes)
+        )
         if most < 2:
             raise Apart
         found = []
@@ -100,7 +102,7 @@ class SmallStore:
         return Everything.unpack(packed, self.visible(look.watch), look.terms)
 
     def _scored_together(self, looks: Sequence[Look], searches: Sequence[VectorSearch]) -> list[Everything]:
-        asked, watch = [look.terms for look in looks], heard_by_all(looks)
+        asked, watch = [look.terms for look in looks], heard_by_all(look.watch for look in looks)
         statement, length = together_statement(searches, asked), together_row(len(looks)).itemsize
         return Everything.unpack_together(
             self._run(watch).packed("search", statement, length), self.visible(watch), asked
@@ -117,16 +119,6 @@ def most_together(chunks: int, dimensions: int) -> int:
     [72, 11, 2]
     """
     return MOST_BYTES // max(1, chunks * dimensions * BYTES_PER_NUMBER)
-
-
-def heard_by_all(looks: Sequence[Look]) -> Watch:
-    """Whoever watches one of some searches hears of a statement that they share."""
-
-    def hear(step: Step) -> None:
-        for look in looks:
-            look.watch(step)
-
-    return hear
 
 
 def key_of(condition: Condition | None) -> Hashable:

@@ -13,12 +13,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_TOGETHER = 32  # of one computation: as many requests as a server has in work
+
+
+def heard_by_all(watches: Iterable[Callable[[Item], None]]) -> Callable[[Item], None]:
+    """Tells all of those who share a computation what one of them would hear."""
+    everybody = list(watches)
+
+    def hear(told: Item) -> None:
+        for watch in everybody:
+            watch(told)
+
+    return hear
 
 
 class Apart(Exception):

@@ -11,7 +11,7 @@ from sql.records import NO_OUTLINE, Outline
 from sql.search.certificate_among_all import REPLACED
 from sql.search.everything import hits_statement
 from sql.search.search import Runner
-from sql.search.together import Together
+from sql.search.together import Together, heard_by_all
 from sql.search.words import cell_hits_statement
 
 if TYPE_CHECKING:
@@ -50,12 +50,7 @@ class HitReader:
     def _read_rows(self, several: Sequence[Wanted]) -> list[list[Row | None]]:
         places: Any = list(dict.fromkeys(place for wanted in several for place in wanted.places))
         statement = hits_statement(places) if len(places[0]) == 2 else cell_hits_statement(places)
-
-        def hear(step: Step) -> None:
-            for wanted in several:
-                wanted.watch(step)
-
-        rows = Runner(self.client, hear)("hits", statement)
+        rows = Runner(self.client, heard_by_all(wanted.watch for wanted in several))("hits", statement)
         found: dict[tuple[int, ...], Row] = {(row["generation"], row["chunk_index"]): row for row in rows}
         return [[found.get(place[-2:]) for place in wanted.places] for wanted in several]
 
