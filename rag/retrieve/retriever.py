@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sql.records import Candidate, Hit, QuantizedQuery, WordQuery
     from sql.search.everything import Everything
     from sql.search.request import SearchRequest
+    from sql.search.words import WordScores
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
 
@@ -122,10 +123,7 @@ class Retriever:
         """Hits in the order of BM25; with their cosines where the question has a vector."""
         if (query is not None or not request.filter) and self.may_look_at_all(snapshot, request, watch):
             return by_words_among_all(snapshot, request, query, watch)
-        words = self.word_query(snapshot, request, watch)
-        if words is None:
-            return []
-        scores = snapshot.rank_by_words(words, request, watch=watch)
+        _, scores = self._ranked_by_words(snapshot, request, request.k, (), watch)
         if not scores:
             return []
         if query is None:
@@ -133,17 +131,34 @@ class Retriever:
         in_sql = not self.looks_at_all
         return snapshot.hybrid_hits(scores, query, request, watch, vector_share=0.0, most=1.0, in_sql=in_sql)
 
+    def _ranked_by_words(
+        self, snapshot: Snapshot, request: SearchRequest, k: int, near: Sequence[Candidate], watch: Watch
+    ) -> tuple[WordQuery | None, WordScores]:
+        """What a question asks of the word index, None where no chunk holds any of its words; and the k best chunks by words,
+        those of the chunks `near` first.
+        """
+        asked = asked_words(snapshot, request.question, request.language)
+        at_hand = self.looks_at_all and request.condition is None and request.per_document is None
+        if asked is not None and at_hand and (holders := snapshot.holders(asked.terms, watch)) is not None:
+            words = weighed_among(holders, asked, snapshot.text_statistics())
+            self._last_words = request.question, request.language, snapshot, words
+            return words, holders.best(words, k, near) if words else {}
+        words = self.word_query(snapshot, request, watch)
+        return words, snapshot.rank_by_words(words, replace(request, k=k), near, watch) if words else {}
+
     def _by_both(self, snapshot: Snapshot, request: SearchRequest, query: QuantizedQuery, watch: Watch) -> Found:
         """The chunks in the order of the weighted mean of both scores: of a small store all, else candidates of both."""
         if self.may_look_at_all(snapshot, request, watch):
             return self._by_both_among_all(snapshot, request, query, watch)
         candidates = max(FUSED_CANDIDATES, request.k)
-        words = self.word_query(snapshot, request, watch)
-        if words is None:
+        if asked_words(snapshot, request.question, request.language) is None:
             return Found(by_meaning(snapshot, request, query, watch))
         near = snapshot.candidates(query, replace(request, k=candidates), watch)
+        words, best = self._ranked_by_words(snapshot, request, len(near) + candidates, near, watch)
+        if words is None:
+            return Found(by_meaning(snapshot, request, query, watch))
         scores = dict.fromkeys(((one.generation, one.chunk_index) for one in near), 0.0)
-        scores |= snapshot.rank_by_words(words, replace(request, k=len(near) + candidates), near, watch)
+        scores |= best
         if not scores:
             return Found([])
         share = self.vector_share(request.question)

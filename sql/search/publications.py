@@ -39,7 +39,7 @@ class Publications:
         """Whether there may be more of them than are remembered."""
         return len(self.generations) >= MOST_PUBLICATIONS
 
-    def visible(self, generations: Sequence[int], epoch: int) -> NDArray[np.bool_]:
+    def visible(self, generations: Sequence[int] | NDArray[np.uint64], epoch: int) -> NDArray[np.bool_]:
         """Which of some generations were published by an epoch, bool (n,)."""
         wanted = np.array(generations, dtype=np.uint64)
         if not len(self.generations):

@@ -20,15 +20,20 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from sql.base.errors import StoreError
 from sql.engine.statements import Statement
 from sql.records import first_generation, fold_query
 from sql.search.cells import CELLS_FROM, cells_row, read_cells
 from sql.search.publications import MOST_PUBLICATIONS, Publications
 from sql.search.signs import query_signs
+from sql.search.whereabouts import CELL_ROW, MOST_KNOWN, Whereabouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from sql.engine.client import Client, Row
     from sql.engine.statements import Condition
@@ -97,16 +102,21 @@ class Step:
 class Searcher:
     """Runs searches at one epoch, and remembers what does not change while it lasts.
 
-    `publications` and `newest_cells` are what was known at an epoch before: both are only added to.
+    `publications`, `newest_cells` and `whereabouts` are what was known at an epoch before: all are only added to.
     """
 
     client: Client
     epoch: int
     publications: Publications = field(default_factory=Publications.none)
     newest_cells: Cells | None = None
+    whereabouts: Whereabouts | None = None  # None until it is asked for: the first who asks does without
     _hidden: list[int] | None = None
     _table: Row | None = None
     _was_exact: bool = False  # some search
+
+    def at(self, epoch: int) -> Searcher:
+        """One at another epoch that knows what this one has found out."""
+        return Searcher(self.client, epoch, self.publications, self.newest_cells, self.whereabouts)
 
     def search(self, search: VectorSearch, watch: Callable[[Step], None] = lambda step: None) -> list[Row]:
         """The rows of the k nearest chunks, best first; fewer only where fewer are there."""
@@ -242,8 +252,14 @@ class Searcher:
         Only what came since the last look is read. What is then still unknown is asked for by its number: there may be
         more publications than are remembered, or one that arrived late.
         """
-        epoch = self.epoch
-        generations, known = [row["generation"] for row in rows], self.publications
+        generations = np.array([row["generation"] for row in rows], dtype=np.uint64)
+        return [
+            row for row, is_shown in zip(rows, self.were_published(generations, run).tolist(), strict=True) if is_shown
+        ]
+
+    def were_published(self, generations: NDArray[np.uint64], run: Runner) -> NDArray[np.bool_]:
+        """Which of some generations (n,) were published by the epoch, bool (n,), as `published` finds out."""
+        epoch, known = self.epoch, self.publications
         unknown = unknown_among(generations, known, epoch)
         if unknown and epoch > known.known_until and not known.full:
             values = {"after": known.known_until, "epoch": epoch, "limit": MOST_PUBLICATIONS}
@@ -253,19 +269,41 @@ class Searcher:
         asked: dict[str, Any] = {"generations": unknown, "epoch": epoch}
         found = run("published", Statement("published_among", asked)) if unknown else []
         late = {row["generation"] for row in found}
-        shown = known.visible(generations, epoch).tolist()
-        kept = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown or row["generation"] in late]
         drafts, listed = set(unknown) - late, self._hidden
         if drafts and listed is not None:
             self._hidden = sorted(drafts.union(listed))
-        return kept
+        return known.visible(generations, epoch) | np.isin(generations, np.array(sorted(late), dtype=np.uint64))
+
+    def shown(self, generations: NDArray[np.uint64], run: Runner) -> NDArray[np.bool_]:
+        """Which of some generations (n,) readers see at the epoch, bool (n,), where those that they do not see are listed."""
+        hidden = np.array(self.known_hidden() or [], dtype=np.uint64)
+        return self.were_published(generations, run) & ~np.isin(generations, hidden)
+
+    def cells_of(self, places: Sequence[tuple[int, int]], run: Runner) -> list[int] | None:
+        """The cells in which the chunks at some places lie, generation and index; None where that is not to be known.
+
+        To read where all of them lie takes as long as to look up some without it, so the first who asks does without.
+        """
+        known = self.whereabouts
+        if known is None:
+            self.whereabouts = Whereabouts.nowhere()
+            return None
+        table = self.table(run)
+        if not table["last_cell"] or table["row_count"] > MOST_KNOWN:
+            return None
+        cells, missing = known.find(places)
+        if missing is not None:
+            statement = Statement("cells_of_chunks", {"first": missing if len(known.keys) else 0})
+            known = known.read_from(missing, run.packed("cells", statement, CELL_ROW.itemsize))
+            self.whereabouts = known
+            cells, missing = known.find(places)
+        return cells if missing is None else None
 
 
-def unknown_among(generations: list[int], known: Publications, epoch: int) -> list[int]:
+def unknown_among(generations: NDArray[np.uint64], known: Publications, epoch: int) -> list[int]:
     """The generations that may have been published by an epoch although nobody here knows it: those begun before it."""
-    visible, begun_later = known.visible(generations, epoch).tolist(), first_generation(epoch)
-    pairs = zip(generations, visible, strict=True)
-    return sorted({generation for generation, shown in pairs if not shown and generation < begun_later})
+    begun_before = generations < np.uint64(first_generation(epoch))
+    return sorted(set(generations[begun_before & ~known.visible(generations, epoch)].tolist()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,10 +120,18 @@ def word_hits_statement(scores: WordScores, request: SearchRequest) -> Statement
     return Statement("bm25_hits", place_values(scores, request))
 
 
-def places_statement(scores: WordScores, search: VectorSearch) -> Statement:
-    """The inner products of a query and the chunks at some places."""
-    values = {"generations": [generation for generation, _ in scores], "indexes": [index for _, index in scores]}
-    return Statement("score_places", values | code_values(search.query, search.calibration))
+def places_statement(
+    places: Sequence[tuple[int, int]], search: VectorSearch, cells: Sequence[int] | None = None
+) -> Statement:
+    """The inner products of a query and the chunks at some places, by their cells where these are known."""
+    values: dict[str, Any] = {
+        "generations": [generation for generation, _ in places],
+        "indexes": [index for _, index in places],
+    }
+    values |= code_values(search.query, search.calibration)
+    if cells is None:
+        return Statement("score_places", values)
+    return Statement("score_places_in_cells", values | {"cells": list(cells)})
 
 
 def best_places(

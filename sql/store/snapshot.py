@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sql.base.errors import StoreError, StoreMismatch
 from sql.base.settings import CODE_BITS, STRATEGIES
@@ -29,7 +29,9 @@ from sql.search.certificate_among_all import (
     certify_among_all,
     rounding_statement,
 )
+from sql.search.everything import SCORED_ROW, Everything, postings_statement
 from sql.search.filters import compile_filter, refuse_hopeless
+from sql.search.holders import HELD_UP_TO, Holders
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
 from sql.search.small_store import SmallStore
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from sql.records.places import Place
     from sql.search.certificate import Certificate, WordsShare
     from sql.search.certificate_among_all import Scored
-    from sql.search.everything import Everything, Visible
+    from sql.search.everything import Visible
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -64,6 +66,8 @@ if TYPE_CHECKING:
     from sql.store.collection import Collection, CollectionTable
 
     Watch = Callable[[Step], None]
+
+Counted = TypeVar("Counted", Everything, Holders)
 
 AUTO = STRATEGIES[0]
 CELLS = "cells"
@@ -233,6 +237,17 @@ class Snapshot:
         found = {row["word"]: row["chunk_count"] for row in rows}
         return [found.get(number, 0) for number in range(1, len(words) + 1)]
 
+    def holders(self, terms: Sequence[str], watch: Watch = unwatched) -> Holders | None:
+        """All postings of some terms in chunks that can be seen; None where there are too many to bring them here.
+
+        How often the terms occur is remembered.
+        """
+        run = Runner(self.client, watch)
+        if self.searcher.table(run)["row_count"] > HELD_UP_TO or self.searcher.hidden_generations(run) is None:
+            return None
+        packed = run.packed("words", postings_statement(terms), SCORED_ROW.itemsize)
+        return self._remembered(Holders.unpack(packed, terms, lambda every: self.searcher.shown(every, run)))
+
     def rank_by_words(
         self, query: WordQuery, request: SearchRequest, near: Sequence[Candidate] = (), watch: Watch = unwatched
     ) -> WordScores:
@@ -284,7 +299,9 @@ class Snapshot:
         if in_sql:
             statement = hybrid_hits_statement(scores, search, vector_share=vector_share, most=most)
             return [read_hit(row) for row in run("hits", statement)]
-        packed = run.packed("scores", places_statement(scores, search), PLACE_ROW.itemsize)
+        places = list(scores)
+        statement = places_statement(places, search, self.searcher.cells_of(places, run))
+        packed = run.packed("scores", statement, PLACE_ROW.itemsize)
         return self.hits_at(best_places(packed, scores, request, vector_share, most), watch)
 
     # Search of everything
@@ -306,7 +323,7 @@ class Snapshot:
         """All postings of some terms alone, and no filter: for a small store. How often the terms occur is remembered."""
         return self._remembered(self._small.postings(terms, watch))
 
-    def _remembered(self, found: Everything) -> Everything:
+    def _remembered(self, found: Counted) -> Counted:
         if len(self._frequencies) <= MOST_FREQUENCIES:
             self._frequencies |= found.term_counts
         return found

@@ -206,9 +206,7 @@ class Store:
         if known is not None and known.epoch == at and self._latest_reach == self._reach:
             return known
         before = known.searcher if known is not None else None
-        searcher = (
-            Searcher(self.client, at, before.publications, before.newest_cells) if before else Searcher(self.client, at)
-        )
+        searcher = before.at(at) if before else Searcher(self.client, at)
         found = Snapshot(self.client, self.made_with, searcher)
         self._latest, self._latest_reach = found, self._reach
         return found

@@ -92,7 +92,7 @@ ONE_ROW_OR_A_SET = {
     "count_texts", "count_closed",
     "count_lengths", "count_postings", "count_places", "report_vectors", "shell_schema", "cancel_statements", "stats_rows",
     "score_everything", "score_everything_together", "rounding_errors", "visible_generations", "hits", "postings", "score_places",
-    "hits_in_cells",
+    "score_places_in_cells", "cells_of_chunks", "hits_in_cells",
     "stats_pairs", "stats_vector", "unknown_errors", "migration_5_widest", "ladder_float_count",
     "newest_epoch", "probe", "unfinished_deletions", "give_up_deletions", "stop_merges", "lease", "may_delete", "create_database",
     "cancel_reader", "as_read", "reach_asker",

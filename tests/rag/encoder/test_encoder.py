@@ -131,7 +131,9 @@ def test_the_float_product_gives_the_vectors_of_the_fast_one(encoder: Encoder, c
     cosine = (plain.encode(TEXTS) * fast.encode(TEXTS)).sum(axis=1)
     prose = np.array([len(text.split()) > 3 for text in TEXTS])
     assert cosine[prose] == pytest.approx(1, abs=1e-3)
-    assert cosine == pytest.approx(1, abs=5e-3)  # of three tokens, one unknown: a code that is rounded the other way shows
+    assert cosine == pytest.approx(
+        1, abs=5e-3
+    )  # of three tokens, one unknown: a code that is rounded the other way shows
 
 
 def test_the_numpy_kernel_is_as_close_to_float32_as_the_torch_one(

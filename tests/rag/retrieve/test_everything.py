@@ -13,6 +13,7 @@ import pytest
 from support import QUANTIZER, chunks_of, hash_encoder, source_document
 
 import sql.search.everything
+import sql.store.snapshot
 from rag.int8.quantization import quantize_query, quantize_vectors
 from rag.library import Library
 from rag.text.analyser import ANALYSER, chunk_words
@@ -87,9 +88,16 @@ def same(left: Sequence[Hit], right: Sequence[Hit]) -> bool:
 @pytest.mark.parametrize("number", [3, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ranking", ["hybrid", "words"])
 @pytest.mark.parametrize("given", [None, {"source": {"$glob": "doc ?"}}])
+@pytest.mark.parametrize("held_up_to", [0, 1_000_000])
 def test_hits_and_scores_are_those_of_candidates_that_miss_nothing(
-    library: Library, monkeypatch: pytest.MonkeyPatch, given: dict | None, ranking: str, number: int
+    library: Library,
+    monkeypatch: pytest.MonkeyPatch,
+    held_up_to: int,
+    given: dict | None,
+    ranking: str,
+    number: int,
 ) -> None:
+    monkeypatch.setattr(sql.store.snapshot, "HELD_UP_TO", held_up_to)
     asked = [library.request(question, k=12, filter=given, ranking=ranking) for question in questions(number)]
     if given:  # words alone are looked for in the postings, where filters see nothing
         asked = [replace(request, vector=library.encoder.encode_query(request.question)) for request in asked]

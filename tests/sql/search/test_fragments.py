@@ -205,6 +205,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     "{(?:scores|indexes):": {
         "queries/highest_hybrid_bounds.sql": (2, "mixes the scores of some chunks into those of all"),
         "queries/hits_in_cells.sql": (1, "finds chunks by their whole keys"),
+        "queries/score_places_in_cells.sql": (1, "finds chunks by their whole keys"),
         "queries/report_nearest_floats.sql": (1, "joins another table that has such keys"),
     },
     r"\bFROM postings\b": {

@@ -108,7 +108,7 @@ def values_of(name: str, stored: Stored, query: QuantizedQuery) -> dict[str, Any
     values = {
         "query": folded.codes.tolist(), "query_sum": int(folded.codes.sum(dtype=np.int64)), "query_offset": offset,
         "query_scale": folded.scale, "query_signs": signs.hex(), "sign_bytes": len(signs), "epoch": epoch,
-        "begun_later": first_generation(epoch), "dead": [], "cells": [0], "first_cell": 1, "last_cell": 1,
+        "begun_later": first_generation(epoch), "dead": [], "cells": [0] * len(keys), "first_cell": 1, "last_cell": 1,
         "candidates": 1000, "per_document": 1000, "k": 1000, "vector_share": 1.0, "most": 1.0,
         "generations": [int(generation) for generation, _ in keys], "indexes": [index for _, index in keys],
         "scores": [0.0] * len(keys), "terms": ["none"],
