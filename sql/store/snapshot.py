@@ -31,7 +31,7 @@ from sql.search.certificate_among_all import (
 )
 from sql.search.everything import SCORED_ROW, Everything, postings_statement
 from sql.search.filters import compile_filter, refuse_hopeless
-from sql.search.holders import HELD_UP_TO, Holders
+from sql.search.holders import HELD_UP_TO, HELD_UP_TO_OF_SERVER, Holders
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
 from sql.search.signs import query_signs
 from sql.search.small_store import SmallStore
@@ -243,7 +243,8 @@ class Snapshot:
         How often the terms occur is remembered.
         """
         run = Runner(self.client, watch)
-        if self.searcher.table(run)["row_count"] > HELD_UP_TO or self.searcher.hidden_generations(run) is None:
+        most = HELD_UP_TO_OF_SERVER if self.client.is_server else HELD_UP_TO
+        if self.searcher.table(run)["row_count"] > most or self.searcher.hidden_generations(run) is None:
             return None
         packed = run.packed("words", postings_statement(terms), SCORED_ROW.itemsize)
         return self._remembered(Holders.unpack(packed, terms, lambda every: self.searcher.shown(every, run)))
