@@ -4,8 +4,9 @@
 
 Each FOLDER is in BEIR layout with answers.jsonl, each of whose lines says where its answers begin (`answer_start`) or that
 it has none. Every question is asked twice, once of all documents and once without the document that answers it. Articles
-are left out in turn: the documents of one article share what their ids begin with, up to the last hyphen. What is printed
-is measured on the articles left out, the weights at the end are those of all. `--plot` draws for each folder how often
+are left out in turn, each in all folders at once: a document of corpus.jsonl may name its `article`, else the documents of one
+share what their ids begin with, up to the last hyphen. What is printed is measured on the articles left out, the weights at
+the end are those of all. `--plot` draws for each folder how often
 answers of a confidence are right.
 """
 
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
 
 FOLDS = 8  # of articles; a set of as many articles leaves out one at a time
 PENALTY = 1e-3  # of the squared weights of standardized features
-HELD = {"names": 4.0, "chunk": 0.0}  # not fitted: these questions have hardly any exact names
+HELD = {"names": 4.0, "version": 1.0, "chunk": 0.0}  # not fitted: these questions have hardly any names and versions
+HELD_SIGNS = {"lacking": -2.5}  # nor that of the confidence for these
 # What speaks for a sentence or an answer may not count against it, nor what is missing for it: what is alike would share
 # large weights of both signs. How long a sentence is and how many pieces words have
 # may count either way.
@@ -100,13 +102,22 @@ def ask_folder(folder: Path) -> Iterable[Asked]:
         encoder = prepare(library)
         index_corpus(library, folder, read_corpus(folder))
         snapshot = store.snapshot()
+        articles = read_articles(folder)
         for line in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines():
             known = json.loads(line)
+            known["article"] = articles[known["doc_id"]]
             vector = encoder.encode_query(known["question"])
             request = library.request(known["question"], vector=vector, k=(NAMED_CANDIDATES + 1) * DEFAULT_K)
             hits = snapshot.with_outlines(library.retriever.retrieve(snapshot, request))
             rarities = word_rarities(snapshot, known["question"])
             yield from ask_twice(folder.name, known, vector, hits, rarities, encoder)
+
+
+def read_articles(folder: Path) -> dict[str, str]:
+    """The article of each document, by its id."""
+    lines = (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = [json.loads(line) for line in lines]
+    return {one["_id"]: one.get("article") or one["_id"].rsplit("-", 1)[0] for one in documents}
 
 
 def ask_twice(
@@ -154,8 +165,8 @@ def ask(
     evidence = gather_evidence(question, query, candidates, encoder, rarities) if candidates else None
     if evidence is not None:
         right, exact = right[evidence.read], exact[evidence.read]
-    article = known["doc_id"].rsplit("-", 1)[0]
-    return Asked(folder, crc32(article.encode()) % FOLDS, bool(known["answers"]), is_removed, evidence, right, exact)
+    fold = crc32(known["article"].encode()) % FOLDS
+    return Asked(folder, fold, bool(known["answers"]), is_removed, evidence, right, exact)
 
 
 # Fitting
@@ -204,8 +215,14 @@ def fit_confidence(found: Floats, right: NDArray[np.bool_], counts: Floats) -> F
         penalty = PENALTY * np.append(weights[:-1], 0)
         return float(counts @ wrong + penalty @ weights), slope + 2 * penalty
 
-    bounds = [SIDES.get(name, (0, None)) for name in CONFIDENCE_WEIGHTS] + [(None, None)]
-    weights = minimize(loss, np.zeros(table.shape[1]), jac=True, method="L-BFGS-B", bounds=bounds).x
+    bounds = [
+        (HELD_SIGNS[name] * wide,) * 2 if name in HELD_SIGNS else SIDES.get(name, (0, None))
+        for name, wide in zip(CONFIDENCE_WEIGHTS, spread, strict=True)
+    ] + [(None, None)]
+    start = np.array(
+        [HELD_SIGNS.get(name, 0) * wide for name, wide in zip(CONFIDENCE_WEIGHTS, spread, strict=True)] + [0]
+    )
+    weights = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return np.append(weights[:-1] / spread, weights[-1] - (weights[:-1] / spread) @ mean)
 
 

@@ -4,7 +4,7 @@ The chunks of those that can win are read once more, with a state for every toke
 of each word of the question is the highest cosine that any of its tokens has to that word's (late interaction: Khattab and
 Zaharia 2020), and as the sentence is read within its chunk, `it` stands near what it means. Beside that count the words that
 both hold, weighted by their rarity, exact names, and whether there is anything of the kind that is asked for: a number, a
-time, a person, a place.
+time, a person, a place, a version.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ def gather_evidence(
     hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
     words = compare_words(question, candidates, hits, known)
     of_words, before, after = words.shares
+    expected = expected_kind(question, known.language)
     columns = [
         np.array([closeness(candidate.hit) for candidate in candidates]),
         of_words,
@@ -65,7 +66,7 @@ def gather_evidence(
         before * leaning(candidates, known.language),
         after,
         share_of_names(identifiers(question), candidates),
-        *kinds_held(question, candidates, known.language),
+        *kinds_held(question, expected, candidates, known.language),
     ]
     unread = np.stack(columns, axis=1)
     number = {id(hit): place for place, hit in enumerate(hits)}
@@ -74,7 +75,7 @@ def gather_evidence(
     read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]), pieces)
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
-    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces)
+    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces, expected)
 
 
 def leaning(candidates: Sequence[Candidate], language: str) -> Floats:
@@ -320,9 +321,9 @@ def held_share(name: Identifier, candidate: Candidate) -> float:
     return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
 
 
-def kinds_held(question: str, candidates: Sequence[Candidate], language: str) -> list[Floats]:
-    """For each of KINDS whether a candidate holds such a thing: zeros but for the one that is asked for."""
-    expected, asked = expected_kind(question, language), set(plain_words(question))
+def kinds_held(question: str, expected: str, candidates: Sequence[Candidate], language: str) -> list[Floats]:
+    """For each of KINDS whether a candidate holds such a thing: zeros but for the one that is expected."""
+    asked = set(plain_words(question))
     nothing = np.zeros(len(candidates))
     return [
         np.array([holds_kind(kind, candidate.quotation.text, asked, language) for candidate in candidates])

@@ -43,8 +43,8 @@ FEATURES = (
 )
 # Of a listwise logistic regression: the softmax of the merits of all sentences is the probability of each to be the one.
 # The first weight is that where the encoder knows every word of the question, the second where it cuts each in two, as an
-# English one does with most words of other languages: what its vectors say is worth less then. Those of names are not
-# fitted, for those questions have hardly any.
+# English one does with most words of other languages: what its vectors say is worth less then. Those of names and
+# versions are not fitted, for those questions have hardly any.
 WEIGHTS = {
     "meaning": (4.845, 0.0),
     "tokens": (7.228, 4.815),
@@ -62,8 +62,13 @@ WEIGHTS = {
     "time": (0.992, 3.073),
     "person": (1.976, 1.694),
     "place": (0.823, 0.754),
+    "version": (1.0, 1.0),
 }
-# Of a logistic regression over questions whose best sentence answers or does not.
+# How much speaks against a best sentence without the kind of thing that was asked for. No version is told without a digit.
+# Of the questions of SQuAD 2 and XQuAD that ask for a person, 64 % are answered right by a sentence that seems to name nobody
+# ("students", "the dukes") and 82 % by one that does; without a number, a time or a place as many are as with one.
+LACKING = {"version": 1.0, "person": 0.4}
+# Of a logistic regression over questions whose best sentence answers or does not; that of `lacking` is not fitted.
 CONFIDENCE_AT_ZERO = -2.114
 CONFIDENCE_WEIGHTS = {
     "lead": 0.607,
@@ -73,6 +78,7 @@ CONFIDENCE_WEIGHTS = {
     "missing_names": -0.829,
     "read": -0.829,
     "pieces": 0.092,
+    "lacking": -2.5,
 }
 
 # What a sentence that is not read can make up for by being read, and what a cosine of its chunk counts for until then.
@@ -86,12 +92,14 @@ class Evidence:
 
     `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
     words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
-    most MOST_PIECES: the more, the less the encoder knows its language."""
+    most MOST_PIECES: the more, the less the encoder knows its language; `expected` is the one of KINDS that is asked for, ""
+    for none."""
 
     rows: Floats
     read: NDArray[np.bool_]
     missing_names: float
     pieces: float
+    expected: str = ""
 
 
 def strangeness(pieces: float) -> float:
@@ -140,7 +148,7 @@ def shares(of_merits: Floats) -> Floats:
 def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
     """What tells whether the best sentence answers: by how much it leads (the log-odds of its share), what it and its chunk
     hold of the question, what of the question no chunk holds, what part of the sentences could have won before they were
-    read, and how well the encoder knows the question's words."""
+    read, how well the encoder knows the question's words, and whether it lacks the kind of thing that was asked for."""
     best = int(np.argmax(of_merits))
     row = dict(zip(FEATURES, evidence.rows[best].tolist(), strict=True))
     share = min(max(float(shares(of_merits)[best]), 1e-6), 1 - 1e-6)
@@ -152,6 +160,7 @@ def signs(evidence: Evidence, of_merits: Floats) -> dict[str, float]:
         "missing_names": evidence.missing_names,
         "read": float(evidence.read.mean()),
         "pieces": evidence.pieces,
+        "lacking": LACKING.get(evidence.expected, 0.0) if row.get(evidence.expected) == 0 else 0.0,
     }
 
 

@@ -1,4 +1,6 @@
-"""A question in, the kind of thing that would answer it out: a number, a time, a person or a place, told by its words.
+"""A question in, the kind of thing that would answer it out: a number, a time, a person, a place or a version.
+
+It is told by the question's words.
 
     kind = expected_kind("Wie viele Bälle fing Josh Norman ab?", "en")    # "number", whichever language was guessed
     holds_kind("number", "Er fing vier ab.", {"bälle"})                   # True
@@ -18,9 +20,16 @@ from rag.text.analyser import detect_language, plain_words, stop_words, visible
 if TYPE_CHECKING:
     from collections.abc import Container
 
-KINDS = ("number", "time", "person", "place")
+KINDS = ("number", "time", "person", "place", "version")
 
-# What asks for each kind, in the order of KINDS, so that `hvor mange` is a number and no place.
+# `version` is nearly the same word in all these languages, and goes before the rest: `which versions since 2020`.
+_ASKED_VERSION = re.compile(
+    r"\b(?:what|which|welche[rsnm]?|quel(?:le)?s?|qué|quale?|welke?|que|vilken|hvilken|какая)"
+    r"(?:'s|\s(?:is|are|ist|est|es|è|é|är|er))?(?:\s(?:the|die|la|a|de))?\s(?!(?:does|do|did|can|must)\b)(?:[\w.]+\s){0,2}(?:\w+-)?"
+    r"(?:versi(?:on|ón|e|one)(?:en|er|es|s)?|versão|versões|версия)\b(?!\s(?:option|flag|command|control)\b)",
+    re.IGNORECASE,
+)
+# What asks for each of the others, in the order of KINDS, so that `hvor mange` is a number and no place.
 _ASKED = {
     "en": (
         r"how (?:many|much|long|old|far|often|tall|high|large|big|fast|deep|wide|heavy)\b"
@@ -157,13 +166,15 @@ def expected_kind(question: str, language: str) -> str:
     >>> [expected_kind(text, "") for text in ("Who was it?", "In welchem Jahr?", "Why?")], expected_kind("Combien?", "fr")
     (['person', 'time', ''], 'number')
     """
+    if _ASKED_VERSION.search(question):
+        return "version"
     spoken = detect_language(question, [language])
     known = spoken if spoken in _ASKED else language
     if known not in _ASKED:
         return ""
     found = [
         (match.start(), kind)
-        for kind, rule in zip(KINDS, _patterns(known), strict=True)
+        for kind, rule in zip(KINDS[:-1], _patterns(known), strict=True)
         if (match := rule.search(question))
     ]
     return min(found, key=lambda one: one[0])[1] if found else ""
@@ -191,13 +202,19 @@ def _holds_time(text: str, asked: Container[str], _language: str) -> float:
 def _holds_person(text: str, asked: Container[str], language: str) -> float:
     """A name of two words or more, or where nouns have no capitals a single one that begins no sentence.
 
+    The first word of a text has a capital whatever it is: with what was asked for it is no name.
+
     >>> [_holds_person(text, (), "de") for text in ("Der Antrag ist da.", "Hans Meier kam.", "Heute kam Doktor Meier.")]
     [0.0, 1.0, 1.0]
+    >>> [_holds_person(text, {"flask"}, "en") for text in ("Beyond Flask itself, look.", "Tom Flask did it.", "It is Tom.")]
+    [0.0, 0.0, 1.0]
     """
     for match in _NAME.finditer(text):
         words = plain_words(match[0])
         named = [word for word in words if word not in stop_words(language)]
         of_several = len(named) > 1 if language == "de" else len(words) > 1 or match.start() > 0
+        if match.start() == 0 and len(words) > 1:
+            named = [word for word in named if word != words[0]]
         if of_several and any(word not in asked for word in named):
             return 1.0
     return 0.0
@@ -207,4 +224,14 @@ def _holds_place(text: str, asked: Container[str], _language: str) -> float:
     return float(any(match[1].casefold() not in asked for match in _AT_PLACE.finditer(text)))
 
 
-_TESTS = {"number": _holds_number, "time": _holds_time, "person": _holds_person, "place": _holds_place}
+def _holds_version(text: str, asked: Container[str], _language: str) -> float:
+    return float(any(any(map(str.isdigit, word)) and word not in asked for word in plain_words(text)))
+
+
+_TESTS = {
+    "number": _holds_number,
+    "time": _holds_time,
+    "person": _holds_person,
+    "place": _holds_place,
+    "version": _holds_version,
+}

@@ -381,6 +381,15 @@ def test_an_answer_is_surer_of_what_the_documents_hold_than_of_what_they_do_not(
     assert ask("Who was Napoleon?", [], encoder).confidence == 0
 
 
+def test_an_answer_without_the_version_that_was_asked_for_is_less_sure(encoder: Encoder) -> None:
+    with_one, without = "The kiln needs Python 3.9 or newer.", "The kiln needs Python in any newer version."
+    which = "Which Python version does the kiln need?"
+    sure, unsure = (ask(which, [hit(text)], encoder).confidence for text in (with_one, without))
+    assert sure > unsure
+    does = "Does the kiln need a Python version?"
+    assert ask(does, [hit(without)], encoder).confidence > unsure
+
+
 def test_every_feature_has_a_weight() -> None:
     assert tuple(WEIGHTS) == FEATURES
 

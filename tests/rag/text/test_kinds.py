@@ -27,6 +27,13 @@ from rag.text.pronouns import leans_back
         ("Wie heeft dat gezegd?", "person"),
         ("Hvor mange var der i huset?", "number"),
         ("Где находится этот город?", "place"),
+        ("Which Python versions does Click support?", "version"),
+        ("Since which version is it so, and since when?", "version"),
+        ("Welche Python-Version brauche ich?", "version"),
+        ("Quelle est la version de Python ?", "version"),
+        ("What does hatch version patch make of it?", ""),
+        ("What is the version option?", ""),
+        ("What is the conversion?", ""),
     ],
 )
 def test_a_question_tells_the_kind_of_its_answer(question: str, kind: str) -> None:
@@ -40,7 +47,9 @@ def test_a_question_tells_the_kind_of_its_answer(question: str, kind: str) -> No
         ("number", "It has 12 rooms.", "It has 7 rooms."),
         ("time", "It ended in 1763.", "It ended badly."),
         ("person", "The reforms began under Nikita Khrushchev.", "The reforms began under pressure."),
+        ("person", "Tom Meier did it.", "Beyond War itself, look around."),
         ("place", "They landed in Normandy.", "They landed in spring."),
+        ("version", "It needs Python 3.9.", "It needs Python 7, in no old version."),
         ("place", "Sie kamen aus der Türkei.", "Sie kamen aus der mode."),
     ],
 )
