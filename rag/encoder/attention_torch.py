@@ -50,6 +50,7 @@ class Attention(Protocol):
     query_scale: float
     output: torch.dtype
     centred: bool
+    bias: DistanceBias
 
     def __call__(self, qkv: torch.Tensor, lengths: Sequence[int], heads: int) -> torch.Tensor:
         """Means of the values, float32 (rows, dimensions), of qkv (rows, 3 * dimensions): texts of these lengths.

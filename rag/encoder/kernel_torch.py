@@ -21,7 +21,6 @@ from rag.encoder.attention_torch import (
     DistanceBias,
     FlashAttention,
     FloatAttention,
-    runs,
 )
 from rag.encoder.kernel import (
     FULL,
@@ -39,6 +38,7 @@ from rag.encoder.kernel import (
     leave_unfolded,
     scale_query,
 )
+from rag.encoder.layers_torch import LayerParts, Product, compiled, embedded, pooled, through
 
 F = torch.nn.functional
 
@@ -95,6 +95,9 @@ class TorchKernel:
             else FloatLayer(layer, FLOAT_TYPES[self.plan.mode], self.attention, config.layer_norm_eps)
             for layer in folded.layers
         ]
+        self.norms = [self.embedding_norm, *(layer.output_norm for layer in self.layers)]
+        self.parts = parts_of(self.layers, self.norms, self.plan, grid)
+        self.embed, self.pool, self.through = (compiled(each) for each in (embedded, pooled, through))
 
     @property
     def threads(self) -> int:
@@ -124,51 +127,43 @@ class TorchKernel:
         """The pooled vectors and those of all tokens."""
         with torch.inference_mode(), limited_for(lengths):
             hidden = self._of_all_tokens(torch.from_numpy(ids), torch.from_numpy(lengths), None)
-            pooled, every = (pool_rows(hidden, lengths.tolist(), pooling) for pooling in (self.pooling, "tokens"))
-        return pooled.numpy(), every.numpy()
+            vectors, every = (self.pool(hidden, lengths.tolist(), pooling) for pooling in (self.pooling, "tokens"))
+        return vectors.numpy(), every.numpy()
 
     def _forward(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
         if self.pooling == "cls":
-            return self._firsts(*self._before_last(ids, lengths, types), lengths.tolist())
-        return pool_rows(self._of_all_tokens(ids, lengths, types), lengths.tolist(), self.pooling)
+            return self._firsts(self._passed(ids, lengths, types, len(self.layers) - 1), lengths.tolist())
+        return self.pool(self._of_all_tokens(ids, lengths, types), lengths.tolist(), self.pooling)
 
     def _of_all_tokens(self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None) -> torch.Tensor:
         """What the last layer makes of every token, the texts end to end; float32 (rows, dimensions)."""
-        hidden, norm = self._before_last(ids, lengths, types)
-        last = self.layers[-1]
-        means = self.attention(last.qkv(hidden), lengths.tolist(), self.config.heads)
-        return last.finish(means, hidden, norm.residual)
+        return self._passed(ids, lengths, types, len(self.layers))
 
-    def _before_last(
-        self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None
-    ) -> tuple[torch.Tensor, Norm]:
-        """What the last layer reads, and the norm that it comes from."""
-        present = torch.arange(ids.shape[1]) < lengths.unsqueeze(1)
-        text_lengths = lengths.tolist()
-        # From here on there is a row for each token of a text, and a few at the end to fill up.
-        flat, places = ids[present], present.nonzero()[:, 1]
-        rest = filled_up(len(flat)) - len(flat)
-        if rest:
-            flat, places = F.pad(flat, (0, rest)), F.pad(places, (0, rest))
-        words = self.word_codes[flat].float().mul_(self.word_scale[flat].unsqueeze(1))
-        norm = self.embedding_norm
-        words.add_(self.positions[places])
-        if types is not None and self.second_type is not None:
-            second = F.pad(types[present], (0, rest)).float()
-            words.addcmul_(second.unsqueeze(1), self.second_type)
-        hidden = norm(words)
-        for layer in self.layers[:-1]:
-            means = self.attention(layer.qkv(hidden), text_lengths, self.config.heads)
-            hidden, norm = layer.finish(means, hidden, norm.residual), layer.output_norm
-        return hidden, norm
+    def _passed(
+        self, ids: torch.Tensor, lengths: torch.Tensor, types: torch.Tensor | None, layers: int
+    ) -> torch.Tensor:
+        """What the first layers make of every token: a row for each, and a few at the end to fill up."""
+        norm, text_lengths = self.embedding_norm, lengths.tolist()
+        words = self.word_codes, self.word_scale, self.positions, self.second_type
+        step = step_of(sum(text_lengths))
+        hidden = self.embed(ids, lengths, types, step, *words, norm.weight, norm.bias, norm.eps)
+        heads = self.config.heads
+        if self.parts is not None:
+            bias = self.attention.bias(max(text_lengths))
+            return self.through(hidden, text_lengths, self.parts[:layers], heads, bias, norm.eps, ROWS_PER_BLOCK)
+        for layer, before in zip(self.layers[:layers], self.norms, strict=False):
+            means = self.attention(layer.qkv(hidden), text_lengths, heads)
+            hidden = layer.finish(means, hidden, before.residual)
+        return hidden
 
-    def _firsts(self, hidden: torch.Tensor, norm: Norm, lengths: Sequence[int]) -> torch.Tensor:
+    def _firsts(self, hidden: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
         """What the last layer makes of the first token of each text, float32 (texts, dimensions): the rest is not needed."""
         last = self.layers[-1]
         means = self.attention.of_firsts(last.qkv(hidden), lengths, self.config.heads)
         places = torch.tensor([0, *lengths[:-1]]).cumsum(0)
         rest = (0, 0, 0, filled_up(len(lengths)) - len(lengths))
-        return last.finish(F.pad(means, rest), F.pad(hidden[places], rest), norm.residual)[: len(lengths)]
+        residual = self.norms[-2].residual
+        return last.finish(F.pad(means, rest), F.pad(hidden[places], rest), residual)[: len(lengths)]
 
 
 def limited_for(lengths: NDArray[np.int64]) -> AbstractContextManager[None]:
@@ -182,8 +177,20 @@ def filled_up(rows: int) -> int:
     >>> [filled_up(rows) for rows in (1, 16, 17, 129, 2000)]
     [16, 16, 32, 192, 2048]
     """
-    step = STEP_OF_FEW if rows <= FEW_ROWS else STEP_OF_MANY
+    step = step_of(rows)
     return -(-rows // step) * step
+
+
+def step_of(rows: int) -> int:
+    """What the number of rows is a multiple of when it is filled up."""
+    return STEP_OF_FEW if rows <= FEW_ROWS else STEP_OF_MANY
+
+
+def parts_of(layers: Sequence[Layer], norms: Sequence[Norm], plan: ComputePlan, grid: Grid) -> list[LayerParts] | None:
+    """The layers as one program reads them; None where the plan is another than that of `rag.encoder.layers_torch`."""
+    if (plan.mode, plan.product, plan.attention) != ("int8", "onednn", "float32") or not grid.rounds:
+        return None
+    return [layer.parts(before) for layer, before in zip(layers, norms, strict=False) if isinstance(layer, Int8Layer)]
 
 
 def make_attention(plan: ComputePlan, head_dimensions: int, centre: float, bias: DistanceBias) -> Attention:
@@ -250,6 +257,14 @@ class Int8Layer:
             codes, scale = quantize_activated(self.up(cut(rows, self.grid)), self.grid)
             target.addcmul_(self.down(codes), scale)
         return self.output_norm(lowered)
+
+    def parts(self, before: Norm) -> LayerParts:
+        """The same for one program of all layers; `before` is the norm that its input comes from. Its products are oneDNN's."""
+        linears = (self.query_key_value, self.attention, self.up, self.down)
+        qkv, attention, up, down = (linear.product for linear in linears if isinstance(linear, OnednnLinear))
+        middle, last = self.attention_norm, self.output_norm
+        of_norms = middle.weight, middle.bias, middle.residual, last.weight, last.bias
+        return LayerParts(qkv, attention, up, down, self.down_bias, before.residual, *of_norms)
 
 
 class FloatLayer:
@@ -325,22 +340,6 @@ def codes_in_one_pass() -> bool:
     return torch.equal(codes, expected) and bool(((rows * scale - values - 200).abs() < 0.51 * scale).all())
 
 
-def pool_rows(hidden: torch.Tensor, lengths: Sequence[int], pooling: str) -> torch.Tensor:
-    """One vector a text of texts that lie end to end: the mean over its rows, or its first row; or all of its rows."""
-    every, wide = pooling == "tokens", hidden.shape[1]
-    vectors = torch.zeros(len(lengths), max(lengths), wide) if every else torch.empty(len(lengths), wide)
-    number = 0
-    for rows, texts in runs(lengths):
-        tokens = hidden[rows].view(texts, -1, wide)
-        same = vectors[number : number + texts]
-        if every:
-            same[:, : tokens.shape[1]] = tokens
-        else:
-            same[:] = tokens[:, 0] if pooling == "cls" else tokens.mean(1)
-        number += texts
-    return vectors
-
-
 def pool(hidden: torch.Tensor, present: torch.Tensor, pooling: str) -> torch.Tensor:
     """One vector a text: the mean over its tokens, or its first token; or those of all tokens."""
     if pooling == "tokens":
@@ -365,22 +364,27 @@ def bias_of_codes(linear: FoldedLinear, zero_point: int) -> NDArray[np.float32]:
     return np.asarray(linear.bias - zero_point * step * linear.codes.sum(axis=1, dtype=np.int64), dtype=np.float32)
 
 
+class OnednnLinear:
+    """oneDNN's int8 product with weights packed for this CPU; scales, bias and GELU are applied as it writes."""
+
+    def __init__(self, linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype) -> None:
+        scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(bias_of_codes(linear, zero_point))
+        packed = torch.ops.onednn.qlinear_prepack(torch.as_tensor(linear.codes), None)
+        self.product = Product(packed, scale, torch.zeros(len(scale), dtype=torch.int32), bias, linear.input_scale)
+        self.activation, self.output = activation, output
+
+    def __call__(self, codes: torch.Tensor) -> torch.Tensor:
+        packed, scale, zero_points, bias, step = self.product
+        return torch.ops.onednn.qlinear_pointwise(
+            codes, step, 0, packed, scale, zero_points, bias, 1.0, 0, self.output, self.activation, [], "none"
+        )
+
+
 def onednn_linear(
     linear: FoldedLinear, zero_point: int, activation: str, output: torch.dtype = torch.float32
 ) -> Linear:
-    """oneDNN's int8 product with weights packed for this CPU; scales, bias and GELU are applied as it writes."""
-    operators = torch.ops.onednn
-    packed = operators.qlinear_prepack(torch.as_tensor(linear.codes), None)
-    scale, bias = torch.as_tensor(linear.scale), torch.as_tensor(bias_of_codes(linear, zero_point))
-    zero_points = torch.zeros(len(scale), dtype=torch.int32)
-    step = linear.input_scale
-
-    def run(codes: torch.Tensor) -> torch.Tensor:
-        return operators.qlinear_pointwise(
-            codes, step, 0, packed, scale, zero_points, bias, 1.0, 0, output, activation, [], "none"
-        )
-
-    return run
+    """oneDNN's int8 product."""
+    return OnednnLinear(linear, zero_point, activation, output)
 
 
 def halved_linear(linear: FoldedLinear, zero_point: int, activation: str) -> Linear:

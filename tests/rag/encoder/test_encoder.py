@@ -29,6 +29,7 @@ from rag.encoder.encoder import (
 from rag.encoder.kernel import CENTRE, FULL, GELU_MINIMUM, ROUNDED, ZERO_POINT, FoldedLinear, Grid, fold, of_tokens
 from rag.encoder.kernel_numpy import NumpyKernel, gelu, integer_product
 from rag.encoder.kernel_torch import PRODUCTS, Int8Layer, TorchKernel, codes_in_one_pass, cut, quantize_activated
+from rag.encoder.layers_torch import compiled
 from rag.encoder.probe import pairs_saturate, rows_stand_alone, texts_stand_alone
 from rag.encoder.states import Remembered, TokenStates
 from sql.base.errors import RagError
@@ -288,6 +289,34 @@ def test_a_torch_without_the_operators_that_make_codes_in_one_pass_gets_the_same
     monkeypatch.setattr("rag.encoder.kernel_torch.codes_in_one_pass", lambda: False)
     in_passes = with_plan(encoder, checkpoint, ComputePlan()).encode(TEXTS)
     assert (in_one * in_passes).sum(axis=1) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls", "tokens"])
+def test_one_program_for_all_layers_gives_the_numbers_that_its_operations_give_one_by_one(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, pooling: str
+) -> None:
+    program = TorchKernel(checkpoint)
+    monkeypatch.setattr("rag.encoder.kernel_torch.compiled", lambda function: function)
+    by_functions, by_layers = TorchKernel(checkpoint), TorchKernel(checkpoint)
+    if program.parts is None:
+        pytest.skip("this torch has no operator that makes codes in one pass, or no product of int8")
+    by_layers.parts = None
+    random = np.random.default_rng(0)
+    for lengths in ([3], [40, 40, 17], [200, 130, 130, 64, 2, 1]):
+        ids = random.integers(0, checkpoint.config.vocabulary, (len(lengths), 256))
+        found = []
+        for kernel in (program, by_functions, by_layers):
+            kernel.pooling = pooling
+            found.append(kernel.forward(ids, np.array(lengths)))
+        assert np.array_equal(found[0], found[1])
+        assert np.array_equal(found[0], found[2])
+
+
+def test_what_torch_cannot_compile_is_called_as_it_stands() -> None:
+    def nothing_of_torch(value: int) -> str:
+        return f"{value:>3}" + str(sorted({value}))
+
+    assert compiled(nothing_of_torch)(2) == "  2[2]"
 
 
 def test_what_is_folded_into_a_layer_is_exact_in_float(checkpoint: Checkpoint) -> None:
