@@ -7,6 +7,7 @@ No language model: what speaks for each sentence of the found chunks is gathered
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -296,7 +297,13 @@ def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier])
     ]
 
 
+@lru_cache(maxsize=6000)
+def names_in(sentence: str) -> tuple[Identifier, ...]:
+    """The exact names in a sentence, which is met again with other questions."""
+    return identifiers(sentence)
+
+
 def speaks_of_rival(names: Sequence[Identifier], quotation: Quotation) -> bool:
     """Whether a quotation holds a name of the same shape as one that was asked for."""
-    others = identifiers(quotation.text)
+    others = names_in(quotation.text)
     return any(name.has_rival_in(others, same_letters=not quotation.is_row) for name in names)

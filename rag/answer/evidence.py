@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+REMEMBERED_TEXTS = 6000  # sentences and headings whose words are not looked for again, some 3 kB each
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
@@ -201,7 +203,7 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
     language = known.language
     asked = AskedWords.of(question, [c.judged for c in candidates], [c.section for c in candidates], known)
     before, after = (
-        np.array([[not bag.isdisjoint(keys(text, language)) for text in texts] for bag in asked.keys], np.float64)
+        held_words(asked.keys, [keys(text, language) for text in texts])
         for texts in ([c.before for c in candidates], [c.after for c in candidates])
     )
     if not asked.keys:
@@ -252,23 +254,37 @@ class AskedWords:
         above = [keys(heading, language) for heading in headings] or [frozenset[str]()] * len(bags)
         written = {normalized(word[0]): word[0] for word in reversed(list(WORD.finditer(question)))}
         first = next(iter(plain_words(question)), "")
-        wanted, weights, rows, rarity, is_name = [], [], [], [], []
-        for word in dict.fromkeys(plain_words(question)):
+        words = list(dict.fromkeys(plain_words(question)))
+        wanted = [keys(word, language) for word in words]
+        rows = np.maximum(held_words(wanted, bags), WORD_IN_HEADING * held_words(wanted, above))
+        weights, rarity, is_name = [], [], []
+        for word, row in zip(words, rows, strict=True):
             terms = analyse(word, language)  # none of a stop word
-            wanted.append(keys(word, language))
-            own, around = (
-                np.array([not wanted[-1].isdisjoint(bag) for bag in some], np.float64) for some in (bags, above)
-            )
-            rows.append(np.maximum(own, WORD_IN_HEADING * around))
             in_store = known.rarity(terms[0]) if terms else 0.0
             is_stop = word in left_out
             among = of_prose if is_stop else len(bags)
-            weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + among / (1 + np.count_nonzero(rows[-1]))))
+            weights.append(WEIGHT_IN_STORE * in_store + math.log(1 + among / (1 + np.count_nonzero(row))))
             rarity.append(0.0 if is_stop else in_store or 1.0)
             capital = word != first and written.get(word, word)[:1].isupper()
             is_name.append(float(not is_stop and (capital or any(map(str.isdigit, word)))))
-        table = np.array(rows).reshape(len(rows), len(bags))
-        return cls(wanted, np.array(weights), table, np.array(rarity), np.array(is_name))
+        return cls(wanted, np.array(weights), rows, np.array(rarity), np.array(is_name))
+
+
+def held_words(wanted: Sequence[frozenset[str]], texts: Sequence[frozenset[str]]) -> Floats:
+    """1 where a text (columns) has one of the keys of a word (rows), else 0; float64 (words, texts).
+
+    >>> held_words([frozenset("ab"), frozenset("bc")], [frozenset("xb"), frozenset("c")]).tolist()
+    [[1.0, 0.0], [1.0, 1.0]]
+    """
+    of_key: dict[str, list[int]] = {}
+    for number, some in enumerate(wanted):
+        for key in some:
+            of_key.setdefault(key, []).append(number)
+    every, found = frozenset(of_key), np.zeros((len(wanted), len(texts)))
+    for column, text in enumerate(texts):
+        for key in text & every:  # few: a text holds hardly any word of a question
+            found[of_key[key], column] = 1
+    return found
 
 
 def shared_words(
@@ -282,7 +298,7 @@ def shared_words(
     return asked.weights @ asked.rows / asked.weights.sum() if len(asked.weights) else np.zeros(len(sentences))
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=REMEMBERED_TEXTS)
 def keys(text: str, language: str) -> frozenset[str]:
     """What two texts share where they have a word in common: its terms in a language, and its crude stem in any, as it is
     written and as it is typed without accents."""
@@ -301,7 +317,11 @@ def stems(text: str) -> set[str]:
     third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
     holds a digit have no endings.
     """
-    return {word if any(map(str.isdigit, word)) else word[:3] + word[3:6].rstrip("ens") for word in plain_words(text)}
+    return {
+        # interned, since each of some thousand remembered sentences would have its own copy
+        intern(word[:3] + word[3:6].rstrip("ens") if word.isalpha() or not any(map(str.isdigit, word)) else word)
+        for word in plain_words(text)
+    }
 
 
 # Exact names, and what is asked for

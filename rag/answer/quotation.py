@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.text.analyser import WORD
 from rag.text.sentences import line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from sql.records import Hit
+    from sql.records.documents import Outline
 
 MOST_LINES = 20  # of what a sentence brings along; and so many characters
 MOST_CHARACTERS = 1200
+REMEMBERED_CHUNKS = 1000  # whose quotations are not looked for again, some 5 kB each
 FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
 
 _MARKUP_ONLY = re.compile(
@@ -88,37 +91,47 @@ class Quotation:
         return len(cells(self.text)) > 1 or _PAIR.match(self.text) is not None
 
 
-def quotations(hit: Hit) -> Iterator[Quotation]:
+def quotations(hit: Hit) -> Sequence[Quotation]:
     """What can be quoted of a chunk, in order. Headings, mere markup and questions are left out.
 
     What follows a question answers it, up to the end of its paragraph or list, however short: `Not at present.` The
     question is its context, unless it is the heading.
     """
-    headers = {(lead.lead_start, lead.lead_end) for lead in hit.outline.leads}
-    above = _Above(hit.text)
-    for start, end in _spans_and_rows(hit):
-        place = hit.start + start, hit.start + end
-        text = hit.text[start:end]
+    return _quotations(hit.text, hit.start, hit.heading, hit.outline)
+
+
+@lru_cache(maxsize=REMEMBERED_CHUNKS)
+def _quotations(whole: str, first: int, path: str, outline: Outline) -> tuple[Quotation, ...]:
+    """The same of the text of a chunk, which begins at `first`, below a path of headings."""
+    return tuple(_found(whole, first, path, outline))
+
+
+def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quotation]:
+    headers = {(lead.lead_start, lead.lead_end) for lead in outline.leads}
+    above = _Above(whole)
+    for start, end in _spans_and_rows(whole, first, outline):
+        place = first + start, first + end
+        text = whole[start:end]
         above.pass_to(start)
-        is_heading = hit.outline.is_heading(*place) or is_markup(text)
+        is_heading = outline.is_heading(*place) or is_markup(text)
         if is_heading or asks(text):
             above.enter(start, end, is_heading=is_heading)
             continue
         asked, above.last_end = above.question, end
         if place in headers and (len(cells(text)) > 1 or is_delimited(text)):
             continue
-        lead = hit.outline.lead_at(*place)
+        lead = outline.lead_at(*place)
         context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
         if context is None and asked is not None and not above.is_heading:
-            context = Context(hit.start + asked[0], hit.start + asked[1], hit.text[slice(*asked)])
-        last, is_cut = carried(hit.text, start, end)
-        if says_something(hit.text[start:last], context, is_answer=asked is not None):
-            heading = hit.outline.heading_at(place[0], hit.heading)
-            question = _unmarked(hit.text[slice(*asked)]) if asked is not None and above.is_heading else ""
+            context = Context(first + asked[0], first + asked[1], whole[slice(*asked)])
+        last, is_cut = carried(whole, start, end)
+        if says_something(whole[start:last], context, is_answer=asked is not None):
+            heading = outline.heading_at(place[0], path)
+            question = _unmarked(whole[slice(*asked)]) if asked is not None and above.is_heading else ""
             yield Quotation(
                 place[0],
-                hit.start + last,
-                hit.text[start:last],
+                first + last,
+                whole[start:last],
                 heading,
                 context,
                 lines=last > end,
@@ -168,17 +181,17 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _spans_and_rows(hit: Hit) -> Iterator[tuple[int, int]]:
+def _spans_and_rows(whole: str, begin: int, outline: Outline) -> Iterator[tuple[int, int]]:
     """The spans of a chunk's text; of the rows below a header of delimited text, which no stop divides, each is one."""
     done = 0
-    for lead in hit.outline.leads:
-        first = max((lead.lead_start if lead.lead_start >= hit.start else lead.start) - hit.start, done)
-        last = min(lead.end - hit.start, len(hit.text))
+    for lead in outline.leads:
+        first = max((lead.lead_start if lead.lead_start >= begin else lead.start) - begin, done)
+        last = min(lead.end - begin, len(whole))
         if first < last and is_delimited(lead.text):
-            yield from ((done + start, done + end) for start, end in spans(hit.text[done:first]))
-            yield from _rows(hit.text, first, last)
+            yield from ((done + start, done + end) for start, end in spans(whole[done:first]))
+            yield from _rows(whole, first, last)
             done = last
-    yield from ((done + start, done + end) for start, end in spans(hit.text[done:]))
+    yield from ((done + start, done + end) for start, end in spans(whole[done:]))
 
 
 def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
