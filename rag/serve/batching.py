@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.encoder.encoder import Encoder
+from rag.serve.readers import Readers
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 SLICE = 32  # texts of one request that are computed before others have their turn
 MOST_TEXTS = 128  # of a batch: a question behind it waits a second or less
-MOST_PASSAGES = 16  # of a batch, each of which is ten times as long as a question
 
 
 @dataclass(eq=False)
@@ -111,7 +111,7 @@ class SharedEncoder(Encoder):
 
     batcher: Batcher = field(kw_only=True, repr=False, compare=False)
     questions: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read with them
-    passages: Batcher = field(kw_only=True, repr=False, compare=False)  # whose tokens are read for answers
+    passages: Readers = field(kw_only=True, repr=False, compare=False)  # of answers
 
     def read_questions(self, questions: Sequence[str]) -> list[tuple[Vectors, TokenStates]]:
         """The vector of each question and those of its tokens, which share a batch with the questions of other threads."""
@@ -122,8 +122,7 @@ class SharedEncoder(Encoder):
         """Those of passages share a batch with the passages of other threads, and one that several ask for is read once."""
         if not texts or prompt != self.config.document_prompt:
             return super()._read_tokens(texts, prompt)
-        found: list[TokenStates] = self.passages.submit(list(texts)).result()
-        return found
+        return self.passages.states_of(texts)
 
     def close(self) -> None:
         """Computes what waits, and ends the threads."""
@@ -159,7 +158,7 @@ def shared(encoder: Encoder, watch: Callable[[int, int], None] = lambda requests
         lambda: encoder.kernel,
         batcher=Batcher(encoder.encode, watch),
         questions=Batcher(encoder.read_questions, watch),
-        passages=Batcher(read, watch, MOST_PASSAGES),
+        passages=Readers(read, lambda: encoder.kernel.threads, lambda: encoder.kernel.limited(1), watch),
     )
     object.__setattr__(found, "_remembered", encoder._remembered)  # what one has read the other need not read again
     return found

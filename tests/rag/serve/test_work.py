@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from support import PATIENCE, hash_encoder
 
+from rag.encoder.states import TokenStates
 from rag.serve.batching import MOST_TEXTS, SLICE, Batcher, shared
 from rag.serve.limits import Limits, Refused
+from rag.serve.readers import MOST_PASSAGES, Readers
 from rag.serve.work import Workbench, next_of
 from sql.base.errors import ModelError, RagError, StoreReplaced
 
@@ -186,11 +189,11 @@ def test_passages_of_many_threads_share_a_batch_and_one_that_several_ask_for_is_
     batches: list[tuple[int, int]] = []
     encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
     asked = [[f"cat {'dog ' * number}", "the mat"] for number in range(5)]
-    gate, plain, found, read = threading.Event(), encoder.passages.compute, dict[int, Any](), list[str]()
-    encoder.passages.compute = lambda given: gate.wait() and plain(given)
+    gate, plain, found, read = threading.Event(), encoder.passages.read, dict[int, Any](), list[str]()
+    encoder.passages.read = lambda given: gate.wait() and plain(given)
     read_tokens = alone._read_tokens
     object.__setattr__(alone, "_read_tokens", lambda texts, prompt: read.extend(texts) or read_tokens(texts, prompt))
-    encoder.passages.submit(["first"])
+    encoder.passages.ask(["first"])
     wait_until(lambda: not encoder.passages._waiting)
 
     def read_one(number: int) -> None:
@@ -199,19 +202,81 @@ def test_passages_of_many_threads_share_a_batch_and_one_that_several_ask_for_is_
     threads = [threading.Thread(target=read_one, args=(number,)) for number in range(len(asked))]
     for thread in threads:
         thread.start()
-    wait_until(lambda: len(encoder.passages._waiting) == len(asked))
+    wait_until(lambda: encoder.passages._requests == 1 + len(asked))
     gate.set()
     for thread in threads:
         thread.join()
     encoder.token_states(["the mat"])  # which is remembered
     encoder.close()
-    assert batches == [(1, 1), (5, 10)]
+    assert batches == [(1, 1), (5, 6)]
     assert len(read) == len(set(read)) == 7
     afresh, _ = hash_encoder(tokenizer)
     for number, texts in enumerate(asked):
         for states, expected in zip(found[number], afresh.token_states(texts), strict=True):
             np.testing.assert_array_equal(states.spans, expected.spans)
             np.testing.assert_array_equal(states.states, expected.states)
+
+
+def states_of(text: str) -> TokenStates:
+    return TokenStates(np.zeros((1, 2), np.int64), np.full((1, 1), len(text), np.float16))
+
+
+def test_readers_divide_what_waits_among_those_that_are_idle_and_read_nothing_twice() -> None:
+    batches: list[list[str]] = []
+    both, gate = threading.Barrier(3), threading.Event()
+
+    def read(texts: Sequence[str]) -> list[TokenStates]:
+        batches.append(list(texts))
+        if len(batches) < 3:
+            both.wait()
+            gate.wait()
+        return [states_of(text) for text in texts]
+
+    readers = Readers(read, lambda: 2, nullcontext)
+    readers.ask([])  # starts the threads
+    wait_until(lambda: readers._idle == 2)
+    first = readers.ask(["aa", "bb", "cc", "dd"])
+    both.wait()
+    again = readers.ask(["aa", "e", "dd", *(f"many {number}" for number in range(20))])
+    assert (again[0], again[2]) == (first[0], first[3])
+    gate.set()
+    assert [float(asked.states.result().states[0, 0]) for asked in again[:4]] == [2, 1, 2, 6]
+    readers.close()
+    assert sorted(batches[:2]) == [["aa", "bb"], ["cc", "dd"]]
+    assert max(map(len, batches)) == MOST_PASSAGES
+    texts = [text for batch in batches for text in batch]
+    assert len(texts) == len(set(texts)) == 25
+    with pytest.raises(RagError, match="has been closed"):
+        readers.ask(["aa"])
+
+
+def test_a_passage_that_cannot_be_read_is_an_error_of_the_requests_that_need_it() -> None:
+    gate = threading.Event()
+
+    def read(texts: Sequence[str]) -> list[TokenStates]:
+        gate.wait()
+        if "bad" in texts:
+            raise RagError("this one is bad")
+        return [states_of(text) for text in texts]
+
+    readers = Readers(read, lambda: 1, nullcontext)
+    readers.ask(["first"])
+    wait_until(lambda: not readers._waiting)
+    asked = readers.ask(["good", "bad", "too"])
+    gate.set()
+    assert [type(one.states.exception()) for one in asked] == [type(None), RagError, type(None)]
+    readers.close()
+
+
+def test_readers_that_cannot_be_started_tell_everybody_why() -> None:
+    def count() -> int:
+        raise ModelError("there is no model")
+
+    readers = Readers(lambda texts: [], count, nullcontext)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="there is no model"):
+            readers.states_of(["text"])
+    readers.close()
 
 
 def test_a_text_that_is_too_long_is_an_error_of_its_own_request_alone(tokenizer: Tokenizer) -> None:
