@@ -21,6 +21,7 @@ from rag.encoder.attention_torch import (
     DistanceBias,
     FlashAttention,
     FloatAttention,
+    whole_width,
 )
 from rag.encoder.kernel import (
     FULL,
@@ -149,8 +150,10 @@ class TorchKernel:
         hidden = self.embed(ids, lengths, types, step, *words, norm.weight, norm.bias, norm.eps)
         heads = self.config.heads
         if self.parts is not None:
-            bias = self.attention.bias(max(text_lengths))
-            return self.through(hidden, text_lengths, self.parts[:layers], heads, bias, norm.eps, ROWS_PER_BLOCK)
+            flash = isinstance(self.attention, FlashAttention)
+            bias = self.attention.bias(whole_width(max(text_lengths)))  # of what is padded too
+            parts = self.parts[:layers]
+            return self.through(hidden, text_lengths, parts, heads, bias, norm.eps, ROWS_PER_BLOCK, flash)
         for layer, before in zip(self.layers[:layers], self.norms, strict=False):
             means = self.attention(layer.qkv(hidden), text_lengths, heads)
             hidden = layer.finish(means, hidden, before.residual)
@@ -188,7 +191,7 @@ def step_of(rows: int) -> int:
 
 def parts_of(layers: Sequence[Layer], norms: Sequence[Norm], plan: ComputePlan, grid: Grid) -> list[LayerParts] | None:
     """The layers as one program reads them; None where the plan is another than that of `rag.encoder.layers_torch`."""
-    if (plan.mode, plan.product, plan.attention) != ("int8", "onednn", "float32") or not grid.rounds:
+    if (plan.mode, plan.product) != ("int8", "onednn") or plan.attention == "bfloat16" or not grid.rounds:
         return None
     return [layer.parts(before) for layer, before in zip(layers, norms, strict=False) if isinstance(layer, Int8Layer)]
 

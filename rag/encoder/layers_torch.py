@@ -5,17 +5,19 @@ away and has to get it back, for which it waits up to 5 ms wherever another thre
 do. Beside two such threads passages were read at half the speed of the same functions compiled by `torch.jit.script`, which
 take the lock once a batch. They are the same operations in the same order: the numbers are the same, bit for bit.
 
-What is here is the arithmetic that most CPUs get: oneDNN's int8 products, codes made in one pass, attention in float32.
-Every other plan is computed layer by layer (rag/encoder/kernel_torch.py).
+What is here is the arithmetic of most CPUs: oneDNN's int8 products, codes made in one pass, and torch's attention, in float32
+or, with AMX, in bfloat16. Every other plan is computed layer by layer (rag/encoder/kernel_torch.py).
 """
 
 # No `from __future__ import annotations`: what compiles these functions reads their types as they stand.
+import math
 import warnings
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple, Optional, TypeVar, cast
 
 from rag.compute.torch_door import torch
+from rag.encoder.attention_torch import SHORTEST, WIDTH_STEP
 from rag.encoder.kernel import FULL, GELU_MINIMUM, ROUNDED
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -55,13 +57,19 @@ def through(
     bias: Optional[torch.Tensor],  # noqa: UP045 - the compiler knows no other form
     eps: float,
     block: int,
+    flash: bool,
 ) -> torch.Tensor:
     """What the last layer makes of what the first one reads, float32 (rows, dimensions): texts of these lengths, end to end.
 
-    `bias` (heads, longest, longest) is added to the scores of attention; the feed-forward takes `block` rows at a time.
+    `bias` (heads, longest, longest) is added to the scores of attention, which is in bfloat16 where it is `flash`; the
+    feed-forward takes `block` rows at a time.
     """
     for layer in layers:
-        means = attention(product(cut(hidden), layer.qkv, "none"), lengths, heads, bias)
+        codes = cut(hidden)
+        if flash:
+            means = flash_attention(product(codes, layer.qkv, "none", torch.bfloat16), lengths, heads, bias)
+        else:
+            means = attention(product(codes, layer.qkv, "none"), lengths, heads, bias)
         summed = product(cut(means), layer.attention, "none").addcmul_(hidden, layer.residual)
         wide = [hidden.size(1)]
         attended = torch.layer_norm(summed, wide, layer.middle_weight, layer.middle_bias, eps)
@@ -80,8 +88,8 @@ def cut(values: torch.Tensor, zero_point: int = ROUNDED.zero_point) -> torch.Ten
     return torch.quantize_per_tensor(values, 1.0, zero_point, torch.quint8).int_repr()
 
 
-def product(codes: torch.Tensor, linear: Product, activation: str) -> torch.Tensor:
-    """oneDNN's int8 product; scales, bias and GELU are applied as it writes float32."""
+def product(codes: torch.Tensor, linear: Product, activation: str, output: torch.dtype = torch.float32) -> torch.Tensor:
+    """oneDNN's int8 product; scales, bias and GELU are applied as it writes."""
     return torch.ops.onednn.qlinear_pointwise(
         codes,
         linear.step,
@@ -92,7 +100,7 @@ def product(codes: torch.Tensor, linear: Product, activation: str) -> torch.Tens
         linear.bias,
         1.0,
         0,
-        torch.float32,
+        output,
         activation,
         [],
         "none",
@@ -129,6 +137,76 @@ def attention(qkv: torch.Tensor, lengths: list[int], heads: int, bias: Optional[
         means[first:last].view(texts, length, heads, wide // heads).transpose(1, 2).copy_(found)
         number, first = number + texts, last
     return means
+
+
+def flash_attention(
+    qkv: torch.Tensor,
+    lengths: list[int],
+    heads: int,
+    bias: Optional[torch.Tensor],  # noqa: UP045
+    shortest: int = SHORTEST,
+) -> torch.Tensor:
+    """The same in bfloat16, as `rag.encoder.attention_torch.FlashAttention`: neighbours of one padded width together."""
+    wide = qkv.size(1) // 3
+    means = torch.zeros(qkv.size(0), wide)
+    number, first = 0, 0
+    while number < len(lengths):
+        width, own, last = flash_width(lengths[number]), [lengths[number]], first + lengths[number]
+        while number + len(own) < len(lengths):
+            tokens = lengths[number + len(own)]
+            if (tokens if bias is not None else flash_width(tokens)) != (own[0] if bias is not None else width):
+                break
+            own.append(tokens)
+            last += tokens
+        parts = widened(qkv[first:last], own, width).view(len(own), width, 3, heads, wide // heads)
+        parts = parts.permute(2, 0, 3, 1, 4)
+        if width < shortest:
+            parts = parts.float()
+        mask = flash_mask(own, width, bias)
+        found = torch._C._nn.scaled_dot_product_attention(parts[0], parts[1], parts[2], attn_mask=mask)
+        narrowed(found.transpose(1, 2).flatten(2), own, means[first:last])
+        number, first = number + len(own), last
+    return means
+
+
+def flash_width(tokens: int, shortest: int = SHORTEST, step: int = WIDTH_STEP) -> int:
+    """What a text of so many tokens is padded to."""
+    return tokens if tokens < shortest else (tokens + step - 1) // step * step
+
+
+def widened(qkv: torch.Tensor, lengths: list[int], width: int) -> torch.Tensor:
+    """The rows of texts (rows, 3 * dimensions) with rows of zeros behind each, up to a width."""
+    if min(lengths) == width:
+        return qkv
+    wide = torch.zeros(len(lengths), width, qkv.size(1), dtype=qkv.dtype)
+    first = 0
+    for number, tokens in enumerate(lengths):
+        wide[number, :tokens] = qkv[first : first + tokens]
+        first += tokens
+    return wide.view(len(lengths) * width, -1)
+
+
+def narrowed(wide: torch.Tensor, lengths: list[int], target: torch.Tensor) -> None:
+    """Puts the tokens of texts (texts, width, dimensions) end to end into `target` (rows, dimensions)."""
+    first = 0
+    for number, tokens in enumerate(lengths):
+        target[first : first + tokens] = wide[number, :tokens]
+        first += tokens
+
+
+def flash_mask(
+    lengths: list[int],
+    width: int,
+    bias: Optional[torch.Tensor],  # noqa: UP045
+) -> Optional[torch.Tensor]:  # noqa: UP045
+    """The bias of texts that hides what they are padded with, float32; None where there is neither."""
+    own = bias[:, :width, :width] if bias is not None else None
+    if min(lengths) == width:
+        return own
+    hidden = torch.zeros(len(lengths), 1, 1, width)
+    for number, tokens in enumerate(lengths):
+        hidden[number, :, :, tokens:] = -math.inf
+    return hidden.expand(-1, 1, width, width) if own is None else own + hidden[:1]
 
 
 def embedded(

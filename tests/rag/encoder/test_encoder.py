@@ -291,16 +291,20 @@ def test_a_torch_without_the_operators_that_make_codes_in_one_pass_gets_the_same
     assert (in_one * in_passes).sum(axis=1) == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize("attention", ["float32", "flash bfloat16"])
 @pytest.mark.parametrize("pooling", ["mean", "cls", "tokens"])
 def test_one_program_for_all_layers_gives_the_numbers_that_its_operations_give_one_by_one(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, pooling: str
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, pooling: str, attention: str
 ) -> None:
-    program = TorchKernel(checkpoint)
+    plan = ComputePlan(attention=attention)
+    program = TorchKernel(checkpoint, plan)
     monkeypatch.setattr("rag.encoder.kernel_torch.compiled", lambda function: function)
-    by_functions, by_layers = TorchKernel(checkpoint), TorchKernel(checkpoint)
+    by_functions, by_layers = TorchKernel(checkpoint, plan), TorchKernel(checkpoint, plan)
     if program.parts is None:
         pytest.skip("this torch has no operator that makes codes in one pass, or no product of int8")
     by_layers.parts = None
+    for of_program, function in zip(*((k.embed, k.pool, k.through) for k in (program, by_functions)), strict=True):
+        assert of_program is not function  # which is what `compiled` returns where it cannot
     random = np.random.default_rng(0)
     for lengths in ([3], [40, 40, 17], [200, 130, 130, 64, 2, 1]):
         ids = random.integers(0, checkpoint.config.vocabulary, (len(lengths), 256))
