@@ -10,6 +10,7 @@ import re
 import stat
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,11 @@ from sql.base.paths import expand_user, printable
 from sql.records import path_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 IGNORED_FOLDERS = {"__pycache__", "node_modules", "venv"}
 SUFFIX = re.compile(r"\.\w{1,12}")  # what is longer, or holds spaces, is a part of the name
 SHOWN_KINDS = 8
-FEW_ROOTS = 50
 EVERYTHING = Selection()  # that git does not ignore
 
 
@@ -46,8 +46,8 @@ class Walk:
     files: FoundFiles = field(default_factory=FoundFiles)
     skipped: list[LeftOut] = field(default_factory=list)
     failed: list[LeftOut] = field(default_factory=list)
-    roots: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    roots: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
     is_ours: Callable[[str], bool] = lambda path: True  # which paths are this run's own, see `ingest/shard.py`
     alone: bool = True  # whether no other run has another shard
 
@@ -57,9 +57,7 @@ class Walk:
 
     def reaches(self, path: str) -> bool:
         """Whether this run, or another one with a shard of the same paths, would have seen the file at `path`."""
-        return any(is_below(path, root) for root in self.roots) and not any(
-            is_below(path, folder) for folder in self.unreadable
-        )
+        return is_below(path, self.roots) and not is_below(path, self.unreadable)
 
 
 def walk(paths: Sequence[str], selection: Selection = EVERYTHING) -> Walk:
@@ -79,22 +77,21 @@ def walk(paths: Sequence[str], selection: Selection = EVERYTHING) -> Walk:
             reason = getattr(error, "strerror", None) or error
             raise RagError(f"{given}: {reason}; nothing was changed, give a file or folder that can be read") from error
         name = os.path.normpath(given)
-        found.roots.append(printable(real))
+        found.roots.add(printable(real))
         if entries is None:
             take_given_file(found, real, name, status)
         else:
             walk_folder(found, real, name, entries, selection)
-    found.files = each_once(found)
+    found.files = each_once(found, apart=len(found.roots) == len(paths) and lie_apart(found.roots))
     return found
 
 
-def each_once(found: Walk) -> FoundFiles:
+def each_once(found: Walk, *, apart: bool) -> FoundFiles:
     """The files without repetitions. Two names that read the same once escaped would be one document: one is refused.
 
-    Where no given path lies below another, a file is found once, and two names can only read the same where one of them
-    holds an escape.
+    Where no given path lies below another, they are `apart`: a file is found once, and two names can only read the same where
+    one of them holds an escape.
     """
-    apart = lie_apart(found.roots)
     if apart and not found.files.hold_escapes:
         return found.files
     files, places = FoundFiles(), dict[int, int]()
@@ -113,11 +110,9 @@ def each_once(found: Walk) -> FoundFiles:
     return files
 
 
-def lie_apart(roots: list[str]) -> bool:
-    """Whether no path is another one or lies below it; of many nobody looks, for each would be compared with each."""
-    return len(roots) <= FEW_ROOTS and not any(
-        is_below(one, other) for place, one in enumerate(roots) for other in roots[:place] + roots[place + 1 :]
-    )
+def lie_apart(roots: Set[str]) -> bool:
+    """Whether no path lies below another one."""
+    return not any(above in roots for root in roots for above in islice(beginnings(root), 1, None))
 
 
 def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], selection: Selection) -> None:
@@ -159,7 +154,7 @@ def listing(found: Walk, folder: Path, source: str) -> Sequence[str]:
     try:
         return sorted(os.listdir(folder))
     except OSError as error:
-        found.unreadable.append(printable(folder))
+        found.unreadable.add(printable(folder))
         found.failed.append(LeftOut(printable(source), f"the folder cannot be listed: {error.strerror}"))
         return []
 
@@ -180,7 +175,7 @@ def entries_of(
         except FileNotFoundError:
             continue
         except OSError as error:
-            found.unreadable.append(printable(path))
+            found.unreadable.add(printable(path))
             found.failed.append(LeftOut(printable(os.path.join(name, entry)), str(error.strerror)))  # noqa: PTH118
 
 
@@ -188,7 +183,7 @@ def take_given_file(found: Walk, path: Path, source: str, status: os.stat_result
     """Adds a file that was given itself; one that is not read has failed, and keeps the version that is in the store."""
     if left_out := why_left_out(path.name, source, status):
         found.failed.append(left_out)
-        found.unreadable.append(printable(path))
+        found.unreadable.add(printable(path))
     else:
         found.files.append(FoundFile.given(path, source, status.st_size))
 
@@ -229,6 +224,20 @@ def plural(kind: str, count: int) -> str:
     return f"{kind}s" if count > 1 and kind in {"symbolic link", "special file"} else kind
 
 
-def is_below(path: str, folder: str) -> bool:
-    """Whether a path is a folder itself or below it (`docs-secret` is not below `docs`)."""
-    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+def is_below(path: str, folders: Set[str]) -> bool:
+    """Whether a path is one of some folders or below one (`docs-secret` is not below `docs`), however many there are."""
+    return any(folder in folders for folder in beginnings(path))
+
+
+def beginnings(path: str) -> Iterator[str]:
+    """A path and the folders above it, the innermost first, each once.
+
+    >>> list(beginnings("/docs/a.txt"))
+    ['/docs/a.txt', '/docs', '/']
+    """
+    yield path
+    end = len(path)
+    while (end := path.rfind(os.sep, 0, end)) > 0:
+        yield path[:end]
+    if path.startswith(os.sep) and path != os.sep:
+        yield os.sep

@@ -38,7 +38,7 @@ import ingest.command_line
 from ingest.found_files import FoundFile
 from ingest.readers import file_bytes
 from ingest.readers.table import readable_types
-from ingest.walk import Walk, is_below, walk
+from ingest.walk import Walk, is_below, lie_apart, walk
 from rag.encoder.encoder import TOKENS_PER_BATCH, Encoder
 from rag.index.indexer import Indexer
 from rag.index.pipeline import (
@@ -230,7 +230,7 @@ def test_a_path_too_long_for_the_system_is_a_failure_and_keeps_the_documents_bel
 
 
 def test_documents_below_a_folder_that_could_not_be_read_are_not_covered() -> None:
-    found = Walk(roots=["/docs"], unreadable=["/docs/locked"])
+    found = Walk(roots={"/docs"}, unreadable={"/docs/locked"})
     assert found.covers("/docs/a.txt")
     assert not found.covers("/docs/locked/a.txt")
     assert found.covers("/docs/locked-not/a.txt")
@@ -238,9 +238,18 @@ def test_documents_below_a_folder_that_could_not_be_read_are_not_covered() -> No
 
 
 def test_everything_is_below_the_root_folder() -> None:
-    assert is_below("/a.txt", "/")
-    assert is_below("/docs", "/docs")
-    assert not is_below("/docs-secret", "/docs")
+    assert is_below("/a.txt", {"/"})
+    assert is_below("/docs", {"/docs"})
+    assert not is_below("/docs-secret", {"/docs"})
+
+
+def test_many_given_files_are_not_each_compared_with_each() -> None:
+    given = [f"/docs/{number}.txt" for number in range(50_000)]  # two and a half thousand million comparisons
+    found = Walk(roots=set(given), unreadable=set(given[::2]))
+    assert lie_apart(found.roots)
+    assert [found.covers(path) for path in given] == [False, True] * 25_000
+    assert not lie_apart({*given, "/docs"})
+    assert not lie_apart({*given, "/"})
 
 
 @pytest.mark.either_back_end
