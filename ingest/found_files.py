@@ -138,21 +138,21 @@ class FoundFiles(Sequence[FoundFile]):
 
         See `sql.records.path_key`. Folders that lie elsewhere are not looked into.
         """
-        reached = [may_hold(shared.folder, after, upto) for shared in self._shared]
+        starts = [printable(os.path.join(shared.folder, "")) for shared in self._shared]  # noqa: PTH118 - as above
+        reached = [may_hold(path_key(start), after, upto) for start in starts]
         if not any(reached):
             return
         for place, of in enumerate(self._of):
             if reached[of]:
                 file = self._at(place)
-                path = file.stored_path
+                path = starts[of] + printable(file.name)  # its `stored_path`, in a fifth of the time
                 key = path_key(path)
                 if after < key and (upto is None or key <= upto):
                     yield place, file, path
 
 
-def may_hold(folder: str, after: str, upto: str | None) -> bool:
-    """Whether a folder may hold files whose keys lie above `after` and, where there is an end, at most at `upto`."""
-    start = path_key(printable(os.path.join(folder, "")))  # noqa: PTH118 - in a tenth of the time
+def may_hold(start: str, after: str, upto: str | None) -> bool:
+    """Whether a folder whose files' keys begin with `start` may hold some above `after` and, if there is an end, up to it."""
     return (upto is None or start <= upto) and after <= start + LAST_CHARACTER
 
 

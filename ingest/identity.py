@@ -128,8 +128,10 @@ def content_number(document: LiveDocument | SourceDocument) -> int:
 
 def _end(document: LiveDocument) -> str:
     """What a document's path and source end with beyond those of its file: `#part`, or nothing."""
+    if not _cut(document).is_part:
+        return ""
     _, mark, part = document.path.rpartition(PART_MARK)
-    return mark + part if _cut(document).is_part and mark else ""
+    return mark + part if mark else ""
 
 
 def given_names(document: LiveDocument) -> tuple[str, ...]:

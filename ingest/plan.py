@@ -352,6 +352,7 @@ def made_of(file: FoundFile, stored: StoredFile, chunker: str, opened: OpenFolde
 def content_sha256(file: FoundFile, opened: OpenFolder) -> str:
     """SHA-256 of a file's bytes, in hexadecimal; empty where it cannot be read, which reading will report."""
     try:
-        return sha256(opened.file_bytes(file.folder, file.name, printable(file.source), file.root)).hexdigest()
+        # whose name no message tells, so that it need not be put together
+        return sha256(opened.file_bytes(file.folder, file.name, file.name, file.root)).hexdigest()
     except UnreadableDocument:
         return ""

@@ -21,4 +21,6 @@ def expand_user(text: str, what: str) -> Path:
 
 def printable(path: Path | str) -> str:
     """A path as text that any encoding can hold: bytes that are not UTF-8 become \\x escapes."""
+    if isinstance(path, str) and path.isascii():
+        return path  # as nearly all are, of a hundred thousand files
     return os.fsencode(path).decode("utf-8", "backslashreplace")
