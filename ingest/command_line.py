@@ -19,6 +19,7 @@ from sql.base.paths import expand_user, printable
 from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
 from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.base.tracing import whole
+from sql.base.wording import counted
 from sql.engine.location import parse_location
 
 if TYPE_CHECKING:
@@ -433,11 +434,6 @@ def plan_record(plan: SyncPlan) -> dict[str, Any]:
 def left_out_record(left_out: LeftOut) -> dict[str, str]:
     """A path that was left out, and why."""
     return {"path": left_out.path, "reason": left_out.reason}
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def make_parser() -> Parser:

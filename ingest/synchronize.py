@@ -36,6 +36,7 @@ from sql.base.errors import InvalidMetadata, UnreadableDocument, UsageError
 from sql.base.paths import printable
 from sql.base.settings import QUANTIZERS
 from sql.base.terminal import Silence
+from sql.base.wording import counted
 from sql.records.calibration import Quantizer
 from sql.records.metadata import NO_METADATA
 from sql.store.windows import document_windows, documents_not_newer, some_metadata
@@ -279,7 +280,7 @@ def delete_gone(plan: SyncPlan, store: Store, pipeline: Pipeline, until: int) ->
 def few(remarks: list[str]) -> list[str]:
     """The first remarks, and how many more there are."""
     more = len(remarks) - SHOWN_REMARKS
-    return remarks[:SHOWN_REMARKS] + ([f"{more} more files could not be read in full"] if more > 0 else [])
+    return remarks[:SHOWN_REMARKS] + ([f"{counted(more, 'more file')} could not be read in full"] if more > 0 else [])
 
 
 @dataclass

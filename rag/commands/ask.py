@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError, to_run
 from sql.base.settings import read_settings
 from sql.base.terminal import Flow, is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
+from sql.base.wording import counted
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
 
@@ -128,10 +129,14 @@ def explain(library: Library, request: SearchRequest, options: Namespace) -> int
         )
         return EXIT_OK if found.hits else EXIT_NOTHING_FOUND
     for number, step in enumerate(found.steps, start=1):
-        out(f"{number}. {step.stage}: {step.statement.name}.sql, {1000 * step.seconds:.1f} ms, {step.rows} rows")
+        out(
+            f"{number}. {step.stage}: {step.statement.name}.sql, {1000 * step.seconds:.1f} ms, {counted(step.rows, 'row')}"
+        )
     if reranker:
         milliseconds = f"{1000 * found.rerank_seconds:.1f} ms"
-        out(f"{len(found.steps) + 1}. rerank: {one_line(reranker.name)}, {milliseconds}, {found.reranked} chunks")
+        out(
+            f"{len(found.steps) + 1}. rerank: {one_line(reranker.name)}, {milliseconds}, {counted(found.reranked, 'chunk')}"
+        )
     out()
     out(f"  score{'  found' if reranker else ''}   int8   bm25  signs of {found.bits}")
     for hit, distance in zip(found.hits, found.distances, strict=True):

@@ -37,6 +37,7 @@ from sql.base.errors import (
 from sql.base.paths import expand_user
 from sql.base.settings import read_settings
 from sql.base.terminal import is_typed, note, one_line, out, out_json, out_piece, take_lines, waiting
+from sql.base.wording import counted
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
 
@@ -251,7 +252,8 @@ class Chat:
                 file.writelines(saved_lines(self.records, path))
         except FileExistsError as error:
             raise UsageError(f"{name} exists already: name a new file") from error
-        note(f"wrote {len(self.records)} questions and answers to {path}")
+        answers = "its answer" if len(self.records) == 1 else "their answers"
+        note(f"wrote {counted(len(self.records), 'question')} with {answers} to {path}")
 
 
 def until_heard(events: Iterable[Event], heard: Callable[[], None]) -> Iterator[Event]:

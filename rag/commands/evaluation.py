@@ -10,6 +10,7 @@ from sql.base.errors import EXIT_OK, EXIT_WORSE, UsageError
 from sql.base.options import program_version
 from sql.base.settings import read_settings
 from sql.base.terminal import note, one_line, out, out_json, shown_name
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -161,7 +162,8 @@ def show_evaluation(result: dict[str, Any]) -> None:
     if own := result.get("from_store"):
         kinds = ", ".join(f"{count} {kind}" for kind, count in own["questions"].items())
         out(f"questions: {kinds}; relevant are the 10 chunks of {own['chunks']} that float32 finds")
-    out(f"{result['queries']} queries; ndcg@10 lies between, with {intervals['level']:.0%}: {bounds}")
+    queries = f"{result['queries']:,} {'query' if result['queries'] == 1 else 'queries'}"
+    out(f"{queries}; ndcg@10 lies between, with {intervals['level']:.0%}: {bounds}")
     if answers := result.get("answers"):
         show_answers(answers, intervals["answers"])
     for one in result.get("worst", []):
@@ -182,8 +184,8 @@ def show_answers(answers: dict[str, Any], intervals: dict[str, list[float]]) -> 
     citations, abstention = answers["citations"], answers["abstention"]
     contained = f" ({between(intervals['contains_answer'], '.1%')})" if "contains_answer" in intervals else ""
     out(
-        f"answers to {answers['answerable']} questions: {answers['contains_answer']:.1%}{contained} hold a known answer, "
-        f"{answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
+        f"answers to {counted(answers['answerable'], 'question')}: {answers['contains_answer']:.1%}{contained} hold a known "
+        f"answer, {answers['cites_document']:.1%} cite its document, {answers['abstained']:.1%} found none"
     )
     out(
         f"  {answers['first_contains_answer']:.1%} hold it in the first of {answers['sentences']:.2f} sentences; exact match "
@@ -238,5 +240,7 @@ def show_comparison(against: dict[str, Any]) -> None:
                 f"({between(one['interval'], '+.4f')})   p = {one['p_adjusted']:.2g}"
             )
     if against["questions_of_one_only"]:
-        note(f"{against['questions_of_one_only']} questions are in one of the two runs only and were left out")
+        one_only = against["questions_of_one_only"]
+        verbs = ("is", "was") if one_only == 1 else ("are", "were")
+        note(f"{counted(one_only, 'question')} {verbs[0]} in one of the two runs only and {verbs[1]} left out")
     out(one_line(against["sentence"]))

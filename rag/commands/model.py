@@ -9,6 +9,7 @@ from sql.base.errors import EXIT_OK, UsageError
 from sql.base.paths import expand_user
 from sql.base.settings import read_settings
 from sql.base.terminal import note, one_line, out, out_json, shown_name, step_progress
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -137,9 +138,8 @@ def show_head_report(report: HeadReport) -> None:
         for title, column in columns.items()
         if any(getattr(row, column[0]) is not None for row in report.forms)
     }
-    out(
-        f"{one_line(report.model)}: {report.pairs} pairs, {report.tokens} tokens; {report.questions} questions compared"
-    )
+    pairs, questions = counted(report.pairs, "pair"), counted(report.questions, "question")
+    out(f"{one_line(report.model)}: {pairs}, {report.tokens} tokens; {questions} compared")
     out(f"{'form':12}" + "".join(f"{title:>14}" for title in shown))
     for row in report.forms:
         values = [(getattr(row, name), factor, form) for name, factor, form in shown.values()]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
 from sql.base.terminal import note, one_line, out, out_emphasized, out_json, shown_name
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -184,7 +185,7 @@ def show_replay(found: Replay) -> None:
     out(one_line(found.logged["question"]))
     out(f"epoch {found.logged['epoch']} then, {found.epoch} now")
     if found.same_hits:
-        out(f"the same {len(found.now)} hits in the same order")
+        out(f"the same {counted(len(found.now), 'hit')} in the same order")
     else:
         moved = {place: (then, now) for place, then, now in found.kept}
         for rank, place in enumerate(found.now, start=1):

@@ -12,6 +12,7 @@ from rag.commands.documents import file_of, listed_record, named, unknown
 from sql.base.errors import EXIT_OK, DocumentChanged, StoreError, UsageError
 from sql.base.paths import expand_user
 from sql.base.terminal import one_line, out, out_json, shown_name
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -158,7 +159,9 @@ def show_header(shown: Shown) -> None:
     out(f"path        {shown_name(document.path)}")
     out(f"format      {document.format}, {document.content_bytes:,} bytes, SHA-256 {document.content_sha256}")
     out(f"title       {one_line(document.title)}")
-    out(f"stored      {written}, {document.chunk_count:,} chunks, {shown.listed.place_count:,} places")
+    out(
+        f"stored      {written}, {counted(document.chunk_count, 'chunk')}, {counted(shown.listed.place_count, 'place')}"
+    )
     if shown.listed.metadata:
         out(f"metadata    {json.dumps(dict(shown.listed.metadata), ensure_ascii=False)}")
     for part in shown.parts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sql.base.errors import EXIT_OK, StoreError, to_run
 from sql.base.terminal import note, out
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -25,9 +26,8 @@ def migrate(options: Namespace) -> int:
         if collection is None:
             raise StoreError(f"the store {location} is empty: fill it with {to_run('ingest FOLDER', location)}")
         add_words(store, options.language, note)
-        out(
-            f"{location} is up to date: schema version {collection.schema_version}, {store.snapshot().chunk_count()} chunks"
-        )
+        chunks = counted(store.snapshot().chunk_count(), "chunk")
+        out(f"{location} is up to date: schema version {collection.schema_version}, {chunks}")
     return EXIT_OK
 
 
@@ -38,7 +38,8 @@ def export(options: Namespace) -> int:
 
     with Store.open(options.db) as store:
         done = export_store(store, Path(options.folder))
-        out(f"{options.folder}: {done.documents} documents, {done.chunks} chunks of {store.client.location}")
+        what = f"{counted(done.documents, 'document')}, {counted(done.chunks, 'chunk')}"
+        out(f"{options.folder}: {what} of {store.client.location}")
     return EXIT_OK
 
 
@@ -54,8 +55,8 @@ def import_(options: Namespace) -> int:
         done = import_store(store, folder, found)
         maintain_cells(store, note)
         out(
-            f"{store.client.location}: {done.documents} documents, {done.chunks} chunks imported, "
-            f"{done.unchanged} documents were there"
+            f"{store.client.location}: {counted(done.documents, 'document')}, {counted(done.chunks, 'chunk')} imported, "
+            f"{counted(done.unchanged, 'document')} {'was' if done.unchanged == 1 else 'were'} there"
         )
     return EXIT_OK
 
@@ -76,5 +77,5 @@ def copy(source: str, target: str) -> int:
     from sql.upkeep.backup import copy_store
 
     documents, chunks = copy_store(parse_location(source), parse_location(target), note)
-    out(f"{target}: {documents} documents, {chunks} chunks, all sound")
+    out(f"{target}: {counted(documents, 'document')}, {counted(chunks, 'chunk')}, all sound")
     return EXIT_OK

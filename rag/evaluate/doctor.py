@@ -14,6 +14,7 @@ from rag.index.word_vectors import word_vectors_sentence
 from rag.text.fit import WORST, tokenizer_fit
 from rag.text.tokenizer import Tokenizer
 from sql.base.errors import RagError
+from sql.base.wording import counted
 from sql.engine.statements import Statement
 from sql.store import Store
 from sql.store.word_vectors import WordVectors
@@ -68,7 +69,9 @@ def describe_store(location: str, settings: Settings, wanted: str | None) -> tup
     try:
         with Store.open(location) as store:
             collection = store.collection()
-            sentence = f"{store.client.location}: {store.snapshot().chunk_count()} chunks, epoch {store.epoch()}"
+            sentence = (
+                f"{store.client.location}: {counted(store.snapshot().chunk_count(), 'chunk')}, epoch {store.epoch()}"
+            )
             sentence += describe_word_vectors(store)
             model = choose_model(settings, wanted, collection)
             return sentence, describe_model(settings, model), language_fits(store, settings, model)

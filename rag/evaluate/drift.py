@@ -14,6 +14,7 @@ import numpy as np
 from rag.index.surroundings import embedded_text
 from rag.index.vector_coder import VectorCoder, drift_threshold
 from sql.base.errors import NoStore, RagError
+from sql.base.wording import counted
 from sql.engine.packed import read_vectors
 from sql.engine.statements import Statement
 from sql.store.stored import stored_chunk
@@ -117,7 +118,7 @@ def unknown_findings(groups: Sequence[Row]) -> Iterator[Finding]:
     unknown = sum(row["unknown_errors"] for row in groups)
     if unknown:
         yield Finding(
-            f"the rounding errors of {unknown:,} chunks are not known, because an older version did not keep them",
+            f"the rounding errors of {counted(unknown, 'chunk')} are not known, because an older version did not keep them",
             "embed the documents again with `python -m ingest --reembed --model M`, M being the model of the store",
         )
 
@@ -173,8 +174,8 @@ def encoding_findings(again: EncodedAgain, bits: int) -> Iterator[Finding]:
     if again.identical == again.chunks:
         return
     found = (
-        f"{again.chunks - again.identical} of {again.chunks} chunks get other codes on this CPU: {again.other_codes:.2%} of "
-        f"the numbers, least cosine {again.least_cosine:.5f}"
+        f"{again.chunks - again.identical:,} of {counted(again.chunks, 'chunk')} get other codes on this CPU: "
+        f"{again.other_codes:.2%} of the numbers, least cosine {again.least_cosine:.5f}"
     )
     if again.least_cosine >= LEAST_COSINE[bits]:
         yield Finding(found, "nothing has to be done: that is the arithmetic of another CPU or of `--compute`")
@@ -187,7 +188,7 @@ def encoding_findings(again: EncodedAgain, bits: int) -> Iterator[Finding]:
 def described(row: Row) -> str:
     """A group in a few words."""
     language = f", language {row['language']}" if row["language"] else ""
-    return f"{row['folder'] or 'the top folder'} written on {row['day']}{language} ({row['chunk_count']:,} chunks)"
+    return f"{row['folder'] or 'the top folder'} written on {row['day']}{language} ({counted(row['chunk_count'], 'chunk')})"
 
 
 def drift_lines(drift: Drift) -> Iterator[str]:
@@ -200,7 +201,7 @@ def drift_lines(drift: Drift) -> Iterator[str]:
             f"{length:>16}  {row['folder']}"
         )
     if again := drift.encoded_again:
-        yield f"encoded again: {again.identical} of {again.chunks} chunks have the stored codes, byte for byte"
+        yield f"encoded again: {again.identical:,} of {counted(again.chunks, 'chunk')} have the stored codes, byte for byte"
     for one in drift.findings:
         yield f"{one.finding}: {one.remedy}"
     if not drift.findings:

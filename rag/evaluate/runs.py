@@ -15,6 +15,7 @@ from rag.evaluate.metrics import mean
 from rag.evaluate.resampling import ALPHA, LEVEL, holm, mean_interval, randomization_test
 from sql.base.errors import RagError, UsageError
 from sql.base.paths import expand_user
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -226,7 +227,7 @@ def described(one: Difference) -> str:
     return (
         f"{one.measure} of {one.section} {one.before:.4f} -> {one.now:.4f} ({one.difference:+.4f}, {LEVEL:.0%} between "
         f"{low:+.4f} and {high:+.4f}, p = {one.adjusted if one.adjusted is not None else one.p_value:.2g}, "
-        f"{one.questions} questions)"
+        f"{counted(one.questions, 'question')})"
     )
 
 

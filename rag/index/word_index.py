@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from rag.text.analyser import ANALYSER, LanguageChooser, beginning, chunk_words
 from sql.base.errors import StoreError
+from sql.base.wording import counted
 from sql.engine.statements import Statement
 from sql.store import generation_batches
 from sql.store.word_vectors import WordVectors
@@ -42,7 +43,9 @@ def add_words(store: Store, language: str = "auto", announce: Callable[[str], No
         remove_words(store)
     missing = documents_without_words(store)
     if missing:
-        announce(f"{store.client.location}: making the words of {len(missing)} documents from their stored texts")
+        announce(
+            f"{store.client.location}: making the words of {counted(len(missing), 'document')} from their stored texts"
+        )
     rows = [{"generation": one.generation, "chunk_count": one.chunk_count} for one in missing]
     chooser = LanguageChooser(language, store.snapshot().text_statistics().languages)
     for generations in generation_batches(rows):

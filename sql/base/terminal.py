@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from unicodedata import category
 
 from sql.base.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE, RagError, Terminated
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -103,8 +104,8 @@ def how_far(files: int, of: int, chunks: int, seconds: float) -> str:
     >>> how_far(120, 874, 3400, 65.0)
     '120 of 874 files, 3,400 chunks, 52 chunks/s'
     """
-    parts = [f"{files:,} of {of:,} files"] if of else []
-    parts.append(f"{chunks:,} chunks")
+    parts = [f"{files:,} of {counted(of, 'file')}"] if of else []
+    parts.append(counted(chunks, "chunk"))
     rate = chunks / seconds if seconds > 0.5 else 0.0
     if rate >= 0.05:
         parts.append(f"{rate:.0f} chunks/s" if rate >= 10 else f"{rate:.1f} chunks/s")

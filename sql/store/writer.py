@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sql.base.errors import StoreError, StoreUnreachable
 from sql.base.settings import CODE_BITS
 from sql.base.sums import MASK_64
+from sql.base.wording import counted
 from sql.engine.lease import LEASE_TIMEOUTS, PublishLease, has_lease
 from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
@@ -316,10 +317,10 @@ class Writer:
         else:
             others = [one for one in now.documents() if one.chunk_count and one.document_id not in replaced]
         if len(versions) > 1 or others:
+            first = others[0].source if others else drafts[0].document.source
             raise StoreError(
-                f"codes of calibration {max(versions)} cannot be published while {len(others)} documents have older "
-                f"ones ({others[0].source if others else drafts[0].document.source}): calibrate again with all folders "
-                "of the store"
+                f"codes of calibration {max(versions)} cannot be published beside older ones of "
+                f"{counted(len(others), 'document')} ({first}): calibrate again with all folders of the store"
             )
 
     # What has arrived
@@ -383,8 +384,8 @@ class Writer:
             sent_text = (0, 0) if extracted is None else (1, text_hash(extracted))
             if arrived != sent or texts.get(draft.generation, (0, 0)) != sent_text:
                 raise StoreError(
-                    f"{draft.document.source}: what arrived in {self.client.location} ({arrived[0]} chunks) is not what "
-                    f"was sent ({draft.chunk_count} chunks); nothing was published, run the command again"
+                    f"{draft.document.source}: what arrived in {self.client.location} ({counted(arrived[0], 'chunk')}) is not "
+                    f"what was sent ({counted(draft.chunk_count, 'chunk')}); nothing was published, run the command again"
                 )
 
     def _verify_words(self, drafts: Sequence[Draft]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sql.base.errors import StoreError
+from sql.base.wording import counted
 from sql.engine.packed import unpack_vectors
 from sql.engine.statements import Statement
 from sql.search.cells import (
@@ -69,9 +70,9 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
     outside = documents_outside(store, cells)
     if int(outside["chunk_count"].sum()) < LEAST_OUTSIDE * rows:
         return 0
-    announce(f"moving {len(outside)} documents into {len(cells.centroids)} cells")
-    counted = ({name: int(row[name]) for name in OUTSIDE_ROW.names or ()} for row in outside)
-    for batch in generation_batches(counted, DOCUMENTS_AT_ONCE):
+    announce(f"moving {counted(len(outside), 'document')} into {len(cells.centroids)} cells")
+    rows_outside = ({name: int(row[name]) for name in OUTSIDE_ROW.names or ()} for row in outside)
+    for batch in generation_batches(rows_outside, DOCUMENTS_AT_ONCE):
         move_documents(store, cells, batch)
     return len(outside)
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError
+from sql.base.wording import counted
 from sql.engine.statements import Statement
 
 if TYPE_CHECKING:
@@ -154,8 +155,8 @@ def stats_lines(stats: Stats) -> Iterator[str]:
         headings = "with" if one.headings else "without"
         yield f"chunking     at most {one.size} tokens, {one.overlap} of them repeated, embedded {headings} headings"
     yield f"documents    {stats.documents:,}"
-    yield f"chunks       {stats.live_rows:,} live in {stats.live_generations:,} generations"
-    yield f"left over    {stats.dead_rows:,} in {stats.dead_generations:,} dead generations"
+    yield f"chunks       {stats.live_rows:,} live in {counted(stats.live_generations, 'generation')}"
+    yield f"left over    {stats.dead_rows:,} in {counted(stats.dead_generations, 'dead generation')}"
     yield ""
     yield f"{'a vector':12}{'bytes':>10}{'on disk':>10}"
     for column in stats.vector:

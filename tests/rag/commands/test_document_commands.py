@@ -142,7 +142,7 @@ def test_a_document_is_shown_with_its_stored_text_and_what_is_known_of_it(run: R
     assert shown.startswith("docs/report.pdf\npath ")
     assert f"pdf, {len(PDF)} bytes, SHA-256 {sha256(PDF).hexdigest()}\n" in shown
     assert '{"year": 1998}\n' in shown
-    assert "1 chunks, 4 places\n" in shown
+    assert "1 chunk, 4 places\n" in shown
     assert shown.endswith("\n\nthe cat sat\n\\u000cthe dog ran\n\n")
     record = json.loads(run("show", "docs/report.pdf", "--json"))
     assert (record["text"], record["metadata"]) == (REPORT, {"year": 1998})

@@ -116,7 +116,7 @@ def test_vectors_that_are_too_long_are_found_where_the_encoder_normalizes_its_ow
 
 def test_errors_that_an_older_version_did_not_keep_are_counted_and_the_remedy_is_named(library: Library) -> None:
     library.store.client.text("ALTER TABLE chunks UPDATE error = inf WHERE source = 'top.txt'", None)
-    assert "--reembed" in told(examine_drift(library, 1), "the rounding errors of 1 chunks are not known")
+    assert "--reembed" in told(examine_drift(library, 1), "the rounding errors of 1 chunk are not known")
 
 
 def test_scores_are_distributed_by_folder_in_sql(library: Library) -> None:

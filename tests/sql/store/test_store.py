@@ -247,7 +247,7 @@ def test_a_draft_that_lost_a_row_is_not_published(store: Store) -> None:
     draft = draft_document(store, "a.txt", ["new 1", "new 2"])
     store.client.text(f"DELETE FROM chunks WHERE generation = {draft.generation} AND chunk_index = 1", None)
     with pytest.raises(
-        StoreError, match=r"a\.txt: what arrived .*\(1 chunks\) is not what was sent \(2 chunks\); nothing was"
+        StoreError, match=r"a\.txt: what arrived .*\(1 chunk\) is not what was sent \(2 chunks\); nothing was"
     ):
         store.writer.publish([draft])
     assert (visible_texts(store), store.epoch()) == ({"a.txt": ["old"]}, 1)

@@ -107,7 +107,7 @@ def test_the_command_prints_lines_or_json(tmp_path: Path, capsys: pytest.Capture
         publish_document(store, "a", ["one", "two"])
     assert command(["stats", "--db", str(tmp_path / "store")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "chunks       2 live in 1 generations" in lines
+    assert "chunks       2 live in 1 generation" in lines
     assert f"float32             32   {32 / 23:.1f} times as much" in lines
     assert command(["stats", "--db", str(tmp_path / "store"), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
