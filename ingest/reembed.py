@@ -26,6 +26,7 @@ from sql.base.errors import RagError, StoreBusy, StoreError, UsageError
 from sql.engine.client import parse_location
 from sql.engine.entrance import ROOM_SECONDS
 from sql.engine.folders import exchange_stores, finish_removal, remove_store
+from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement
 from sql.engine.wire import makes_room
 from sql.store import Draft, Store, generation_batches, manifest_row
@@ -226,7 +227,7 @@ class Reembedder:
                 for row in batch.rows
             ]
             if new:
-                store.client.insert("manifest", {name: [row[name] for row in new] for name in new[0]})
+                store.client.insert("manifest", columns_of_rows(new))
             store.writer.forget_drafts(published)
         self.done.documents += len(drafts)
         self.done.chunks += len(chunks)

@@ -118,11 +118,16 @@ def test_rows_become_columns_whose_numbers_come_back_to_the_largest(client: Clie
     assert read_back(client, definition, columns_of_rows(rows)) == [tuple(row.values()) for row in rows]
 
 
-def test_a_document_is_published_without_pandas_which_the_driver_would_import_for_lists(tmp_path: Path) -> None:
+def test_documents_are_published_and_put_into_cells_without_pandas_which_the_driver_would_import_for_lists(
+    tmp_path: Path,
+) -> None:
     program = (
         "import sys; sys.path.append(sys.argv[2])\n"
+        "from sql.upkeep.cells import maintain_cells\n"
         "from support import open_store, publish_document\n"
-        "with open_store(sys.argv[1]) as store: publish_document(store, 'a.txt', ['one'])\n"
+        "with open_store(sys.argv[1]) as store:\n"
+        "    publish_document(store, 'a.txt', ['one', 'two'])\n"
+        "    assert maintain_cells(store, least=1) == 1\n"
         "print({'chdb', 'pandas'} & set(sys.modules))\n"
     )
     finished = run_python("-c", program, str(tmp_path / "store"), str(PROJECT / "tests"))
