@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from sql.base.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence, Set
     from pathlib import Path
 
     import numpy as np
@@ -32,6 +32,7 @@ UNSEEN_SPACES = re.compile("[\x0b\x0c\x1c-\x1f\x85\u200b\u2028\u2029]")
 SPACE_MARKS = ("\u2581", "\u0120")  # of Unigram tokenizers, and of those by bytes
 LEAST_PASSAGE = 16  # tokens of a passage that there has to be room for behind a question
 MOST_KNOWN = 500_000  # characters of words whose tokens are remembered: some 70,000 words
+RUNS = re.compile("[0-9A-Za-z]+")
 
 
 @dataclass
@@ -51,6 +52,26 @@ class KnownWords:
         if self._characters > MOST_KNOWN:
             self._counts, self._characters = {}, 0
         return [sum(map(known.__getitem__, each)) for each in words]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainWords:
+    """Words in ASCII as BERT's tokenizers read them. `added` are tokens that are found before words are divided."""
+
+    token_to_id: Callable[[str], int | None]
+    lowercase: bool
+    added: Set[str]
+
+    def holds(self, word: str) -> bool:
+        """Whether a word is divided at its marks and nowhere else."""
+        if not (word.isascii() and word.isprintable()):
+            return False
+        lowered = word.lower()
+        return not any(token in lowered for token in self.added)
+
+    def is_token(self, run: str) -> bool:
+        """Whether letters and digits are one token."""
+        return self.token_to_id(run.lower() if self.lowercase else run) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +165,36 @@ class Tokenizer:
 
     def counts_by_words(self, texts: Sequence[str]) -> list[int]:
         """The tokens of the words of each text, which is fast: they are exact where the tokenizer `divides_at_spaces`."""
-        return self._known.sums(texts, self._counts_whole)
+        return self._known.sums(texts, self._counts_of_words if self._plain is not None else self._counts_whole)
+
+    def _counts_of_words(self, words: list[str]) -> list[int]:
+        """The tokens of words in a quarter of the time that the library takes for them, where `_plain` knows most.
+
+        BERT's pre-tokenizer makes a token of every mark in ASCII, and divides the words there; what is left between the
+        marks is nearly always a token of the vocabulary.
+        """
+        plain = self._plain
+        runs = [RUNS.findall(word) if plain is not None and plain.holds(word) else None for word in words]
+        known = {run: 1 for some in runs for run in some or () if plain is not None and plain.is_token(run)}
+        unknown = list(dict.fromkeys(run for some in runs for run in some or () if run not in known))
+        counts = self._counts_whole([*unknown, *(word for word, some in zip(words, runs, strict=True) if some is None)])
+        known |= zip(unknown, counts, strict=False)
+        others = iter(counts[len(unknown) :])
+        return [
+            next(others) if some is None else len(word) + sum([known[run] - len(run) for run in some])
+            for word, some in zip(words, runs, strict=True)
+        ]
+
+    @cached_property
+    def _plain(self) -> PlainWords | None:
+        """Which words have tokens that can be told without the library; None where its tokens are not BERT's."""
+        from tokenizers.models import WordPiece
+
+        if not (self.divides_at_spaces and isinstance(self.library.model, WordPiece)):
+            return None
+        normalizer = self.library.normalizer
+        added = frozenset(token.content.lower() for token in self.library.get_added_tokens_decoder().values())
+        return PlainWords(self.library.token_to_id, normalizer is not None and normalizer.lowercase, added)
 
     def _counts_whole(self, texts: Sequence[str]) -> list[int]:
         spaced = [with_spaces(text) for text in texts]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import save_bert, unigram_tokenizer
+from tokenizers.normalizers import BertNormalizer
 
 from rag.answer.answer import rank_sentences
 from rag.encoder.encoder import load_encoder
@@ -159,7 +160,9 @@ def test_offsets_are_those_of_the_text_as_it_stands() -> None:
 
 
 MIXED = st.text(
-    st.sampled_from("The caténé\u0301猫あ[SEP]#.,_ \n\t\x0b\x0c\x1c\x85\xa0\u200b\u2003\u2028\u3000\0\ufffd"),
+    st.sampled_from(
+        "The caténé\u0301猫あ[SEP]#.,_07-\x7f\xad \n\t\x0b\x0c\x1c\x85\xa0\u200b\u2003\u2028\u3000\0\ufffd"
+    ),
     max_size=40,
 )
 
@@ -172,6 +175,35 @@ def test_the_tokens_of_a_text_are_those_of_its_words_where_the_tokenizer_divides
     assert default_tokenizer.divides_at_spaces
     whole = [len(ids) - default_tokenizer.special_tokens for ids in default_tokenizer.encode(texts)]
     assert default_tokenizer.counts(texts) == default_tokenizer.counts_by_words(texts) == whole
+
+
+WORDS = [
+    "The",
+    "the",
+    "THE",
+    "cats",
+    "a.b",
+    "[MASK]",
+    "x[mask]y",
+    "py3",
+    "in-PY3-it",
+    "3.14",
+    "a" * 150,
+    "##s",
+    "é",
+    "the\xad",
+]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_word_has_as_many_tokens_as_the_library_makes_of_it_whatever_is_known_of_its_parts(
+    default_tokenizer: Tokenizer, lowercase: bool
+) -> None:
+    other = Tokenizer.from_bytes(default_tokenizer.library.to_str().encode(), 256)
+    other.library.normalizer = BertNormalizer(lowercase=lowercase)
+    other.library.add_tokens(["py3"])
+    assert other.divides_at_spaces
+    assert other.counts_by_words(WORDS) == [len(ids) for ids in other.encode_plain(WORDS)]
 
 
 def test_a_tokenizer_that_takes_spaces_into_its_tokens_counts_the_whole_text(unigram: Tokenizer) -> None:
