@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from sql.records.metadata import MetadataValue
     from sql.store.snapshot import Snapshot
 
-DOCUMENTS_PER_WINDOW = 10_000  # rows of the manifest, of 1.4 kB each where documents are made of them
+# Rows of the manifest, of 1.4 kB each where documents are made of them; about so many, by a sample of KEYS_PER_WINDOW.
+DOCUMENTS_PER_WINDOW, KEYS_PER_WINDOW = 10_000, 100
 
 GENERATIONS_PER_STATEMENT = 2_000  # which travel in the address of a request
 
@@ -28,22 +29,29 @@ def document_windows(now: Snapshot) -> Iterator[DocumentWindow]:
     Windows are divided by rows of the manifest, of which a document that was written often has several.
     """
     after = ""
-    while True:
-        upto = end_of_window(now, after)
+    for upto in (*ends_of_windows(now), None):
         values: dict[str, Any] = {"epoch": now.epoch, "after": after, "upto": upto or ""}
         yield DocumentWindow(
             after, upto, now.client.query_records(Statement("documents_between", values), read_document)
         )
-        if upto is None:
-            return
-        after = upto
+        after = upto or ""
 
 
-def end_of_window(now: Snapshot, after: str) -> str | None:
-    """The last key of the window behind a key; None where it holds all that is left."""
-    values: dict[str, Any] = {"epoch": now.epoch, "after": after, "rows": DOCUMENTS_PER_WINDOW}
-    rows = now.client.query(Statement("path_ahead", values))
-    return last_key(str(rows[0]["path_key"])) if rows else None
+def ends_of_windows(now: Snapshot) -> list[str]:
+    """The last keys of all windows but the last one, in order.
+
+    Of a large store a sample of the rows decides: to ask behind each window where the next one ends would sort the paths of
+    all rows as often as there are windows.
+    """
+    one_in = max(1, DOCUMENTS_PER_WINDOW // KEYS_PER_WINDOW)
+    rows = now.client.query(Statement("window_ends", {"epoch": now.epoch, "one_in": one_in}))
+    keys = [str(row["path_key"]) for row in rows]
+    per_window = DOCUMENTS_PER_WINDOW // one_in
+    ends: list[str] = []
+    for key in map(last_key, keys[per_window::per_window]):
+        if not ends or key > ends[-1]:  # what a file gave is in one window, however many rows that is
+            ends.append(key)
+    return ends
 
 
 def documents_not_newer(now: Snapshot, document_ids: Sequence[UUID], until: int) -> list[LiveDocument]:

@@ -111,7 +111,7 @@ MARKS: dict[str, dict[str, tuple[int, str]]] = {
     r"\b(?:FROM|JOIN) manifest\b": {
         "filters/of_document.sql": (1, "narrows down a search whose statement looks up what can be seen"),
         "queries/documents_between.sql": (1, A_WINDOW),
-        "queries/path_ahead.sql": (1, "asks for the paths of all rows"),
+        "queries/window_ends.sql": (1, "asks for the paths of all rows"),
         "queries/epoch.sql": (1, "asks for the epoch"),
         "word_vectors/64_rag_text_search.sql": (2, "asks for the epoch"),
         "queries/epoch_within_reach.sql": (1, "asks for the epoch, and for the rows that there are"),
