@@ -294,7 +294,9 @@ def test_codes_of_two_calibrations_are_never_visible_together(tmp_path: Path) ->
         second = coder_of(store)
         second.calibration = None
         newer = second.calibrate(uneven_vectors(30, seed=1))
-        with pytest.raises(StoreError, match=r"calibration 2 cannot be published beside older ones of 1 document \(.*a\.txt"):
+        with pytest.raises(
+            StoreError, match=r"calibration 2 cannot be published beside older ones of 1 document \(.*a\.txt"
+        ):
             publish(store, "b.txt", code_vectors(uneven_vectors(3), newer))
         assert set(visible_texts(store)) == {"a.txt"}
         publish(store, "a.txt", code_vectors(uneven_vectors(4), newer))  # replaces all that was coded with the first
