@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ingest.shard import parse_shard, take_shard
 from rag.commands.options import add_compute_option, add_language_option, add_model_option, add_prompt_options
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
-from sql.base.options import Parser, add_common_options, program_version
+from sql.base.options import Parser, add_common_options, given_path, program_version
 from sql.base.paths import expand_user, printable
 from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
-from sql.base.terminal import note, one_line, out, out_json, progress_bar, run_command, shown_name
+from sql.base.terminal import chunk_rate, note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.base.tracing import whole
 from sql.base.wording import counted
 from sql.engine.location import parse_location
@@ -379,7 +379,8 @@ def show_summary(summary: Summary, store: str) -> None:
         note(f"failed {left_out_line(left_out)}")
     note_nothing_read(summary)
     skipped = f"{len(summary.skipped)} skipped" + (f" ({kinds})" if kinds else "")
-    rate = f" ({summary.chunks / summary.seconds:.0f} chunks/s)" if summary.chunks and summary.seconds else ""
+    speed = chunk_rate(summary.chunks, summary.seconds)
+    rate = f" ({speed})" if speed else ""
     out(
         f"{counted(summary.files, 'file')}: {summary.indexed} indexed, {summary.unchanged} unchanged, "
         f"{summary.deleted} deleted, {skipped}, {len(summary.failed)} failed; "
@@ -444,7 +445,11 @@ def make_parser() -> Parser:
         epilog="exit codes: 0 all done, 1 error, 2 wrong usage, 4 some files failed, 75 store in use, 130 interrupted",
     )
     parser.add_argument(
-        "paths", nargs="*", metavar="PATH", help="a file or a folder; - reads a list of paths from stdin"
+        "paths",
+        type=given_path,
+        nargs="*",
+        metavar="PATH",
+        help="a file or a folder; - reads a list of paths from stdin",
     )
     parser.add_argument(
         "--include",

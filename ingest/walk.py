@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ingest.found_files import ESCAPE, FoundFile, FoundFiles
 from ingest.readers.table import is_generated, reader_of, suffix_of
 from ingest.selection import GITIGNORE, Ignored, Selection
-from sql.base.errors import RagError
+from sql.base.errors import RagError, UsageError
 from sql.base.paths import expand_user, printable
 from sql.records import path_id
 
@@ -68,6 +68,8 @@ def walk(paths: Sequence[str], selection: Selection = EVERYTHING) -> Walk:
     """
     found = Walk()
     for given in paths:
+        if not given:
+            raise UsageError("a path is empty: nothing was changed, write . if the working directory is meant")
         root = expand_user(given, "PATH")
         try:
             real = root.resolve(strict=True)

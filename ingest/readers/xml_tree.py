@@ -23,6 +23,7 @@ Element = Any  # lxml.etree._Element, for which no types are at hand
 MAX_XML_BYTES = 64 << 20
 MAX_MARKS = 8_000_000  # tags and attributes: the tree takes about 100 bytes for each
 _PROLOG_STEP = 4096
+_HUGE = ", use XML_PARSE_HUGE option"  # no option of ours: what it guards against is a document that takes all memory
 # The one kind of entity that is let through, for drawing programs declare the namespaces of their attributes so. It holds
 # no reference to another one, is expanded in attributes only, and how much it makes of a file the parser bounds itself.
 _ADDRESS = re.compile(r"(?:https?://|urn:)[\w.:/#~?=-]{1,200}", re.ASCII)
@@ -58,6 +59,11 @@ def parse_xml(data: bytes, source: str, name: str = "") -> Element:
     try:
         root = etree.fromstring(data, parser)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
+        if _HUGE in str(error):
+            limit = error_text(error).replace(_HUGE, "")
+            raise UnreadableDocument(
+                f"{source}: {where} is too large or deep for the parser: {limit}: divide it"
+            ) from error
         raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
     if root.getroottree().docinfo.internalDTD is not None:
         _write_named_characters(root)

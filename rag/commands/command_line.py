@@ -28,7 +28,7 @@ from rag.commands.queries import explain_query, log, replay
 from rag.commands.serve import serve, serve_protocol
 from rag.commands.show import show
 from rag.commands.store import backup, export, import_, migrate, restore
-from sql.base.options import Parser, add_common_options, add_debug_option, program_version
+from sql.base.options import Parser, add_common_options, add_debug_option, given_path, program_version
 from sql.base.settings import (
     DEFAULT_ANSWER_TOKENS,
     DEFAULT_K,
@@ -183,14 +183,20 @@ def add_search_options(one: Parser) -> None:
 def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     """`list`, `show` and `remove`."""
     one = commands.add_parser("list", help="list the documents of the store", description=list_documents.__doc__)
-    one.add_argument("paths", nargs="*", metavar="PATH", help="only this document or file, or those below this folder")
+    one.add_argument(
+        "paths",
+        type=given_path,
+        nargs="*",
+        metavar="PATH",
+        help="only this document or file, or those below this folder",
+    )
     one.add_argument("--format", action="append", metavar="F", help="only documents of this format, such as pdf")
     one.add_argument("--filter", action="append", metavar="F", help="only documents with such chunks, as in a search")
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=list_documents)
     one = commands.add_parser("show", help="show one document or a page of it", description=show.__doc__)
-    one.add_argument("path", metavar="PATH", help="the document: its source, or the path of its file")
+    one.add_argument("path", type=given_path, metavar="PATH", help="the document: its source, or the path of its file")
     one.add_argument("--span", metavar="START:END", help="only this span, marked, with some text around it")
     one.add_argument("--page", metavar="N", help="only this page: its number from 1, or what it is called")
     one.add_argument("--png", metavar="OUT", help="draw the page into this file instead, with the span marked")
@@ -198,7 +204,7 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
     add_common_options(one, store)
     one.set_defaults(run=show)
     one = commands.add_parser("remove", help="delete documents from the store", description=remove.__doc__)
-    one.add_argument("paths", nargs="+", metavar="PATH", help="a document, a file, or a folder")
+    one.add_argument("paths", type=given_path, nargs="+", metavar="PATH", help="a document, a file, or a folder")
     one.add_argument("--dry-run", action="store_true", help="show what would be removed and do nothing")
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
@@ -209,7 +215,11 @@ def add_acl(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     """`acl`."""
     one = commands.add_parser("acl", help="who may read which documents, on a server", description=acl.__doc__)
     one.add_argument(
-        "paths", nargs="*", metavar="PATH", help="give this document, file or folder the groups of --groups"
+        "paths",
+        type=given_path,
+        nargs="*",
+        metavar="PATH",
+        help="give this document, file or folder the groups of --groups",
     )
     one.add_argument("--groups", metavar="G,G", help="roles that may read it, or everyone; '' for nobody")
     one.add_argument(
@@ -296,7 +306,11 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
     """`eval DIR`."""
     one = commands.add_parser("eval", help="measure the search on judged queries", description=evaluate.__doc__)
     one.add_argument(
-        "folder", nargs="?", metavar="DIR", help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl"
+        "folder",
+        type=given_path,
+        nargs="?",
+        metavar="DIR",
+        help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl",
     )
     one.add_argument(
         "--from-store",
@@ -389,7 +403,7 @@ def add_transfers(commands: argparse._SubParsersAction[Parser], store: str) -> N
     ):
         one = commands.add_parser(name, help=text, description=run.__doc__)
         one.set_defaults(run=run)
-        one.add_argument("folder", metavar="FOLDER", help="the folder of the files")
+        one.add_argument("folder", type=given_path, metavar="FOLDER", help="the folder of the files")
         add_common_options(one, store)
 
 
@@ -455,7 +469,13 @@ def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
     one = actions.add_parser(
         "train", help="train it for its quantization, or to read or rerank", description=train_model.__doc__
     )
-    one.add_argument("paths", nargs="*", metavar="PATH", help="with --qat: documents, files, folders, a corpus.jsonl")
+    one.add_argument(
+        "paths",
+        type=given_path,
+        nargs="*",
+        metavar="PATH",
+        help="with --qat: documents, files, folders, a corpus.jsonl",
+    )
     kind = one.add_mutually_exclusive_group(required=True)
     kind.add_argument("--qat", action="store_true", help="train it for its quantization, on documents without labels")
     kind.add_argument(

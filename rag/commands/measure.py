@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sql.base.errors import EXIT_ERROR, EXIT_OK, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import as_started, note, one_line, out, out_json, progress_bar
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -187,7 +188,8 @@ def show_ladder(ladder: dict[str, Any]) -> None:
         cells = ["-" if value is None else form.format(value) for value, form in values]
         out(f"{rung_name(rung):26}" + "".join(f"{cell:>11}" for cell in cells))
     out(
-        f"{ladder['chunks']} chunks, {ladder['questions']} questions, the ten nearest chunks of each; bytes for each vector"
+        f"{counted(ladder['chunks'], 'chunk')}, {counted(ladder['questions'], 'question')}, the ten nearest chunks of each; "
+        "bytes for each vector"
     )
     show_budget(ladder["budget"])
 
@@ -215,8 +217,8 @@ def show_losses(losses: dict[str, Any]) -> None:
     out(f"{'search':16}{share(search['kept']):>18}   finds {recall:.2%} of what the exact search finds")
     out(f"{'all together':16}{share(losses['kept']):>18}")
     out(
-        f"{losses['questions']} questions to {losses['sampled']} of {losses['chunks']} chunks, {vectors['quantizer']}; "
-        f"a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
+        f"{counted(losses['questions'], 'question')} to {losses['sampled']} of {counted(losses['chunks'], 'chunk')}, "
+        f"{vectors['quantizer']}; a vector takes {vectors['code_bytes']:.0f} bytes, {vectors['float_bytes']:.0f} in float32"
     )
     show_budget(losses["budget"])
 
@@ -229,8 +231,8 @@ def show_budget(budget: dict[str, Any] | None) -> None:
     remedy = f"no longer holds: give `--budget {budget['budget']}` to an ingest again"
     out(
         f"budget {budget['budget']}: {name}; {budget['recall']:.2%} in {budget['milliseconds']:.1f} ms among "
-        f"{budget['chunks']:,} chunks when it was chosen, {budget['recall_now']:.2%} in {budget['milliseconds_now']:.1f} ms "
-        f"among {budget['chunks_now']:,} now: {'holds' if budget['holds'] else remedy}"
+        f"{counted(budget['chunks'], 'chunk')} when it was chosen, {budget['recall_now']:.2%} in "
+        f"{budget['milliseconds_now']:.1f} ms among {budget['chunks_now']:,} now: {'holds' if budget['holds'] else remedy}"
     )
 
 

@@ -166,7 +166,9 @@ def read_judged_set(folder: str, encoder: Encoder) -> JudgedSet:
 
 def show_report(report: ModelReport) -> None:
     """The figures as tables: a row for each form, then nDCG@10, then the sizes of an architecture."""
-    out(f"{report.model}: {report.passages} passages, {report.tokens} tokens, {report.threads} threads")
+    out(
+        f"{report.model}: {counted(report.passages, 'passage')}, {report.tokens} tokens, {counted(report.threads, 'thread')}"
+    )
     out(f"tokenizer: {report.tokenizer['used']}; {report.tokenizer['note']}")
     titles = ("disk MB", "weights MB", "encoding MB", "tokens/s", "times", "query ms", "cos mean", "cos min")
     out(f"{'form':17}" + "".join(f"{title:>12}" for title in titles))
@@ -332,7 +334,11 @@ def show_training(summary: TrainingSummary | HeadSummary) -> None:
     from rag.train.training import TrainingSummary
 
     out(f"{summary.folder}: {summary.weights}, {summary.bytes / 1e6:.1f} MB")
-    what = f"{summary.texts} texts" if isinstance(summary, TrainingSummary) else f"{summary.examples} questions"
+    what = (
+        counted(summary.texts, "text")
+        if isinstance(summary, TrainingSummary)
+        else counted(summary.examples, "question")
+    )
     out(
         f"{summary.steps} steps on {what} in {summary.seconds:.0f} s on {summary.device}, "
         f"loss {summary.first_loss:.5f} at first, {summary.last_loss:.5f} at last"

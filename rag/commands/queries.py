@@ -51,6 +51,8 @@ def keep(options: Namespace) -> int:
     from sql.store import Store
     from sql.store.query_log import QueryLog
 
+    if not options.keep:
+        raise UsageError("--keep is empty: write 90d, 12h, 1000 (the newest) or all")
     Retention.from_text(options.keep)  # before a store is opened for writing
     with Store.open(options.db, write=True, announce=note) as store:
         forgotten = QueryLog(store).keep(options.keep)

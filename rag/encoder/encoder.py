@@ -29,6 +29,7 @@ from rag.text.tokenizer import Tokenizer
 from sql.base.errors import ModelError, RagError
 from sql.base.paths import expand_user
 from sql.base.settings import DEFAULT_MODEL
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -235,7 +236,7 @@ class Encoder:
     def _check_length(self, text: str, tokens: Sequence[int]) -> None:
         if len(tokens) > self.config.max_tokens:
             raise RagError(
-                f"a text of {len(tokens)} tokens ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
+                f"a text of {counted(len(tokens), 'token')} ({text[:40]!r}...) is longer than the {self.config.max_tokens} "
                 f"that {self.config.model} reads: shorten it"
             )
 

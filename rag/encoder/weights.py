@@ -91,8 +91,21 @@ def from_folder(name: str) -> FloatModel | None:
     if not (folder / "config.json").is_file():
         if folder.is_dir():
             raise ModelError(f"the folder {name} holds no config.json: it is not a model that transformers saved")
+        if is_path(name):
+            raise ModelError(
+                f"there is no folder {name}: name the folder of a model, or its id on the Hugging Face hub"
+            )
         return None
     return FloatModel(str(folder.resolve()), "", folder)
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can only be that of a folder: ids of the hub are a name, or an owner and a name.
+
+    >>> [name for name in ("bert", "ada/bert", "./bert", "~/bert", "/models/bert", "a/b/c", "bert/") if is_path(name)]
+    ['./bert', '~/bert', '/models/bert', 'a/b/c', 'bert/']
+    """
+    return name.startswith((".", "~", "/")) or name.endswith("/") or name.count("/") > 1
 
 
 def from_wheel(name: str, tried: list[str]) -> FloatModel | None:

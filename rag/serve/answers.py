@@ -10,6 +10,7 @@ from rag.commands.ask import NO_ANSWER, event_record, hit_record, search_record,
 from rag.commands.documents import listed_record
 from rag.serve.limits import LONGEST_SPAN
 from sql.base.errors import UsageError
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -170,7 +171,7 @@ def document_called(snapshot: Snapshot, name: str) -> LiveDocument:
     """The one document of the store that has this source or path; UsageError where there is none, or several."""
     listed = snapshot.listed_documents({"$or": [{"source": name}, {"path": name}]})
     if len(listed) != 1:
-        why = "no document" if not listed else f"{len(listed)} documents"
+        why = "no document" if not listed else counted(len(listed), "document")
         raise UsageError(f"{why} of the store called {name!r:.300}: list_documents shows sources and paths")
     return listed[0].document
 

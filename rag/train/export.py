@@ -10,6 +10,7 @@ from rag.encoder.checkpoint import is_checkpoint, write_checkpoint
 from rag.encoder.convert import quantize_model
 from rag.train.pairs import texts_sha256
 from sql.base.errors import ModelError
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def quantize_to(folder: Path, model: FloatModel, recipe: Recipe, texts: Sequence
     check_target(folder)
     texts = spread(texts, MOST_CALIBRATION_TEXTS)
     checkpoint, tokenizer = quantize_model(model, recipe, texts)
-    made = f", calibrated on {len(texts)} texts ({texts_sha256(texts)[:12]})" if texts else ""
+    made = f", calibrated on {counted(len(texts), 'text')} ({texts_sha256(texts)[:12]})" if texts else ""
     result = named(checkpoint, folder, model, made)
     write_checkpoint(result, tokenizer, folder)
     return result

@@ -10,6 +10,7 @@ import numpy as np
 
 from rag.train.pairs import held_out
 from sql.base.errors import RagError
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,9 @@ def read_squad(path: Path) -> list[ReadExample]:
             "paragraphs, context, qas, question and answers with text and answer_start"
         ) from error
     if not any(one.answers for one in found):
-        raise RagError(f"{path} holds {len(found)} questions, none with an answer: nothing can be learned from them")
+        raise RagError(
+            f"{path} holds {counted(len(found), 'question')}, none with an answer: nothing can be learned from them"
+        )
     return found
 
 

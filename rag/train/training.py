@@ -39,6 +39,7 @@ from rag.train.pairs import (
     unique_passages,
 )
 from sql.base.errors import ModelError, RagError
+from sql.base.wording import counted
 
 F = torch.nn.functional
 
@@ -320,7 +321,9 @@ def take_steps(
     run = Run(student, task, planned, options, State(state_folder(folder), run_fingerprint(smoothed, task, options)))
     run.resume()
     device = next(student.parameters()).device
-    announce(f"learning from {len(task.texts)} texts in {steps} steps of {options.batch_size} on {device}")
+    announce(
+        f"learning from {counted(len(task.texts), 'text')} in {counted(steps, 'step')} of {options.batch_size} on {device}"
+    )
     if run.resumed_at:
         announce(f"continuing from step {run.resumed_at} of {steps}")
     run.finish(progress)

@@ -42,6 +42,15 @@ class Parser(argparse.ArgumentParser):
         return f"; did you mean {close[0]}?" if close else ""
 
 
+def given_path(text: str) -> str:
+    """A path that is not empty. One that is, as a shell leaves it of a variable that is not set, would be the working
+    directory, and all that is below it would be indexed or removed.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty: write . if the working directory is meant")
+    return text
+
+
 def add_common_options(parser: argparse.ArgumentParser, store: str) -> None:
     """The options every command that opens a store has."""
     # The default itself is not shown: RAG_DB may hold a password.

@@ -22,12 +22,14 @@ import os
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sql.base.errors import UsageError
 from sql.base.paths import expand_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 DEFAULT_STORE = ".rag"
@@ -77,7 +79,7 @@ def read_settings(compute: str | None = None) -> Settings:
         cache=expand_user(environment.get("RAG_CACHE", f"{user_cache}/int8-rag"), "RAG_CACHE"),
         compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=is_on(environment.get("HF_HUB_OFFLINE")),
-        log_queries=is_on(environment.get("RAG_LOG_QUERIES")),
+        log_queries=switch(environment, "RAG_LOG_QUERIES"),
         llm=environment.get("RAG_LLM"),
         rerank=environment.get("RAG_RERANK"),
         reader=environment.get("RAG_READER"),
@@ -89,6 +91,16 @@ def read_settings(compute: str | None = None) -> Settings:
 def is_on(value: str | None) -> bool:
     """Whether a variable that is a switch is on."""
     return value is not None and value.upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def switch(environment: Mapping[str, str], name: str) -> bool:
+    """Whether a variable of ours is on; UsageError where it says neither, so that nothing is left out in silence."""
+    value = environment.get(name, "0")
+    if is_on(value):
+        return True
+    if value.upper() in {"0", "OFF", "NO", "FALSE"}:
+        return False
+    raise UsageError(f"{name}={value:.40}: it is a switch, so give 1 or 0")
 
 
 def traces_exporter() -> str | None:
@@ -113,6 +125,16 @@ def traces_protocol() -> str | None:
 def given_time_zone() -> str | None:
     """TZ, which the engine reads when it is loaded."""
     return os.environ.get("TZ")
+
+
+def check_time_zone() -> None:
+    """Raises UsageError where TZ names an offset of a day or more: the C library takes it, Python and the driver do not."""
+    try:
+        datetime.now().astimezone()
+    except ValueError as error:
+        raise UsageError(
+            f"TZ={given_time_zone()}: it is a day or more away from UTC: name a zone such as Europe/Berlin"
+        ) from error
 
 
 @contextmanager

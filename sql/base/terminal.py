@@ -106,10 +106,21 @@ def how_far(files: int, of: int, chunks: int, seconds: float) -> str:
     """
     parts = [f"{files:,} of {counted(of, 'file')}"] if of else []
     parts.append(counted(chunks, "chunk"))
-    rate = chunks / seconds if seconds > 0.5 else 0.0
-    if rate >= 0.05:
-        parts.append(f"{rate:.0f} chunks/s" if rate >= 10 else f"{rate:.1f} chunks/s")
+    if seconds > 0.5 and (rate := chunk_rate(chunks, seconds)):
+        parts.append(rate)
     return ", ".join(parts)
+
+
+def chunk_rate(chunks: int, seconds: float) -> str:
+    """Chunks a second; nothing where there were none, or next to none.
+
+    >>> chunk_rate(832, 13.6), chunk_rate(1, 3.0), chunk_rate(0, 2.0)
+    ('61 chunks/s', '0.3 chunks/s', '')
+    """
+    rate = chunks / seconds if seconds else 0.0
+    if rate < 0.05:
+        return ""
+    return f"{rate:.0f} chunks/s" if rate >= 10 else f"{rate:.1f} chunks/s"
 
 
 @contextmanager

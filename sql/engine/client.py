@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sql.base.errors import DatabaseMissing, RagError, StoreError, StoreUnreachable
+from sql.base.settings import check_time_zone
 from sql.engine.driver import (
     EMBEDDED_SECONDS,
     compressed,
@@ -72,6 +73,7 @@ class Client:
     def __init__(
         self, location: Location, *, read_only: bool = False, create_database: bool = False, yields: bool = False
     ) -> None:
+        check_time_zone()
         self.location = location
         self.read_only = read_only
         self.first_in_process = False

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sql.base.wording import counted
 from sql.engine.statements import Statement
 from sql.records import fold_query
 
@@ -139,8 +140,8 @@ class Certificate:
         found = [f"All {hits} hits are surely {best}." if hits > 1 else f"The hit is surely {best}."]
         if self.outsider:
             found = [
-                f"{certain} of {hits} hits {'is' if certain == 1 else 'are'} surely {best}: a chunk that is not shown comes "
-                "so near to the others that rounding may have changed their places."
+                f"{certain} of {counted(hits, 'hit')} {'is' if certain == 1 else 'are'} surely {best}: a chunk that is "
+                "not shown comes so near to the others that rounding may have changed their places."
             ]
         if self.open:
             pairs = ", ".join(f"{first} and {second}" for first, second in self.open)

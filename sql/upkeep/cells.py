@@ -61,7 +61,7 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
         return 0
     cells = store.writer.cells()
     if cells is None or has_drifted(store, cells, rows):
-        announce(f"training cells for {rows} chunks")
+        announce(f"training cells for {counted(rows, 'chunk')}")
         cells = train_cells(
             store.snapshot().sample_vectors(SAMPLE_PER_CELL * cell_count(rows)).dequantize(), rows, cells
         )
@@ -165,7 +165,7 @@ def check_copies(client: Client, move: Move) -> None:
         arrived = found.get(generation, {"chunk_count": 0, "row_hash_sum": 0})
         if (arrived["chunk_count"], arrived["row_hash_sum"]) != (row["chunk_count"], row["row_hash_sum"]):
             raise StoreError(
-                f"{row['source']}: {arrived['chunk_count']} of {row['chunk_count']} chunks arrived in their cells; "
+                f"{row['source']}: {arrived['chunk_count']} of {counted(row['chunk_count'], 'chunk')} arrived in their cells; "
                 "the document stays where it was, run the command again"
             )
 

@@ -48,7 +48,16 @@ from rag.index.pipeline import (
     SECONDS_PER_WINDOW,
     Pipeline,
 )
-from sql.base.errors import EXIT_ERROR, EXIT_OK, EXIT_SOME_FAILED, EXIT_USAGE, RagError, StoreError, UnreadableDocument
+from sql.base.errors import (
+    EXIT_ERROR,
+    EXIT_OK,
+    EXIT_SOME_FAILED,
+    EXIT_USAGE,
+    RagError,
+    StoreError,
+    UnreadableDocument,
+    UsageError,
+)
 from sql.base.paths import printable
 from sql.base.terminal import run_command
 from sql.store import Store
@@ -470,6 +479,8 @@ def test_one_folder_in_several_spellings_is_read_once(library: Library, monkeypa
 def test_the_source_is_the_path_as_it_was_given(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     library.write("sub/a.txt", "the cat")
     monkeypatch.chdir(library.folder)
+    with pytest.raises(UsageError, match=r"a path is empty: nothing was changed, write \."):
+        walk(["sub", ""])
     assert [file.source for file in walk(["."]).files] == ["sub/a.txt"]
     assert [file.source for file in walk(["sub"]).files] == ["sub/a.txt"]
     assert [file.source for file in walk([str(library.folder)]).files] == [f"{library.folder}/sub/a.txt"]

@@ -18,6 +18,7 @@ from rag.commands.command_line import command
 from rag.evaluate.replay import replay_query
 from rag.library import Library
 from sql.base.errors import EXIT_ERROR, EXIT_NOTHING_FOUND, EXIT_OK, EXIT_USAGE, StoreError, UsageError
+from sql.base.settings import read_settings
 from sql.base.terminal import run_command
 from sql.engine.embedded import ENGINES
 from sql.records.queries import LoggedQuery, Retention
@@ -334,6 +335,18 @@ def test_queries_of_an_age_are_forgotten(place: str, encoder: Encoder) -> None:
         assert QueryLog(store).keep("4d") == 0
         assert QueryLog(store).keep("2d") == 1
         assert [row["question"] for row in QueryLog(store).newest(9)] == ["new"]
+
+
+@pytest.mark.parametrize(("value", "on"), [("1", True), ("yes", True), ("0", False), ("off", False), ("", False)])
+def test_the_switch_of_the_log_is_on_or_off(value: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_LOG_QUERIES", value)
+    assert read_settings().log_queries is on
+
+
+def test_a_switch_that_says_neither_on_nor_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_LOG_QUERIES", "90d")
+    with pytest.raises(UsageError, match="RAG_LOG_QUERIES=90d: it is a switch, so give 1 or 0"):
+        read_settings()
 
 
 @pytest.mark.parametrize("text", ["90", "90d", "12h", "all", ""])

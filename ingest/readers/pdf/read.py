@@ -16,6 +16,7 @@ from ingest.readers.pdf.pdfium import opened, opened_to_read, shows_something, v
 from ingest.readers.pdf.pieces import pieces_of, without_notes
 from ingest.readers.pdf.recognise import recognised
 from ingest.readers.pdf.tables import table_cells
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -185,10 +186,14 @@ def _remark(empty: Sequence[int], damaged: Sequence[int], page_count: int, ocr: 
     if empty:
         verb = "has" if len(empty) == 1 else "have"
         remedy = "" if ocr else ": --ocr reads pictures of text, with pip install 'int8-rag[ocr]'"
-        remarks.append(f"{len(empty)} of {page_count} pages {verb} no text but pictures ({_listed(empty)}){remedy}")
+        remarks.append(
+            f"{len(empty)} of {counted(page_count, 'page')} {verb} no text but pictures ({_listed(empty)}){remedy}"
+        )
     if damaged:
         verb = "is" if len(damaged) == 1 else "are"
-        remarks.append(f"{len(damaged)} of {page_count} pages {verb} damaged and left out ({_listed(damaged)})")
+        remarks.append(
+            f"{len(damaged)} of {counted(page_count, 'page')} {verb} damaged and left out ({_listed(damaged)})"
+        )
     return "; ".join(remarks)
 
 

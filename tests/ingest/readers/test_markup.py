@@ -117,6 +117,15 @@ def test_what_is_not_well_formed_is_refused_with_a_sentence() -> None:
         read("<r><a></r>")
 
 
+def test_elements_too_deep_for_the_parser_are_called_so_and_no_option_of_its_library_is_recommended() -> None:
+    with pytest.raises(
+        UnreadableDocument, match=r"^a.xml: it is too large or deep for the parser: .*depth.*"
+    ) as caught:
+        read("<a>" * 5000 + "x" + "</a>" * 5000)
+    assert "XML_PARSE_HUGE" not in str(caught.value)
+    assert "well-formed" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("row", "expected"),
     [

@@ -497,6 +497,8 @@ def test_a_checkpoint_that_lacks_one_of_its_files_is_refused(
 def test_a_model_that_no_source_has_is_one_sentence(settings: Settings) -> None:
     with pytest.raises(ModelError, match="no source has the language model nobody/nothing"):
         LocalModel(settings, "nobody/nothing")
+    with pytest.raises(ModelError, match=r"^there is no folder /no/where: name the folder of a model"):
+        LocalModel(settings, "/no/where")
 
 
 def test_the_files_of_a_single_one_and_of_several_are_found(tmp_path: Path) -> None:

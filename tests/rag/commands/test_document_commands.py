@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from email.message import EmailMessage
 from hashlib import sha256
@@ -291,6 +292,26 @@ def test_a_file_that_has_changed_since_or_is_gone_is_not_drawn(tmp_path: Path) -
     with pytest.raises(RagError, match=r"docs/report\.pdf"):
         command(drawing)
     assert not (tmp_path / "x.png").exists()
+
+
+# what all of them count
+
+
+def test_one_chunk_of_one_document_is_never_counted_in_the_plural(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store, copied = str(tmp_path / "store"), str(tmp_path / "copied")
+    with open_store(store) as one:
+        publish(one, stored(tmp_path, "a.txt", "text"), [Chunk(0, "one", 0, 3, 1, 0, "", 1)])
+    for words in (
+        ["show", "docs/a.txt"], ["stats"], ["migrate"], ["export", str(tmp_path / "out")], ["backup", str(tmp_path / "kept")]
+    ):  # fmt: skip
+        assert command([*words, "--db", store]) == 0
+    assert command(["import", str(tmp_path / "out"), "--db", copied]) == 0
+    said = capsys.readouterr()
+    text = said.out + said.err
+    assert "1 document, 1 chunk of" in text
+    assert re.findall(r"(?<![\d.,])1 (?:documents|chunks|places|generations|files|rows)\b", text) == []
 
 
 # remove

@@ -126,3 +126,9 @@ def test_a_store_works_in_any_time_zone_and_the_process_keeps_its_own(
     )
     finished = run_python("-c", program, str(folder))
     assert (finished.stdout, finished.stderr) == ("[('a.txt', 'one')]\n", "")
+
+
+def test_a_time_zone_a_day_away_which_python_does_not_know_is_refused_with_a_sentence(folder: Path) -> None:
+    program = "import os, time; os.environ['TZ'] = 'UTC-99'; time.tzset(); from rag.__main__ import main; main()"
+    finished = run_python("-c", program, "list", "--db", str(folder))
+    assert finished.stderr == "error: TZ=UTC-99: it is a day or more away from UTC: name a zone such as Europe/Berlin\n"
