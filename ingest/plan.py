@@ -234,14 +234,15 @@ def make_plan(
     said: GivenMetadata = NOTHING_SAID,
     metadata: Callable[[Sequence[int]], Mapping[int, Metadata]] = lambda generations: {},
     chunker: str = CHUNKER,
+    damaged: Set[str] = frozenset(),
 ) -> SyncPlan:
     """Compares files with documents by the SHA-256 of their content: no clock and no size decides anything.
 
     A file is unchanged where every document that it gave is there, cut by `chunker`, with the metadata that is said of it, and
     with `ocr` where no picture of it is left whose text could be recognised.
     `windows` are all documents of a store, see `sql.store.windows.document_windows`. `metadata` looks up that of documents by
-    generation; it is asked for those that were given any. With `all_again` every file counts as changed; UsageError where a
-    document has no file to be made from again.
+    generation; it is asked for those that were given any. With `all_again` every file counts as changed, UsageError where a
+    document has no file to be made from again; else those do whose documents are `damaged`, by their paths.
     """
     plan = SyncPlan(
         Claims(),
@@ -257,7 +258,7 @@ def make_plan(
     with OpenFolder() as opened:
         for window in windows:
             stored, met = stored_files(window.documents), Met()
-            plan.twins.add(window.documents)
+            plan.twins.add(one for one in window.documents if one.path not in damaged)
             given = [one.generation for one in window.documents if given_names(one)]
             plan.wishes.look_up(metadata(given) if given else {})
             for place, file, path in found.files.between(window.after, window.upto):
@@ -267,6 +268,7 @@ def make_plan(
                     plan.new.append(place)
                 elif (
                     not all_again
+                    and damaged.isdisjoint(one.path for one in known.documents)
                     and not (ocr and known.has_unread_pictures)
                     and (made := made_of(file, known, chunker, opened))
                     and plan.wishes.are_met(file, known)

@@ -28,7 +28,7 @@ from ingest.selection import Selection
 from ingest.walk import LeftOut, walk
 from rag.index.indexer import Indexer
 from rag.index.pipeline import Pipeline
-from rag.index.word_index import add_words
+from rag.index.word_index import add_words, documents_without_words
 from rag.index.word_vectors import add_word_vectors, word_vectors_sentence
 from rag.text.analyser import ANALYSER
 from sql.base import tracing
@@ -39,11 +39,12 @@ from sql.base.terminal import Silence
 from sql.base.wording import counted
 from sql.records.calibration import Quantizer
 from sql.records.metadata import NO_METADATA
+from sql.store.damage import end_damage
 from sql.store.windows import document_windows, documents_not_newer, some_metadata
 from sql.upkeep.cells import maintain_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 
     from ingest.box.messages import Content
     from ingest.found_files import FoundFile
@@ -220,6 +221,7 @@ def sync_walk(
         said=said,
         metadata=partial(some_metadata, now),
         chunker=chunker_name(settings),
+        damaged=damaged_documents(store),
     )
     if plan.to_index:
         encoder.make_kernel_ahead()
@@ -244,6 +246,8 @@ def sync_walk(
         *(unused_rules(plan, acl) if found.alone else ()),
         *indexer.coder.notes(),
     ]
+    if store.set_aside and found.alone:
+        summary.notes.append(end_damage(store.set_aside, store.snapshot(), damaged_documents(store)))
     summary.notes += group_notes(store, regrouping.changed if regrouping else 0)
     if found.alone:  # else every part of one ingest would train cells and move the same documents
         maintain_cells(store)
@@ -253,6 +257,13 @@ def sync_walk(
     summary.indexed, summary.chunks, summary.deleted = tally.files, pipeline.chunks, len(plan.deleted)
     summary.seconds = monotonic() - started
     return summary
+
+
+def damaged_documents(store: Store) -> Set[str]:
+    """Paths of documents that have lost chunks, words or places with a file of the store; looked for only after such a loss."""
+    if not store.set_aside:
+        return frozenset()
+    return {*store.snapshot().damaged_documents(), *(one.path for one in documents_without_words(store))}
 
 
 def left_out_note(files: int) -> Iterator[str]:

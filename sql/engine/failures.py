@@ -20,6 +20,7 @@ SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error
 # Of a statement that cannot be parsed: all words that the engine would have taken, and often cut off by it.
 EXPECTED = re.compile(r" Expected one of: .*?(?= \([A-Z_]+\)\Z|\Z)", re.DOTALL)
 LONGEST_MESSAGE = 500  # characters of the engine's own
+UNREADABLE = "While reading or decompressing"  # a file of a table, whichever code damage has there
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
 NO_ROOM = re.compile(r"\berrno: (?:28|122)\b")
 CODE_REMEDIES = {
@@ -87,6 +88,10 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
         return StoreError(
             f"{location}: nothing listens at an address that the statement asks: start the server there (`python -m rag serve`), "
             f"or name the right one (`python -m rag ddl --url`) ({line})"
+        )
+    if UNREADABLE in line:
+        return StoreError(
+            f"{location}: a file of the store is damaged: restore a backup, or ingest into a new store ({line})"
         )
     if code == UNKNOWN_FUNCTION and (view := unknown_view(line)) in OPTIONAL_VIEWS:
         return StoreError(f"{location}: there is no view {view} here: {OPTIONAL_VIEWS[view]} ({line})")

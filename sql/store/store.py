@@ -7,7 +7,7 @@ search among what was published by then. Superseded generations stay until no re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +21,7 @@ from sql.records.calibration import PER_DIMENSION, Quantizer
 from sql.search.search import Searcher
 from sql.search.signs import sign_bytes
 from sql.store.collection import Collection, CollectionTable, check_schema_version
+from sql.store.damage import check_parts
 from sql.store.garbage import Garbage
 from sql.store.migrate import migrate
 from sql.store.snapshot import Snapshot
@@ -29,6 +30,7 @@ from sql.store.writer import Writer
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from sql.engine.statements import Value
     from sql.records import EncoderIdentity
@@ -48,6 +50,7 @@ class Store:
     client: Client
     announce: Callable[[str], None] = lambda sentence: None
     cluster: Cluster | None = None
+    set_aside: list[Path] = field(default_factory=list)  # what the engine could not read of it, see sql.store.damage
     _latest: Snapshot | None = None
     _newest: tuple[int | None, int] | None = None  # how much had been written when an epoch was the newest
     _reach: tuple[int, int] | None = None  # how much of the manifest the user of a server could read then
@@ -90,6 +93,7 @@ class Store:
             if place.server is not None:
                 store.cluster = Cluster(store.client, place.server) if place.server.cluster else None
                 store._probe()
+            store.set_aside = check_parts(place, write=write, announce=announce)
             if write:
                 migrate(store.client, announce)
             collection = store.collection()

@@ -1107,3 +1107,24 @@ def test_a_second_signal_does_not_wait_for_what_is_being_stored(command: Command
         assert process.wait(PATIENCE) == 130
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
     assert json.loads(out)["unchanged"] >= LEAST_CHUNKS_PER_WINDOW
+
+
+def test_documents_that_lost_their_chunks_with_a_damaged_file_are_made_again(library: Library) -> None:
+    if not Path(library.location).is_dir():
+        pytest.skip("what a server sets aside is its administrator's")
+    library.write("a.txt", "the cat")
+    library.write("sub/b.txt", "the dog")
+    library.sync()
+    library.store.close()
+    for path in Path(library.location).glob("data/data/*/chunks/all_*/data.bin"):
+        path.write_bytes(b"")
+    library.store = Store.open(library.location, write=True)
+    mended = library.sync(library.folder / "sub")
+    assert (mended.indexed, mended.unchanged) == (1, 0)
+    assert "still damaged: 1 document (" in mended.notes[-1]
+    rest = library.sync()
+    assert (rest.indexed, rest.unchanged) == (1, 1)
+    assert rest.notes[-1] == "the store is whole again: 2 documents"
+    assert (library.text("a.txt"), library.text("sub/b.txt")) == ("the cat", "the dog")
+    library.reopen()
+    assert library.store.set_aside == []
