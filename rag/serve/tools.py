@@ -107,8 +107,15 @@ def checked(kind: type[Body], given: Mapping[str, Any], before: str = "") -> Bod
 
 
 def sentence_of(errors: Sequence[Mapping[str, Any]]) -> str:
-    """What is wrong with the fields of a record, in one sentence."""
-    return "; ".join(f"{field_name(error['loc'])}: {message_of(error)}" for error in errors[:5])
+    """What is wrong with the fields of a record, in one sentence.
+
+    >>> sentence_of([{"type": "json_invalid", "loc": ("body", 17), "msg": "JSON decode error"}])
+    'the body: this is no JSON'
+    """
+    places = (
+        () if error["type"] == "json_invalid" else error["loc"] for error in errors[:5]
+    )  # there it is a character
+    return "; ".join(f"{field_name(at)}: {message_of(error)}" for at, error in zip(places, errors, strict=False))
 
 
 MESSAGES = {
