@@ -29,7 +29,7 @@ from sql.base.errors import UsageError
 from sql.base.paths import expand_user
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 DEFAULT_STORE = ".rag"
@@ -79,7 +79,7 @@ def read_settings(compute: str | None = None) -> Settings:
         cache=expand_user(environment.get("RAG_CACHE", f"{user_cache}/int8-rag"), "RAG_CACHE"),
         compute=compute or environment.get("RAG_COMPUTE", COMPUTE_MODES[0]),
         offline=is_on(environment.get("HF_HUB_OFFLINE")),
-        log_queries=switch(environment, "RAG_LOG_QUERIES"),
+        log_queries=switch("RAG_LOG_QUERIES", environment.get("RAG_LOG_QUERIES")),
         llm=environment.get("RAG_LLM"),
         rerank=environment.get("RAG_RERANK"),
         reader=environment.get("RAG_READER"),
@@ -93,11 +93,10 @@ def is_on(value: str | None) -> bool:
     return value is not None and value.upper() in {"1", "ON", "YES", "TRUE"}
 
 
-def switch(environment: Mapping[str, str], name: str) -> bool:
+def switch(name: str, value: str | None) -> bool:
     """Whether a variable of ours is on; UsageError where it says neither, so that nothing is left out in silence."""
-    value = environment.get(name, "0")
-    if is_on(value):
-        return True
+    if value is None or is_on(value):
+        return value is not None
     if value.upper() in {"0", "OFF", "NO", "FALSE"}:
         return False
     raise UsageError(f"{name}={value:.40}: it is a switch, so give 1 or 0")
