@@ -9,8 +9,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from sql.base.counting import counted
 from sql.base.errors import StoreError, to_run
+from sql.base.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Set
