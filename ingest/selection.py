@@ -6,6 +6,7 @@ All patterns are those of gitignore(5), and match the path of a file below the f
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,24 @@ if TYPE_CHECKING:
 GITIGNORE = ".gitignore"
 FOLDER_GROUP = "ps_d"  # of the library's regular expressions: the slash after the folder that a pattern fits
 MOST_PATTERN_BYTES = 1_000_000  # of one .gitignore; a larger one is no list that a person has written
+LONGEST_PATH = 4096  # characters; a longer pattern fits nothing, and sets that never end would take long
+SET = re.compile(r"\\.|\[([!^]?\]?(?:\[:[a-z]+:\]|\\.|[^\]\\])*\])")
+CLASS = re.compile(r"\[:([a-z]+):\]")
+# As git has them, in ASCII alone. There is no slash among them: a set never fits one.
+CHARACTERS_OF_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": " \t",
+    "cntrl": "\x01-\x1f\x7f",
+    "digit": "0-9",
+    "graph": "0-~!-.",
+    "lower": "a-z",
+    "print": "0-~ -.",
+    "punct": ":-@[-`{-~!-.",
+    "space": "\t\r ",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
 EXCLUDED, NOT_INCLUDED = "excluded", "not included"  # why a file is left out
 
 
@@ -128,13 +147,31 @@ def read_patterns(path: Path, root: Path) -> GitIgnoreSpec | None:
 
 def parsed(lines: Iterable[str]) -> GitIgnoreSpec | None:
     """Lines as patterns; None where none of them is one. A line that is no pattern says nothing, as in git."""
-    kept = [line for line in lines if is_pattern(line)]
+    kept = [plain for line in lines if is_pattern(plain := with_plain_sets(line))]
     return GitIgnoreSpec.from_lines(kept) if kept else None
+
+
+def with_plain_sets(pattern: str) -> str:
+    """A pattern with the characters of classes in their place: `[[:digit:]_]` is `[0-9_]`. "" where a class is unknown.
+
+    The library, up to 1.1.1, hands a class to `re`, which takes it for the letters of its name.
+    """
+
+    def plain(found: re.Match[str]) -> str:
+        inside = found[1]
+        return found[0] if inside is None else "[" + CLASS.sub(lambda one: CHARACTERS_OF_CLASSES[one[1]], inside)
+
+    if "[:" not in pattern or len(pattern) > LONGEST_PATH:
+        return pattern
+    try:
+        return SET.sub(plain, pattern)
+    except KeyError:
+        return ""
 
 
 def is_pattern(line: str) -> bool:
     """Whether a line of a `.gitignore` says anything: not a blank, a comment, or what cannot be a pattern."""
     try:
         return any(pattern.include is not None for pattern in GitIgnoreSpec.from_lines([line]).patterns)
-    except ValueError:
+    except (ValueError, re.error):  # the second for a range that runs backwards, [z-a]
         return False

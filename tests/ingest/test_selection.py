@@ -92,7 +92,7 @@ def test_what_git_ignores_is_left_out_unless_it_is_asked_for(tmp_path: Path) -> 
 
 def test_lines_that_are_no_patterns_say_nothing(tmp_path: Path) -> None:
     grow(tmp_path, "a.md", "b.md")
-    (tmp_path / ".gitignore").write_bytes(b"\xef\xbb\xbf# comment\n\n!\n/\n\xff\xfe\nb.md\r\n")
+    (tmp_path / ".gitignore").write_bytes(b"\xef\xbb\xbf# comment\n\n!\n/\n\xff\xfe\n[z-a].md\nb.md\r\n")
     assert chosen(tmp_path) == ["a.md"]
 
 
@@ -103,7 +103,7 @@ def test_a_gitignore_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert chosen(tmp_path / "docs") == ["a.md"]
 
 
-@pytest.mark.parametrize("pattern", ["", "#x", "!a.md", "/"])
+@pytest.mark.parametrize("pattern", ["", "#x", "!a.md", "/", "[z-a].md", "[[:nothing:]].md"])
 def test_a_pattern_that_is_none_is_refused_by_its_option(pattern: str) -> None:
     with pytest.raises(UsageError, match=r"--exclude .*give"):
         Selection(exclude=(pattern,))
@@ -162,12 +162,39 @@ def test_git_itself_would_leave_out_the_same(
     (folder / ".gitignore").write_text("\n".join(patterns))
     if (folder / "a").is_dir():
         (folder / "a" / ".gitignore").write_text("\n".join(below))
+    assert sorted(chosen(folder)) == listed_by_git(folder)
+
+
+def listed_by_git(folder: Path) -> list[str]:
+    """The files that git does not leave out, in order."""
     subprocess.run(["git", "init", "-q", folder], check=True, capture_output=True)
     listed = subprocess.run(
-        ["git", "-c", "core.quotepath=off", "ls-files", "--others", "--exclude-standard"],
+        ["git", "ls-files", "--others", "--exclude-standard", "-z"],
         cwd=folder, check=True, capture_output=True, text=True, env={"HOME": str(folder), "PATH": "/usr/bin:/bin:/usr/local/bin"},
-    ).stdout.splitlines()  # fmt: skip
-    assert sorted(chosen(folder)) == sorted(one for one in listed if not one.endswith(".gitignore"))
+    ).stdout.split("\0")  # fmt: skip
+    return sorted(one for one in listed if one and not one.endswith(".gitignore"))
+
+
+CLASSES = ["alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper", "xdigit"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *(f"[[:{name}:]].md" for name in CLASSES),
+        *(f"[^[:{name}:]].md" for name in CLASSES),
+        "[][:digit:]_].md",
+        "[[:upper:][:digit:]-].md",
+        "\\[[:digit:]].md",
+        "[:digit:].md",
+        "[[:nothing:]].md",
+    ],
+)
+def test_a_class_of_characters_is_that_of_git(tmp_path: Path, pattern: str) -> None:
+    grow(tmp_path, *(f"{chr(code)}.md" for code in range(1, 128) if chr(code) not in "./\n\r"), "[d].md", ":].md")
+    (tmp_path / ".gitignore").write_text(pattern + "\n")
+    assert sorted(chosen(tmp_path)) == listed_by_git(tmp_path)
 
 
 def test_nothing_is_ignored_where_no_file_says_so() -> None:
