@@ -193,7 +193,8 @@ def write_checkpoint(checkpoint: Checkpoint, tokenizer: bytes, folder: Path) -> 
     """
     from safetensors.numpy import save_file
 
-    tensors = stored(checkpoint)
+    # In C order: version 0.8 of the library writes any other as it lies in memory, under the shape that it does not have.
+    tensors = {name: np.asarray(tensor, order="C") for name, tensor in stored(checkpoint).items()}
     metadata = {
         "format": ENCODER_FORMAT,
         "config": (config := json.dumps(asdict(checkpoint.config))),

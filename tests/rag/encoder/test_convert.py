@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -130,6 +131,15 @@ def test_a_checkpoint_is_read_as_it_was_written_and_holds_no_large_float_tensor(
     assert all(np.array_equal(read.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
     widest = max(tensor.size for tensor in read.tensors.values() if tensor.dtype == np.float32)
     assert widest <= 300  # one number a row or channel, never a matrix
+
+
+def test_matrices_that_lie_transposed_in_memory_are_written_as_they_are(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    save_distilbert(tmp_path / "float", tokenizer)
+    checkpoint, vocabulary = quantize_model(given(tmp_path / "float"))
+    turned = {name: np.asfortranarray(tensor) for name, tensor in checkpoint.tensors.items()}
+    write_checkpoint(replace(checkpoint, tensors=turned), vocabulary, tmp_path / "int8")
+    read = read_checkpoint(tmp_path / "int8")
+    assert all(np.array_equal(read.tensors[name], tensor) for name, tensor in checkpoint.tensors.items())
 
 
 def test_the_default_checkpoint_is_a_quarter_of_the_float_file(tmp_path: Path) -> None:
