@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import SUPPRESS, BooleanOptionalAction
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,14 @@ def command(arguments: Sequence[str]) -> int:
     """Runs the command that was named."""
     options = make_parser().parse_args(arguments)
     run: Callable[[Namespace], int] = options.run
-    with whole(f"rag {run.__name__}" if run in (ask, search) else None, note):
-        return run(options)
+    try:
+        with whole(f"rag {run.__name__}" if run in (ask, search) else None, note):
+            return run(options)
+    finally:
+        if remarks := getattr(options, "remarks", []):
+            sys.stdout.flush()  # they come last, where both go to one place too
+            for remark in remarks:
+                note(remark)
 
 
 def make_parser() -> Parser:

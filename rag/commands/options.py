@@ -6,7 +6,6 @@ from argparse import Action, ArgumentError
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sql.base.settings import COMPUTE_MODES, LANGUAGES, STRATEGIES
-from sql.base.terminal import note
 
 if TYPE_CHECKING:
     import argparse
@@ -64,7 +63,10 @@ def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
 
 
 class FormerOption(Action):
-    """An option under the name that it had before, which still works in this version, with a note."""
+    """An option under the name that it had before, which still works in this version, with a note behind the output.
+
+    A script that reads the first line finds there what it has always found.
+    """
 
     now: ClassVar[str]
     values: ClassVar[Mapping[str, str]]  # each value under its former name
@@ -75,7 +77,8 @@ class FormerOption(Action):
         """Sets what the new option sets."""
         if value not in self.values:
             raise ArgumentError(self, f"invalid choice: {value!r} (choose from {', '.join(self.values)})")
-        note(f"{option} {value} is called {self.now} {self.values[value]} now; the next version knows only that")
+        remark = f"{option} {value} is called {self.now} {self.values[value]} now; the next version knows only that"
+        namespace.remarks = [*getattr(namespace, "remarks", []), remark]
         setattr(namespace, self.dest, self.values[value])
 
 

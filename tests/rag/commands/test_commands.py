@@ -107,6 +107,22 @@ def test_an_answer_from_html_is_in_the_extracted_text_and_has_the_files_line(des
     assert stored[first["start"] : first["end"]] == first["text"] == "A hive holds forty thousand bees in June."
 
 
+def test_an_option_under_its_former_name_is_remarked_on_behind_the_output_that_it_always_had(desk: Desk) -> None:
+    command = [sys.executable, "-m", "rag", "search", "hive", "--mode", "bm25", "-k", "1"]
+    joined = subprocess.run(
+        command,
+        cwd=desk.folder,
+        env=desk.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    ).stdout
+    assert "docs/page.html" in joined.splitlines()[0]
+    assert joined.splitlines()[-1] == "--mode bm25 is called --ranking words now; the next version knows only that"
+
+
 def test_the_answer_reads_well_in_a_terminal(desk: Desk) -> None:
     finished = desk.start("rag", "ask", "How much water do tomatoes need?")
     assert finished.returncode == 0
