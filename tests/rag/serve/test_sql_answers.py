@@ -33,7 +33,9 @@ CITATION = ("source", "start", "end", "line", "page", "text", "score")
 
 
 def asked_of(running: Running) -> list[dict[str, Any]]:
-    """What the server has written down of requests from SQL."""
+    """What the server has written down of requests from SQL; a line is written when its answer has been sent."""
+    with running.client() as client:
+        client.get("/healthz")  # what is answered before that has its line by then
     return [line for line in map(json.loads, running.lines) if line["path"].startswith("/v1/sql/")]
 
 
