@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -147,6 +148,37 @@ def measure_load(
     return rows
 
 
+def measure_sustained(
+    db: str, asked: list[str], model: str, clients: int, rounds: int, kinds: list[str]
+) -> list[dict[str, Any]]:
+    """The same questions by one client and by many, each time of a server that has just been started.
+
+    Neither meets what the other one's questions have left in memory, and the many have no end after every hundred requests.
+    """
+    rows = []
+    for kind in kinds:
+        requests, rates = [body_of(kind, one, model) for one in asked], dict[int, list[Load]]()
+        for number in range(2 * rounds):
+            count = (1, clients)[number % 2]
+            with Serving(db) as server:
+                asyncio.run(run_load(server.port, requests[:5], 1, server.pid))  # loads what is loaded first
+                rates.setdefault(count, []).append(asyncio.run(run_load(server.port, requests[5:], count, server.pid)))
+        one, many = rates[1], rates[clients]
+        rows.append(
+            {
+                "kind": kind,
+                "requests": len(requests) - 5,
+                "errors": sum(load.errors for load in (*one, *many)),
+                "one_per_second": [round(load.rate, 1) for load in one],
+                "many_per_second": [round(load.rate, 1) for load in many],
+                "ratios": [round(b.rate / a.rate, 2) for a, b in zip(one, many, strict=True)],
+                "cpu_ms_one": 1000 * statistics.median(load.cpu / len(load.each) for load in one),
+                "cpu_ms_many": 1000 * statistics.median(load.cpu / len(load.each) for load in many),
+            }
+        )
+    return rows
+
+
 def measure_minute(
     db: str, asked: list[str], model: str, clients: int, seconds: float, kinds: list[str], beside: str | None
 ) -> dict[str, Any]:
@@ -180,13 +212,13 @@ async def run_for(
 ) -> tuple[list[list[float]], int, float]:
     """Each client's times, the number of errors, and how long all of it took."""
     each: list[list[float]] = [[] for _ in range(clients)]
-    errors, started = 0, time.perf_counter()
+    errors, started, numbers = 0, time.perf_counter(), itertools.count()
 
     async def client(number: int) -> None:
         nonlocal errors
         connection, turn = await asyncio.open_connection("127.0.0.1", port), number
         while time.perf_counter() - started < seconds:
-            path, body = body_of(kinds[turn % len(kinds)], asked[turn * clients % len(asked)], model)
+            path, body = body_of(kinds[turn % len(kinds)], asked[next(numbers) % len(asked)], model)
             turn, begun = turn + 1, time.perf_counter()
             errors += await post(connection, path, body) != 200
             each[number].append(time.perf_counter() - begun)
@@ -357,6 +389,13 @@ def main() -> None:
     parser.add_argument(
         "--overhead", type=int, default=60, help="questions for it; 0: not measured (default %(default)s)"
     )
+    parser.add_argument(
+        "--sustained",
+        type=int,
+        default=0,
+        metavar="N",
+        help="questions, the same by one client and by many, of fresh servers (default: not measured)",
+    )
     parser.add_argument("--seconds", type=float, default=0, help="of many clients at a time (default: not measured)")
     parser.add_argument("--beside", metavar="FOLDER", help="with --seconds: ingested again and again meanwhile")
     parser.add_argument(
@@ -368,7 +407,10 @@ def main() -> None:
     with rag.open(options.db) as library:
         texts = [text for _, text in library.store.snapshot().chunk_texts()]
         model = library.encoder.config.model
-    asked = questions(texts, max(options.requests, options.overhead, 3000 if options.seconds or options.memory else 0))
+    asked = questions(
+        texts,
+        max(options.requests, options.overhead, options.sustained, 10_000 if options.seconds or options.memory else 0),
+    )
     print(f"{len(texts):,} chunks, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     if options.overhead:
         for row in measure_overhead(options.db, asked[: options.overhead], options.kinds)[0]:
@@ -376,6 +418,12 @@ def main() -> None:
     if options.requests:
         for row in measure_load(options.db, asked, model, options.clients, options.rounds, options.kinds):
             print("load", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
+    if options.sustained:
+        few = asked[: options.sustained]
+        for row in measure_sustained(options.db, few, model, options.clients, options.rounds, options.kinds):
+            print(
+                "sustained", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()})
+            )
     if options.seconds:
         row = measure_minute(options.db, asked, model, options.clients, options.seconds, options.kinds, options.beside)
         print("minute", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
