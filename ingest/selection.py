@@ -7,6 +7,7 @@ All patterns are those of gitignore(5), and match the path of a file below the f
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,7 @@ def read_patterns(path: Path, root: Path) -> GitIgnoreSpec | None:
 def parsed(lines: Iterable[str]) -> GitIgnoreSpec | None:
     """Lines as patterns; None where none of them is one. A line that is no pattern says nothing, as in git."""
     kept = [plain for line in lines if is_pattern(plain := with_plain_sets(line))]
-    return GitIgnoreSpec.from_lines(kept) if kept else None
+    return compiled(kept) if kept else None
 
 
 def with_plain_sets(pattern: str) -> str:
@@ -169,9 +170,16 @@ def with_plain_sets(pattern: str) -> str:
         return ""
 
 
+def compiled(lines: Iterable[str]) -> GitIgnoreSpec:
+    """Patterns by the library. `re` warns of a bracket in a set, `[[]`, since it may nest sets one day; in git it is itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return GitIgnoreSpec.from_lines(lines)
+
+
 def is_pattern(line: str) -> bool:
     """Whether a line of a `.gitignore` says anything: not a blank, a comment, or what cannot be a pattern."""
     try:
-        return any(pattern.include is not None for pattern in GitIgnoreSpec.from_lines([line]).patterns)
+        return any(pattern.include is not None for pattern in compiled([line]).patterns)
     except (ValueError, re.error):  # the second for a range that runs backwards, [z-a]
         return False

@@ -189,6 +189,7 @@ CLASSES = ["alnum", "alpha", "blank", "cntrl", "digit", "graph", "lower", "print
         "\\[[:digit:]].md",
         "[:digit:].md",
         "[[:nothing:]].md",
+        "[[]d].md",
     ],
 )
 def test_a_class_of_characters_is_that_of_git(tmp_path: Path, pattern: str) -> None:
