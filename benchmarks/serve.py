@@ -378,6 +378,11 @@ async def in_turn(port: int, call: Any, kind: str, asked: list[str], model: str)
     return direct[3:], served[3:]  # the first ones load something
 
 
+def rounded(row: dict[str, Any]) -> str:
+    """A row as JSON, its figures with two decimals."""
+    return json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()})
+
+
 def main() -> None:
     """Measures and prints a line for each figure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -414,19 +419,17 @@ def main() -> None:
     print(f"{len(texts):,} chunks, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     if options.overhead:
         for row in measure_overhead(options.db, asked[: options.overhead], options.kinds)[0]:
-            print("overhead", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
+            print("overhead", rounded(row))
     if options.requests:
         for row in measure_load(options.db, asked, model, options.clients, options.rounds, options.kinds):
-            print("load", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
+            print("load", rounded(row))
     if options.sustained:
         few = asked[: options.sustained]
         for row in measure_sustained(options.db, few, model, options.clients, options.rounds, options.kinds):
-            print(
-                "sustained", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()})
-            )
+            print("sustained", rounded(row))
     if options.seconds:
         row = measure_minute(options.db, asked, model, options.clients, options.seconds, options.kinds, options.beside)
-        print("minute", json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()}))
+        print("minute", rounded(row))
     if options.memory:
         row = measure_memory(options.db, asked, model, options.memory, options.clients, options.kinds)
         print("memory", json.dumps({name: round(v, 3) if isinstance(v, float) else v for name, v in row.items()}))

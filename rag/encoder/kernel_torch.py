@@ -39,7 +39,7 @@ from rag.encoder.kernel import (
     leave_unfolded,
     scale_query,
 )
-from rag.encoder.layers_torch import LayerParts, Product, compiled, embedded, pooled, through
+from rag.encoder.layers_torch import LayerParts, Product, compiled, embedded, pooled, quantize_rows, through
 
 F = torch.nn.functional
 
@@ -312,18 +312,6 @@ def quantize_activated(values: torch.Tensor, grid: Grid = FULL) -> tuple[torch.T
     steps = grid.top / largest
     codes = values.mul_(steps).add_(steps.mul_(GELU_MINIMUM).add_(HALF_A_STEP)).to(torch.uint8)
     return codes, largest.div_(grid.top)
-
-
-def quantize_rows(values: torch.Tensor, least: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Codes 0..255 of numbers that are never below `least`, its own 0, and the scale of each row, float32 (rows, 1).
-
-    By the operator that compresses tables of embeddings, in one pass behind that for the largest: a row of it is the codes
-    and eight bytes of scale and least value.
-    """
-    ranges = torch.full((len(values), 2), least)
-    torch.amax(values, 1, out=ranges[:, 1])
-    found = torch.ops.quantized.embedding_bag_byte_prepack_with_rowwise_min_max(values, ranges)
-    return found[:, : values.shape[1]].contiguous(), ranges[:, 1:].sub_(least).div_(FULL.top)
 
 
 @cache

@@ -27,8 +27,7 @@ from sql.records import TextStatistics, WordQuery
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from sql.search.everything import Everything
-    from sql.search.holders import Holders
+    from sql.search.everything import Postings
     from sql.store import Snapshot
     from sql.store.snapshot import Watch
 
@@ -117,7 +116,7 @@ def weighed_words(snapshot: Snapshot, question: str, language: str, watch: Watch
     return asked.weighed(snapshot.text_statistics(), frequencies, shared)
 
 
-def weighed_among(everything: Everything | Holders, asked: AskedWords, statistics: TextStatistics) -> WordQuery | None:
+def weighed_among(everything: Postings, asked: AskedWords, statistics: TextStatistics) -> WordQuery | None:
     """The same where all postings of the asked terms are at hand."""
     frequencies = {term: count for term, count in everything.term_counts.items() if count}
     several = asked.with_several_forms(frequencies)

@@ -65,8 +65,34 @@ class Visible:
         return np.where(self.generations[found] == generations, found << 32 | indexes.astype(np.int64), -1)
 
 
+class Postings:
+    """Postings of some terms. Of each posting: its term's number from 1, int64 (m,), and its chunk's place, int64 (m,)."""
+
+    terms: Sequence[str]
+    term_numbers: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @cached_property
+    def term_counts(self) -> dict[str, int]:
+        """How many chunks that can be seen hold each of the terms; 0 where none does."""
+        counts = np.bincount(self.term_numbers, minlength=len(self.terms) + 1)[1:].tolist()
+        return dict(zip(self.terms, counts, strict=True))
+
+    def word_count(self, forms: Sequence[str]) -> int:
+        """How many chunks that can be seen hold any of some terms."""
+        numbers = [self.terms.index(form) + 1 for form in forms]
+        return len(np.unique(self.places[np.isin(self.term_numbers, numbers)]))
+
+    def weights_and_words(self, query: WordQuery) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """By the number of a term, 0 for those not asked for: its weight, float64, and the number of its word from 1, int64."""
+        weights, words = np.zeros(len(self.terms) + 1), np.zeros(len(self.terms) + 1, dtype=np.int64)
+        numbers = [self.terms.index(term) + 1 for term in query.terms]
+        weights[numbers], words[numbers] = query.weights, query.words or range(1, len(numbers) + 1)
+        return weights, words
+
+
 @dataclass(frozen=True)
-class Everything:
+class Everything(Postings):
     """The chunks that can be seen and pass the filter, with their inner products, and the postings of some terms.
 
     chunks: int64 (n,), places as `Visible.places` numbers them, ascending; products: float64 (n,). Of each posting, whether
@@ -131,22 +157,9 @@ class Everything:
         chunks = np.unique(self.places)
         return replace(self, chunks=chunks, products=np.zeros(len(chunks)))
 
-    @cached_property
-    def term_counts(self) -> dict[str, int]:
-        """How many chunks that can be seen hold each of the terms; 0 where none does."""
-        counts = np.bincount(self.term_numbers, minlength=len(self.terms) + 1)[1:].tolist()
-        return dict(zip(self.terms, counts, strict=True))
-
-    def word_count(self, forms: Sequence[str]) -> int:
-        """How many chunks that can be seen hold any of some terms."""
-        numbers = [self.terms.index(form) + 1 for form in forms]
-        return len(np.unique(self.places[np.isin(self.term_numbers, numbers)]))
-
     def word_scores(self, query: WordQuery) -> NDArray[np.float64]:
         """The BM25 score of each chunk, float64 (n,), as `search_bm25.sql` and `search_bm25_forms.sql` compute it."""
-        weights, words = np.zeros(len(self.terms) + 1), np.zeros(len(self.terms) + 1, dtype=np.int64)
-        numbers = [self.terms.index(term) + 1 for term in query.terms]
-        weights[numbers], words[numbers] = query.weights, query.words or range(1, len(numbers) + 1)
+        weights, words = self.weights_and_words(query)
         rows = np.searchsorted(self.chunks, self.places)
         found = (rows < len(self.chunks)) & (words[self.term_numbers] > 0)
         found[found] = self.chunks[rows[found]] == self.places[found]

@@ -8,12 +8,11 @@ into a client has it in SQL (`term_frequencies.sql`, `search_bm25.sql`), with th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sql.search.everything import SCORED_ROW
+from sql.search.everything import SCORED_ROW, Postings
 from sql.search.words import K1, B
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ HELD_UP_TO_OF_SERVER = 300_000  # chunks: half of the questions bring 0.6 MB, wh
 
 
 @dataclass(frozen=True)
-class Holders:
+class Holders(Postings):
     """The postings of some terms in chunks that can be seen.
 
     generations: uint64 (g,), ascending, of these chunks. Of each posting: its term's number from 1, int64 (m,); its chunk's
@@ -64,22 +63,9 @@ class Holders:
             rows["length"].astype(np.float64),
         )
 
-    @cached_property
-    def term_counts(self) -> dict[str, int]:
-        """How many chunks that can be seen hold each of the terms; 0 where none does."""
-        counts = np.bincount(self.term_numbers, minlength=len(self.terms) + 1)[1:].tolist()
-        return dict(zip(self.terms, counts, strict=True))
-
-    def word_count(self, forms: Sequence[str]) -> int:
-        """How many chunks that can be seen hold any of some terms."""
-        numbers = [self.terms.index(form) + 1 for form in forms]
-        return len(np.unique(self.places[np.isin(self.term_numbers, numbers)]))
-
     def scores(self, query: WordQuery) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The places that hold a word of a question, int64 (n,), ascending, and their BM25 scores, float64 (n,)."""
-        weights, words = np.zeros(len(self.terms) + 1), np.zeros(len(self.terms) + 1, dtype=np.int64)
-        numbers = [self.terms.index(term) + 1 for term in query.terms]
-        weights[numbers], words[numbers] = query.weights, query.words or range(1, len(numbers) + 1)
+        weights, words = self.weights_and_words(query)
         held = self.of(np.flatnonzero(words[self.term_numbers]))
         order = np.lexsort((words[held.term_numbers], held.places))
         places, words = held.places[order], words[held.term_numbers][order]

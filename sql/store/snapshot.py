@@ -29,7 +29,7 @@ from sql.search.certificate_among_all import (
     certify_among_all,
     rounding_statement,
 )
-from sql.search.everything import SCORED_ROW, Everything, postings_statement
+from sql.search.everything import SCORED_ROW, Postings, postings_statement
 from sql.search.filters import compile_filter, refuse_hopeless
 from sql.search.holders import HELD_UP_TO, HELD_UP_TO_OF_SERVER, Holders
 from sql.search.search import WIDER, Runner, Searcher, VectorSearch, code_values, documents_statement
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from sql.records.places import Place
     from sql.search.certificate import Certificate, WordsShare
     from sql.search.certificate_among_all import Scored
-    from sql.search.everything import Visible
+    from sql.search.everything import Everything, Visible
     from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
     Watch = Callable[[Step], None]
 
-Counted = TypeVar("Counted", Everything, Holders)
+Counted = TypeVar("Counted", bound=Postings)
 
 AUTO = STRATEGIES[0]
 CELLS = "cells"
