@@ -12,17 +12,14 @@ import numpy as np
 import pytest
 from support import PATIENCE, hash_encoder
 
-from rag.encoder.states import TokenStates
-from rag.serve.batching import MOST_TEXTS, SLICE, Batcher, shared
+from rag.serve.batching import shared
 from rag.serve.limits import Limits, Refused
-from rag.serve.readers import MOST_PASSAGES, Readers
+from rag.serve.readers import MOST_CHARACTERS, Readers
 from rag.serve.work import Workbench, next_of
 from sql.base.errors import ModelError, RagError, StoreReplaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from numpy.typing import NDArray
 
     from rag.text.tokenizer import Tokenizer
 
@@ -125,91 +122,89 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
+def in_threads(call: Callable[[Any], Any], given: Sequence[Any]) -> list[threading.Thread]:
+    threads = [threading.Thread(target=call, args=(one,)) for one in given]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+class Gated:
+    """An encoder whose readers, one of them, wait at a gate, and what becomes of what is asked of it meanwhile."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.alone, _ = hash_encoder(tokenizer)
+        self.batches: list[tuple[int, int]] = []
+        self.encoder = shared(self.alone, lambda requests, texts: self.batches.append((requests, texts)))
+        self.readers, gate = self.encoder.readers, threading.Event()
+        self.first = self.readers.ask(lambda texts: gate.wait() and texts, ["first"])
+        wait_until(lambda: not self.readers._waiting)
+        self.gate = gate
+
+    def waiting(self) -> int:
+        return sum(map(len, self.readers._waiting.values()))
+
+    def open(self, threads: list[threading.Thread]) -> None:
+        self.gate.set()
+        for thread in threads:
+            thread.join()
+        self.encoder.close()
+
+
 def test_texts_of_many_threads_share_batches_and_have_the_vectors_they_have_alone(tokenizer: Tokenizer) -> None:
-    alone, _ = hash_encoder(tokenizer)
-    batches: list[tuple[int, int]] = []
-    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    gated, found = Gated(tokenizer), dict[int, Any]()
     texts = [
         [f"cat {letter} {number}" for number in range(count)]
         for letter, count in zip("abcdef", (1, 2, 3, 1, 40, 1), strict=True)
     ]
-    expected = [alone.encode_documents(each) for each in texts]
-    gate, plain, found = threading.Event(), alone.encode, dict[int, Any]()
-    encoder.batcher.compute = lambda given: gate.wait() and plain(given)  # type: ignore[assignment,return-value]
-    encoder.batcher.submit(["first"])
-    wait_until(lambda: not encoder.batcher._waiting)
 
     def encode(number: int) -> None:
-        found[number] = encoder.encode_documents(texts[number])
+        found[number] = gated.encoder.encode_documents(texts[number])
 
-    threads = [threading.Thread(target=encode, args=(number,)) for number in range(len(texts))]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: sum(len(one) for one, _ in encoder.batcher._waiting) == 48)
-    gate.set()
-    for thread in threads:
-        thread.join()
-    encoder.batcher.close()
-    for number, vectors in enumerate(expected):
-        np.testing.assert_array_equal(found[number], vectors)
-    assert batches == [(1, 1), (7, 48)]  # the request of 40 texts has come in two slices
+    threads = in_threads(encode, range(len(texts)))
+    wait_until(lambda: gated.waiting() == 48)
+    gated.open(threads)
+    for number, each in enumerate(texts):
+        np.testing.assert_array_equal(found[number], gated.alone.encode_documents(each))
+    assert gated.batches == [(1, 1), (6, 48)]
 
 
 def test_questions_of_many_threads_share_a_batch_and_their_tokens_are_remembered(tokenizer: Tokenizer) -> None:
-    alone, _ = hash_encoder(tokenizer)
-    batches: list[tuple[int, int]] = []
-    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    gated, found = Gated(tokenizer), dict[str, Any]()
     asked = [f"cat {'dog ' * number}" for number in range(5)]
-    gate, plain, found = threading.Event(), encoder.questions.compute, dict[str, Any]()
-    encoder.questions.compute = lambda given: gate.wait() and plain(given)
-    encoder.questions.submit(["first"])
-    wait_until(lambda: not encoder.questions._waiting)
 
     def encode(question: str) -> None:
-        found[question] = encoder.encode_query(question)
+        found[question] = gated.encoder.encode_query(question)
 
-    threads = [threading.Thread(target=encode, args=(question,)) for question in asked]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: len(encoder.questions._waiting) == len(asked))
-    gate.set()
-    for thread in threads:
-        thread.join()
-    encoder.close()
-    assert batches == [(1, 1), (5, 5)]
+    threads = in_threads(encode, asked)
+    wait_until(lambda: gated.waiting() == len(asked))
+    gated.open(threads)
+    assert gated.batches == [(1, 1), (5, 5)]
+    afresh, _ = hash_encoder(tokenizer)
     for question in asked:
-        np.testing.assert_array_equal(found[question], alone.encode_query(question))
-        (states,), (expected,) = encoder.token_states([question]), alone.token_states([question])
+        np.testing.assert_array_equal(found[question], afresh.encode_query(question))
+        (states,), (expected,) = gated.encoder.token_states([question]), afresh.token_states([question])
         np.testing.assert_array_equal(states.spans, expected.spans)
         np.testing.assert_array_equal(states.states, expected.states)
 
 
 def test_passages_of_many_threads_share_a_batch_and_one_that_several_ask_for_is_read_once(tokenizer: Tokenizer) -> None:
-    alone, _ = hash_encoder(tokenizer)
-    batches: list[tuple[int, int]] = []
-    encoder = shared(alone, lambda requests, texts: batches.append((requests, texts)))
+    gated, found, read = Gated(tokenizer), dict[int, Any](), list[str]()
     asked = [[f"cat {'dog ' * number}", "the mat"] for number in range(5)]
-    gate, plain, found, read = threading.Event(), encoder.passages.read, dict[int, Any](), list[str]()
-    encoder.passages.read = lambda given: gate.wait() and plain(given)
-    read_tokens = alone._read_tokens
-    object.__setattr__(alone, "_read_tokens", lambda texts, prompt: read.extend(texts) or read_tokens(texts, prompt))
-    encoder.passages.ask(["first"])
-    wait_until(lambda: not encoder.passages._waiting)
+    read_tokens = gated.alone._read_tokens
+    object.__setattr__(
+        gated.alone, "_read_tokens", lambda texts, prompt: read.extend(texts) or read_tokens(texts, prompt)
+    )
 
     def read_one(number: int) -> None:
-        found[number] = encoder.token_states(asked[number])
+        found[number] = gated.encoder.token_states(asked[number])
 
-    threads = [threading.Thread(target=read_one, args=(number,)) for number in range(len(asked))]
-    for thread in threads:
-        thread.start()
-    wait_until(lambda: encoder.passages._requests == 1 + len(asked))
-    gate.set()
-    for thread in threads:
-        thread.join()
-    encoder.token_states(["the mat"])  # which is remembered
-    encoder.close()
-    assert batches == [(1, 1), (5, 6)]
-    assert len(read) == len(set(read)) == 7
+    threads = in_threads(read_one, range(len(asked)))
+    wait_until(lambda: sum(len(one.requests) for one in gated.readers._asked.values()) == 11)
+    gated.open(threads)
+    gated.encoder.token_states(["the mat"])  # which is remembered
+    assert gated.batches == [(1, 1), (5, 6)]
+    assert len(read) == len(set(read)) == 6
     afresh, _ = hash_encoder(tokenizer)
     for number, texts in enumerate(asked):
         for states, expected in zip(found[number], afresh.token_states(texts), strict=True):
@@ -217,105 +212,109 @@ def test_passages_of_many_threads_share_a_batch_and_one_that_several_ask_for_is_
             np.testing.assert_array_equal(states.states, expected.states)
 
 
-def states_of(text: str) -> TokenStates:
-    return TokenStates(np.zeros((1, 2), np.int64), np.full((1, 1), len(text), np.float16))
-
-
 def test_readers_divide_what_waits_among_those_that_are_idle_and_read_nothing_twice() -> None:
     batches: list[list[str]] = []
     both, gate = threading.Barrier(3), threading.Event()
 
-    def read(texts: Sequence[str]) -> list[TokenStates]:
+    def read(texts: Sequence[str]) -> list[int]:
         batches.append(list(texts))
         if len(batches) < 3:
             both.wait()
             gate.wait()
-        return [states_of(text) for text in texts]
+        return [len(text) for text in texts]
 
-    readers = Readers(read, lambda: 2, nullcontext)
-    readers.ask([])  # starts the threads
+    readers = Readers(lambda: 2, nullcontext)
+    readers.ask(read, [])  # starts the threads
     wait_until(lambda: readers._idle == 2)
-    first = readers.ask(["aa", "bb", "cc", "dd"])
+    first = readers.ask(read, ["aa", "bb", "cc", "dd"])
     both.wait()
-    again = readers.ask(["aa", "e", "dd", *(f"many {number}" for number in range(20))])
+    again = readers.ask(read, ["aa", "e", "dd", *(f"{number:02}" * (MOST_CHARACTERS // 16) for number in range(20))])
     assert (again[0], again[2]) == (first[0], first[3])
+    assert [one.found.done() for one in first] == [False] * 4
     gate.set()
-    assert [float(asked.states.result().states[0, 0]) for asked in again[:4]] == [2, 1, 2, 6]
+    assert [asked.found.result() for asked in again[:4]] == [2, 1, 2, MOST_CHARACTERS // 8]
     readers.close()
     assert sorted(batches[:2]) == [["aa", "bb"], ["cc", "dd"]]
-    assert max(map(len, batches)) == MOST_PASSAGES
+    assert max(sum(map(len, batch)) for batch in batches) <= MOST_CHARACTERS
     texts = [text for batch in batches for text in batch]
     assert len(texts) == len(set(texts)) == 25
     with pytest.raises(RagError, match="has been closed"):
-        readers.ask(["aa"])
+        readers.ask(read, ["aa"])
 
 
-def test_a_passage_that_cannot_be_read_is_an_error_of_the_requests_that_need_it() -> None:
+def test_a_text_that_cannot_be_read_is_an_error_of_the_requests_that_need_it() -> None:
     gate = threading.Event()
 
-    def read(texts: Sequence[str]) -> list[TokenStates]:
+    def read(texts: Sequence[str]) -> Sequence[str]:
         gate.wait()
         if "bad" in texts:
             raise RagError("this one is bad")
-        return [states_of(text) for text in texts]
+        return texts
 
-    readers = Readers(read, lambda: 1, nullcontext)
-    readers.ask(["first"])
+    readers = Readers(lambda: 1, nullcontext)
+    readers.ask(read, ["first"])
     wait_until(lambda: not readers._waiting)
-    asked = readers.ask(["good", "bad", "too"])
+    asked = readers.ask(read, ["good", "bad", "too"])
     gate.set()
-    assert [type(one.states.exception()) for one in asked] == [type(None), RagError, type(None)]
+    assert [type(one.found.exception()) for one in asked] == [type(None), RagError, type(None)]
     readers.close()
 
 
 def test_readers_that_cannot_be_started_tell_everybody_why() -> None:
-    def count() -> int:
+    def threads() -> int:
         raise ModelError("there is no model")
 
-    readers = Readers(lambda texts: [], count, nullcontext)
+    readers = Readers(threads, nullcontext)
     for _ in range(2):
         with pytest.raises(ModelError, match="there is no model"):
-            readers.states_of(["text"])
+            readers.results(list, ["text"])
     readers.close()
 
 
 def test_a_text_that_is_too_long_is_an_error_of_its_own_request_alone(tokenizer: Tokenizer) -> None:
-    alone, _ = hash_encoder(tokenizer)
-    encoder = shared(alone)
-    good, bad = encoder.batcher.submit(["cat"]), None
-    gate = threading.Event()
-    plain = encoder.batcher.compute
-    encoder.batcher.compute = lambda given: gate.wait() and plain(given)  # type: ignore[assignment,return-value]
-    futures = [encoder.batcher.submit([text]) for text in ("dog", "cat " * 300, "mat")]
-    gate.set()
-    bad = futures[1].exception()
-    assert isinstance(bad, RagError)
-    assert "shorten it" in str(bad)
-    for future, text in ((good, "cat"), (futures[0], "dog"), (futures[2], "mat")):
-        np.testing.assert_array_equal(future.result(), alone.encode([text]))
-    encoder.batcher.close()
+    gated, found = Gated(tokenizer), dict[str, Any]()
+
+    def encode(text: str) -> None:
+        try:
+            found[text] = gated.encoder.encode([text])
+        except RagError as error:
+            found[text] = error
+
+    bad = "cat " * 300
+    threads = in_threads(encode, ["dog", bad, "mat"])
+    wait_until(lambda: gated.waiting() == 3)
+    gated.open(threads)
+    assert gated.batches == [(1, 1), (3, 3)]
+    assert isinstance(found[bad], RagError)
+    assert "shorten it" in str(found[bad])
+    for text in ("dog", "mat"):
+        np.testing.assert_array_equal(found[text], gated.alone.encode([text]))
     with pytest.raises(RagError, match="has been closed"):
-        encoder.encode(["cat"])
+        gated.encoder.encode(["cat"])
 
 
-def test_a_large_request_lets_others_in_between_its_slices() -> None:
-    order: list[int] = []
-    gate = threading.Event()
+def test_short_requests_are_read_between_the_batches_of_a_large_one_and_do_not_keep_it_waiting() -> None:
+    order, gate = list[str](), threading.Event()
 
-    def compute(texts: Sequence[str]) -> NDArray[np.float32]:
-        gate.wait()
-        order.append(len(texts))
-        return np.zeros((len(texts), 1), np.float32)
+    def reading(name: str) -> Callable[[Sequence[str]], Sequence[str]]:
+        return lambda texts: (gate.wait() and order.append(name)) or texts
 
-    batcher = Batcher(compute)
-    batcher.submit(["first"])
-    wait_until(lambda: not batcher._waiting)
-    for _ in range(8):
-        batcher.submit(["text"] * SLICE)
-    batcher.submit(["question"])
+    readers, large, small = Readers(lambda: 1, nullcontext), reading("large"), reading("small")
+    readers.ask(large, ["first"])
+    wait_until(lambda: not readers._waiting)
+    for number in range(3):  # one of three batches
+        readers.ask(large, [f"{number} {place:03}" + " " * (MOST_CHARACTERS // 100 - 5) for place in range(300)])
+    for number in range(3):
+        readers.ask(small, [f"question {number}"])
+    for number in range(3):  # as long as a batch
+        readers.ask(reading(f"passages {number}"), [f"{number}" * MOST_CHARACTERS])
     gate.set()
-    batcher.close()
-    assert order == [1, MOST_TEXTS, MOST_TEXTS, 1]
+    readers.close()
+    assert order[:2] == ["large", "small"]
+    places = [order.index(f"passages {number}") for number in range(3)]
+    assert places == sorted(places)
+    assert places[2] < len(order) - 1 - order[::-1].index("large")
+    assert order.count("large") == 1 + 9
 
 
 # A store that another one takes the place of
