@@ -27,6 +27,8 @@ from typing import Any
 import psutil
 
 KINDS = ("embeddings", "search", "certified", "ask")
+UNCOUNTED = 3  # questions of the overhead, and
+WARMING = 5  # requests of a load: they load what is loaded first
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def measure_load(
     with Serving(db) as server:
         for kind in kinds:
             of_kind = [body_of(kind, one, model) for one in asked]
-            asyncio.run(run_load(server.port, of_kind[:5], 1, server.pid))  # loads what is loaded first
+            asyncio.run(run_load(server.port, of_kind[:WARMING], 1, server.pid))
             share = len(of_kind) // (2 * rounds)
             alone, together = list[Load](), list[Load]()
             for number in range(rounds):
@@ -161,13 +163,14 @@ def measure_sustained(
         for number in range(2 * rounds):
             count = (1, clients)[number % 2]
             with Serving(db) as server:
-                asyncio.run(run_load(server.port, requests[:5], 1, server.pid))  # loads what is loaded first
-                rates.setdefault(count, []).append(asyncio.run(run_load(server.port, requests[5:], count, server.pid)))
+                asyncio.run(run_load(server.port, requests[:WARMING], 1, server.pid))
+                load = asyncio.run(run_load(server.port, requests[WARMING:], count, server.pid))
+                rates.setdefault(count, []).append(load)
         one, many = rates[1], rates[clients]
         rows.append(
             {
                 "kind": kind,
-                "requests": len(requests) - 5,
+                "requests": len(requests) - WARMING,
                 "errors": sum(load.errors for load in (*one, *many)),
                 "one_per_second": [round(load.rate, 1) for load in one],
                 "many_per_second": [round(load.rate, 1) for load in many],
@@ -375,12 +378,30 @@ async def in_turn(port: int, call: Any, kind: str, asked: list[str], model: str)
         for measure in (of_library, of_server) if number % 2 else (of_server, of_library):
             await measure(text)
     connection[1].close()
-    return direct[3:], served[3:]  # the first ones load something
+    return direct[UNCOUNTED:], served[UNCOUNTED:]
 
 
 def rounded(row: dict[str, Any]) -> str:
     """A row as JSON, its figures with two decimals."""
     return json.dumps({name: round(v, 2) if isinstance(v, float) else v for name, v in row.items()})
+
+
+def check_numbers(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """Ends with a sentence where there is too little to measure."""
+    least = {
+        "clients": 1,
+        "rounds": 1,
+        "overhead": UNCOUNTED + 1,
+        "requests": 2 * options.rounds,
+        "sustained": WARMING + 1,
+        "seconds": 1,
+        "memory": 10,
+    }
+    for name, few in least.items():
+        given, left_out = getattr(options, name), name not in {"clients", "rounds"}
+        if given < few and (given or not left_out):
+            or_none = ", or 0 to leave it out" if left_out else ""
+            parser.error(f"--{name} {given:g}: that is too little to measure, give {few} or more{or_none}")
 
 
 def main() -> None:
@@ -407,6 +428,7 @@ def main() -> None:
         "--memory", type=int, default=0, help="requests to watch the memory over (default: not measured)"
     )
     options = parser.parse_args()
+    check_numbers(parser, options)
     import rag
 
     with rag.open(options.db) as library:
