@@ -368,14 +368,17 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     routes = Routes(service)
     get = partial(app.add_api_route, methods=["GET"])
     post = partial(app.add_api_route, methods=["POST"], responses=ERRORS)
+    # The framework compares a path with one route after the other: what is asked most comes first.
+    post("/v1/embeddings", routes.embeddings)
+    post("/v1/ask", routes.ask, responses=ERRORS | {200: {"model": replies.AnswerReply}})
+    post("/v1/search", routes.search, responses=ERRORS | {200: {"model": replies.SearchReply}})
+    post("/v1/chat/completions", routes.chat)
     get("/", routes.page, include_in_schema=False)
     get("/page/{name}", routes.page_file, include_in_schema=False)
     get("/healthz", routes.health)
     get("/metrics", routes.metrics)
     get("/v1/models", routes.list_models)
     get("/v1/models/{model:path}", routes.one_model)
-    post("/v1/ask", routes.ask, responses=ERRORS | {200: {"model": replies.AnswerReply}})
-    post("/v1/search", routes.search, responses=ERRORS | {200: {"model": replies.SearchReply}})
     for path, endpoint in (("/v1/sql/answers", routes.answer_keys), ("/v1/sql/hits", routes.find_keys)):
         post(path, endpoint, responses=ERRORS | {200: {"content": {MEDIA_TYPE: {}}}}, openapi_extra=KEYS)
         get(path, routes.no_list, include_in_schema=False)
@@ -387,8 +390,6 @@ def make_app(service: Service, access: Access, show: Callable[[str], None] = lam
     post("/v1/queries/explain", routes.explain)
     post("/v1/ladder", routes.ladder)
     post("/v1/losses", routes.losses)
-    post("/v1/embeddings", routes.embeddings)
-    post("/v1/chat/completions", routes.chat)
     app.router.routes.append(Route("/mcp", Protocol(protocol.handle_request), methods=["POST"]))
     handlers: dict[type[Exception], Any] = {
         Refused: answer_refused,
