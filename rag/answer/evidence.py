@@ -281,9 +281,12 @@ def held_words(wanted: Sequence[frozenset[str]], texts: Sequence[frozenset[str]]
         for key in some:
             of_key.setdefault(key, []).append(number)
     every, found = frozenset(of_key), np.zeros((len(wanted), len(texts)))
+    rows, columns = list[int](), list[int]()
     for column, text in enumerate(texts):
         for key in text & every:  # few: a text holds hardly any word of a question
-            found[of_key[key], column] = 1
+            rows += of_key[key]
+            columns += [column] * len(of_key[key])
+    found[rows, columns] = 1
     return found
 
 
