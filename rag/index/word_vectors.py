@@ -38,7 +38,7 @@ def add_word_vectors(
 ) -> WordCounts | None:
     """Adds the vectors of words that have none, and makes damaged ones again; None for a store that has no word vectors.
 
-    With `begin` it gets them. May be killed: the next call goes on. Raises UsageError for a cluster.
+    With `begin` it gets them. May be killed: the next call goes on.
     """
     table = WordVectors(store)
     if not begin and not table.exist:

@@ -54,16 +54,19 @@ class Cluster:
         port = self.server.hosts[0][1]
         return [(row["host"], port) for row in rows]
 
-    def create(self, definitions: tuple[str, ...], values: dict[str, Value]) -> None:
-        """The local tables on every node, then the Distributed tables and the views over them."""
+    def create(
+        self, definitions: tuple[str, ...], values: dict[str, Value], over: tuple[str, ...] | None = None
+    ) -> None:
+        """The local tables on every node, then the Distributed tables and the views over them, or what `over` names."""
         for local in self.local_clients(create=True):
             for name in (*definitions, *local_statements()):
                 local.create(name, values, engine=self._engine())
         names = {"cluster": self.server.cluster, "local": self.local_database}
         views = tuple(name for name in definitions if name.rpartition("/")[2] >= "50")
+        over = (*cluster_statements(), *views) if over is None else over
         for host, port in self.hosts():
             with closing(Client(self._place(host, port, self.server.database), create_database=True)) as node:
-                for name in (*cluster_statements(), *views):
+                for name in over:
                     node.create(name, values | names)
 
     def alter(self, name: str) -> None:

@@ -139,8 +139,19 @@ def schema_statements(*instead: str) -> tuple[str, ...]:
 
     `instead` names folders whose files take the place of those of the same name.
     """
-    places = {name: folder for folder in ("schema", *instead) for name in file_names(folder)}
-    return tuple(f"{places[name]}/{name}" for name in file_names("schema"))
+    return with_others("schema", *instead)
+
+
+@cache
+def word_vector_statements(*instead: str) -> tuple[str, ...]:
+    """The same for word vectors."""
+    return with_others("word_vectors", *instead)
+
+
+def with_others(folder: str, *instead: str) -> tuple[str, ...]:
+    """The files of a folder, and those of other folders in the place of files of the same name."""
+    places = {name: each for each in (folder, *instead) for name in file_names(each)}
+    return tuple(f"{places[name]}/{name}" for name in file_names(folder))
 
 
 def file_names(folder: str) -> list[str]:

@@ -13,5 +13,5 @@ FROM
         HAVING argMax(manifest.kind, manifest.epoch) = 'publish'
     )
 )
-WHERE word NOT IN (SELECT word_vectors.word FROM word_vectors)
+WHERE word GLOBAL NOT IN (SELECT word_vectors.word FROM word_vectors)
 ORDER BY word

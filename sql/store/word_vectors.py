@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sql.base.errors import UsageError
-from sql.engine.statements import Statement, statements_in
+from sql.engine.statements import Statement, word_vector_statements
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
     from sql.records import QuantizedVectors
     from sql.store.store import Store
 
-FOLDER = "word_vectors"
+TABLE = "word_vectors"
+CLUSTER_FOLDER = "cluster/word_vectors"  # what a cluster has in the place of everybody's
 WORDS_PER_INSERT = 20_000  # one block of an insert, which arrives whole or not at all
 
 
@@ -62,7 +62,7 @@ class WordVectors:
     @property
     def exist(self) -> bool:
         """Whether the store was asked to have them."""
-        return FOLDER in self.store.made_with.table_names()
+        return TABLE in self.store.made_with.table_names()
 
     @property
     def have_new_views(self) -> bool:
@@ -70,14 +70,13 @@ class WordVectors:
         return "vector_of_words" in self.store.made_with.table_names()
 
     def create(self, dimensions: int) -> None:
-        """Makes the tables and functions that are missing, and the views anew; UsageError on a cluster."""
-        if self.store.is_cluster:
-            raise UsageError(
-                f"{self.store.client.location} is a cluster, which can have no word vectors: ingest into a folder or one "
-                "server, or leave out --word-vectors"
-            )
-        for name in statements_in(FOLDER):
-            self.store.client.create(name, {"dimensions": dimensions})
+        """Makes the tables and functions that are missing, and the views anew."""
+        if self.store.cluster is not None:
+            over = word_vector_statements(CLUSTER_FOLDER)
+            self.store.cluster.create(word_vector_statements(), {"dimensions": dimensions}, over)
+        else:
+            for name in word_vector_statements():
+                self.store.client.create(name, {"dimensions": dimensions})
 
     def missing_words(self) -> list[str]:
         """The words of the documents that have no vector yet."""
@@ -97,14 +96,20 @@ class WordVectors:
         """Deletes what is not as it was written."""
         if self.counts().damaged:
             # first, for as long as it is there the vocabulary is complete: words of it that no document has come back too
-            self.store.client.delete(Statement("delete_word_whitening"))
-            self.store.client.delete(Statement("delete_damaged_words"))
+            self._delete(Statement("delete_word_whitening"))
+            self._delete(Statement("delete_damaged_words"))
 
     def delete_all(self) -> None:
         """Deletes what another analyser has made, whose terms no posting has any more; the next ingest makes it again."""
         if self.exist:
-            self.store.client.delete(Statement("delete_word_whitening"))
-            self.store.client.delete(Statement("delete_word_vectors"))
+            self._delete(Statement("delete_word_whitening"))
+            self._delete(Statement("delete_word_vectors"))
+
+    def _delete(self, statement: Statement) -> None:
+        if self.store.cluster is not None:
+            self.store.cluster.change(statement)
+        else:
+            self.store.client.delete(statement)
 
     def insert(self, rows: WordRows, *, of_documents: bool) -> None:
         """Stores the vectors of words. Those of documents count from the newest epoch on, and those of the vocabulary at every
@@ -115,7 +120,7 @@ class WordVectors:
             some = range(first, len(rows.words))[:WORDS_PER_INSERT]
             vectors = rows.vectors.rows(some)
             self.store.client.insert(
-                FOLDER,
+                TABLE,
                 {
                     "word": [rows.words[row] for row in some],
                     "epoch": np.full(len(some), epoch, np.uint64),
@@ -137,7 +142,7 @@ class WordVectors:
 
     def set_whitening(self, whitening: NDArray[np.float32]) -> None:
         """Stores it in one block, in place of what is left of another."""
-        self.store.client.delete(Statement("delete_word_whitening"))
+        self._delete(Statement("delete_word_whitening"))
         columns: dict[str, Any] = {"row": np.arange(len(whitening), dtype=np.uint16), "vector": whitening}
         self.store.client.insert("word_whitening", columns)
 

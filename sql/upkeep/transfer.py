@@ -256,7 +256,7 @@ def import_store(store: Store, folder: Path, found: Export) -> Import:
     for generation in wanted.keys() - drafts.keys():  # documents without chunks and without an extracted text
         drafts[generation] = store.writer.begin(stored_document(wanted[generation], None, "{}"))
     store.writer.publish([drafts[generation] for generation in wanted])
-    if WORDS in found.files and not store.is_cluster:
+    if WORDS in found.files:
         import_word_vectors(store, folder)
     return Import(len(drafts), sum(draft.chunk_count for draft in drafts.values()), len(documents) - len(wanted))
 

@@ -40,7 +40,7 @@ FROM
             countEqual({words:Array(String)}, word) AS times,
             least(chunk_count, arraySum(term -> holders[term], own_terms)) AS holding,
             if(is_stop_word, 0., times * log(1 + (chunk_count - holding + 0.5) / (holding + 0.5))) AS weight
-        FROM word_vectors
+        FROM (SELECT * FROM word_vectors WHERE word IN {words:Array(String)} AND epoch <= {epoch:UInt64}) AS asked_words
         CROSS JOIN
         (
             SELECT
@@ -64,7 +64,7 @@ FROM
             (
                 SELECT term, count() AS holders
                 FROM postings
-                WHERE term IN
+                WHERE term GLOBAL IN
                 (
                     SELECT arrayJoin(arrayMap(form -> splitByChar(' ', form)[2], forms))
                     FROM word_vectors
@@ -80,8 +80,7 @@ FROM
                 GROUP BY term
             )
         ) AS counted
-        WHERE word IN {words:Array(String)} AND word_vectors.epoch <= {epoch:UInt64}
-        ORDER BY word, word_vectors.epoch
+        ORDER BY word, asked_words.epoch
         LIMIT 1 BY word
     )
 ) AS weighed

@@ -21,7 +21,7 @@ SELECT
     document_id, chunk_index, source, title, heading, char_start, char_end, line, page, place_name,
     tokens, text, metadata, vector_score, bm25_score, score
 FROM chunks
-INNER JOIN
+GLOBAL INNER JOIN
 (
     SELECT
         one.2 AS found_cell,

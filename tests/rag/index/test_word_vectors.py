@@ -6,9 +6,11 @@ import json
 import math
 import shutil
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
+from server import PASSWORD, running_shards
 from support import hash_encoder, sync_with
 
 from ingest.command_line import command
@@ -329,6 +331,43 @@ def test_a_server_searches_by_text_alone(server: Server, folder: Path, encoder: 
         assert "damaged" not in describe_word_vectors(store)
     assert list(found) == list(expected)
     assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
+
+
+def test_two_shards_search_by_text_as_one_store_does(
+    tmp_path: Path, store: Store, folder: Path, encoder: Encoder
+) -> None:
+    questions = ["Which cats sat on a mat?", QUESTION, "dog", "three of the two"]
+    sql = "SELECT source, score FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 10)"
+    vectors = "SELECT word, forms, pieces, codes, scale, zero_point FROM word_vectors ORDER BY word"
+    expected = [select(store, sql, epoch=store.epoch(), question=each) for each in questions]
+    words, described = select(store, vectors), describe_word_vectors(store)
+    with running_shards() as shards:
+        hosts = ",".join(f"127.0.0.1:{shard.http}" for shard in shards)
+        place = f"clickhouse://{{}}:{quote(PASSWORD, safe='')}@{hosts}/rag_words?cluster=two"
+        with Store.open(place.format("maintainer"), write=True) as cluster:
+            fill(cluster, folder, encoder, word_vectors=True)
+            assert select(cluster, vectors) == words
+            assert describe_word_vectors(cluster) == described
+            for shard in shards:  # or nothing would be said of questions about both
+                assert shard.ask("SELECT count() > 0 FROM chunks", "rag_words_local") == "1"
+            for question, rows in zip(questions, expected, strict=True):
+                assert_found(select(cluster, sql, epoch=cluster.epoch(), question=question), rows)
+            damage = "ALTER TABLE word_vectors UPDATE scale = 9 WHERE word = 'kilns' SETTINGS mutations_sync = 1"
+            shards[0].ask(damage, "rag_words_local")
+            assert "1 of them is damaged" in describe_word_vectors(cluster)
+            add_word_vectors(cluster, encoder)
+            assert describe_word_vectors(cluster) == described
+        with Store.open(place.format("reader")) as reader:  # who can set nothing
+            assert_found(
+                select(reader, "SELECT source, score FROM rag_text_search(question = {q:String})", q=QUESTION),
+                expected[1],
+            )
+
+
+def assert_found(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    """The same chunks in the same order, with scores that are equal but for the order in which numbers were added."""
+    assert [row["source"] for row in found] == [row["source"] for row in expected]
+    assert [row["score"] for row in found] == pytest.approx([row["score"] for row in expected], abs=1e-6)
 
 
 @pytest.mark.slow
