@@ -91,7 +91,8 @@ def describe_word_vectors(store: Store) -> str:
         # a user with groups does not see those that only documents have
         seen = " that this user sees" if store.made_with.has_groups() else ""
         sentence += (
-            f"; {counts.damaged:,} of them are damaged, {missing:,} words of the documents have none{seen}"
+            f"; {counts.damaged:,} of them {'is' if counts.damaged == 1 else 'are'} damaged, "
+            f"{counted(missing, 'word')} of the documents {'has' if missing == 1 else 'have'} none{seen}"
             f"{'' if whole else ', and how they are whitened is not known'}: the next ingest makes them"
         )
     return sentence

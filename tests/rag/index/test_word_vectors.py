@@ -260,7 +260,7 @@ def test_what_is_damaged_is_found_and_made_again(tmp_path: Path, place: Path, en
         store.client.text(change, None, {"words": ["kilns"]})
         store.client.text("ALTER TABLE word_whitening DELETE WHERE row = 3 SETTINGS mutations_sync = 1", None)
         damaged = describe_word_vectors(store)
-        assert "1 of them are damaged" in damaged
+        assert "1 of them is damaged" in damaged
         assert "whitened is not known" in damaged
         add_word_vectors(store, encoder)
         assert (stored_words(store), describe_word_vectors(store)) == (words, whole)
@@ -333,19 +333,22 @@ def test_a_server_searches_by_text_alone(server: Server, folder: Path, encoder: 
     assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
 
 
-def test_two_shards_search_by_text_as_one_store_does(
-    tmp_path: Path, store: Store, folder: Path, encoder: Encoder
-) -> None:
+def test_two_shards_search_by_text_as_one_store_does(tmp_path: Path, folder: Path, encoder: Encoder) -> None:
+    shutil.copytree(folder, tmp_path / "docs")
+    for number in range(12):  # more than one shard will draw
+        (tmp_path / "docs" / f"{number}.txt").write_text(f"The mat of cat {number} is here.", encoding="utf-8")
     questions = ["Which cats sat on a mat?", QUESTION, "dog", "three of the two"]
     sql = "SELECT source, score FROM text_search(epoch = {epoch:UInt64}, question = {question:String}, k = 10)"
     vectors = "SELECT word, forms, pieces, codes, scale, zero_point FROM word_vectors ORDER BY word"
-    expected = [select(store, sql, epoch=store.epoch(), question=each) for each in questions]
-    words, described = select(store, vectors), describe_word_vectors(store)
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        fill(store, tmp_path / "docs", encoder, word_vectors=True)
+        expected = [select(store, sql, epoch=store.epoch(), question=each) for each in questions]
+        words, described = select(store, vectors), describe_word_vectors(store)
     with running_shards() as shards:
         hosts = ",".join(f"127.0.0.1:{shard.http}" for shard in shards)
         place = f"clickhouse://{{}}:{quote(PASSWORD, safe='')}@{hosts}/rag_words?cluster=two"
         with Store.open(place.format("maintainer"), write=True) as cluster:
-            fill(cluster, folder, encoder, word_vectors=True)
+            fill(cluster, tmp_path / "docs", encoder, word_vectors=True)
             assert select(cluster, vectors) == words
             assert describe_word_vectors(cluster) == described
             for shard in shards:  # or nothing would be said of questions about both
