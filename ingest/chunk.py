@@ -13,7 +13,7 @@ from itertools import accumulate, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.document import PATH_SEPARATOR
-from rag.text.sentences import LINE_END, line_spans, split_sentences, trimmed
+from rag.text.sentences import LINE_END, holds_one_cell, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
 
@@ -204,7 +204,12 @@ def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
     spans = list(islice((span for span in rows if span[0] < span[1]), 3))
     while spans and not text[slice(*spans[0])].strip(_DIVIDER):
         del spans[0]  # the frame of a table in reStructuredText
-    return spans[0] if len(spans) > 1 else None
+    if len(spans) < 2:
+        return None
+    if holds_one_cell(text[slice(*spans[0])]):
+        first = split_sentences(text[spans[0][0] : min(end, spans[0][0] + _MAX_LEAD)])[0]  # a row of several lines
+        return spans[0][0], spans[0][0] + first[1]
+    return spans[0]
 
 
 def _last_sentence(text: str, block: Block) -> tuple[int, int]:

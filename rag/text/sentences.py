@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 LINE_END = re.compile(r"\r\n|\r|\n")  # not str.splitlines: a form feed or U+2028 ends no line of a file
 
@@ -25,6 +25,7 @@ _STOP = re.compile(
 _OPENERS = re.compile(r"[\s\"'“„‚‘«»‹(\[{*_`¿¡]*")
 _LETTERS = re.compile(r"[^\W\d_]{1,20}")
 _MAX_TITLE = 200  # characters; what is longer is a paragraph that a line of dashes happens to follow
+_MAX_CELLS, _MAX_ROW = 8, 1000  # of a row with a line for each cell; characters
 _LOOK_BACK = 24  # characters; no abbreviation is longer
 
 _LINE_MARK = re.compile(
@@ -98,14 +99,14 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of every sentence, trimmed and in order; together they hold each character that is not a space.
 
     A blank line ends a sentence. A heading, a table row and a line of fenced code are one each, and a list item begins
-    a new one; any other line end is a space.
+    a new one; any other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
     ['Dr. No met J. Bond.', 'It rained.']
     """
     without_capitals = _is_without_capitals(text[:4096])
     sentences: list[tuple[int, int]] = []
-    for start, end, is_prose in _paragraphs(text):
+    for start, end, is_prose in _with_whole_rows(text, _paragraphs(text)):
         if is_prose:
             sentences.extend(_prose_sentences(text, start, end, without_capitals))
         else:
@@ -148,6 +149,40 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
             yield line_start, line_end, False
     if start >= 0:
         yield start, end, True
+
+
+def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+    """The same, with the lines of a row that has one for each cell as one run.
+
+    Each line stays by itself where there are many without a blank one, for then they are several rows.
+    """
+    row: list[tuple[int, int, bool]] = []
+    for one in paragraphs:
+        start, end, is_prose = one
+        is_cell = not is_prose and holds_one_cell(text[start:end])
+        if (row and len(LINE_END.findall(text, row[-1][1], start)) > 1) or not (is_cell or (row and is_prose)):
+            yield from _one_row(row)
+            row = []
+        if is_cell or row:
+            row.append(one)
+        else:
+            yield one
+    yield from _one_row(row)
+
+
+def holds_one_cell(line: str) -> bool:
+    """Whether a line is a cell of a row that has a line for each.
+
+    >>> holds_one_cell("|The port"), holds_one_cell("|name |port"), holds_one_cell("|===")
+    (True, False, False)
+    """
+    return line.count("|") == 1 and line.lstrip().startswith("|") and line.strip("|= \t") != ""
+
+
+def _one_row(lines: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
+    if len(lines) > _MAX_CELLS or (lines and lines[-1][1] - lines[0][0] > _MAX_ROW):
+        return lines
+    return [(lines[0][0], lines[-1][1], False)] if lines else []
 
 
 def _line_kind(text: str, start: int, end: int, mark: re.Match[str] | None, in_fence: bool, in_paragraph: bool) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.chunk import MAX_CHARACTERS, _leads, chunker_name, split_document
 from ingest.document import Document
+from ingest.readers.asciidoc import asciidoc_blocks
 from ingest.readers.code import code_blocks
 from ingest.readers.html.page import extract_html
 from ingest.readers.markdown import markdown_blocks
@@ -47,6 +48,7 @@ def document_of(text: str, format_name: str = "markdown") -> Document:
     blocks = {
         "markdown": lambda: markdown_blocks(text)[1],
         "rst": lambda: rst_blocks(text)[1],
+        "asciidoc": lambda: asciidoc_blocks(text)[1],
         "text": lambda: text_blocks(text),
         "code": lambda: code_blocks(text, ".py"),
     }[format_name]()
@@ -291,13 +293,14 @@ def test_a_chunk_within_one_section_has_no_outline(tokenizer: Tokenizer) -> None
     [
         ("markdown", "| cat | bird |\n|---|---|\n" + "| the cat | one |\n" * 30, "| cat | bird |"),
         ("rst", "+---+---+\n| a | b |\n+===+===+\n" + "| c | d |\n+---+---+\n" * 20, "| a | b |"),
+        ("asciidoc", "|===\n|cat\n|bird\n\n" + "|the cat\n|one\n\n" * 30 + "|===\n", "|cat\n|bird"),
     ],
 )
 def test_the_header_of_a_table_belongs_to_its_rows_in_every_chunk(
     tokenizer: Tokenizer, format_name: str, table: str, header: str
 ) -> None:
     chunks = outline_of(f"The cat sat.\n\n{table}\nThe bird.\n", tokenizer, format_name=format_name)
-    rows = [chunk for chunk in chunks if chunk.text.startswith(("| the", "| c", "+---+---+\n| c"))]
+    rows = [chunk for chunk in chunks if chunk.text.startswith(("| the", "|the", "| c", "+---+---+\n| c"))]
     assert len(rows) > 1
     for chunk in rows:
         lead = chunk.outline.lead_at(chunk.start, chunk.start + 9)

@@ -87,6 +87,21 @@ def test_each_structural_line_of_markdown_is_a_unit() -> None:
     ]
 
 
+def test_a_row_with_a_line_for_each_cell_is_one_sentence_where_a_blank_line_ends_it() -> None:
+    text = "|===\n|Name\n|Meaning\n\n|port\n|The port that\nit listens on.\n|===\n\nAfter.\n| a | b |\n| c | d |"
+    assert sentences(text) == [
+        "|===",
+        "|Name\n|Meaning",
+        "|port\n|The port that\nit listens on.",
+        "|===",
+        "After.",
+        "| a | b |",
+        "| c | d |",
+    ]
+    many = [f"|cell {number}" for number in range(9)]
+    assert sentences("\n".join(many)) == many  # rows that nothing divides
+
+
 def test_each_line_of_a_fence_is_a_unit_and_a_fence_that_nothing_closes_is_one_line() -> None:
     assert sentences("```py\na = 1. B\n\n# x\n```\nOne. Two") == ["```py", "a = 1. B", "# x", "```", "One.", "Two"]
     assert sentences("b = 2\n```\nOne. Two") == ["b = 2", "```", "One.", "Two"]
