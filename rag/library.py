@@ -24,7 +24,7 @@ from rag.retrieve.certified import certify_hits
 from rag.retrieve.questions import check_question
 from rag.retrieve.rerank import CrossEncoder
 from rag.retrieve.retriever import Retriever
-from sql.base.errors import NoStore, UsageError, to_run
+from sql.base.errors import NoStore, UsageError
 from sql.base.settings import DEFAULT_ANSWER_TOKENS, LANGUAGES, read_settings
 from sql.engine.free_sql import refuse_files
 from sql.engine.statements import PARAMETER
@@ -383,8 +383,7 @@ class Library:
 
     def _snapshot(self, request: SearchRequest) -> Snapshot:
         if self.store.collection() is None:
-            place = self.store.client.location
-            raise NoStore(f"the store {place} is empty: fill it with {to_run('ingest FOLDER', place)}")
+            raise NoStore(self.store.emptiness)
         return self.store.snapshot(request.epoch)
 
     def _found(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError, to_run
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import Flow, is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
 from sql.base.wording import counted
@@ -273,8 +273,7 @@ def show_statements(steps: Sequence[Step], options: Namespace, library: Library)
 def note_empty(library: Library) -> None:
     """Says so where nothing was found because nothing is there."""
     if library.store.snapshot().chunk_count() == 0:
-        place = library.store.client.location
-        note(f"the store {place} is empty: fill it with {to_run('ingest FOLDER', place)}")
+        note(library.store.emptiness)
 
 
 def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:

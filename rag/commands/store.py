@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sql.base.errors import EXIT_OK, StoreError, to_run
+from sql.base.errors import EXIT_OK, StoreError
 from sql.base.terminal import note, out
 from sql.base.wording import counted
 
@@ -24,7 +24,7 @@ def migrate(options: Namespace) -> int:
     with Store.open(location, write=True, announce=note) as store:
         collection = store.collection()
         if collection is None:
-            raise StoreError(f"the store {location} is empty: fill it with {to_run('ingest FOLDER', location)}")
+            raise StoreError(store.emptiness)
         add_words(store, options.language, note)
         chunks = counted(store.snapshot().chunk_count(), "chunk")
         out(f"{location} is up to date: schema version {collection.schema_version}, {chunks}")

@@ -130,6 +130,14 @@ class Store:
         """Whether the tables are spread over shards."""
         return self.cluster is not None
 
+    @property
+    def emptiness(self) -> str:
+        """What is said of it where it holds nothing: who fills it, or how it is filled."""
+        place = self.client.location
+        if place.server is None and not self.client.runs_engine:
+            return f"the store {place} holds nothing yet: another process is writing it, ask again in a moment"
+        return f"the store {place} is empty: fill it with {to_run('ingest FOLDER', place)}"
+
     def __enter__(self) -> Self:
         return self
 

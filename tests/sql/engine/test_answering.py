@@ -220,6 +220,16 @@ def test_commands_print_the_same_through_another_process(folder: Path, monkeypat
         assert outcomes() == alone
 
 
+def test_a_store_that_another_process_begins_to_fill_is_not_called_empty(tmp_path: Path) -> None:
+    place = tmp_path / "store"
+    with writer(place) as other:
+        assert other.do("store.prepare(identity(), QUANTIZER)") == "None"
+        with Store.open(str(place)) as store:
+            assert store.emptiness.endswith("holds nothing yet: another process is writing it, ask again in a moment")
+    with Store.open(str(place)) as store:
+        assert "is empty: fill it with `python -m ingest" in store.emptiness
+
+
 def test_a_reader_of_another_process_loads_no_engine(folder: Path) -> None:
     with open_store(folder):
         program = (
