@@ -192,7 +192,9 @@ def measure_minute(
             run_load(server.port, [body_of(kind, asked[0], model) for kind in kinds for _ in range(3)], 1, server.pid)
         )
         ingests = Ingests(beside, db) if beside else None
+        used = cpu_seconds(server.pid)
         each, errors, took = asyncio.run(run_for(server.port, asked, model, clients, seconds, kinds))
+        used = cpu_seconds(server.pid) - used
         ran = ingests.end() if ingests else {}
     shares = [percentile(times, 0.95) for times in each if times]
     every = [one for times in each for one in times]
@@ -202,6 +204,7 @@ def measure_minute(
         "requests": len(every),
         "errors": errors,
         "per_second": len(every) / took,
+        "cpu_ms": 1000 * used / len(every),
         "p50_ms": 1000 * percentile(every, 0.5),
         "p95_ms": 1000 * percentile(every, 0.95),
         "p95_of_clients_ms": [1000 * min(shares), 1000 * max(shares)],
