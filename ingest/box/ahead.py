@@ -188,11 +188,16 @@ class ReadAhead:
             if self._closed:
                 process.kill()
         try:
-            process.wait_until_ready(self.chunking())
+            process.wait_until_ready(self.chunking(), self._modules())
         except BaseException:
             self._end(process)
             raise
         return process
+
+    def _modules(self) -> set[str]:
+        """What reads the first files."""
+        readers = (reader_of(file.name) for file in self.files[:MOST_FILES_AHEAD])
+        return {reader.module for reader in readers if reader is not None}
 
     def _end(self, process: ReadingProcess) -> None:
         with self._turn:

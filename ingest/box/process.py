@@ -23,6 +23,8 @@ from sql.base.errors import UnreadableDocument
 from sql.base.settings import reader_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ingest.box.limits import Limits
     from ingest.box.worker import Chunking
     from ingest.readers.raw_file import RawFile
@@ -74,11 +76,15 @@ class ReadingProcess:
             os.set_blocking(descriptor, False)
         return started
 
-    def wait_until_ready(self, chunking: Chunking | None) -> None:
-        """Tells it its limits; Crashed where it does not answer."""
+    def wait_until_ready(self, chunking: Chunking | None, modules: Iterable[str] = ()) -> None:
+        """Tells it its limits, and which `modules` it will need; Crashed where it does not answer."""
         incoming, outgoing = self._pipes
         deadline = monotonic() + START_SECONDS
-        settings = {"limits": astuple(self.limits), "chunking": astuple(chunking) if chunking else None}
+        settings = {
+            "limits": astuple(self.limits),
+            "chunking": astuple(chunking) if chunking else None,
+            "modules": list(modules),
+        }
         try:
             send(incoming, as_bytes(settings), deadline)
             message = receive(outgoing, _MOST_REASON, deadline)

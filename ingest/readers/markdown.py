@@ -6,6 +6,9 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import blockquote
+
 from ingest.document import Block, HeadingPath, plain_heading
 from ingest.readers.decode import decode_text
 from ingest.readers.front_matter import FrontMatter, front_matter_end, read_front_matter
@@ -117,8 +120,6 @@ def _markdown_parser() -> Any:
 
     To make one takes 1.5 ms, longer than to parse a small file, and leaves cycles of objects behind, 160 kB of them.
     """
-    from markdown_it import MarkdownIt
-    from markdown_it.rules_block import blockquote
 
     def flat_blockquote(state: Any, first: int, last: int, silent: bool) -> bool:
         """A quote as one block: what is in it is not parsed, which at every line costs as much as quotes are nested."""

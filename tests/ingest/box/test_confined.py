@@ -25,6 +25,7 @@ from ingest.found_files import FoundFile
 from ingest.readers.raw_file import RawFile
 from ingest.readers.table import SUFFIXES
 from sql.base.errors import UnreadableDocument
+from sql.base.settings import reader_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -235,6 +236,37 @@ def test_a_file_is_read_again_where_the_process_had_read_others_before(tmp_path:
     assert last is not None
     last.close()
     process.close()
+
+
+# Bytecode
+
+
+def test_a_reader_without_bytecode_is_compiled_once_and_not_in_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "uncompiled_reader.py").write_text("import its_library\n")
+    (tmp_path / "its_library.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    process = ReadingProcess.start(LIMITS)
+    process.wait_until_ready(None, ["uncompiled_reader", "missing_reader"])
+    process.close()
+    compiled = {path.name.partition(".")[0] for path in (tmp_path / "__pycache__").iterdir()}
+    assert compiled == {"uncompiled_reader", "its_library"}
+
+
+@on_linux
+def test_no_reader_starts_a_thread_when_it_is_imported_which_would_not_be_confined() -> None:
+    program = (
+        "import os\n"
+        "from importlib import import_module\n"
+        "from ingest.readers.table import READERS\n"
+        "for reader in READERS:\n"
+        "    import_module(reader.module)\n"
+        "print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = reader_environment() | {"PYTHONPATH": str(PROJECT)}
+    command = [sys.executable, "-c", program]
+    assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
 # Ends
