@@ -160,6 +160,16 @@ class Encoder:
         """Whether a passage is read whole behind the prompt of documents."""
         return self.tokenizer.count(self.config.document_prompt + text) <= self.tokenizer.max_text_tokens
 
+    def reads_below(self, above: str, text: str, tokens: int | None = None) -> bool:
+        """Whether a passage is read whole on the lines below some text, which may be empty.
+
+        `tokens` are those of the passage alone, where they are known: where a tokenizer divides at spaces they add up.
+        """
+        prompt = self.config.document_prompt
+        if tokens is None or not self.tokenizer.divides_at_spaces or (prompt and not prompt[-1].isspace()):
+            return self.reads_document(f"{above}\n{text}" if above else text)
+        return self.tokenizer.count(prompt + above) + tokens <= self.tokenizer.max_text_tokens
+
     def fitting_before(self, lead: str, text: str) -> str:
         """The longest beginning of `lead` that is read whole on a line before a passage; empty where none has room."""
         room = self.tokenizer.max_text_tokens - self.tokenizer.count(f"{self.config.document_prompt}\n{text}")

@@ -45,8 +45,9 @@ SECONDS_PER_WINDOW = 10.0
 LEAST_CHUNKS_PER_WINDOW, MOST_CHUNKS_PER_WINDOW = 64, 512
 CHUNKS_FOR_AN_IDLE_ENCODER = 128
 # To store and publish a window takes a dozen statements and commits, some 80 ms of a processor however few chunks it has:
-# windows that follow each other sooner than this are stored together.
+# windows that follow each other sooner than this are stored together, unless they are many chunks, 10 kB of memory each.
 SECONDS_PER_PUBLICATION = 5.0
+MOST_CHUNKS_PER_PUBLICATION = 2048
 
 ENCODE, STORE = range(2)  # the steps that a window goes through
 NO_VECTORS = np.empty((0, 0), np.float32)
@@ -144,7 +145,7 @@ class Pipeline:
                 window = self._open_window()
             window.chunks.append((draft, chunk))
             window.words.append(its_words)
-            window.texts.append(embedded_text(chunk, document, self.encoder))
+            window.texts.append(embedded_text(chunk, document, self.encoder, chunk.tokens))
             window.twins.append(twin)
         window.complete.append(draft)
         if self._is_full(window):
@@ -255,7 +256,7 @@ class Pipeline:
     def _is_soon_followed(self) -> bool:
         """Whether what waits can be stored together with the next window."""
         recent = self._stored_at is not None and self.clock() - self._stored_at < SECONDS_PER_PUBLICATION
-        few = sum(len(one.chunks) for one in self._waiting) < MOST_CHUNKS_PER_WINDOW
+        few = sum(len(one.chunks) for one in self._waiting) < MOST_CHUNKS_PER_PUBLICATION
         return recent and few and self._line.has_before(STORE)
 
     def _store_if_coded(self) -> None:

@@ -48,20 +48,20 @@ class Described(Titled, Protocol):
     def chunker(self) -> str: ...
 
 
-def embedded_text(passage: Passage, document: Described, encoder: Encoder) -> str:
+def embedded_text(passage: Passage, document: Described, encoder: Encoder, tokens: int | None = None) -> str:
     """What the encoder reads of a passage: headings, what it cannot be understood without, and its text, line by line.
 
     The text is never cut. Where the encoder does not read as many tokens, headings are left out, the outermost first, and
-    then the end of the rest.
+    then the end of the rest. `tokens` are those of the text alone, where the encoder's tokenizer has counted them already.
     """
     headings = headings_above(passage, document) if embeds_headings(document.chunker) else []
     lead = "\n".join(one.text for one in passage.outline.leads if one.lead_start < passage.start)
     if not headings and not lead:
         return passage.text
     for first in range(len(headings) + 1):
-        text = joined(headings[first:], lead, passage.text)
-        if encoder.reads_document(text):
-            return text
+        above = joined(headings[first:], lead, "")
+        if encoder.reads_below(above, passage.text, tokens):
+            return joined([], above, passage.text)
     return joined([], encoder.fitting_before(lead, passage.text), passage.text)
 
 

@@ -98,3 +98,17 @@ def test_a_header_that_does_not_fit_is_shortened(encoder: Encoder) -> None:
     assert len(lead) > 10
     assert encoder.reads_document(text)
     assert encoder.max_document_tokens - encoder.tokenizer.count(text) < 4
+
+
+@pytest.mark.parametrize("prompt", ["", "passage: ", "passage:"])
+def test_known_tokens_of_a_chunk_leave_out_what_counting_them_again_does(encoder: Encoder, prompt: str) -> None:
+    encoder = replace(encoder, config=replace(encoder.config, document_prompt=prompt))
+    text = "# " + "cat " * 30 + "\n\n## " + "dog, " * 20 + "\n\n### Mat-mat\u200bmat mat\n\n" + "The mat's sat. " * 300
+    lengths = set()
+    for size in range(120, encoder.max_document_tokens + 1):
+        document, chunks = passages(text, encoder, size)
+        for chunk in chunks[1:3]:
+            embedded = embedded_text(chunk, document, encoder, chunk.tokens)
+            assert embedded == embedded_text(chunk, document, encoder)
+            lengths.add(len(embedded) - len(chunk.text))
+    assert len(lengths) == 4  # all headings, one fewer, one, none
