@@ -32,6 +32,7 @@ MOST_CELLS = 16384  # for 4 million rows and more: their sample of 330,000 vecto
 ROUNDS, ROUNDS_OVER_ALL = 10, 1
 POWER_ROUNDS = 8  # of the power method: the direction needs to be no more than roughly that of the greatest spread
 ROWS_AT_ONCE = 8192
+PRODUCTS_AT_ONCE = 1 << 22  # of vectors and centroids: 16 MB
 WIDEST_GAP = 2  # cells between two that are read, which are read too
 # Of the probes that are wanted: so many cells are read however far they fall behind the nearest, and however close they come.
 LEAST_READ, MOST_READ = 0.2, 2.4
@@ -189,11 +190,13 @@ def nearest_centroids(
     """For each vector the number of the centroid it points to most, and the inner product with it, both (n,)."""
     owners = np.empty(len(vectors), dtype=np.int64)
     products = np.empty(len(vectors), dtype=np.float32)
-    for first in range(0, len(vectors), ROWS_AT_ONCE):
-        part = slice(first, first + ROWS_AT_ONCE)
+    step = max(1, PRODUCTS_AT_ONCE // len(centroids))
+    for first in range(0, len(vectors), step):
+        part = slice(first, first + step)
         near = vectors[part] @ centroids.T
         owners[part] = near.argmax(axis=1)
         products[part] = near.max(axis=1)
+        del near  # before the next ones are made beside it
     return owners, products
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,6 +118,17 @@ def test_a_vector_belongs_to_the_centroid_with_the_largest_product() -> None:
         every = [float(vector @ centroid) for centroid in centroids]
         assert owner == int(np.argmax(every))
         assert product == pytest.approx(max(every), abs=1e-6)
+
+
+def test_products_with_thousands_of_centroids_are_not_all_held_at_once() -> None:
+    vectors, centroids = np.ones((10_000, 4), np.float32), np.ones((4_000, 4), np.float32)
+    tracemalloc.start()
+    try:
+        nearest_centroids(vectors, centroids)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000_000  # all of them take 160
 
 
 def test_numbers_of_a_new_version_go_on_after_those_of_the_last() -> None:
