@@ -63,8 +63,9 @@ SENTENCE_START = re.compile(r"(?:^|[.!?:;…\n\r])[^\w\n\r]*$")
 BEFORE = 20  # characters before a word that tell whether it begins a sentence
 STEMMERS = threading.local()
 ALWAYS, NEVER, NAMED, WITHIN = "always", "never", "named", "within"  # where a word of a text counts
-# Read and stemmed once while they are among the last that were met: 40 MB, of a folder of any size.
-KNOWN_WORDS = 50_000
+# Read and stemmed once while they are among the last that were met: 16 MB, of a folder of any size. Numbers and rare words fill
+# any cache, and of running text one word in thirty or fewer is stemmed again.
+KNOWN_WORDS = 20_000
 
 
 # Languages

@@ -18,4 +18,5 @@ SETTINGS
     fsync_part_directory = 1,
     min_rows_to_fsync_after_merge = 1,
     min_compressed_bytes_to_fsync_after_merge = 1,
-    old_parts_lifetime = 480
+    old_parts_lifetime = 60,
+    concurrent_part_removal_threshold = 1000000

@@ -516,7 +516,9 @@ def test_every_table_writes_through_to_the_disk(store: Store) -> None:
         assert "fsync_part_directory = 1" in definition
         if table != "collection":  # which is never merged: it has a row
             assert "min_rows_to_fsync_after_merge = 1" in definition
-            assert "old_parts_lifetime = 480" in definition
+            assert "old_parts_lifetime = 60" in definition
+            # or the engine starts 128 threads as soon as it has more than 100 of them to remove, and keeps the threads
+            assert "concurrent_part_removal_threshold = 1000000" in definition
 
 
 def test_an_insert_is_done_when_it_returns(store: Store) -> None:
