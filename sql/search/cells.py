@@ -121,6 +121,7 @@ def with_gaps(numbers: Sequence[int]) -> list[int]:
 def train_cells(vectors: NDArray[np.float32], rows: int, before: Cells | None) -> Cells:
     """The next version of the cells for a table of so many rows, from a sample of its vectors, float32 (n, dimensions)."""
     directions = unit_rows(vectors)
+    del vectors  # which nobody else may hold
     count = min(cell_count(rows), len(directions))
     random = np.random.default_rng(0)
     groups = lying_together(k_means(directions, draw(directions, isqrt(count), random), ROUNDS))
@@ -161,9 +162,27 @@ def k_means(vectors: NDArray[np.float32], centroids: NDArray[np.float32], rounds
         taken = sizes > 0
         starts = np.concatenate([[0], np.cumsum(sizes[taken])[:-1]])
         centroids = centroids.copy()  # one that nobody chose stays where it is
-        centroids[taken] = np.add.reduceat(vectors[order], starts, axis=0)
+        centroids[taken] = sums_of_groups(vectors, order, starts)
         centroids = unit_rows(centroids)
     return centroids
+
+
+def sums_of_groups(
+    vectors: NDArray[np.float32], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The sum of each group of vectors, (groups, dimensions): their rows in order of the groups, each from its start on.
+
+    Some groups at a time, for putting all vectors into that order would take the memory of them all once more.
+    """
+    sums = np.empty((len(starts), vectors.shape[1]), np.float32)
+    ends = np.append(starts[1:], len(order))
+    first = 0
+    while first < len(starts):
+        last = max(first + 1, int(np.searchsorted(ends, starts[first] + ROWS_AT_ONCE, "right")))
+        rows = order[starts[first] : ends[last - 1]]
+        sums[first:last] = np.add.reduceat(vectors[rows], starts[first:last] - starts[first], axis=0)
+        first = last
+    return sums
 
 
 def lying_together(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,7 +224,8 @@ def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     scale = np.abs(vectors).max(axis=1, keepdims=True)
     scaled = vectors / np.where(scale == 0, 1, scale)  # first: the square of a large float32 would be infinite
     lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    return np.asarray(scaled / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    scaled /= np.where(lengths == 0, 1, lengths)
+    return np.asarray(scaled, dtype=np.float32)
 
 
 def cells_columns(cells: Cells) -> dict[str, NDArray[Any]]:
