@@ -4,8 +4,9 @@
 
 Each run is a process of its own, `python -m ingest`. A run over one unchanged file tells what starting up takes. The model is
 a tiny one with the tokenizer of the default model, so that the files and the store are measured and not the encoder; give
-another with --model. Memory is the largest resident set of the process; those that read files are not in it. Beside other
-work compare the processor's seconds, which `user and system` are.
+another with --model. `peak MB` is the largest resident set of the process alone, with the code of libraries; `own MB` the most
+that it and those that read files have had together in memory that is no file (RssAnon). Beside other work compare the
+processor's seconds, which `user and system` are.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from encoder import whole_number
@@ -31,6 +33,9 @@ from encoder import whole_number
 from rag.encoder.checkpoint import Checkpoint, expected_shapes, write_checkpoint
 from rag.encoder.encoder import load_encoder
 from sql.base.settings import read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 WORDS = 40  # of a file
 FILES_IN_A_FOLDER = 100
@@ -57,7 +62,7 @@ def main() -> None:
                 "second run over start-up, seconds": round(many["again"]["seconds"] - start["seconds"], 2),
                 "the same, user and system": round(many["again"]["user and system"] - start["user and system"], 2),
                 "peak memory, many to few": round(many["first"]["peak MB"] / few["first"]["peak MB"], 2),
-                "its own MB, many beyond few": round(many["first"]["own MB"] - few["first"]["own MB"], 1),
+                "own memory, many to few": round(many["first"]["own MB"] / few["first"]["own MB"], 2),
             },
             indent=2,
         )
@@ -104,7 +109,7 @@ def measured(scratch: Path, files: int, model: str) -> dict[str, dict[str, float
 
 
 def run(command: list[str]) -> dict[str, float]:
-    """Seconds of the clock and of the processor, and the largest resident set, of one process."""
+    """Seconds of the clock and of the processor, the largest resident set, and the own memory, of one process."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -125,17 +130,26 @@ def run(command: list[str]) -> dict[str, float]:
 
 
 def sample_memory(process: int, own: list[float]) -> None:
-    """Appends what a process has in memory that is no file, in MB, until it has ended."""
-    status = Path(f"/proc/{process}/status")
-    while True:
-        try:
-            found = re.search(r"RssAnon:\s+(\d+)", status.read_text(encoding="ascii"))
-        except OSError:
-            return
-        if found is None:  # it has ended, and nobody has waited for it
-            return
-        own.append(int(found[1]) / 1000)
+    """Appends what a process and those below it have in memory that is no file, in MB, until it has ended."""
+    while (first := own_megabytes(process)) is not None:
+        own.append(first + sum(own_megabytes(other) or 0.0 for other in below(process)))
         time.sleep(SAMPLE)
+
+
+def own_megabytes(process: int) -> float | None:
+    """What a process has in memory that is no file; None where it has ended, though nobody may have waited for it."""
+    try:
+        found = re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{process}/status").read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return None if found is None else int(found[1]) / 1000
+
+
+def below(process: int) -> Iterator[int]:
+    """The processes that a process has started."""
+    for children in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            yield from map(int, children.read_text(encoding="ascii").split())
 
 
 if __name__ == "__main__":
