@@ -7,7 +7,8 @@ read is the next. A text that is being read, or waits for that, is not read once
 
 What is short is next: a request has its turn when as many characters as it has have had theirs since it came, and of one
 that fills several batches each has its own. So a question does not wait for the 2,000 texts that were asked before it, nor
-these for all questions that come (self-clocked fair queuing: Golestani 1994).
+these for all questions that come (self-clocked fair queuing: Golestani 1994). A text that several requests wait for has
+the earliest of their turns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ MOST_CHARACTERS = 6_000  # of a batch: eight passages, about as many tokens as a
 
 @dataclass(eq=False, slots=True)
 class Asked:
-    """A text that waits or is being read, and the numbers of the requests that need it."""
+    """A text that waits or is being read, its turn, and the numbers of the requests that need it."""
 
     text: str
+    turn: int
     requests: set[int] = field(default_factory=set)
     found: Future[Any] = field(default_factory=Future)
 
@@ -73,15 +75,21 @@ class Readers:
                 self._started.append(threading.Thread(target=self._work, daemon=True, name="reader"))
                 self._started[-1].start()
             request, total, before, found = next(self._numbers), sum(map(len, texts)), 0, list[Asked]()
+            is_sooner = False
             for text in texts:
+                turn = self._turn + min(total, before - before % MOST_CHARACTERS + MOST_CHARACTERS)
                 asked = self._asked.get((read, text))
                 if asked is None:
-                    asked = self._asked[read, text] = Asked(text)
-                    turn = self._turn + min(total, before - before % MOST_CHARACTERS + MOST_CHARACTERS)
+                    asked = self._asked[read, text] = Asked(text, turn)
                     heappush(self._waiting.setdefault(read, []), (turn, next(self._numbers), asked))
+                elif turn < asked.turn:
+                    asked.turn, is_sooner = turn, True
                 asked.requests.add(request)
                 found.append(asked)
                 before += len(text)
+            if is_sooner and read in self._waiting:
+                self._waiting[read] = [(one.turn, number, one) for _, number, one in self._waiting[read]]
+                heapify(self._waiting[read])
             self._changed.notify(len(found))
         return found
 

@@ -242,6 +242,27 @@ def test_readers_divide_what_waits_among_those_that_are_idle_and_read_nothing_tw
         readers.ask(read, ["aa"])
 
 
+def test_a_text_that_waits_in_a_long_request_has_the_turn_of_a_short_one_that_asks_for_it_too() -> None:
+    order, gate = list[str](), threading.Event()
+
+    def read(texts: Sequence[str]) -> Sequence[str]:
+        gate.wait()
+        order.extend(texts)
+        return texts
+
+    readers = Readers(lambda: 1, nullcontext)
+    readers.ask(read, ["first"])
+    wait_until(lambda: not readers._waiting)
+    long = [f"{number:02}" * (MOST_CHARACTERS // 2) for number in range(9)]
+    slow = readers.ask(read, [*long, "cat"])[-1]
+    (fast,) = readers.ask(read, ["cat"])
+    assert fast is slow
+    gate.set()
+    assert fast.found.result() == "cat"
+    readers.close()
+    assert order == ["first", "cat", *long]
+
+
 def test_a_text_that_cannot_be_read_is_an_error_of_the_requests_that_need_it() -> None:
     gate = threading.Event()
 
