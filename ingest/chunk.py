@@ -207,7 +207,9 @@ def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
     if len(spans) < 2:
         return None
     if holds_one_cell(text[slice(*spans[0])]):
-        first = split_sentences(text[spans[0][0] : min(end, spans[0][0] + _MAX_LEAD)])[0]  # a row of several lines
+        # A row of several lines, of which none is cut: half a row would be taken for a header.
+        line_end = LINE_END.search(text, spans[0][0] + _MAX_LEAD, end)
+        first = split_sentences(text[spans[0][0] : line_end.start() if line_end else end])[0]
         return spans[0][0], spans[0][0] + first[1]
     return spans[0]
 

@@ -356,3 +356,18 @@ def test_two_tables_with_a_blank_line_between_have_a_header_each() -> None:
     text = "| a | b |\n|---|---|\n| 1 | 2 |\n\n| c | d |\n|---|---|\n| 3 | 4 |\n"
     document = Document("a.md", "markdown", "a", text, tuple(markdown_blocks(text)[1]), "utf-8", "", 0)
     assert [lead.text for lead in _leads(text, document.blocks)] == ["| a | b |", "| c | d |"]
+
+
+@pytest.mark.parametrize(
+    ("first_row", "header"),
+    [
+        ("|" + "cat " * 300, None),  # which is too long to come with every row
+        ("|" + "cat " * 150 + "\n|" + "dog " * 150, ("|" + "cat " * 150).strip()),
+        ("|cat\n|" + "dog " * 200, "|cat\n|" + ("dog " * 200).strip()),
+    ],
+)
+def test_a_header_of_several_lines_is_a_whole_row_or_its_first_line_and_never_cut(
+    first_row: str, header: str | None
+) -> None:
+    text = f"|===\n{first_row}\n\n|the\n|bird\n|===\n"
+    assert next((lead.text for lead in _leads(text, document_of(text, "asciidoc").blocks)), None) == header
