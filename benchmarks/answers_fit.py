@@ -1,22 +1,26 @@
-"""Fits the weights by which sentences are chosen and the confidence of an answer (rag/answer/merit.py).
+"""Fits the weights by which sentences are chosen (rag/answer/merit.py, rag/answer/network.json) and the confidence of an answer.
 
-    python benchmarks/answers_fit.py FOLDER [FOLDER ...] [--plot reliability.png]
+    python benchmarks/answers_fit.py FOLDER [FOLDER ...] [--cache FOLDER] [--plot reliability.png] [--write]
 
 Each FOLDER is in BEIR layout with answers.jsonl, each of whose lines says where its answers begin (`answer_start`) or that
 it has none. Every question is asked twice, once of all documents and once without the document that answers it. Articles
 are left out in turn, each in all folders at once: a document of corpus.jsonl may name its `article`, else the documents of one
 share what their ids begin with, up to the last hyphen. What is printed is measured on the articles left out, the weights at
-the end are those of all. `--plot` draws for each folder how often
-answers of a confidence are right.
+the end are those of all, and `--write` writes the network's. The confidence rests on merits of articles that the network has
+not learned from, also where it is fitted for others: the network leads too surely where it has. `--cache` keeps what speaks
+for the sentences of each folder, which takes the longest. `--plot` draws for each folder how often answers of a confidence
+are right.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import sys
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -26,8 +30,11 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
+from answers_network import fit_network
+
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare
+from rag.answer import network
 from rag.answer.answer import (
     FURTHER_SENTENCES,
     MAX_SENTENCES,
@@ -37,7 +44,7 @@ from rag.answer.answer import (
 )
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence
-from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, Evidence, shares, signs, twofold
+from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, Evidence, network_rows, shares, signs, twofold
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_corpus
 from rag.library import Library
@@ -52,6 +59,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from rag.answer.network import Network
     from rag.encoder.encoder import Encoder
     from sql.records import Hit
 
@@ -65,8 +73,15 @@ HELD_SIGNS = {"lacking": -2.5}  # nor that of the confidence for these
 # large weights of both signs. How long a sentence is and how many pieces words have
 # may count either way.
 SIDES = {"length": (None, None), "missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
-REMOVED_COUNT = 0.28  # of a question whose document was taken away, next to one that has its answer
-LEAST_ANSWERED = 0.93  # of the questions that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
+# Of a question whose document was taken away, next to one that has its answer: what tells the two apart is learned where they
+# count for much, and how probable an answer is where they are as rare as among what people ask.
+REMOVED_WEIGHT = 3.0
+REMOVED_COUNT = 0.28
+LEAST_ANSWERED = (
+    0.92,
+    0.93,
+    0.94,
+)  # of the questions of a set that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
 BINS = 10  # of the calibration error
 
 
@@ -88,11 +103,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a reliability plot, drawn by matplotlib")
+    parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where what speaks for the sentences is kept")
+    parser.add_argument("--write", action="store_true", help="write the network that is fitted on all articles")
     options = parser.parse_args()
-    report([asked for folder in options.folders for asked in ask_folder(folder)], options.plot)
+    report([asked for folder in options.folders for asked in remembered(folder, options.cache)], options)
 
 
 # Asking
+
+
+def remembered(folder: Path, cache: Path | None) -> list[Asked]:
+    """Every question of a folder, asked now or in an earlier run with the same cache."""
+    known = cache / f"{folder.name}.pickle" if cache else None
+    if known and known.exists():
+        return list(pickle.loads(known.read_bytes()))  # noqa: S301 - what this program has written
+    asked = list(ask_folder(folder))
+    if known:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_bytes(pickle.dumps(asked))
+    return asked
 
 
 def ask_folder(folder: Path) -> Iterable[Asked]:
@@ -172,10 +201,37 @@ def ask(
 # Fitting
 
 
+def with_answers(asked: Iterable[Asked]) -> list[Asked]:
+    """The questions of which some sentences hold an answer and others do not."""
+    return [one for one in asked if one.evidence and not one.is_removed and one.exact.any() and not one.exact.all()]
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """What gives sentences their merits: a sum of weights and a network that adds to it."""
+
+    weights: Floats
+    network: Network
+
+    @classmethod
+    def fitted(cls, asked: Sequence[Asked]) -> Chooser:
+        """One that makes the sentences most probable where answers stand."""
+        weights, useful = fit_merits(asked), with_answers(asked)
+        found = [one.evidence for one in useful if one.evidence]
+        sums = [twofold(one.rows, one.pieces) @ weights for one in found]
+        return cls(weights, fit_network([*map(network_rows, found)], sums, [one.exact for one in useful]))
+
+    def merits(self, evidence: Evidence) -> Floats:
+        """The merit of each sentence."""
+        return np.asarray(
+            twofold(evidence.rows, evidence.pieces) @ self.weights + self.network.merits(network_rows(evidence))
+        )
+
+
 def fit_merits(asked: Iterable[Asked]) -> Floats:
     """The weights that make the sentences where answers stand most probable (listwise logistic regression), two for each of
     FEATURES as `twofold` has them."""
-    useful = [one for one in asked if one.evidence and not one.is_removed and one.exact.any() and not one.exact.all()]
+    useful = with_answers(asked)
     rows = [twofold(one.evidence.rows, one.evidence.pieces) for one in useful if one.evidence]
     spread = np.concatenate(rows).std(axis=0) + 1e-9
     longest = max(map(len, rows))
@@ -238,11 +294,11 @@ class Judged:
     shown: int
 
 
-def judge(one: Asked, weights: Floats) -> Judged:
-    """A question judged by the weights of merits."""
+def judge(one: Asked, chooser: Chooser) -> Judged:
+    """A question judged by the merits of its sentences."""
     if one.evidence is None:
         return Judged(one, np.zeros(0), first=False, anywhere=False, shown=0)
-    of_merits = twofold(one.evidence.rows, one.evidence.pieces) @ weights
+    of_merits = chooser.merits(one.evidence)
     share = shares(of_merits)
     order = np.argsort(-share, kind="stable")
     shown = [place for place in order if share[place] >= FURTHER_SENTENCES * share[order[0]]][:MAX_SENTENCES]
@@ -257,14 +313,33 @@ def judge(one: Asked, weights: Floats) -> Judged:
 
 
 def fitted(judged: Sequence[Judged]) -> Floats:
-    """The confidence fitted on questions with an answer, asked with and without the document that holds it.
+    """The confidence fitted on questions with an answer, asked with and without the document that holds it, that are judged
+    by what has not been fitted on them.
 
     Those that their set has no answer for are written to mislead, and what is gathered here cannot tell them: fitted on
     them too, the confidence of all others would be far too low.
     """
     useful = [one for one in judged if one.asked.evidence and one.asked.has_answer]
     found, right = np.stack([one.found for one in useful]), np.array([one.first for one in useful])
-    return fit_confidence(found, right, np.array([REMOVED_COUNT if one.asked.is_removed else 1.0 for one in useful]))
+    removed = np.array([one.asked.is_removed for one in useful])
+    weights = fit_confidence(found, right, np.where(removed, REMOVED_WEIGHT, 1.0))
+    return rescaled(weights, found, right, np.where(removed, REMOVED_COUNT, 1.0))
+
+
+def rescaled(weights: Floats, found: Floats, right: NDArray[np.bool_], counts: Floats) -> Floats:
+    """Weights of a confidence made so much larger or smaller that it is the share that is right (Platt 1999); what is held
+    stays as it is."""
+    is_held = np.array([*(name in HELD_SIGNS for name in CONFIDENCE_WEIGHTS), False])
+    table = np.column_stack([found, np.ones(len(found))])
+    free, held = table @ (weights * ~is_held), table @ (weights * is_held)
+    counts = counts / counts.sum()
+
+    def loss(scale: Floats) -> float:
+        raised = scale[0] * free + scale[1] + held
+        return float(counts @ (np.logaddexp(0, raised) - right * raised))
+
+    scale = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
+    return np.asarray(np.where(is_held, weights, scale[0] * weights) + scale[1] * np.eye(len(weights))[-1])
 
 
 def confidences(judged: Sequence[Judged], weights: Floats) -> Floats:
@@ -276,31 +351,44 @@ def confidences(judged: Sequence[Judged], weights: Floats) -> Floats:
 # Measuring
 
 
-def report(asked: Sequence[Asked], plot: Path | None) -> None:
+def report(asked: Sequence[Asked], options: argparse.Namespace) -> None:
     """Prints the measures of left-out articles and the weights fitted on all."""
+    judged = {fold: some for fold in range(FOLDS) if (some := judge_fold(asked, fold))}
     left_out: list[tuple[Judged, float]] = []
-    for fold in range(FOLDS):
-        own = [one for one in asked if one.fold == fold]
-        others = [one for one in asked if one.fold != fold]
-        if not own:
-            continue
-        weights = fit_merits(others)
-        confidence = fitted([judge(one, weights) for one in others])
-        judged = [judge(one, weights) for one in own]
-        left_out += zip(judged, confidences(judged, confidence).tolist(), strict=True)
+    for fold, own in judged.items():
+        others = [one for other, some in judged.items() if other != fold for one in some]
+        left_out += zip(own, confidences(own, fitted(others)).tolist(), strict=True)
     folders = dict.fromkeys(one.folder for one in asked)
-    least = float(np.quantile([p for one, p in left_out if is_answerable(one)], 1 - LEAST_ANSWERED))
     for folder in folders:
         print_folder(folder, [(one, p) for one, p in left_out if one.asked.folder == folder], DEFAULT_MIN_CONFIDENCE)
-    weights = fit_merits(asked)
-    confidence = fitted([judge(one, weights) for one in asked])
-    print(f"{LEAST_ANSWERED:.0%} of all questions with an answer have a confidence of {least:.3f} or more")
-    both = weights.reshape(2, -1).round(3).T.tolist()
+    chooser, confidence = Chooser.fitted(asked), fitted([one for one, _ in left_out])
+    both = chooser.weights.reshape(2, -1).round(3).T.tolist()
     print("WEIGHTS", dict(zip(FEATURES, map(tuple, both), strict=True)))
     print("CONFIDENCE_AT_ZERO", round(float(confidence[-1]), 3))
     print("CONFIDENCE_WEIGHTS", {k: round(float(v), 3) for k, v in zip(CONFIDENCE_WEIGHTS, confidence, strict=False)})
-    if plot:
-        draw(left_out, plot)
+    if options.write:
+        write_network(chooser.network, list(folders))
+    if options.plot:
+        draw(left_out, options.plot)
+
+
+def judge_fold(asked: Sequence[Asked], fold: int) -> list[Judged]:
+    """The questions about the articles of a fold, judged by what has been fitted on the others; none for an empty one."""
+    own = [one for one in asked if one.fold == fold]
+    if not own:
+        return []
+    chooser = Chooser.fitted([one for one in asked if one.fold != fold])
+    return [judge(one, chooser) for one in own]
+
+
+def write_network(fitted: Network, folders: Sequence[str]) -> None:
+    """The network to the file beside the code that uses it, an input a line, with the command and the day."""
+    command = f"python benchmarks/answers_fit.py {' '.join(folders)} --write, {datetime.now(UTC):%Y-%m-%d}"
+    record = fitted.record(command)
+    hidden = ",\n".join(f"  {json.dumps(name)}: {json.dumps(row)}" for name, row in record.pop("hidden").items())
+    rest = "".join(f"{json.dumps(name)}: {json.dumps(value)},\n" for name, value in record.items())
+    place = Path(network.__file__).with_name(network.FILE)
+    place.write_text(f'{{{rest}"hidden": {{\n{hidden}\n}}}}\n', encoding="utf-8")
 
 
 def is_answerable(one: Judged) -> bool:
@@ -328,6 +416,11 @@ def print_folder(folder: str, judged: Sequence[tuple[Judged, float]], least: flo
         f"  answered: {len(given) / max(len(full), 1):.3f}, paragraph removed {mean(p >= least for _, p in removed):.3f}, "
         f"no answer in the set {mean(p >= least for _, p in trick):.3f}"
     )
+    for share in LEAST_ANSWERED:
+        bound = float(np.quantile([p for _, p in full], 1 - share))
+        print(
+            f"  {share:.0%} of those with an answer have {bound:.3f}, removed {mean(p >= bound for _, p in removed):.3f}"
+        )
     for name, some in (
         ("with an answer", full),
         ("with and without their paragraph", full + removed),

@@ -1,10 +1,8 @@
-"""A question and the sentences that may answer it in, what speaks for each of them out: a row of numbers a sentence.
+"""A question and the sentences that may answer it in, what speaks for each of them out: two rows of numbers a sentence.
 
-The chunks of those that can win are read once more, with a state for every token, as the question is. What a sentence says
-of each word of the question is the highest cosine that any of its tokens has to that word's (late interaction: Khattab and
-Zaharia 2020), and as the sentence is read within its chunk, `it` stands near what it means. Beside that count the words that
-both hold, weighted by their rarity, exact names, and whether there is anything of the kind that is asked for: a number, a
-time, a person, a place, a version.
+The chunks of those that can win are read once more, with a state for every token, as the question is
+(rag/answer/tokens.py). Beside that count the words that both hold, weighted by their rarity, exact names, and whether there
+is anything of the kind that is asked for: a number, a time, a person, a place, a version.
 """
 
 from __future__ import annotations
@@ -17,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.merit import Evidence, can_win
-from rag.compute.blas import one_blas_thread
+from rag.answer.merit import FINER_OF_WORDS, Evidence, can_win
+from rag.answer.tokens import compare_tokens, weighted
 from rag.retrieve.words import Rarities
 from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
-from rag.text.kinds import ASKING, KINDS, expected_kind, holds_kind
+from rag.text.kinds import KINDS, expected_kind, holds_kind
 from rag.text.pronouns import leans_back
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
     from rag.answer.candidates import Candidate
     from rag.encoder.encoder import Encoder
-    from rag.encoder.states import TokenStates
     from rag.text.identifiers import Identifier
     from sql.records import Hit
 
@@ -42,8 +39,6 @@ REMEMBERED_TEXTS = 6000  # sentences and headings whose words are not looked for
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
-# Of a token to the nearest of a passage that has nothing to do with it.
-UNREAD = 0.0
 MOST_PIECES = 3.0
 
 
@@ -76,8 +71,9 @@ def gather_evidence(
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
     read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]), pieces)
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
-    of_tokens = compare_tokens(question, asked, query, worth, encoder, known)
-    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces, expected)
+    of_tokens, finer = compare_tokens(question, asked, query, worth, encoder, known)
+    finer = np.hstack([finer, words.finer[read]])
+    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces, expected, finer)
 
 
 def leaning(candidates: Sequence[Candidate], language: str) -> Floats:
@@ -90,111 +86,16 @@ def closeness(hit: Hit) -> float:
     return hit.score if hit.vector_score is None else hit.vector_score
 
 
-# Tokens
-
-
-def compare_tokens(
-    question: str,
-    asked: TokenStates,
-    query: NDArray[np.float32],
-    candidates: Sequence[Candidate],
-    encoder: Encoder,
-    known: Rarities,
-) -> Floats:
-    """The columns of READ_FEATURES; float64 (candidates, READ_FEATURES)."""
-    hits = list({id(candidate.hit): candidate.hit for candidate in candidates}.values())
-    passages = encoder.token_states([hit.text for hit in hits], encoder.config.document_prompt)
-    read = {id(hit): passage for hit, passage in zip(hits, passages, strict=True)}
-    states = {key: passage.states.astype(np.float32) for key, passage in read.items()}
-    weights = token_weights(question, asked, known)
-    direction, tokens = unit(query[None])[0], unit(asked.states.astype(np.float32))
-    with one_blas_thread():  # these products are too small to be divided, and several threads may be answering
-        cosines = {key: tokens @ unit(own).T for key, own in states.items()}
-    of_passage = {key: weighted(nearest(found), weights.rare) for key, found in cosines.items()}
-    rows = []
-    for candidate in candidates:
-        key = id(candidate.hit)
-        own = tokens_of(candidate, read[key])
-        met = nearest(cosines[key][:, own])
-        mean = unit(states[key][own].mean(axis=0, keepdims=True))[0] if len(own) else np.zeros_like(direction)
-        content = met[weights.content > 0]
-        rows.append(
-            (
-                float(mean @ direction),
-                float(met.mean()) if len(met) else UNREAD,
-                float(content.min()) if len(content) else UNREAD,
-                weighted(met, weights.asking),
-                of_passage[key],
-                math.log1p(len(own)),
-            )
-        )
-    return np.array(rows, dtype=np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class TokenWeights:
-    """What each token of a question counts, float64 (tokens,): 1 for one of a content word, its rarity, 1 for `who`."""
-
-    content: Floats
-    rare: Floats
-    asking: Floats
-
-
-def token_weights(question: str, asked: TokenStates, known: Rarities) -> TokenWeights:
-    """By the word that each token is a part of; where nothing is known of the store, all content words are as rare."""
-    content, rare, asking = np.zeros((3, len(asked.spans)))
-    left_out = stop_words(known.language)
-    of_place = {place: word[0] for word in WORD.finditer(question) for place in range(*word.span())}
-    for number, (start, end) in enumerate(asked.spans.tolist()):
-        word = next((of_place[place] for place in range(start, end) if place in of_place), "")
-        plain = normalized(word)
-        asking[number] = plain in ASKING
-        if word and plain not in left_out:
-            terms = analyse(word, known.language)
-            content[number] = 1
-            rare[number] = known.rarity(terms[0]) if terms and known.chunks else 1.0
-    return TokenWeights(content, rare, asking)
-
-
-def tokens_of(candidate: Candidate, passage: TokenStates) -> NDArray[np.intp]:
-    """The tokens of a candidate among those of its chunk: its own and those of the question or context that it stands
-    below, where the chunk holds that."""
-    quotation, hit = candidate.quotation, candidate.hit
-    parts = [(quotation.start - hit.start, candidate.judged_end - hit.start)]
-    context = quotation.context
-    if context is not None and hit.start <= context.start and context.end <= hit.end:
-        parts.append((context.start - hit.start, context.end - hit.start))
-    if quotation.question and (place := hit.text.rfind(quotation.question, 0, parts[0][0])) >= 0:
-        parts.append((place, place + len(quotation.question)))
-    starts, ends = passage.spans[:, 0], passage.spans[:, 1]
-    inside = [(starts >= start) & (ends <= end) for start, end in parts]
-    return np.flatnonzero(np.any(inside, axis=0))
-
-
-def unit(states: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Vectors of length 1; one of zeros stays as it is."""
-    return np.asarray(states / np.maximum(np.linalg.norm(states, axis=1, keepdims=True), np.float32(1e-12)))
-
-
-def nearest(cosines: NDArray[np.float32]) -> Floats:
-    """The cosine of each token of the question (rows) to the nearest of some tokens; UNREAD where there are none."""
-    return cosines.max(axis=1).astype(np.float64) if cosines.shape[1] else np.full(len(cosines), UNREAD)
-
-
-def weighted(values: Floats, weights: Floats) -> float:
-    """A weighted mean, 0 where nothing has a weight."""
-    total = float(weights.sum())
-    return float(values @ weights) / total if total > 0 else 0.0
-
-
 # Words
 
 
 @dataclass(frozen=True, slots=True)
 class SharedWords:
-    """`shares`: the columns `words`, `before` and `after`, each float64 (candidates,); the rest as in Evidence."""
+    """`shares`: the columns `words`, `before` and `after`, each float64 (candidates,); `finer` those of FINER_OF_WORDS,
+    float64 (candidates, FINER_OF_WORDS); the rest as in Evidence."""
 
     shares: tuple[Floats, Floats, Floats]
+    finer: Floats
     missing_names: float
 
 
@@ -202,13 +103,15 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
     """The words that each candidate shares with a question, and those that nothing found holds."""
     language = known.language
     asked = AskedWords.of(question, [c.judged for c in candidates], [c.section for c in candidates], known)
-    before, after = (
+    own, before, after = (
         held_words(asked.keys, [keys(text, language) for text in texts])
-        for texts in ([c.before for c in candidates], [c.after for c in candidates])
-    )
+        for texts in (
+            [c.quotation.text for c in candidates], [c.before for c in candidates], [c.after for c in candidates]
+        )
+    )  # fmt: skip
     if not asked.keys:
         nothing = np.zeros(len(candidates))
-        return SharedWords((nothing, nothing, nothing), 0.0)
+        return SharedWords((nothing, nothing, nothing), np.zeros((len(candidates), len(FINER_OF_WORDS))), 0.0)
     weights = asked.weights / asked.weights.sum()
     with_before = np.maximum(asked.rows, before)
     shares = (
@@ -216,13 +119,22 @@ def compare_words(question: str, candidates: Sequence[Candidate], hits: Sequence
         weights @ (with_before - asked.rows),
         weights @ (np.maximum(with_before, after) - with_before),
     )
-    is_met = asked.rows.any(axis=1)
     of_names = asked.rarity * asked.is_name
+    finer = np.column_stack(
+        [
+            weights @ own,
+            weighted(asked.rows, asked.rarity),
+            weighted(asked.rows, of_names),
+            asked.rows.mean(axis=0),
+            asked.rows[int(asked.weights.argmax())],
+        ]
+    )
+    is_met = asked.rows.any(axis=1)
     absent = np.zeros(len(asked.keys))
     for place in np.flatnonzero((of_names > 0) & ~is_met).tolist():  # what a sentence holds, its chunk does
         texts = (f"{hit.heading}\n{hit.text}" for hit in hits)
         absent[place] = all(asked.keys[place].isdisjoint(keys(text, language)) for text in texts)
-    return SharedWords(shares, weighted(absent, of_names))
+    return SharedWords(shares, finer, float(weighted(absent[:, None], of_names)[0]))
 
 
 @dataclass(frozen=True, slots=True)

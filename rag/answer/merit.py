@@ -1,7 +1,8 @@
 """What speaks for each sentence in, its merit and the probability that the best one answers out: two logistic models.
 
-Their weights were fitted by `python benchmarks/answers_fit.py` on 2026-11-29, with the default encoder, on the questions of
-SQuAD 2 (half of its development set, CC BY-SA 4.0) and XQuAD English and German (CC BY-SA 4.0).
+The merit is a sum of weights, and what a small network adds to it (rag/answer/network.py). All weights were fitted by
+`python benchmarks/answers_fit.py` on 2026-11-30, with the default encoder, on the questions of SQuAD 2 (half of its
+development set, CC BY-SA 4.0) and XQuAD English and German (CC BY-SA 4.0).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.network import fitted_network, input_names, with_behind
 from rag.text.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -41,27 +43,57 @@ FEATURES = (
     "names",  # share of the question's exact names
     *KINDS,  # whether it holds what is asked for, one column a kind
 )
+# What the network sees beside them, in the order of its columns: of the tokens of the question and the sentence,
+FINER_OF_TOKENS = (
+    "content",  # mean over the tokens of content words of the nearest one in the sentence
+    "rare",  # the same, by their rarity
+    "second",  # that of the token of a content word which is met second worst
+    "rarest",  # that of the rarest one
+    "short",  # mean by rarity of how much less near it comes than the nearest sentence
+    "top",  # share by rarity of the tokens to which no other sentence comes nearer
+    "share",  # share of the attention of content words: of a softmax over all tokens of all passages
+    "rare_share",  # the same, by their rarity
+    "relevance",  # mean over the sentence's tokens of the nearest content word
+    "irrelevance",  # share of them that are near none
+    "token_before",  # how much nearer the sentence before it comes, by rarity
+    "token_after",  # and the one after it, beyond both
+    "three",  # mean of `tokens` of the three
+    "lead",  # how much nearer its chunk comes than any other, by rarity
+)
+# and of their words.
+FINER_OF_WORDS = (
+    "own",  # as `words`, without those of its heading and context
+    "rare_words",  # share by rarity in the store
+    "name_words",  # share of capitalized words and those with digits, by rarity
+    "count",  # share of the words, whatever their rarity
+    "rarest_word",  # whether it holds the rarest one
+)
+FINER = (*FINER_OF_TOKENS, *FINER_OF_WORDS)
+# The network takes no names and versions, which it could learn nothing of, and no cosine of the chunk.
+NETWORK_FEATURES = tuple(name for name in FEATURES if name not in {"names", "version", "chunk"})
+NETWORK_KINDS = tuple(kind for kind in KINDS if kind != "version")
+NETWORK_INPUTS = input_names((*NETWORK_FEATURES, *FINER), ("strange", *(f"asked: {kind}" for kind in NETWORK_KINDS)))
 # Of a listwise logistic regression: the softmax of the merits of all sentences is the probability of each to be the one.
 # The first weight is that where the encoder knows every word of the question, the second where it cuts each in two, as an
 # English one does with most words of other languages: what its vectors say is worth less then. Those of names and
 # versions are not fitted, for those questions have hardly any.
 WEIGHTS = {
-    "meaning": (4.845, 0.0),
-    "tokens": (7.228, 4.815),
-    "weakest": (3.066, 1.852),
-    "asking": (7.116, 0.0),
-    "passage": (7.104, 8.696),
-    "length": (-0.384, -0.257),
+    "meaning": (4.855, 0.0),
+    "tokens": (7.279, 4.699),
+    "weakest": (3.063, 1.836),
+    "asking": (7.103, 0.0),
+    "passage": (7.123, 8.746),
+    "length": (-0.386, -0.243),
     "chunk": (0.0, 0.0),
-    "words": (6.746, 9.883),
-    "before": (3.3, 5.108),
-    "leaning": (3.644, 1.759),
-    "after": (2.861, 3.487),
+    "words": (6.747, 9.772),
+    "before": (3.316, 4.96),
+    "leaning": (3.624, 1.789),
+    "after": (2.87, 3.371),
     "names": (4.0, 4.0),
-    "number": (1.37, 2.837),
-    "time": (0.992, 3.073),
-    "person": (1.976, 1.694),
-    "place": (0.823, 0.754),
+    "number": (1.374, 2.817),
+    "time": (1.011, 3.059),
+    "person": (1.907, 1.683),
+    "place": (0.833, 0.758),
     "version": (1.0, 1.0),
 }
 # How much speaks against a best sentence without the kind of thing that was asked for. No version is told without a digit.
@@ -69,15 +101,15 @@ WEIGHTS = {
 # ("students", "the dukes") and 82 % by one that does; without a number, a time or a place as many are as with one.
 LACKING = {"version": 1.0, "person": 0.4}
 # Of a logistic regression over questions whose best sentence answers or does not; that of `lacking` is not fitted.
-CONFIDENCE_AT_ZERO = -2.114
+CONFIDENCE_AT_ZERO = -2.646
 CONFIDENCE_WEIGHTS = {
-    "lead": 0.607,
-    "passage": 1.583,
-    "words": 1.193,
-    "chunk": 1.59,
-    "missing_names": -0.829,
-    "read": -0.829,
-    "pieces": 0.092,
+    "lead": 0.575,
+    "passage": 2.439,
+    "words": 1.526,
+    "chunk": 1.043,
+    "missing_names": -0.905,
+    "read": -0.948,
+    "pieces": 0.159,
     "lacking": -2.5,
 }
 
@@ -90,16 +122,17 @@ CLOSE_CHUNK = 8.0
 class Evidence:
     """What speaks for the candidates that are worth reading, of which there is at least one.
 
-    `rows` float64 (read, FEATURES), `read` bool (candidates,); `missing_names` is the share of the question's capitalized
-    words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the question is cut into, at
-    most MOST_PIECES: the more, the less the encoder knows its language; `expected` is the one of KINDS that is asked for, ""
-    for none."""
+    `rows` float64 (read, FEATURES), `finer` float64 (read, FINER), `read` bool (candidates,); `missing_names` is the share of
+    the question's capitalized words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the
+    question is cut into, at most MOST_PIECES: the more, the less the encoder knows its language; `expected` is the one of
+    KINDS that is asked for, "" for none."""
 
     rows: Floats
     read: NDArray[np.bool_]
     missing_names: float
     pieces: float
-    expected: str = ""
+    expected: str
+    finer: Floats
 
 
 def strangeness(pieces: float) -> float:
@@ -135,8 +168,20 @@ def weights_of(names: Sequence[str]) -> Floats:
 
 
 def merits(evidence: Evidence) -> Floats:
-    """The merit of each sentence, a sum of what speaks for it; float64 (sentences,)."""
+    """The merit of each sentence: a sum of what speaks for it, and what the network adds; float64 (sentences,)."""
+    return sums(evidence) + fitted_network().merits(network_rows(evidence))
+
+
+def sums(evidence: Evidence) -> Floats:
+    """The weighted sum of what speaks for each sentence; float64 (sentences,)."""
     return np.asarray(twofold(evidence.rows, evidence.pieces) @ weights_of(FEATURES))
+
+
+def network_rows(evidence: Evidence) -> Floats:
+    """What the network sees of each sentence; float64 (sentences, NETWORK_INPUTS)."""
+    own = evidence.rows[:, [FEATURES.index(name) for name in NETWORK_FEATURES]]
+    of_question = [strangeness(evidence.pieces), *(float(evidence.expected == kind) for kind in NETWORK_KINDS)]
+    return np.hstack([with_behind(np.hstack([own, evidence.finer])), np.tile(of_question, (len(own), 1))])
 
 
 def shares(of_merits: Floats) -> Floats:

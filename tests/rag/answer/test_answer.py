@@ -23,7 +23,8 @@ from rag.answer.answer import (
 )
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence, shared_words, stems
-from rag.answer.merit import FEATURES, WEIGHTS, Evidence, merits
+from rag.answer.merit import FEATURES, FINER, NETWORK_INPUTS, WEIGHTS, Evidence, merits, network_rows, sums
+from rag.answer.network import BEHIND, fitted_network
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
 from rag.retrieve.words import Rarities
@@ -348,6 +349,18 @@ def test_a_sentence_is_read_within_its_chunk(encoder: Encoder) -> None:
     assert found["length"][0] == pytest.approx(math.log(8))  # seven tokens
 
 
+def test_words_of_a_heading_are_not_the_sentences_own(encoder: Encoder) -> None:
+    question = "How long does the kettle boil?"
+    text = "It boils in two minutes. The garden is green."
+    below, alone = (
+        gather_evidence(question, encoder.encode_query(question), candidate_sentences([found]), encoder)
+        for found in (hit(text, heading="The kettle"), hit(text))
+    )
+    words, own = FEATURES.index("words"), FINER.index("own")
+    assert alone.finer[:, own] == pytest.approx(alone.rows[:, words])
+    assert (below.finer[:, own] < below.rows[:, words]).all()
+
+
 def test_names_and_numbers_that_no_chunk_holds_are_missing(encoder: Encoder) -> None:
     asked = ("When does the Museum open?", "When does the Museum of Toledo open?", "Does Toledo have 7 rooms?")
     none, half, all_of_them = (evidence_of(question, TEXT, encoder)["missing"][0] for question in asked)
@@ -392,6 +405,10 @@ def test_an_answer_without_the_version_that_was_asked_for_is_less_sure(encoder: 
 
 def test_every_feature_has_a_weight() -> None:
     assert tuple(WEIGHTS) == FEATURES
+    network = fitted_network()
+    assert network.inputs == NETWORK_INPUTS
+    assert network.hidden.shape == (len(NETWORK_INPUTS), len(network.output))
+    assert network.at_zero.shape == network.output.shape
 
 
 @pytest.mark.parametrize(("pieces", "side"), [(1.0, 0), (2.0, 1), (3.0, 1)])
@@ -399,8 +416,36 @@ def test_the_more_pieces_the_words_of_a_question_have_the_more_the_second_weight
     pieces: float, side: int
 ) -> None:
     rows = np.eye(len(FEATURES))
-    found = merits(Evidence(rows, np.ones(len(rows), np.bool_), 0.0, pieces))
+    found = sums(Evidence(rows, np.ones(len(rows), np.bool_), 0.0, pieces, "", np.zeros((len(rows), len(FINER)))))
     assert found.tolist() == [both[side] for both in WEIGHTS.values()]
+
+
+def test_the_network_adds_to_the_sum_what_its_units_make_of_each_sentence_and_of_the_best(encoder: Encoder) -> None:
+    question = "When does the museum open?"
+    candidates = candidate_sentences([hit(TEXT)])
+    evidence = gather_evidence(question, encoder.encode_query(question), candidates, encoder)
+    assert evidence.expected == "time"
+    own = [
+        dict(zip((*FEATURES, *FINER), [*row, *more], strict=True))
+        for row, more in zip(evidence.rows.tolist(), evidence.finer.tolist(), strict=True)
+    ]
+    network = fitted_network()
+    slow = []
+    for one, total in zip(own, sums(evidence).tolist(), strict=True):
+        for place, weight in enumerate(network.output.tolist()):
+            unit = network.at_zero[place]
+            for name, weights in zip(network.inputs, network.hidden, strict=True):
+                if name.startswith(BEHIND):
+                    part = name.removeprefix(BEHIND)
+                    value = max(other[part] for other in own) - one[part]
+                else:
+                    value = one.get(name, float(name == "asked: time"))
+                unit += value * weights[place]
+            total += max(unit, 0) * weight
+        slow.append(total)
+    assert len(slow) > 1
+    assert merits(evidence) == pytest.approx(slow)
+    assert network_rows(evidence).shape == (len(own), len(NETWORK_INPUTS))
 
 
 def test_a_sentence_with_an_open_pronoun_brings_the_one_before_as_its_context(encoder: Encoder) -> None:
