@@ -74,7 +74,7 @@ def test_the_wheel_has_all_our_code_its_sql_and_its_types_and_nothing_else(wheel
         str(path.relative_to(PROJECT))
         for package in PACKAGES
         for path in (PROJECT / package).rglob("*")
-        if path.suffix in {".py", ".sql", ".html", ".css", ".mjs", ".svg"} or path.name == "py.typed"
+        if path.suffix in {".py", ".sql", ".html", ".css", ".mjs", ".svg", ".json"} or path.name == "py.typed"
     }
     assert {f"{package}/py.typed" for package in PACKAGES} <= files
     assert {name for name in names_in(wheel) if ".dist-info/" not in name} == files
