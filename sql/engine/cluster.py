@@ -57,14 +57,18 @@ class Cluster:
     def create(
         self, definitions: tuple[str, ...], values: dict[str, Value], over: tuple[str, ...] | None = None
     ) -> None:
-        """The local tables on every node, then the Distributed tables and the views over them, or what `over` names."""
+        """The local tables on every node, then the Distributed tables and the views over them, or what `over` names.
+
+        The first node has them last: what is there is there on every node, for a run that was killed before is seen by what
+        that one lacks.
+        """
         for local in self.local_clients(create=True):
             for name in (*definitions, *local_statements()):
                 local.create(name, values, engine=self._engine())
         names = {"cluster": self.server.cluster, "local": self.local_database}
         views = tuple(name for name in definitions if name.rpartition("/")[2] >= "50")
         over = (*cluster_statements(), *views) if over is None else over
-        for host, port in self.hosts():
+        for host, port in reversed(self.hosts()):
             with closing(Client(self._place(host, port, self.server.database), create_database=True)) as node:
                 for name in over:
                     node.create(name, values | names)

@@ -66,8 +66,8 @@ class WordVectors:
 
     @property
     def have_new_views(self) -> bool:
-        """Whether the views are those of this version; an older one had none of this name."""
-        return "vector_of_words" in self.store.made_with.table_names()
+        """Whether the views are those of this version, which has one more than an older one, up to that which is made last."""
+        return {"vector_of_words", "rag_text_search"} <= self.store.made_with.table_names()
 
     def create(self, dimensions: int) -> None:
         """Makes the tables and functions that are missing, and the views anew."""

@@ -22,6 +22,7 @@ from rag.retrieve.retriever import VECTOR_SHARE, pieces_per_word
 from rag.retrieve.words import rarity
 from rag.text.analyser import ANALYSER, UNSPACED_RUN, bigrams, folded_words, forms_by_language
 from sql.base.errors import StoreError, UsageError
+from sql.engine.client import Client
 from sql.search.words import K1, B
 from sql.store import Store
 from sql.store.groups import DocumentGroups
@@ -30,7 +31,7 @@ from sql.upkeep.cells import maintain_cells
 from sql.upkeep.transfer import export_store, import_store, read_export
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from server import Server
@@ -295,6 +296,37 @@ def test_a_store_with_views_of_an_older_version_gets_the_new_ones_with_its_next_
         assert select(store, sql) == before != []
 
 
+@pytest.fixture
+def killed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+    """Ends a run after so many definitions of word vectors."""
+    whole = Client.create
+
+    def after(definitions: int) -> None:
+        left = iter(range(definitions))
+
+        def create(self: Client, name: str, *given: Any, **how: Any) -> None:
+            if "word_vectors/" in name and next(left, None) is None:
+                raise KeyboardInterrupt
+            whole(self, name, *given, **how)
+
+        monkeypatch.setattr(Client, "create", create)
+
+    yield after
+
+
+@pytest.mark.parametrize("definitions", [4, 8])  # the last view is the ninth
+def test_what_a_run_that_was_killed_has_not_defined_the_next_one_does(
+    tmp_path: Path, folder: Path, encoder: Encoder, killed: Callable[[int], None], definitions: int
+) -> None:
+    with Store.open(str(tmp_path / "store"), write=True) as store:
+        killed(definitions)
+        with pytest.raises(KeyboardInterrupt):
+            fill(store, folder, encoder, word_vectors=True)
+        killed(99)
+        add_word_vectors(store, encoder)
+        assert select(store, "SELECT source FROM rag_text_search(question = 'Which cats sat on a mat?')") != []
+
+
 @pytest.mark.slow
 def test_text_search_finds_the_same_in_cells(tmp_path: Path, place: Path, encoder: Encoder) -> None:
     shutil.copytree(place, tmp_path / "store", symlinks=True)
@@ -333,7 +365,9 @@ def test_a_server_searches_by_text_alone(server: Server, folder: Path, encoder: 
     assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
 
 
-def test_two_shards_search_by_text_as_one_store_does(tmp_path: Path, folder: Path, encoder: Encoder) -> None:
+def test_two_shards_search_by_text_as_one_store_does(
+    tmp_path: Path, folder: Path, encoder: Encoder, killed: Callable[[int], None]
+) -> None:
     shutil.copytree(folder, tmp_path / "docs")
     for number in range(12):  # more than one shard will draw
         (tmp_path / "docs" / f"{number}.txt").write_text(f"The mat of cat {number} is here.", encoding="utf-8")
@@ -365,6 +399,14 @@ def test_two_shards_search_by_text_as_one_store_does(tmp_path: Path, folder: Pat
                 select(reader, "SELECT source, score FROM rag_text_search(question = {q:String})", q=QUESTION),
                 expected[1],
             )
+        with Store.open(place.format("maintainer").replace("/rag_words?", "/rag_words_later?"), write=True) as cluster:
+            killed(28)  # of four times nine: on one of the nodes there is no view yet
+            with pytest.raises(KeyboardInterrupt):
+                fill(cluster, folder, encoder, word_vectors=True)
+            killed(99)
+            add_word_vectors(cluster, encoder)
+        for shard in shards:
+            assert shard.ask("SELECT source FROM rag_text_search(question = 'cat')", "rag_words_later", user="reader")
 
 
 def assert_found(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
