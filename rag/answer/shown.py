@@ -12,10 +12,10 @@ _CODE_LINE = re.compile(
     r"""[ \t]*(?:
     .*(?:[;{}(\[]|->|=>|\):|\\)[ \t]*\Z
     |@\w[\w.]*(?:\(.*)?\Z|\.\w+\(|[})\]]|/\*|\*/|\$[ ]|>>>[ ]|\#!
-    |(?:def|class|fn|func|function|if|elif|else|for|while|try|except|with)\b.*:[ \t]*\Z
+    |(?:def|class|fn|func|function|if|elif|else|for|while|try|except|with)\b.*:[ \t]*(?:\#.*)?\Z
     |(?:from[ ][\w.]+[ ])?import[ ][\w.*{]
-    |[\w.\[\]\"']+[ ]?[-+*/|]?=[ ]?\S
-    |(?:await[ ]|return[ ])?[\w.:]+\(.*\)[;,]?[ \t]*\Z
+    |[\w.\[\]\"']+(?:,[ ][\w.*]+)*[ ]?[-+*/|]?=[ ]?\S
+    |(?:(?:await[ ]|return[ ])?[\w.:]+|return[ ])\(.*\)[;,]?[ \t]*\Z
     )""",
     re.VERBOSE,
 )

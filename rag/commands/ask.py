@@ -296,9 +296,8 @@ def show_answer(answer: Answer) -> None:
     if marked := answer.citations[0].answer_text:
         out_emphasized("", one_line(marked))
         out()
-    for part in answer.parts:
-        for line in part.split("\n"):
-            out(f"{' ' * (len(line) - len(line.lstrip(' ')))}{one_line(line)}")
+    for part in answer.parts:  # prose is on one line already; spaces within a line of code mean something
+        out(part)
     out()
     show_citations(answer)
 

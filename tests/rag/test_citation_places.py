@@ -11,6 +11,7 @@ import ingest
 from ingest.places import Cells, PageMark, Place, Rectangle
 from ingest.readers.table import SUFFIXES, Reader
 from ingest.readers.text import text_blocks
+from rag.answer.answer import Answer, Citation
 from rag.commands.ask import answer_record, hit_record, show_answer, show_hits
 from rag.langchain.documents import read_document
 from rag.library import Library
@@ -93,6 +94,12 @@ def test_people_read_a_page_or_cells_where_plain_text_has_a_line(
     assert "docs/c.txt:1\n" in shown
     show_answer(library.ask("The cat sat on the mat.", filter=PAGED_ONLY))  # type: ignore[arg-type]
     assert "docs/a.paged, page ii\n" in capsys.readouterr().out
+
+
+def test_spaces_within_a_line_of_code_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    code = ">>> @frozen\n... class C:\n...     x: int"
+    show_answer(Answer("?", (Citation("a.md", 0, len(code), 1, 0, "", code, 1.0, lines=True),)))
+    assert capsys.readouterr().out == f"{code} [1]\n\n[1] a.md:1\n"
 
 
 def test_json_has_the_label_and_every_place_beside_what_it_had(library: Library) -> None:

@@ -56,6 +56,10 @@ def test_prose_is_on_one_line_without_the_marks_of_its_lines(text: str, shown: s
         (JAVA, JAVA),
         (">>> x = 1\n>>> f(x)\n2", ">>> x = 1\n>>> f(x)\n2"),
         (
+            'name, word = value\n    if word == "-":  # asked for\n        word = ask("Password")\n    return (name, word)',
+            'name, word = value\nif word == "-":  # asked for\n    word = ask("Password")\nreturn (name, word)',
+        ),
+        (
             'jit.start(2) -- as O2\njit.start("a")\njit.start("b")',
             'jit.start(2) -- as O2\njit.start("a")\njit.start("b")',
         ),
