@@ -166,6 +166,10 @@ def sync(
     Other threads store meanwhile: not to be called by one that holds `store.writing`. `progress` hears from them, one at a
     time. Raises RagError where a path is missing or cannot be listed: then nothing was changed.
     """
+    if library.store.client.read_only:
+        raise UsageError(
+            f"{library.store.client.location} was opened for reading alone: rag.open(..., write=True) can fill it"
+        )
     given = [paths] if isinstance(paths, str | Path) else paths
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
     said, acl = GivenMetadata.said(metadata, metadata_by_path), Acl.said(groups_by_path)

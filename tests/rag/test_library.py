@@ -70,6 +70,15 @@ def test_importing_the_packages_loads_none_of_their_libraries() -> None:
     assert run_python("-c", program).stdout == "[]\n"
 
 
+def test_a_library_that_is_open_for_reading_says_how_one_that_can_be_filled_is_opened(
+    library: Library, folder: Path
+) -> None:
+    with pytest.raises(
+        errors.UsageError, match=r"opened for reading alone: rag\.open\(\.\.\., write=True\) can fill it"
+    ):
+        ingest.sync(library, [folder])
+
+
 def test_rag_open_uses_the_model_it_is_told_and_the_store_remembers_it(
     tmp_path: Path, folder: Path, tokenizer: Tokenizer
 ) -> None:
