@@ -19,6 +19,8 @@ UNKNOWN_DATABASE, TOO_SLOW, TOO_MANY_QUERIES, MEMORY_LIMIT, ACCESS_DENIED, WRONG
 SHARD_IS_AWAY = {198, 209, 210, 279}  # DNS error, socket timeout, network error, all connection tries failed
 # Of a statement that cannot be parsed: all words that the engine would have taken, and often cut off by it.
 EXPECTED = re.compile(r" Expected one of: .*?(?= \([A-Z_]+\)\Z|\Z)", re.DOTALL)
+# The driver writes `FORMAT name` behind a statement, which one that is not whole takes for a part of itself.
+UNFINISHED = re.compile(r"\bFORMAT AS \w+|failed at position \d+ \((?:TabSeparated|JSON|CSV|Pretty|Native)\w*\) \(line")
 LONGEST_MESSAGE = 500  # characters of the engine's own
 UNREADABLE = "While reading or decompressing"  # a file of a table, whichever code damage has there
 # ENOSPC and EDQUOT: where the engine meets them at a file, its code says only that the file cannot be opened or written.
@@ -89,6 +91,8 @@ def explain_failure(what: str, location: Location, error: Exception) -> StoreErr
             f"{location}: nothing listens at an address that the statement asks: start the server there (`python -m rag serve`), "
             f"or name the right one (`python -m rag ddl --url`) ({line})"
         )
+    if UNFINISHED.search(line):
+        return StoreError(f"{location}: {what} failed: it ends where the engine expects more of it")
     if UNREADABLE in line:
         return StoreError(
             f"{location}: a file of the store is damaged: restore a backup, or ingest into a new store ({line})"

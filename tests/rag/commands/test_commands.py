@@ -252,6 +252,12 @@ def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk,
         (["sql", "SELECT * FROM file('/etc/hostname', 'LineAsString')"], 1, "opened read-only"),
         (["sql", "SELECT 1 SETTINGS max_threads = 1"], 1, "Cannot modify 'max_threads' setting"),
         (["sql", "SELECT nonsense"], 1, "your statement failed"),
+        (["sql", "SELECT 1 +"], 1, "your statement failed: it ends where the engine expects more of it"),
+        (
+            ["sql", "SELECT 1 FROM chunks WHERE"],
+            1,
+            "your statement failed: it ends where the engine expects more of it",
+        ),
         (["sql", "SELECT {n:UInt8}"], 1, "a view takes all of its own, such as epoch = {epoch:UInt64}"),
         (["sql", "SELECT * FROM rag_text_search(question = 'x')"], 1, "`python -m ingest --word-vectors` makes it"),
         (

@@ -297,7 +297,7 @@ def test_a_store_with_views_of_an_older_version_gets_the_new_ones_with_its_next_
 
 
 @pytest.fixture
-def killed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
+def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Ends a run after so many definitions of word vectors."""
     whole = Client.create
 
@@ -311,7 +311,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], None]]:
 
         monkeypatch.setattr(Client, "create", create)
 
-    yield after
+    return after
 
 
 @pytest.mark.parametrize("definitions", [4, 8])  # the last view is the ninth
