@@ -117,7 +117,12 @@ class Readers:
             if not self._waiting:
                 return None
             read, heap = min(self._waiting.items(), key=lambda one: one[1][0])
-            room = min(MOST_CHARACTERS, -(-sum(len(one.text) for _, _, one in heap) // share))
+            waiting = 0
+            for _, _, one in heap:
+                waiting += len(one.text)
+                if waiting >= MOST_CHARACTERS * share:
+                    break  # there is a full batch for each, however much more waits
+            room = min(MOST_CHARACTERS, -(-waiting // share))
             batch: list[Asked] = []
             while heap and (not batch or len(heap[0][2].text) <= room):
                 turn, _, asked = heappop(heap)
