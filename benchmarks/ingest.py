@@ -9,7 +9,7 @@ the two rates is the first figure: how busy the rest keeps it. The processor tim
 where all processors are taken. Tokens are those that the encoder reads.
 
 --peers names the Python of an environment in which peers are installed, apart from this one's (pip install
-langchain-huggingface langchain-community langchain-text-splitters sentence-transformers docx2txt beautifulsoup4 pypdf txtai
+langchain-huggingface langchain-community langchain-text-splitters sentence-transformers docx2txt beautifulsoup4 lxml pypdf txtai
 chromadb onnx). They run in the same rounds, each in its turn: see benchmarks/ingest_peers.py. Each cuts the files as its
 documentation shows it, so they embed other texts than we do, of about as many characters, which are shown. Medians are shown.
 
