@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from sql.engine.statements import Value
 
 
+def delete_rows(statement: Statement, client: Client, cluster: Cluster | None) -> None:
+    """A DELETE on every shard there is, or by the client where there are none; done when it returns."""
+    if cluster is not None:
+        cluster.change(statement)
+    else:
+        client.delete(statement)
+
+
 @dataclass
 class Cluster:
     """The nodes behind a store's client."""

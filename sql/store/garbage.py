@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sql.base.errors import StoreError, StoreUnreachable
+from sql.engine.cluster import delete_rows
 from sql.engine.lease import has_lease
 from sql.engine.statements import Statement
 
@@ -133,7 +134,4 @@ class Garbage:
     def _delete(self, *statements: Statement) -> None:
         """Runs statements that delete rows, one after the other, on every shard there is."""
         for statement in statements:
-            if self.cluster is not None:
-                self.cluster.change(statement)
-            else:
-                self.client.delete(statement)
+            delete_rows(statement, self.client, self.cluster)

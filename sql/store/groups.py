@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import StoreError, UsageError
+from sql.engine.cluster import delete_rows
 from sql.engine.native import columns_of_rows
 from sql.engine.statements import Statement, policy_statements, read_statement, server_statements
 
@@ -103,10 +104,7 @@ class DocumentGroups:
         for first in range(0, len(documents), DOCUMENTS_PER_STATEMENT):
             some = [str(document_id) for document_id in documents[first : first + DOCUMENTS_PER_STATEMENT]]
             statement = Statement("delete_groups", {"document_ids": some, "groups": sorted(groups)})
-            if self.store.cluster is not None:
-                self.store.cluster.change(statement)
-            else:
-                self.store.client.delete(statement)
+            delete_rows(statement, self.store.client, self.store.cluster)
 
     def _rows(self, document_ids: Iterable[UUID] | None = None) -> list[dict[str, Any]]:
         """Those of some documents, or all."""

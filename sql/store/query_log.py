@@ -17,6 +17,7 @@ import numpy as np
 
 from sql.base.errors import RagError, StoreBusy, to_run
 from sql.engine.client import Client
+from sql.engine.cluster import delete_rows
 from sql.engine.statements import Statement, escape_literal
 from sql.records.queries import Retention
 
@@ -159,11 +160,7 @@ class QueryLog:
         if until is None:
             return 0
         before = client.query(Statement("query_log_extent"))[0]["queries"]
-        statement = Statement("delete_queries", {"until_milliseconds": until})
-        if self.store.cluster is not None:
-            self.store.cluster.change(statement)
-        else:
-            client.delete(statement)
+        delete_rows(Statement("delete_queries", {"until_milliseconds": until}), client, self.store.cluster)
         return int(before - client.query(Statement("query_log_extent"))[0]["queries"])
 
     def _until(self, client: Client, slack: float) -> int | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sql.engine.cluster import delete_rows
 from sql.engine.statements import Statement, word_vector_statements
 
 if TYPE_CHECKING:
@@ -106,10 +107,7 @@ class WordVectors:
             self._delete(Statement("delete_word_vectors"))
 
     def _delete(self, statement: Statement) -> None:
-        if self.store.cluster is not None:
-            self.store.cluster.change(statement)
-        else:
-            self.store.client.delete(statement)
+        delete_rows(statement, self.store.client, self.store.cluster)
 
     def insert(self, rows: WordRows, *, of_documents: bool) -> None:
         """Stores the vectors of words. Those of documents count from the newest epoch on, and those of the vocabulary at every
