@@ -77,11 +77,8 @@ SIDES = {"length": (None, None), "missing_names": (None, 0), "read": (None, 0), 
 # count for much, and how probable an answer is where they are as rare as among what people ask.
 REMOVED_WEIGHT = 3.0
 REMOVED_COUNT = 0.28
-LEAST_ANSWERED = (
-    0.92,
-    0.93,
-    0.94,
-)  # of the questions of a set that have an answer: about where DEFAULT_MIN_CONFIDENCE is put
+# Of the questions of a set that have an answer: about where DEFAULT_MIN_CONFIDENCE is put.
+LEAST_ANSWERED = (0.92, 0.93, 0.94)
 BINS = 10  # of the calibration error
 
 

@@ -160,7 +160,7 @@ def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> 
     for one in paragraphs:
         start, end, is_prose = one
         is_cell = not is_prose and holds_one_cell(text[start:end])
-        if (row and len(LINE_END.findall(text, row[-1][1], start)) > 1) or not (is_cell or (row and is_prose)):
+        if row and (len(LINE_END.findall(text, row[-1][1], start)) > 1 or not (is_cell or is_prose)):
             yield from _one_row(row)
             row = []
         if is_cell or row:
