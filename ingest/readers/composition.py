@@ -92,6 +92,18 @@ class Composition:
         """An item of a list with its marker, `depth` lists being around the list that it is in."""
         self.write("list", marked, "  " * min(max(depth, 0), MAX_INDENT - 1))
 
+    def row(self, text: str, line: int, *, joins: bool) -> None:
+        """A line of rows without a header, at this line of the file; it `joins` the block before, if that is such rows too."""
+        last = self.blocks[-1] if self.blocks else None
+        if last is None or not joins or (last.kind, last.heading) != ("rows", self._path.path):
+            self.begin_line(line)
+            self.write("rows", text)
+            return
+        self._line_marks.append((self._length + 1, line))
+        self._texts += ("\n", text)
+        self._length += 1 + len(text)
+        self.blocks[-1] = Block(last.start, self._length, "rows", last.heading)
+
     def write(self, kind: str, marked: str, indent: str = "") -> None:
         """A block of any kind, if it has text."""
         plain = plain_text(marked)

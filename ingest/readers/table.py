@@ -80,7 +80,7 @@ READERS = (
     Reader("docx", "Word documents", "ingest.readers.office.word.document", _words(".docx .docm .dotx .dotm")),
     Reader("odt", "OpenDocument texts", "ingest.readers.odt.document", _words(".odt .ott .fodt")),
     Reader("xml", "XML", "ingest.readers.markup", _words(".xml .dbk .docbook .dita .tei .nxml .fb2")),
-    Reader("svg", "SVG", "ingest.readers.markup", _words(".svg")),
+    Reader("svg", "SVG", "ingest.readers.drawing", _words(".svg")),
     Reader("rtf", "Rich Text Format", "ingest.readers.rtf.document", _words(".rtf")),
     Reader("epub", "EPUB", "ingest.readers.epub", _words(".epub")),
     Reader("pptx", "presentations", "ingest.readers.office.slides", _words(".pptx .pptm .ppsx .ppsm .potx .potm")),

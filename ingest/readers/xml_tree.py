@@ -28,6 +28,7 @@ _HUGE = ", use XML_PARSE_HUGE option"  # no option of ours: what it guards again
 # no reference to another one, is expanded in attributes only, and how much it makes of a file the parser bounds itself.
 _ADDRESS = re.compile(r"(?:https?://|urn:)[\w.:/#~?=-]{1,200}", re.ASCII)
 _DECLARATION = re.compile(r"<\?xml[^>]*>")
+_DECLARATION_BYTES = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]{0,200}>)?(?!\x00)")
 _ENTITY_ELEMENT = "entity"
 
 
@@ -39,11 +40,13 @@ class _DeclaresEntity(Exception):
     """The document type declares an entity."""
 
 
-def parse_xml(data: bytes, source: str, name: str = "") -> Element:
+def parse_xml(data: bytes, source: str, name: str = "", *, with_undeclared: bool = False) -> Element:
     """The root of a document, `name` being the entry of `source` that it stands in, if it is not all of it.
 
     Comments and processing instructions are left out. UnreadableDocument for what is not well-formed, for what declares
     entities other than the address of a namespace, for their expansion has no bounds, and for what is too large or deep.
+    A reference by name to a character is that character, and any other stands as it is written, where the document type
+    declares them elsewhere; `with_undeclared` also where there is no document type, as in a part of a larger document.
     """
     where = f"its {name}" if name else "it"
     if len(data) > MAX_XML_BYTES:
@@ -51,13 +54,8 @@ def parse_xml(data: bytes, source: str, name: str = "") -> Element:
     if data.count(b"<") + data.count(b"=") > MAX_MARKS:
         raise UnreadableDocument(f"{source}: {where} has more than {MAX_MARKS:,} tags and attributes: divide it")
     data = _as_known_encoding(data, source, where)
-    # collect_ids has to stay as it is: without it libxml2 2.14 opens the document type's file, whatever load_dtd says
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
     try:
-        root = etree.fromstring(data, parser)
+        root = _parsed(data, with_undeclared=with_undeclared)
     except (etree.XMLSyntaxError, ValueError, LookupError) as error:
         if _HUGE in str(error):
             limit = error_text(error).replace(_HUGE, "")
@@ -68,6 +66,26 @@ def parse_xml(data: bytes, source: str, name: str = "") -> Element:
     if root.getroottree().docinfo.internalDTD is not None:
         _write_named_characters(root)
     return root
+
+
+def _parsed(data: bytes, *, with_undeclared: bool) -> Element:
+    # collect_ids has to stay as it is: without it libxml2 2.14 opens the document type's file, whatever load_dtd says
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    try:
+        return etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        start = _DECLARATION_BYTES.match(data)
+        if not with_undeclared or error.code != etree.ErrorTypes.ERR_UNDECLARED_ENTITY or start is None:
+            raise
+        # With a document type whose file is not at hand, every reference could be declared there.
+        typed = data[: start.end()] + b"<!DOCTYPE any SYSTEM ''>" + data[start.end() :]
+        try:
+            return _parsed(typed, with_undeclared=False)
+        except etree.XMLSyntaxError:
+            raise error from None  # of the document as it is
 
 
 def error_text(error: Exception) -> str:
@@ -122,7 +140,7 @@ def _write_named_characters(root: Element) -> None:
     """Replace references to characters by name, such as &nbsp;, that a document type outside of the file declares."""
     for entity in list(root.iter(etree.Entity)):
         written = etree.Element(_ENTITY_ELEMENT)
-        written.text = html5.get(f"{entity.name};", "\ufffd").replace("\0", "\ufffd")
+        written.text = html5.get(f"{entity.name};", entity.text).replace("\0", "\ufffd")
         written.tail, entity.tail = entity.tail, None
         entity.getparent().replace(entity, written)
 

@@ -57,7 +57,7 @@ def test_addresses_of_namespaces_may_be_entities_as_drawing_programs_write_them(
     root = parse_xml(
         f'{markup}<svg xmlns="&ns_svg;" xmlns:i="&ns_ai;"><text>Door &ns_ai;</text></svg>'.encode(), "a.svg"
     )
-    assert (root.tag, text_of(root)) == ("{http://www.w3.org/2000/svg}svg", "Door \ufffd")
+    assert (root.tag, text_of(root)) == ("{http://www.w3.org/2000/svg}svg", "Door &ns_ai;")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_document_type_without_entities_is_read_and_nothing_that_it_names(tmp_
     outside.write_text("<!ENTITY name 'from outside'><!ELEMENT broken")  # would be an error if it were read
     for address in (outside.as_uri(), "http://127.0.0.1:9/outside.dtd", str(outside), ""):
         data = f"<!DOCTYPE r PUBLIC '-//X//Y' '{address}'><r>a&nbsp;b &name; &eacute;</r>".encode()
-        assert text_of(parse_xml(data, "a.xml")) == "a b \ufffd é"
+        assert text_of(parse_xml(data, "a.xml")) == "a b &name; é"
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,12 @@ def test_a_document_type_without_entities_is_read_and_nothing_that_it_names(tmp_
 def test_what_is_not_well_formed_is_refused_with_the_name_of_the_entry(data: bytes) -> None:
     with pytest.raises(UnreadableDocument, match=r"^a.docx: its word/b.xml is not well-formed XML: .*[^)]$"):
         parse_xml(data, "a.docx", "word/b.xml")
+
+
+def test_what_nothing_declares_is_a_reference_all_the_same_where_a_document_may_be_a_part() -> None:
+    for start in ("", "<?xml version='1.0' encoding='windows-1252'?>", "\ufeff<?xml version='1.0'?>\n"):
+        data = f"{start}<a>&none;&nbsp;ü<b c='&x;'/></a>".encode("cp1252" if "1252" in start else "utf-8")
+        assert text_of(parse_xml(data, "a.xml", with_undeclared=True)) == "&none; ü"
 
 
 def test_what_is_too_deep_too_long_or_has_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
