@@ -1,7 +1,6 @@
 """What python-calamine does not tell of an XLSX or ODS: which cells show an error, and how a number is to be shown.
 
-Only the tags of cells are looked at, so that a sheet costs little more than it does without. Number formats are followed as
-far as they are the same in every country: percent, decimals, a unit or currency; separators of thousands are left out.
+Only the tags of cells are looked at, so that a sheet costs little more than it does without.
 """
 
 from __future__ import annotations
@@ -10,8 +9,9 @@ import posixpath
 import re
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from ingest.readers.number_formats import number_format
 from ingest.readers.xml_tree import local_name, named, parse_xml, text_of
 from sql.base.errors import UnreadableDocument
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ingest.readers.archive import Archive
-    from ingest.readers.xml_tree import Element
+    from ingest.readers.number_formats import NumberFormat
+from ingest.readers.xml_tree import Element
 
 MAX_AREA = 20_000_000  # cells between the first and the last that is filled: calamine makes room for each of them
 _LEAST_FILLED = 1 / 50  # of a larger area
@@ -33,36 +34,6 @@ _ERROR_SHOWN = re.compile(r"#[A-Z0-9/!?]{2,10}\Z|Err:\d+\Z")
 _MAX_SHOWN_AGAIN = 100  # rows or columns of the same cell
 _STYLES = "xl/styles.xml"
 _BUILT_IN = {1: "0", 3: "#,##0", 2: "0.00", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
-_LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)(?:-[^\]]*)?\]|\[[^\]]*\]|_.|\*.')
-_DIGITS = re.compile(r"([#0?,]*[0#?])(?:\.([0#?]*))?")
-_NOT_PLAIN = re.compile(r"[A-DF-Za-df-zE@/]")  # dates, exponents, fractions, text
-
-
-class NumberFormat(NamedTuple):
-    """How a number is written: `12.5 %` has one decimal, a percent sign, and a space before it.
-
-    Of the decimals so many are written even where they are 0. `least_digits` stand before the point, so that a postal
-    code keeps its zeros: 01097.
-    """
-
-    decimals: int
-    least_decimals: int
-    least_digits: int
-    is_percent: bool
-    before: str = ""
-    after: str = ""
-
-    def written(self, number: float) -> str:
-        """The number as this format shows it.
-
-        >>> NumberFormat(1, 1, 1, True, after="%").written(0.125), NumberFormat(2, 0, 5, False).written(1097.5)
-        ('12.5%', '01097.5')
-        """
-        whole, _, decimals = f"{abs(number) * (100 if self.is_percent else 1):.{self.decimals}f}".partition(".")
-        decimals = decimals[: self.least_decimals] + decimals[self.least_decimals :].rstrip("0")
-        digits = whole.zfill(self.least_digits) + (f".{decimals}" if decimals else "")
-        sign = "-" if number < 0 and digits.strip("0.") else ""
-        return f"{sign}{self.before}{digits}{self.after}"
 
 
 @dataclass(frozen=True)
@@ -74,35 +45,6 @@ class SheetFormats:
 
 
 NO_FORMATS = SheetFormats({}, {})
-
-
-def number_format(code: str) -> NumberFormat | None:
-    """The format behind its code, None for one of another kind (dates, `General`, fractions).
-
-    >>> form = number_format("#,##0.00 €")
-    >>> form.written(1250.5) if form else "", number_format("yyyy-mm-dd"), number_format("General")
-    ('1250.50 €', None, None)
-    """
-    section = code.split(";")[0][:200]
-    literals: list[str] = []
-
-    def keep(literal: re.Match[str]) -> str:
-        literals.append(literal[1] or literal[2] or literal[3] or "")
-        return "\0"
-
-    bare = _LITERAL.sub(keep, section)
-    digits = _DIGITS.search(bare)
-    if not digits or _NOT_PLAIN.search(bare) or bare[digits.end() :].startswith(","):
-        return None  # a comma at the end divides by a thousand
-    kept = iter(literals)
-    before = re.sub("\0", lambda _: next(kept), bare[: digits.start()])
-    after = re.sub("\0", lambda _: next(kept), bare[digits.end() :])
-    if re.search("[#0?]", after):
-        return None
-    decimals = digits[2] or ""
-    return NumberFormat(
-        len(decimals), decimals.count("0"), digits[1].count("0"), "%" in bare, before.lstrip(), after.rstrip()
-    )
 
 
 def formats_of(archive: Archive, source: str) -> list[SheetFormats]:

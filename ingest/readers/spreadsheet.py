@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.document import Block, HeadingPath, bounded_heading
@@ -16,18 +15,17 @@ from ingest.places import Cells, Place
 from ingest.readers import delimited
 from ingest.readers.archive import Archive
 from ingest.readers.html import page
+from ingest.readers.number_formats import shown
 from ingest.readers.sheet_formats import NO_FORMATS, formats_of
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any
 
     from ingest.document import Document
     from ingest.readers.raw_file import RawFile
-    from ingest.readers.sheet_formats import NumberFormat, SheetFormats
-
-    Value: TypeAlias = float | str | bool | time | date | datetime | timedelta
+    from ingest.readers.sheet_formats import SheetFormats
 
 MAX_CELLS = 2_000_000  # with a value, of a workbook; what follows them is left out, and a remark says so
 MAX_PLACED_CELLS = 100_000  # beyond, each row has a place instead of each cell
@@ -39,7 +37,6 @@ _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # how an XLSX with 
 # How an XLS with a password begins: BOF, perhaps WriteProtect, FilePass ([MS-XLS] 2.1.7.20.3), in BIFF5 and BIFF8.
 _FILE_PASS = re.compile(rb"\x09\x08(?:\x08\0\0\x05.{6}|\x10\0\0\x06.{14})(?:\x86\0\0\0)?\x2f\0", re.DOTALL)
 _CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
-_LARGEST_EXACT = 1e15  # a whole number below is written with all its digits, and without a point
 _SAMPLE = 200  # rows and columns that tell whether there is a header
 
 
@@ -150,38 +147,6 @@ def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:
 def _merged(sheet: Any) -> dict[tuple[int, int], tuple[int, int]]:
     """The last row and column of each block of merged cells by its first ones; formats that do not tell have none."""
     return {(first[0] + 1, first[1] + 1): (last[0] + 1, last[1] + 1) for first, last in sheet.merged_cell_ranges or ()}
-
-
-def shown(value: Value, form: NumberFormat | None = None) -> str:
-    """A value as people see it, on one line; a number in its format, if it has one.
-
-    >>> [shown(value) for value in (2024.0, 0.1 + 0.2, True, 1e21, "two\\nlines")]
-    ['2024', '0.3', 'TRUE', '1e+21', 'two lines']
-    >>> shown(datetime(2024, 5, 1, 13, 30)), shown(time(9, 5, 7)), shown(timedelta(hours=36, minutes=5))
-    ('2024-05-01 13:30', '09:05:07', '36:05')
-    """
-    if isinstance(value, str):
-        return " ".join(value.split())
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, datetime):
-        return f"{value.date().isoformat()} {shown(value.time())}"
-    if isinstance(value, time):
-        return value.replace(microsecond=0).isoformat("seconds" if value.second else "minutes")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return _duration(value)
-    if form is not None:
-        return form.written(value)
-    return str(int(value)) if value == value // 1 and abs(value) < _LARGEST_EXACT else f"{value:.15g}"
-
-
-def _duration(value: timedelta) -> str:
-    seconds = round(abs(value.total_seconds()))
-    minutes, second = divmod(seconds, 60)
-    shown_seconds = f":{second:02}" if second else ""
-    return f"{'-' if value < timedelta() else ''}{minutes // 60}:{minutes % 60:02}{shown_seconds}"
 
 
 class _Writer:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.readers.composition import Cell, Table
+from ingest.readers.number_formats import serial_shown
 from ingest.readers.office.package import child_of, name_of, number, value_of
 from ingest.readers.xml_tree import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ingest.readers.composition import Composition
     from ingest.readers.office.package import Package
     from ingest.readers.xml_tree import Element
 
 _MAX_POINTS = 10_000  # of a series of figures: a sparse one may claim any number
+_MAX_LEVELS = 20  # of categories
 _TEXT_POINTS = ("node", "asst", "")  # the others are there for the layout
 
 
@@ -56,50 +59,97 @@ def _points(model: Element) -> Iterator[tuple[int, str]]:
     yield from ((0, text) for text in texts.values() if text)  # what is linked in a circle
 
 
+class _Series(NamedTuple):
+    """A row of figures of a chart: its name, and by their places the categories, outer ones first, and the figures."""
+
+    name: str
+    categories: dict[int, tuple[str, ...]]
+    figures: dict[int, str]
+
+
 def _write_chart(composition: Composition, chart: Element) -> None:
-    """The title of a chart, and a row for each of its categories."""
+    """The title of a chart, and a table of its series: a row for each category, a column for each series.
+
+    Series that have other categories, as the points of a scatter chart, have tables of their own.
+    """
     title = next(
         (text_of(found) for found in chart.iter("{*}title") if name_of(found.getparent().tag) == "c:chart"), ""
     )
     composition.write("paragraph", title)
-    series = [found for found in chart.iter("{*}ser") if name_of(found.tag) == "c:ser"]
-    names = [text_of(next(iter(_cached(found, "c:tx").values()), None)) for found in series]
-    categories = [
-        {index: text_of(point) for index, point in (_cached(found, "c:cat") or _cached(found, "c:xVal")).items()}
-        for found in series
-    ]
-    values = [
-        {index: text_of(point) for index, point in (_cached(found, "c:val") or _cached(found, "c:yVal")).items()}
-        for found in series
-    ]
+    mark = next(iter(chart.iter("{*}date1904")), None)
+    since_1904 = mark is not None and value_of(mark, "val", "1") in ("1", "true")
+    found = (element for element in chart.iter("{*}ser") if name_of(element.tag) == "c:ser")
+    for series in _with_same_categories(_read_series(element, since_1904) for element in found):
+        _write_series(composition, series)
+
+
+def _with_same_categories(found: Iterable[_Series]) -> Iterator[list[_Series]]:
+    """Series that follow each other and have the same categories, as far as both have some."""
+    together: list[_Series] = []
+    shared: dict[int, tuple[str, ...]] = {}
+    for series in found:
+        if any(shared.get(place, texts) != texts for place, texts in series.categories.items()):
+            yield together
+            together, shared = [], {}
+        together.append(series)
+        shared.update(series.categories)
+    yield together
+
+
+def _read_series(element: Element, since_1904: bool) -> _Series:
+    name, categories, figures = (
+        _cached(element, names, since_1904) for names in (("c:tx",), ("c:cat", "c:xVal"), ("c:val", "c:yVal"))
+    )
+    joined = " ".join(texts[-1] for texts in name.values())  # of each cell that it is taken from
+    return _Series(joined, categories, {place: texts[-1] for place, texts in figures.items()})
+
+
+def _write_series(composition: Composition, together: Sequence[_Series]) -> None:
     table = Table(composition.copies)
-    table.row([Cell(""), *map(Cell, names)])
-    shown = max(categories, key=len, default={})
-    for index in sorted({*shown, *(place for column in values for place in column)}):
-        table.row([Cell(shown.get(index, "")), *(Cell(_figure(column.get(index, ""))) for column in values)])
+    shown = max((series.categories for series in together), key=len, default={})
+    levels = max((len(texts) for texts in shown.values()), default=1)
+    table.row([Cell("")] * levels + [Cell(series.name) for series in together])
+    for place in sorted({*shown, *(place for series in together for place in series.figures)}):
+        texts = shown.get(place, ())
+        cells = [""] * (levels - len(texts)) + [*texts] + [series.figures.get(place, "") for series in together]
+        table.row([*map(Cell, cells)])
     composition.write("table", table.text)
 
 
-def _figure(text: str) -> str:
-    """A number as it is stored, without the noise of its last binary digits."""
-    try:
-        return text if len(text) < 16 else f"{float(text):.12g}"
-    except ValueError:
-        return text
-
-
-def _cached(series: Element, name: str) -> dict[int, Element]:
-    """The values that a chart keeps of what it shows, by their places."""
-    found = child_of(series, name)
+def _cached(series: Element, names: Sequence[str], since_1904: bool) -> dict[int, tuple[str, ...]]:
+    """The texts that a chart keeps of what it shows, by their places: one of each level of its categories."""
+    found = next((part for part in (child_of(series, name) for name in names) if part is not None), None)
     if found is None:
         return {}
-    points = (point for point in found.iter("{*}pt", "{*}v") if name_of(point.tag) in ("c:pt", "c:v"))
-    cached: dict[int, Element] = {}
-    for point in points:
-        if len(cached) >= _MAX_POINTS:
-            break
-        if name_of(point.tag) == "c:pt":
-            cached[number(value_of(point, "idx"))] = child_of(point, "c:v")
-        elif name_of(point.getparent().tag) != "c:pt":
-            cached[0] = point
+    elements = (level for level in found.iter("{*}lvl") if name_of(level.tag) == "c:lvl")
+    levels = [_points_of(level, "", since_1904) for level in islice(elements, _MAX_LEVELS)]
+    if not levels:
+        are_numbers = any(True for _ in found.iter("{*}numCache", "{*}numLit"))
+        code = next((text_of(element) for element in found.iter("{*}formatCode")), "") or "General" * are_numbers
+        levels = [_points_of(found, code, since_1904)]
+    inner, *outer = levels
+    cached, above = {}, [""] * len(outer)
+    for place in sorted({*inner, *(place for level in outer for place in level)}):  # an outer text holds until the next
+        above = [level.get(place, text) for level, text in zip(outer, above, strict=True)]
+        cached[place] = (*reversed(above), inner.get(place, ""))
     return cached
+
+
+def _points_of(parent: Element, code: str, since_1904: bool) -> dict[int, str]:
+    """The values in an element by their places, numbers in their own format or else that of this code."""
+    texts: dict[int, str] = {}
+    for point in islice(parent.iter("{*}pt", "{*}v"), 2 * _MAX_POINTS):
+        if name_of(point.tag) == "c:pt":
+            text = text_of(child_of(point, "c:v"))
+            texts[number(value_of(point, "idx"))] = _shown(text, value_of(point, "formatCode", code), since_1904)
+        elif name_of(point.tag) == "c:v" and name_of(point.getparent().tag) != "c:pt":
+            texts[0] = text_of(point)
+    return texts
+
+
+def _shown(text: str, code: str, since_1904: bool) -> str:
+    """A value as the sheet shows it that it comes from; text where it has no format."""
+    try:
+        return serial_shown(float(text), code, since_1904=since_1904) if code else text
+    except ValueError:
+        return text

@@ -15,8 +15,8 @@ from odf.text import P
 
 from ingest.chunk import split_document
 from ingest.readers import spreadsheet
+from ingest.readers.number_formats import number_format
 from ingest.readers.raw_file import RawFile
-from ingest.readers.sheet_formats import number_format
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
