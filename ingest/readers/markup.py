@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ingest.readers import excel_2003, spreadsheet
 from ingest.readers.composition import Cell, Composition, Table, visible
 from ingest.readers.drawing import drawing_document
 from ingest.readers.html.elements import whole_number
@@ -83,7 +84,10 @@ _REFERENCES = re.compile(r"(?:&[\w.:-]{1,100};\s*)+")  # to texts that stand in 
 
 
 def read(file: RawFile) -> Iterator[Document]:
-    """The one document of a file of XML."""
+    """The one document of a file of XML; a workbook that Excel saved as such is read as one."""
+    if excel_2003.is_workbook(file.data):
+        yield from spreadsheet.read(file)
+        return
     root = parse_xml(file.data, file.source, with_undeclared=True)
     if local_name(root.tag) == "svg":
         yield drawing_document(file, root)

@@ -26,6 +26,7 @@ _OF_DATES = re.compile(r"[dmyhs]", re.IGNORECASE)
 _FIRST_DAY = datetime(1899, 12, 30)
 _YEARS_OF_WINDOWS = 1462  # days between that and the first day of a sheet of old Macs
 _SECONDS = 86_400  # of a day
+_MAX_SECTION = 200  # characters of a format
 _LEAP_DAY_1900 = 60  # the number of a day that there was not; those before count from a day later
 _MOST_DAYS = 2_958_465  # from the first day to the end of the year 9999
 
@@ -64,7 +65,7 @@ def number_format(code: str) -> NumberFormat | None:
     >>> form.written(1250.5) if form else "", number_format("yyyy-mm-dd"), number_format("General")
     ('1250.50 €', None, None)
     """
-    section = code.split(";")[0][:200]
+    section = code.split(";")[0][:_MAX_SECTION]
     literals: list[str] = []
 
     def keep(literal: re.Match[str]) -> str:
@@ -92,12 +93,20 @@ def serial_shown(number: float, code: str, *, since_1904: bool = False) -> str:
     >>> serial_shown(45292, "dd.mm.yyyy"), serial_shown(1.5, "[h]:mm"), serial_shown(0.25, "0%"), serial_shown(3.0, "General")
     ('2024-01-01', '36:00', '25%', '3')
     """
-    section = _IN_QUOTES.sub("", code.split(";")[0][:200])
-    is_elapsed = bool(_ELAPSED.search(section))
-    is_day = bool(_OF_DATES.search(_IN_BRACKETS.sub("", section)))
-    if not (is_elapsed or is_day) or not 0 <= number <= _MOST_DAYS - since_1904 * _YEARS_OF_WINDOWS:
+    if not is_of_days(code) or not 0 <= number <= _MOST_DAYS - since_1904 * _YEARS_OF_WINDOWS:
         return shown(number, number_format(code))
+    is_elapsed = bool(_ELAPSED.search(code))
     return shown(timedelta(seconds=round(number * _SECONDS)) if is_elapsed else _moment(number, since_1904))
+
+
+def is_of_days(code: str) -> bool:
+    """Whether a format shows a number as a date, a time or a duration.
+
+    >>> is_of_days("d/m/yy"), is_of_days("[h]:mm"), is_of_days('0.0 "days"'), is_of_days("General")
+    (True, True, False, False)
+    """
+    section = _IN_QUOTES.sub("", code.split(";")[0][:_MAX_SECTION])
+    return bool(_ELAPSED.search(section) or _OF_DATES.search(_IN_BRACKETS.sub("", section)))
 
 
 def _moment(number: float, since_1904: bool) -> time | date | datetime:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ingest.readers.archive import Archive
     from ingest.readers.number_formats import NumberFormat
-from ingest.readers.xml_tree import Element
+    from ingest.readers.xml_tree import Element
 
 MAX_AREA = 20_000_000  # cells between the first and the last that is filled: calamine makes room for each of them
 _LEAST_FILLED = 1 / 50  # of a larger area

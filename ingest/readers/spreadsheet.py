@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ingest.document import Block, HeadingPath, bounded_heading
 from ingest.places import Cells, Place
-from ingest.readers import delimited
+from ingest.readers import delimited, excel_2003
 from ingest.readers.archive import Archive
 from ingest.readers.html import page
+from ingest.readers.mail.message import Mail
 from ingest.readers.number_formats import shown
 from ingest.readers.sheet_formats import NO_FORMATS, formats_of
+from ingest.readers.sheet_rows import Cell, Sheet, rows_with_spans
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
@@ -26,43 +28,55 @@ if TYPE_CHECKING:
     from ingest.document import Document
     from ingest.readers.raw_file import RawFile
     from ingest.readers.sheet_formats import SheetFormats
+    from ingest.readers.sheet_rows import Row
 
 MAX_CELLS = 2_000_000  # with a value, of a workbook; what follows them is left out, and a remark says so
 MAX_PLACED_CELLS = 100_000  # beyond, each row has a place instead of each cell
 _MAX_EMPTY = 100  # cells of a row in a run, each shown by a divider of its own
-_MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row it spans
-_MAX_COPIES = 1_000_000  # characters of all of them on a sheet
 _ZIP = b"PK\x03\x04"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # how an XLSX with a password is kept
 # How an XLS with a password begins: BOF, perhaps WriteProtect, FilePass ([MS-XLS] 2.1.7.20.3), in BIFF5 and BIFF8.
 _FILE_PASS = re.compile(rb"\x09\x08(?:\x08\0\0\x05.{6}|\x10\0\0\x06.{14})(?:\x86\0\0\0)?\x2f\0", re.DOTALL)
+# How a page begins that a browser or Excel has saved as a single file: with the header of a mail.
+_WEB_ARCHIVE = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*+)*?MIME-Version:", re.IGNORECASE)
 _CONTAINERS = (_ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # what a workbook begins with
 _SAMPLE = 200  # rows and columns that tell whether there is a header
 
 
-class Cell(NamedTuple):
-    """A value as text, and the block of cells that it fills; rows and columns count from 1."""
-
-    text: str
-    row: int
-    column: int
-    last_row: int
-    last_column: int
-
-
-class Row(NamedTuple):
-    """A row that is not empty; `cells` are those with a value, in order."""
-
-    number: int
-    cells: tuple[Cell, ...]
-
-
 def read(file: RawFile) -> Iterator[Document]:
-    """The one document of a workbook; what only calls itself .xls is read as the web page or the table that it is."""
-    if not file.data.startswith(_CONTAINERS):
+    """The one document of a workbook; what only calls itself .xls is read as the web page, archive or table that it is."""
+    if file.data.startswith(_CONTAINERS):
+        yield _document(file, _sheets_of_container(file))
+    elif excel_2003.is_workbook(file.data):
+        yield _document(file, excel_2003.sheets(file.data, file.source))
+    elif _WEB_ARCHIVE.match(file.data[:1000]):
+        archive = Mail(file.data, file.source)
+        yield file.document(archive.text, archive.blocks, title=archive.title, converted=True)
+    else:
         start = file.data[:1000].lstrip(b"\xef\xbb\xbf\xff\xfe\0 \t\r\n")
         yield from (page if start.startswith(b"<") else delimited).read(file)
-        return
+
+
+def _document(file: RawFile, sheets: Iterable[Sheet]) -> Document:
+    writer = _Writer()
+    remarks = []
+    for sheet in sheets:
+        if sheet.is_hidden:
+            remarks.append(f"the sheet {bounded_heading(sheet.name)} is hidden")
+        writer.write_sheet(sheet.name, rows_with_spans(sheet.rows))
+    if writer.left_out:
+        remarks.append(f"more than {MAX_CELLS:,} cells are filled, and those that follow were not read")
+    return file.document(
+        "".join(writer.texts),
+        writer.blocks,
+        converted=True,
+        places=writer.places(),
+        remark="; ".join(remarks),
+    )
+
+
+def _sheets_of_container(file: RawFile) -> Iterator[Sheet]:
+    """The sheets of cells; charts and macros are no such."""
     formats: list[SheetFormats] = []
     if file.data.startswith(_ZIP):
         archive = Archive(file.data, file.source)
@@ -72,25 +86,12 @@ def read(file: RawFile) -> Iterator[Document]:
         formats = formats_of(archive, file.source)
     elif _ENCRYPTED_PACKAGE in file.data or _FILE_PASS.search(file.data):
         raise UnreadableDocument(_protected(file.source))
-    writer = _Writer()
-    remarks = []
-    for number, sheet, is_hidden in _sheets(file):
-        if is_hidden:
-            remarks.append(f"the sheet {bounded_heading(sheet.name)} is hidden")
-        writer.write_sheet(sheet.name, _rows(sheet, formats[number] if number < len(formats) else NO_FORMATS))
-    if writer.left_out:
-        remarks.append(f"more than {MAX_CELLS:,} cells are filled, and those that follow were not read")
-    yield file.document(
-        "".join(writer.texts),
-        writer.blocks,
-        converted=True,
-        places=writer.places(),
-        remark="; ".join(remarks),
-    )
+    for number, sheet, is_hidden in _calamine_sheets(file):
+        yield Sheet(sheet.name, is_hidden, _rows(sheet, formats[number] if number < len(formats) else NO_FORMATS))
 
 
-def _sheets(file: RawFile) -> Iterator[tuple[int, Any, bool]]:
-    """The sheets of cells, each with its index and whether it is hidden; charts and macros are no such."""
+def _calamine_sheets(file: RawFile) -> Iterator[tuple[int, Any, bool]]:
+    """The sheets of cells, each with its index and whether it is hidden."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
     try:
@@ -117,13 +118,12 @@ def _protected(source: str) -> str:
     return f"{source} is protected by a password: save it without one"
 
 
-def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:
-    """The rows that are not empty, with their numbers in the sheet; what is merged over several rows is in each."""
+def _rows(sheet: Any, formats: SheetFormats) -> Iterator[tuple[int, dict[int, Cell]]]:
+    """The rows of a sheet by their numbers, each the cells with a value by their columns."""
     if sheet.start is None:
         return
     first_row, first_column = sheet.start[0] + 1, sheet.start[1] + 1
-    merged, copies_left = _merged(sheet), _MAX_COPIES
-    open_spans: dict[int, Cell] = {}  # by column: a cell that reaches into the rows below
+    merged = _merged(sheet)
     for row_number, values in enumerate(sheet.to_python(skip_empty_area=True), start=first_row):
         cells: dict[int, Cell] = {}
         for column, value in enumerate(values, start=first_column):
@@ -132,16 +132,7 @@ def _rows(sheet: Any, formats: SheetFormats) -> Iterator[Row]:
             if text:
                 last_row, last_column = merged.get(place, place)
                 cells[column] = Cell(text, row_number, column, max(last_row, row_number), max(last_column, column))
-        if not cells:
-            continue
-        open_spans = {column: cell for column, cell in open_spans.items() if cell.last_row >= row_number}
-        for column, cell in open_spans.items():
-            if column not in cells and copies_left >= len(cell.text):
-                copies_left -= len(cell.text)
-                cells[column] = cell
-        spans = (cell for cell in cells.values() if cell.last_row > row_number and len(cell.text) <= _MAX_REPEATED)
-        open_spans.update((cell.column, cell) for cell in spans)
-        yield Row(row_number, tuple(cells[column] for column in sorted(cells)))
+        yield row_number, cells
 
 
 def _merged(sheet: Any) -> dict[tuple[int, int], tuple[int, int]]:

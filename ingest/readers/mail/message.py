@@ -31,6 +31,9 @@ _MAX_FIELD = 10_000  # characters of a field with parameters
 _SHOWN_FIELDS = (("From", "from"), ("To", "to"), ("Cc", "cc"), ("Date", "date"))
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}\Z")
+# What a web archive holds for the browser beside its pages, whatever type the program gave it.
+_FOR_BROWSERS = ("text/css", "text/javascript", "text/xml")
+_FOR_BROWSERS_BY_PLACE = re.compile(r"(?:\.css|\.js|\.xml|[/\\]tabstrip\.html?)\Z", re.IGNORECASE)
 
 
 class TextPart(NamedTuple):
@@ -84,6 +87,8 @@ class Mail:
             self._attach_message(part, children, number or "1")
         elif isinstance(children, list):
             yield from self._texts_of_several(part, children, number, depth)
+        elif _is_for_browsers(part):
+            return
         elif not kind.startswith("multipart/") and _is_attachment(part):  # several parts without a boundary are text
             self._attach(part, number or "1")
         else:
@@ -153,6 +158,13 @@ def _is_attachment(part: Message) -> bool:
         return True
     name = _file_name(part)
     return bool(name and _SUFFIX.search(name)) or part.get_content_type() == "text/calendar"
+
+
+def _is_for_browsers(part: Message) -> bool:
+    """Whether a part without a name is a style, a script or a list of files, and no text of the mail."""
+    location = str(part.get("content-location", ""))[-_MAX_FIELD:].strip()
+    is_such = part.get_content_type() in _FOR_BROWSERS or bool(_FOR_BROWSERS_BY_PLACE.search(location))
+    return is_such and not _file_name(part)
 
 
 def _payload(part: Message) -> bytes:

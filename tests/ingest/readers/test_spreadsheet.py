@@ -233,6 +233,18 @@ def test_a_broken_workbook_is_refused(data: bytes) -> None:
 def test_what_only_calls_itself_a_workbook_is_read_as_what_it_is() -> None:
     web = read(b"\xef\xbb\xbf<html><table><tr><td>Ort</td><td>Summe</td></tr></table></html>", "a.xls")
     assert (web.text, web.blocks[0].kind) == ("Ort | Summe", "table")
+    archive = (
+        b"\xef\xbb\xbfX-Document-Type: Workbook\r\nMIME-Version: 1.0\r\n"
+        b'Content-Type: multipart/related;\r\n\tboundary="-=b"\r\n\r\nNo browser?\r\n'
+        b"---=b\r\nContent-Location: file:///C:/a.htm\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+        b'Content-Type: text/html; charset="utf-8"\r\n\r\n'
+        b"<table><tr><td>Ort</td><td>Summe</td></tr><tr><td class=3Dx>M=C3=BCnchen</td><td>12</td></tr></table>\r\n"
+        b"---=b\r\nContent-Location: file:///C:/a/s.css\r\nContent-Type: text/html\r\n\r\ntd {color: red}\r\n"
+        b"---=b\r\nContent-Type: text/xml\r\n\r\n<xml>filelist</xml>\r\n"
+        b"---=b\r\nContent-Location: a/tabstrip.htm\r\nContent-Type: text/html\r\n\r\n<p>Sheet1</p>\r\n---=b--\r\n"
+    )
+    saved = read(archive, "a.xls")
+    assert (saved.text, saved.converted) == ("Ort | Summe\nMünchen | 12", True)
     table = read(b"Ort\tSumme\nUlm\t12\n", "a.xls")
     assert (table.text, table.blocks[0].kind, table.converted) == ("Ort\tSumme\nUlm\t12\n", "table", False)
 
