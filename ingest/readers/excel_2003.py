@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ingest.readers.number_formats import is_of_days, serial_shown
-from ingest.readers.sheet_rows import Cell, Sheet
+from ingest.readers.sheet_rows import LAST_COLUMN, LAST_ROW, Cell, Sheet
 from ingest.readers.xml_tree import parse_xml, text_of
 from sql.base.errors import UnreadableDocument
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 _ADDRESS = "urn:schemas-microsoft-com:office:spreadsheet"
 _HEAD_BYTES = 4000  # in which the root stands
 _ROOT = re.compile(rb"<(?:[\w-]{1,20}:)?Workbook\s[^<>]*" + _ADDRESS.encode())
-_LAST_ROW, _LAST_COLUMN = 1_048_576, 16_384
 _MAX_PARENTS = 20  # styles above each other
 _NAMED_FORMATS = {
     "Fixed": "0.00", "Standard": "#,##0.00", "Currency": "#,##0.00", "Euro Currency": "€ #,##0.00", "Percent": "0.00%",
@@ -67,7 +66,7 @@ def _rows(sheet: Element, codes: dict[str, str]) -> Iterator[tuple[int, dict[int
     number = 0
     for row in sheet.iterfind(f"{_named('Table')}/{_named('Row')}"):
         number = _count(row, "Index", number + 1)
-        if number > _LAST_ROW:
+        if number > LAST_ROW:
             return
         yield number, dict(_cells(row, number, codes))
         number += _count(row, "Span", 0)
@@ -77,10 +76,10 @@ def _cells(row: Element, number: int, codes: dict[str, str]) -> Iterator[tuple[i
     column = 0
     for cell in row.iterchildren(_named("Cell")):
         column = _count(cell, "Index", column + 1)
-        if column > _LAST_COLUMN:
+        if column > LAST_COLUMN:
             return
-        last_row = min(number + _count(cell, "MergeDown", 0), _LAST_ROW)
-        last_column = min(column + _count(cell, "MergeAcross", 0), _LAST_COLUMN)
+        last_row = min(number + _count(cell, "MergeDown", 0), LAST_ROW)
+        last_column = min(column + _count(cell, "MergeAcross", 0), LAST_COLUMN)
         data = cell.find(_named("Data"))
         style = _value(cell, "StyleID") or _value(row, "StyleID")
         text = _shown(text_of(data), _value(data, "Type"), codes.get(style, "")) if data is not None else ""

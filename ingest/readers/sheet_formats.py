@@ -1,18 +1,19 @@
-"""What python-calamine does not tell of an XLSX or ODS: which cells show an error, and how a number is to be shown.
+"""What python-calamine does not tell of an XLSX: which cells show an error, and how a number is to be shown.
 
 Only the tags of cells are looked at, so that a sheet costs little more than it does without.
 """
 
 from __future__ import annotations
 
+import io
 import posixpath
 import re
+import zipfile
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING
 
 from ingest.readers.number_formats import number_format
-from ingest.readers.xml_tree import local_name, named, parse_xml, text_of
+from ingest.readers.xml_tree import local_name, named, parse_xml
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
@@ -29,10 +30,20 @@ _REFERENCE = re.compile(rb"""\br=["']([A-Z]{1,3})([0-9]{1,7})["']""")
 _STYLE, _ERROR = re.compile(rb"""\bs=["']([0-9]{1,6})["']"""), re.compile(rb"""\bt=["']e["']""")
 _VALUE = re.compile(rb"<(?:[A-Za-z_][\w.-]{0,20}:)?v>\s*(#[A-Z0-9/?!_]{1,20})\s*<")
 _MAX_FORMULA = 10_000  # bytes between the tag of a cell and its value
-_SHOWN_TYPES = ("percentage", "currency")
-_ERROR_SHOWN = re.compile(r"#[A-Z0-9/!?]{2,10}\Z|Err:\d+\Z")
-_MAX_SHOWN_AGAIN = 100  # rows or columns of the same cell
 _STYLES = "xl/styles.xml"
+_REFUSED = (  # by the entry that says so: what the library refuses, and what is put in its place
+    (
+        "xl/_rels/workbook.xml.rels",
+        re.compile(rb"http://schemas\.microsoft\.com/office/2006/relationships/xl(?:Intl)?Macrosheet"),
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships/chartsheet",
+    ),
+    (
+        "xl/_rels/workbook.bin.rels",
+        re.compile(rb"""(\bTarget\s{0,9}=\s{0,9}["'](?:/?xl/)?)macrosheets/"""),
+        rb"\1chartsheets/",
+    ),
+    ("xl/workbook.xml", re.compile(rb"""<(?:\w{1,20}:)?sheet\s[^<>]*:id=(?:""|'')[^<>]*/>"""), b""),
+)
 _BUILT_IN = {1: "0", 3: "#,##0", 2: "0.00", 4: "#,##0.00", 9: "0%", 10: "0.00%"}
 
 
@@ -47,10 +58,27 @@ class SheetFormats:
 NO_FORMATS = SheetFormats({}, {})
 
 
+def without_refused_sheets(data: bytes, archive: Archive) -> bytes:
+    """The workbook, `archive` being what it holds, as the library can open it.
+
+    It refuses a whole workbook for one sheet of macros, as Excel 4 had them, and for one that leads nowhere, as is left of
+    a module. The former are called charts here, of which nothing is read; the latter are left out.
+    """
+    changed = {}
+    for entry, pattern, written in _REFUSED:
+        if entry in archive and pattern.search(before := archive.read(entry)):
+            changed[archive.found(entry)] = pattern.sub(written, before)
+    if not changed:
+        return data
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", zipfile.ZIP_STORED) as copied:
+        for name in archive.names:
+            copied.writestr(name, changed.get(name) or archive.read(name))
+    return kept.getvalue()
+
+
 def formats_of(archive: Archive, source: str) -> list[SheetFormats]:
     """The formats of each sheet, in the order of the workbook; UnreadableDocument where cells stand too far apart."""
-    if "content.xml" in archive:
-        return _all_opened_formats(archive, source)
     if "xl/workbook.xml" not in archive:
         return []
     styles = _styles(archive, source)
@@ -132,46 +160,3 @@ def _check_area(count: int, rows: int, columns: int, source: str) -> None:
             f"{source} has a sheet of {count:,} cells that stand {rows:,} rows and {columns:,} columns apart: delete those "
             "that stand far from the others"
         )
-
-
-def _all_opened_formats(archive: Archive, source: str) -> list[SheetFormats]:
-    """The same for OpenDocument, which holds what each cell shows: percentages, amounts and errors are taken from there."""
-    sheets = next(_all(archive, "content.xml", source, "spreadsheet"), ())
-    return [_opened_formats(sheet, source) for sheet in sheets if local_name(str(sheet.tag)) == "table"]
-
-
-def _opened_formats(sheet: Element, source: str) -> SheetFormats:
-    texts: dict[tuple[int, int], str] = {}
-    row = count = last_row = last_column = 0
-    for line in named(sheet, "table-row"):
-        column = 0
-        repeated = _repeated(line, "number-rows-repeated")
-        for cell in line:
-            name, width = local_name(str(cell.tag)), _repeated(cell, "number-columns-repeated")
-            if name not in ("table-cell", "covered-table-cell"):
-                continue
-            kind = _attribute(cell, "value-type")
-            if kind:
-                count, last_row, last_column = count + 1, row + repeated, max(last_column, column + width)
-            shown = _shown(cell) if kind in _SHOWN_TYPES or _attribute(cell, "formula") else ""
-            if shown and (kind in _SHOWN_TYPES or _ERROR_SHOWN.match(shown)):
-                places = product(range(min(repeated, _MAX_SHOWN_AGAIN)), range(min(width, _MAX_SHOWN_AGAIN)))
-                texts.update(((row + down + 1, column + right + 1), shown) for down, right in places)
-            column += width
-        row += repeated
-    _check_area(count, last_row, last_column, source)
-    return SheetFormats(texts, {})
-
-
-def _shown(cell: Element) -> str:
-    """The paragraphs of a cell; its comment has some of its own."""
-    return " ".join(filter(None, (text_of(child) for child in cell if local_name(str(child.tag)) == "p")))
-
-
-def _attribute(element: Element, name: str) -> str:
-    return next((str(value) for key, value in element.attrib.items() if local_name(str(key)) == name), "")
-
-
-def _repeated(element: Element, name: str) -> int:
-    written = _attribute(element, name)
-    return max(int(written), 1) if written.isdecimal() and len(written) < 9 else 1

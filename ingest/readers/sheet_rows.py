@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+LAST_ROW, LAST_COLUMN = 1_048_576, 16_384  # that a sheet may have
 _MAX_REPEATED = 100  # characters of a merged cell that is repeated in each row it spans
 _MAX_COPIES = 1_000_000  # characters of all of them on a sheet
 

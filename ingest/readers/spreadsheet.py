@@ -1,7 +1,7 @@
 """A workbook in (XLSX, XLSM, XLSB, XLS, ODS), its sheets out: each a heading and its tables, a line for each row.
 
-python-calamine reads the cells. Empty rows divide tables. A row that fills one cell above a table of several columns is
-a title of it and no header. Each value knows its cell, or the block of cells that are merged into it.
+python-calamine reads the cells of Microsoft's formats. Empty rows divide tables. A row that fills one cell above a table of
+several columns is a title of it and no header. Each value knows its cell, or the block of cells that are merged into it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from ingest.document import Block, HeadingPath, bounded_heading
 from ingest.places import Cells, Place
-from ingest.readers import delimited, excel_2003
+from ingest.readers import delimited, excel_2003, open_sheets
 from ingest.readers.archive import Archive
 from ingest.readers.html import page
 from ingest.readers.mail.message import Mail
 from ingest.readers.number_formats import shown
-from ingest.readers.sheet_formats import NO_FORMATS, formats_of
+from ingest.readers.sheet_formats import NO_FORMATS, formats_of, without_refused_sheets
 from ingest.readers.sheet_rows import Cell, Sheet, rows_with_spans
 from sql.base.errors import UnreadableDocument
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 MAX_CELLS = 2_000_000  # with a value, of a workbook; what follows them is left out, and a remark says so
 MAX_PLACED_CELLS = 100_000  # beyond, each row has a place instead of each cell
 _MAX_EMPTY = 100  # cells of a row in a run, each shown by a divider of its own
+_CONTENT = "content.xml"  # of an OpenDocument file
+_FLAT = ".fods"
 _ZIP = b"PK\x03\x04"
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")  # how an XLSX with a password is kept
 # How an XLS with a password begins: BOF, perhaps WriteProtect, FilePass ([MS-XLS] 2.1.7.20.3), in BIFF5 and BIFF8.
@@ -47,6 +49,8 @@ def read(file: RawFile) -> Iterator[Document]:
     """The one document of a workbook; what only calls itself .xls is read as the web page, archive or table that it is."""
     if file.data.startswith(_CONTAINERS):
         yield _document(file, _sheets_of_container(file))
+    elif file.suffix == _FLAT:
+        yield _document(file, open_sheets.sheets(file.data, file.source))
     elif excel_2003.is_workbook(file.data):
         yield _document(file, excel_2003.sheets(file.data, file.source))
     elif _WEB_ARCHIVE.match(file.data[:1000]):
@@ -77,36 +81,42 @@ def _document(file: RawFile, sheets: Iterable[Sheet]) -> Document:
 
 def _sheets_of_container(file: RawFile) -> Iterator[Sheet]:
     """The sheets of cells; charts and macros are no such."""
-    formats: list[SheetFormats] = []
-    if file.data.startswith(_ZIP):
-        archive = Archive(file.data, file.source)
-        if "encryption-data" in _entry_text(archive, "META-INF/manifest.xml"):  # of OpenDocument
+    if not file.data.startswith(_ZIP):
+        if _ENCRYPTED_PACKAGE in file.data or _FILE_PASS.search(file.data):
             raise UnreadableDocument(_protected(file.source))
-        archive.verify()  # before a library unpacks it without limits
-        formats = formats_of(archive, file.source)
-    elif _ENCRYPTED_PACKAGE in file.data or _FILE_PASS.search(file.data):
+        yield from _calamine_sheets(file.data, file.source, [])
+        return
+    archive = Archive(file.data, file.source)
+    if "encryption-data" in _entry_text(archive, "META-INF/manifest.xml"):  # of an OpenDocument file
         raise UnreadableDocument(_protected(file.source))
-    for number, sheet, is_hidden in _calamine_sheets(file):
-        yield Sheet(sheet.name, is_hidden, _rows(sheet, formats[number] if number < len(formats) else NO_FORMATS))
+    if _CONTENT in archive:
+        yield from open_sheets.sheets(archive.read(_CONTENT), file.source, _CONTENT)
+        return
+    archive.verify()  # before a library unpacks it without limits
+    data = without_refused_sheets(file.data, archive)
+    formats = formats_of(Archive(data, file.source) if data is not file.data else archive, file.source)
+    yield from _calamine_sheets(data, file.source, formats)
 
 
-def _calamine_sheets(file: RawFile) -> Iterator[tuple[int, Any, bool]]:
-    """The sheets of cells, each with its index and whether it is hidden."""
+def _calamine_sheets(data: bytes, source: str, formats: Sequence[SheetFormats]) -> Iterator[Sheet]:
+    """The sheets as the library reads them; `formats` are those of all sheets, if they are known."""
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(file.data)) as workbook:
+        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
             for number, sheet in enumerate(workbook.sheets_metadata):
                 if sheet.typ == SheetTypeEnum.WorkSheet:
-                    yield number, workbook.get_sheet_by_index(number), sheet.visible != SheetVisibleEnum.Visible
+                    own = formats[number] if number < len(formats) else NO_FORMATS
+                    rows = _rows(workbook.get_sheet_by_index(number), own)
+                    yield Sheet(sheet.name, sheet.visible != SheetVisibleEnum.Visible, rows)
     except PasswordError as error:
-        raise UnreadableDocument(_protected(file.source)) from error
+        raise UnreadableDocument(_protected(source)) from error
     except CalamineError as error:
-        raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
+        raise UnreadableDocument(f"{source} is no workbook that can be read ({error}): save it again") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # how a fault in Rust arrives, which is no Exception
             raise
-        raise UnreadableDocument(f"{file.source} is no workbook that can be read ({error}): save it again") from error
+        raise UnreadableDocument(f"{source} is no workbook that can be read ({error}): save it again") from error
 
 
 def _entry_text(archive: Archive, name: str) -> str:

@@ -84,7 +84,12 @@ READERS = (
     Reader("rtf", "Rich Text Format", "ingest.readers.rtf.document", _words(".rtf")),
     Reader("epub", "EPUB", "ingest.readers.epub", _words(".epub")),
     Reader("pptx", "presentations", "ingest.readers.office.slides", _words(".pptx .pptm .ppsx .ppsm .potx .potm")),
-    Reader("spreadsheet", "spreadsheets", "ingest.readers.spreadsheet", _words(".xlsx .xlsm .xlsb .xls .ods")),
+    Reader(
+        "spreadsheet",
+        "spreadsheets",
+        "ingest.readers.spreadsheet",
+        _words(".xlsx .xlsm .xltx .xltm .xlsb .xls .ods .ots .fods"),
+    ),
     Reader(
         "text",
         "plain text",

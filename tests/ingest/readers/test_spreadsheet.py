@@ -12,6 +12,7 @@ import xlsxwriter
 from odf.opendocument import OpenDocumentSpreadsheet
 from odf.table import CoveredTableCell, Table, TableCell, TableRow
 from odf.text import P
+from office_files import zipped
 
 from ingest.chunk import split_document
 from ingest.readers import spreadsheet
@@ -369,9 +370,129 @@ def test_percentages_amounts_and_errors_of_opendocument_are_as_its_cells_show_th
     assert ("12,5 %", "Blatt!D2") in places(document)
 
 
-def test_a_cell_that_is_repeated_millions_of_times_is_refused() -> None:
+def test_cells_that_are_repeated_beyond_all_measure_are_refused() -> None:
     data = opened([cell("1", valuetype="float", value=1, numbercolumnsrepeated=1000)], numberrowsrepeated=1_000_000)
     with pytest.raises(
-        UnreadableDocument, match=r"^a\.ods has a sheet of 1 cells that stand 1,000,000 rows and 1,000 columns"
+        UnreadableDocument, match=r"^a\.ods has a sheet in which cells with a value are repeated until they"
     ):
         read(data, "a.ods")
+
+
+def test_empty_rows_and_columns_without_number_cost_nothing_and_divide_tables() -> None:
+    far = [TableCell(numbercolumnsrepeated=16_000), cell("there", valuetype="string")]
+    document = read(
+        opened(
+            [cell("here", valuetype="string"), TableCell(numbercolumnsrepeated=16_383)],
+            [CoveredTableCell(numbercolumnsrepeated=16_384)],
+            far,
+            [TableCell(numbercolumnsrepeated=16_384)],
+            numberrowsrepeated=1_048_573,
+        ),
+        "a.ods",
+    )
+    assert places(document) == [("here", "Blatt!A1"), ("there", "Blatt!WQK3")]
+
+
+def test_values_of_opendocument_are_shown_by_their_types_and_long_times_as_the_cell_shows_them() -> None:
+    cells = [
+        cell("9.05.07 Uhr", valuetype="time", timevalue="PT09H05M07S"),
+        cell("50:30", valuetype="time", timevalue="PT50H30M00S"),
+        cell("1. Mai", valuetype="date", datevalue="2024-05-01T13:30:00"),
+        cell("29.02.1900", valuetype="date", datevalue="1900-02-29"),
+        cell("WAHR", valuetype="boolean", booleanvalue="true"),
+        TableCell(valuetype="string", stringvalue="not written"),
+        TableCell(valuetype="percentage", value=0.125),
+        cell("Err:502", valuetype="string", stringvalue="", formula="of:=1"),
+    ]
+    assert read(opened(cells), "a.ods").text == (
+        "Blatt\n\n09:05:07 | 50:30 | 2024-05-01 13:30 | 29.02.1900 | TRUE | not written | 12.5% | Err:502"
+    )
+
+
+def test_merged_and_repeated_cells_of_opendocument_are_in_each_of_their_rows() -> None:
+    rows = [
+        [cell("Region", valuetype="string"), cell("Sum", valuetype="string"), cell("Note", valuetype="string")],
+        [
+            cell("North", valuetype="string", numberrowsspanned=2),
+            cell("7", valuetype="float", value=7, numbercolumnsrepeated=2),
+        ],
+        [CoveredTableCell(), cell("8", valuetype="float", value=8)],
+    ]
+    document = read(opened(*rows, numberrowsrepeated=2), "a.ods")
+    assert document.text == "Blatt\n\nRegion | Sum | Note\nNorth | 7 | 7\nNorth | 8\n| 8"
+    assert [where for text, where in places(document) if text in ("North", "8")] == [
+        "Blatt!A2:A3", "Blatt!A2:A3", "Blatt!B3", "Blatt!B4",
+    ]  # fmt: skip
+
+
+OPENED_XML = """<?xml version="1.0"?>
+<office:document xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+    xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0"
+    xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+    xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">
+  <office:automatic-styles>
+    <style:style style:name="h" style:family="table"><style:table-properties table:display="false"/></style:style>
+  </office:automatic-styles>
+  <office:body>
+    <office:spreadsheet>
+      <table:table table:name="Blatt">
+        <table:table-header-rows>
+          <table:table-row>
+            <table:table-cell office:value-type="string">
+              <text:p>Ort</text:p>
+            </table:table-cell>
+            <table:table-cell office:value-type="string">
+              <office:annotation><text:p>a comment</text:p></office:annotation>
+              <text:p>in<text:s/><text:span>Euro</text:span></text:p>
+              <text:p>netto</text:p>
+            </table:table-cell>
+          </table:table-row>
+        </table:table-header-rows>
+        <table:table-row-group>
+          <table:table-row>
+            <table:table-cell office:value-type="string"><text:p>Ulm</text:p></table:table-cell>
+            <table:table-cell office:value-type="float" office:value="12.50"><text:p>12,50</text:p></table:table-cell>
+          </table:table-row>
+        </table:table-row-group>
+      </table:table>
+      <table:table table:name="Alt" table:style-name="h">
+        <table:table-row><table:table-cell><text:p>verborgen</text:p></table:table-cell></table:table-row>
+      </table:table>
+    </office:spreadsheet>
+  </office:body>
+</office:document>
+"""
+
+
+@pytest.mark.parametrize("name", ["a.ods", "a.fods", "a.ots"])
+def test_opendocument_with_indented_xml_and_without_a_media_type_is_read(name: str) -> None:
+    data = OPENED_XML.encode() if name == "a.fods" else zipped({"content.xml": OPENED_XML})
+    document = read(data, name)
+    assert document.text == "Blatt\n\nOrt | in Euro netto\nUlm | 12.5\n\nAlt\n\nverborgen"
+    assert (document.remark, places(document)[1]) == ("the sheet Alt is hidden", ("in Euro netto", "Blatt!B1"))
+
+
+def test_an_open_document_of_another_kind_is_refused_with_a_sentence() -> None:
+    text = OPENED_XML.replace("office:spreadsheet>", "office:text>")
+    with pytest.raises(UnreadableDocument, match=r"^a\.ods is an OpenDocument file without a spreadsheet in it"):
+        read(zipped({"content.xml": text}), "a.ods")
+
+
+def test_sheets_of_old_macros_and_of_modules_do_not_keep_a_workbook_from_being_read() -> None:
+    data = of_rows(["Kind", "share"], ["Rent", 0.5])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries: dict[str, str | bytes] = {name: archive.read(name) for name in archive.namelist()}
+    sheets, relations = str(entries["xl/workbook.xml"], "utf-8"), str(entries["xl/_rels/workbook.xml.rels"], "utf-8")
+    before = '<sheet name="Macro1" sheetId="8" r:id="rId80"/><sheet name="Module1" sheetId="9" r:id=""/>'
+    entries["xl/workbook.xml"] = sheets.replace("<sheets>", f"<sheets>{before}")
+    entries["xl/_rels/workbook.xml.rels"] = relations.replace(
+        "</Relationships>",
+        '<Relationship Id="rId80" Type="http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet" '
+        'Target="macrosheets/sheet1.xml"/></Relationships>',
+    )
+    entries["xl/macrosheets/sheet1.xml"] = (
+        "<xm:macrosheet xmlns:xm='http://schemas.microsoft.com/office/excel/2006/main'/>"
+    )
+    document = read(zipped(entries), "a.xlsm")
+    assert (document.text, document.remark) == ("Budget\n\nKind | share\nRent | 0.5", "")
+    assert places(document)[-1] == ("0.5", "Budget!B2")
