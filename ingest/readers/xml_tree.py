@@ -30,6 +30,7 @@ _ADDRESS = re.compile(r"(?:https?://|urn:)[\w.:/#~?=-]{1,200}", re.ASCII)
 _DECLARATION = re.compile(r"<\?xml[^>]*>")
 _DECLARATION_BYTES = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]{0,200}>)?(?!\x00)")
 _ENTITY_ELEMENT = "entity"
+_WRONG_IDS = (etree.ErrorTypes.DTD_ID_REDEFINED, etree.ErrorTypes.DTD_XMLID_VALUE)
 
 
 class _PrologIsOver(Exception):
@@ -62,21 +63,21 @@ def parse_xml(data: bytes, source: str, name: str = "", *, with_undeclared: bool
             raise UnreadableDocument(
                 f"{source}: {where} is too large or deep for the parser: {limit}: divide it"
             ) from error
-        raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
+        if not _has_only_wrong_ids(parser):
+            raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
+        root = etree.fromstring(data, _parser(recover=True))
     if root.getroottree().docinfo.internalDTD is not None:
         _write_named_characters(root)
     return root
 
 
 def _parsed(data: bytes, *, with_undeclared: bool) -> Element:
-    # collect_ids has to stay as it is: without it libxml2 2.14 opens the document type's file, whatever load_dtd says
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
-        remove_comments=True, remove_pis=True,
-    )  # fmt: skip
+    parser = _parser()
     try:
         return etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
+        if _has_only_wrong_ids(parser):
+            return etree.fromstring(data, _parser(recover=True))
         start = _DECLARATION_BYTES.match(data)
         if not with_undeclared or error.code != etree.ErrorTypes.ERR_UNDECLARED_ENTITY or start is None:
             raise
@@ -86,6 +87,20 @@ def _parsed(data: bytes, *, with_undeclared: bool) -> Element:
             return _parsed(typed, with_undeclared=False)
         except etree.XMLSyntaxError:
             raise error from None  # of the document as it is
+
+
+def _parser(*, recover: bool = False) -> etree.XMLParser:
+    # collect_ids has to stay as it is: without it libxml2 2.14 opens the document type's file, whatever load_dtd says
+    return etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, dtd_validation=False, huge_tree=False,
+        remove_comments=True, remove_pis=True, recover=recover,
+    )  # fmt: skip
+
+
+def _has_only_wrong_ids(parser: etree.XMLParser) -> bool:
+    """Whether all that a parser complains of is that an `xml:id` comes twice or is no name, which no reader minds."""
+    complaints = parser.error_log
+    return len(complaints) > 0 and all(complaint.type in _WRONG_IDS for complaint in complaints)
 
 
 def error_text(error: Exception) -> str:

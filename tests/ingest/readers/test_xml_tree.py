@@ -104,6 +104,13 @@ def test_what_nothing_declares_is_a_reference_all_the_same_where_a_document_may_
         assert text_of(parse_xml(data, "a.xml", with_undeclared=True)) == "&none; ü"
 
 
+def test_an_id_that_comes_twice_or_is_no_name_does_not_keep_a_document_from_being_read() -> None:
+    root = parse_xml(b"<a><b xml:id='i'>one</b> <b xml:id='i'>two</b> <b xml:id='3'>three</b></a>", "a.xml")
+    assert text_of(root) == "one two three"
+    with pytest.raises(UnreadableDocument, match=r"^a\.xml: it is not well-formed XML"):
+        parse_xml(b"<a>" + b"<b xml:id='i'>one</b>" * 500 + b"<c>lost</a>", "a.xml")
+
+
 def test_what_is_too_deep_too_long_or_has_too_many_elements_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnreadableDocument, match="depth"):
         parse_xml(b"<a>" * 300 + b"</a>" * 300, "a.xml")
