@@ -63,9 +63,7 @@ def parse_xml(data: bytes, source: str, name: str = "", *, with_undeclared: bool
             raise UnreadableDocument(
                 f"{source}: {where} is too large or deep for the parser: {limit}: divide it"
             ) from error
-        if not _has_only_wrong_ids(parser):
-            raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
-        root = etree.fromstring(data, _parser(recover=True))
+        raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
     if root.getroottree().docinfo.internalDTD is not None:
         _write_named_characters(root)
     return root
