@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sql.base.errors import UnreadableDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 MAX_ENTRIES = 20_000
 MAX_ENTRY_BYTES = (
@@ -96,6 +96,14 @@ class Archive:
         for name in self._entries:
             for _ in self._steps(name):
                 pass
+
+    def rewritten(self, changed: Mapping[str, bytes]) -> bytes:
+        """An archive of the same entries, those in `changed` with these bytes, for a library that opens it by itself."""
+        kept = io.BytesIO()
+        with zipfile.ZipFile(kept, "w", zipfile.ZIP_STORED) as copied:
+            for name in self._entries:
+                copied.writestr(name, changed[name] if name in changed else self.read(name))
+        return kept.getvalue()
 
     def _steps(self, name: str) -> Iterator[bytes]:
         """An entry's bytes in pieces, the limits checked before the next one is unpacked."""

@@ -5,10 +5,8 @@ Only the tags of cells are looked at, so that a sheet costs little more than it 
 
 from __future__ import annotations
 
-import io
 import posixpath
 import re
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -68,13 +66,7 @@ def without_refused_sheets(data: bytes, archive: Archive) -> bytes:
     for entry, pattern, written in _REFUSED:
         if entry in archive and pattern.search(before := archive.read(entry)):
             changed[archive.found(entry)] = pattern.sub(written, before)
-    if not changed:
-        return data
-    kept = io.BytesIO()
-    with zipfile.ZipFile(kept, "w", zipfile.ZIP_STORED) as copied:
-        for name in archive.names:
-            copied.writestr(name, changed.get(name) or archive.read(name))
-    return kept.getvalue()
+    return archive.rewritten(changed) if changed else data
 
 
 def formats_of(archive: Archive, source: str) -> list[SheetFormats]:
