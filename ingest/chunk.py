@@ -7,6 +7,7 @@ bounded by the text and the chunks, not by the tokens.
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
 from enum import IntEnum
 from itertools import accumulate, groupby, islice
@@ -132,7 +133,9 @@ def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) ->
 # Outlines
 
 _DIVIDER = "|:=+- \t"  # what the line between the header of a table and its rows is made of
-_INTRODUCES = (":", "：")
+_OPENS_NOTE = re.compile(
+    r"[ \t]*(?::{3,}|\.\.[ \t])"
+)  # a line of a note or a directive, whose colons introduce nothing
 
 
 class _Outlines:
@@ -179,7 +182,7 @@ def _leads(text: str, blocks: Iterable[Block]) -> Iterator[Lead]:
         found = None
         if kind == "table":
             found = _header(text, start, end)
-        elif kind == "list" and previous is not None and text.endswith(_INTRODUCES, previous.start, previous.end):
+        elif kind == "list" and previous is not None and _introduces(text, previous):
             found = _last_sentence(text, previous)
         if found is not None and found[1] - found[0] <= _MAX_LEAD:
             yield Lead(max(start, found[1]), end, *found, text[slice(*found)])
@@ -214,6 +217,14 @@ def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
     return spans[0]
 
 
+def _introduces(text: str, block: Block) -> bool:
+    """Whether a block ends with a colon that says that something follows."""
+    if not text.endswith((":", "："), block.start, block.end):
+        return False
+    last_line = max(text.rfind("\n", block.start, block.end), text.rfind("\r", block.start, block.end)) + 1
+    return _OPENS_NOTE.match(text, max(last_line, block.start), block.end) is None
+
+
 def _last_sentence(text: str, block: Block) -> tuple[int, int]:
     """The sentence that a block ends with."""
     begin = max(block.start, block.end - _MAX_LEAD - 1)
@@ -238,7 +249,7 @@ def _units(document: Document) -> Iterator[_Unit]:
             yield _Unit(start, end, before, block.heading, is_heading, block.kind not in _LINE_KINDS and not is_heading)
             before = inner
         after_heading, heading = is_heading, block.heading
-        after_colon = block.kind not in _LINE_KINDS and document.text.endswith(_INTRODUCES, block.start, block.end)
+        after_colon = block.kind not in _LINE_KINDS and _introduces(document.text, block)
 
 
 def _block_spans(text: str, block: Block) -> Iterator[tuple[int, int, _Break]]:

@@ -193,6 +193,12 @@ class HeadingPath:
         self._open.append((level, title))
         return self.path
 
+    def copy(self) -> HeadingPath:
+        """The same headings, to be closed and opened apart."""
+        other = HeadingPath()
+        other._open = [*self._open]
+        return other
+
     @property
     def path(self) -> str:
         """The titles joined with ` > `."""

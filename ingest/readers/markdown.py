@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 _ATX_HEADING = re.compile(r"[ ]{0,3}(\#{1,6})[ \t]+(\S[^\r\n]*)")
 _FENCE_LINE = re.compile(r"[ ]{0,3}(`{3,}+(?![^\r\n]*`)|~{3,}+)[ \t]*+([^\r\n]*)")
 _MAX_NESTING = 200  # two for each list in a list; each takes two frames of Python's stack
+# What Python-Markdown and others indent by four columns without making it code: below the first line of a note or a tab, and
+# below the paragraph of a footnote or a definition.
+_NOTE_OPENING = re.compile(r"[ ]{0,3}(?:[!?]{3}\+?[ \t]+[\w\"]|={3}[!+]?[ \t]+\")")
+_DEFINES = re.compile(r"[ ]{0,3}\[\^[^\]\s]{1,80}\]:|[ ]{0,3}:[ \t]+\S")
+_MAX_INDENTED = 10  # notes in notes: each is parsed for itself
+_INDENT, _ONE_INDENT = 4, re.compile(r" {4}| {0,3}\t| {1,3}")
 _MAX_HEADING_SOURCE = 300  # characters; a longer "heading" is a paragraph that a line of dashes happens to follow
 _TOKEN_KINDS = {
     "heading_open": "heading",
@@ -40,7 +46,7 @@ _TOKEN_KINDS = {
 def read(file: RawFile) -> Iterator[Document]:
     """The one document of a Markdown file."""
     text, encoding = decode_text(file.data, file.source)
-    title, blocks = markdown_blocks(text)
+    title, blocks = markdown_blocks(text, has_code_by_indent=file.suffix != ".mdx")
     front = front_matter_of(text, blocks)
     yield file.document(
         text,
@@ -52,14 +58,17 @@ def read(file: RawFile) -> Iterator[Document]:
     )
 
 
-def markdown_blocks(text: str) -> tuple[str, list[Block]]:
-    """CommonMark with tables and front matter; the title is the front matter's or the first heading of level 1."""
+def markdown_blocks(text: str, *, has_code_by_indent: bool = True) -> tuple[str, list[Block]]:
+    """CommonMark with tables and front matter; the title is the front matter's or the first heading of level 1.
+
+    In MDX no code is told by its indentation: elements hold their text as far in as they are.
+    """
     start = text_start(text)
     front_end = front_matter_end(text, start)
     front = [Block(*trimmed(text, start, front_end), "front matter", "")] if front_end > start else []
     title = plain_heading(front_matter_of(text, front).title)
     titles: list[tuple[int, str]] = []
-    blocks = None if is_too_large(text) else _parsed_markdown(text, front_end, titles)
+    blocks = None if is_too_large(text) else _parsed_markdown(text, front_end, titles, has_code_by_indent)
     if blocks is None:
         titles = []
         blocks = bounded(text, _simple_markdown(text, front_end, titles))
@@ -78,45 +87,111 @@ def _best_title(titles: list[tuple[int, str]]) -> str:
     return next((title for level, title in titles if level == 1), titles[0][1] if titles else "")
 
 
-def _parsed_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> list[Block] | None:
+def _parsed_markdown(
+    text: str, start: int, titles: list[tuple[int, str]], has_code_by_indent: bool
+) -> list[Block] | None:
     """The blocks a CommonMark parser finds from `start` on, or None where it gives up."""
-    lines = list(line_spans(text, start))
     try:
-        tokens = _markdown_parser().parse(text[start:])
+        division = _Division(text, titles, has_code_by_indent)
+        division.divide(list(line_spans(text, start)), text[start:], HeadingPath(), 0)
+    except _TooDeep:
+        return None  # there the parser takes the rest of the text for a part of the innermost list
     except Exception:  # whatever a hostile text provokes in the parser, the text itself can still be read
         return None
-    if any(token.level >= _MAX_NESTING - 1 for token in tokens):
-        return None  # there the parser takes the rest of the text for a part of the innermost list
-    path = HeadingPath()
-    blocks: list[Block] = []
-    done = 0  # the first line that no block holds yet
-    for position, token in enumerate(tokens):
-        kind = _TOKEN_KINDS.get(token.type)
-        if kind is None or token.map is None or token.level != (1 if kind == "list" else 0):
+    return division.blocks
+
+
+class _TooDeep(Exception):
+    """Lists are nested deeper than the parser goes."""
+
+
+class _Division:
+    """The blocks of a text, as they are found."""
+
+    def __init__(self, text: str, titles: list[tuple[int, str]], has_code_by_indent: bool) -> None:
+        self.blocks: list[Block] = []
+        self._text, self._titles = text, titles
+        self._parser = _markdown_parser(has_code_by_indent)
+
+    def divide(self, lines: list[tuple[int, int]], source: str, path: HeadingPath, depth: int) -> None:
+        """Add the blocks of these lines of the text, which `source` holds; both are without the indentation of their note."""
+        tokens = self._parser.parse(source)
+        if any(token.level >= _MAX_NESTING - 1 for token in tokens):
+            raise _TooDeep
+        done = 0  # the first line that no block holds yet
+        for position, token in enumerate(tokens):
+            kind = _TOKEN_KINDS.get(token.type)
+            if kind is None or token.map is None or token.level != (1 if kind == "list" else 0):
+                continue
+            first, last = max(token.map[0], done), token.map[1]
+            if first >= last:
+                continue
+            self._add_uncovered(lines, done, first, path)
+            if kind == "heading" and len(tokens[position + 1].content) > _MAX_HEADING_SOURCE:
+                kind = "paragraph"
+            elif kind == "heading":
+                heading = plain_heading(tokens[position + 1].content)
+                if not depth:
+                    self._titles.append((int(token.tag[1]), heading))
+                path.enter(int(token.tag[1]), heading)
+            elif kind == "paragraph":
+                kind = "table" if _is_table(self._text, lines, first, last) else kind
+                done = self._add_paragraph(lines, first, last, kind, path, depth)
+                continue
+            self._add(lines, first, last, kind, path)
+            done = last
+        self._add_uncovered(lines, done, len(lines), path)
+
+    def _add_paragraph(
+        self, lines: list[tuple[int, int]], first: int, last: int, kind: str, path: HeadingPath, depth: int
+    ) -> int:
+        """Add a paragraph and what is indented below it, if it opens a note or the like; the first line behind them."""
+        opens = _NOTE_OPENING.match(self._text, *lines[first]) is not None
+        head = first + 1 if opens else last
+        defines = any(_DEFINES.match(self._text, *line) for line in lines[first:last])
+        end = _indented_end(self._text, lines, head) if opens or defines else head
+        if end == head or depth == _MAX_INDENTED:
+            self._add(lines, first, last, kind, path)
+            return last
+        self._add(lines, first, head, kind, path)
+        inner = [_without_indent(self._text, *line) for line in lines[head:end]]
+        self.divide(inner, "\n".join(self._text[slice(*line)] for line in inner), path.copy(), depth + 1)
+        return end
+
+    def _add(self, lines: list[tuple[int, int]], first: int, last: int, kind: str, path: HeadingPath) -> None:
+        start, end = trimmed(self._text, lines[first][0], lines[last - 1][1])
+        if start < end:
+            self.blocks.append(Block(start, end, kind, path.path))
+
+    def _add_uncovered(self, lines: list[tuple[int, int]], first: int, last: int, path: HeadingPath) -> None:
+        """Paragraphs of the lines that the parser reports as part of nothing."""
+        if first < last:
+            for start, end in paragraphs(self._text, lines[first][0], lines[last - 1][1]):
+                self.blocks.append(Block(start, end, "paragraph", path.path))
+
+
+def _indented_end(text: str, lines: list[tuple[int, int]], first: int) -> int:
+    """The line behind those from `first` on that are indented by four columns, blank ones between them included."""
+    end = first
+    for number in range(first, len(lines)):
+        line = text[slice(*lines[number])]
+        if not line.strip():
             continue
-        first, last = max(token.map[0], done), token.map[1]
-        if first >= last:
-            continue
-        blocks.extend(_uncovered_blocks(text, lines, done, first, path.path))
-        done = last
-        if kind == "heading" and len(tokens[position + 1].content) > _MAX_HEADING_SOURCE:
-            kind = "paragraph"
-        elif kind == "heading":
-            heading = plain_heading(tokens[position + 1].content)
-            titles.append((int(token.tag[1]), heading))
-            path.enter(int(token.tag[1]), heading)
-        elif kind == "paragraph" and _is_table(text, lines, first, last):
-            kind = "table"
-        span = trimmed(text, lines[first][0], lines[last - 1][1])
-        if span[0] < span[1]:
-            blocks.append(Block(*span, kind, path.path))
-    blocks.extend(_uncovered_blocks(text, lines, done, len(lines), path.path))
-    return blocks
+        if len(line.expandtabs(_INDENT)) - len(line.expandtabs(_INDENT).lstrip(" ")) < _INDENT:
+            break
+        end = number + 1
+    return end
+
+
+def _without_indent(text: str, start: int, end: int) -> tuple[int, int]:
+    """A line without the indentation of the note that it is in."""
+    indent = _ONE_INDENT.match(text, start, end)
+    return (indent.end() if indent else start), end
 
 
 @cache
-def _markdown_parser() -> Any:
-    """The one parser of all texts: of none does anything stay in it.
+def _markdown_parser(has_code_by_indent: bool) -> Any:
+    """The one parser of all texts of a kind: of none does anything stay in it.
 
     To make one takes 1.5 ms, longer than to parse a small file, and leaves cycles of objects behind, 160 kB of them.
     """
@@ -135,16 +210,11 @@ def _markdown_parser() -> Any:
     parser.core.ruler.enableOnly(["normalize", "block"])  # blocks only: no text is ever rendered
     # Link definitions stay in the text, and looking for them is quadratic in a long run of lines.
     parser.block.ruler.disable("reference")
+    if not has_code_by_indent:
+        parser.block.ruler.disable("code")
     parser.block.ruler.at("blockquote", flat_blockquote, {"alt": ["paragraph", "blockquote", "list"]})
     parser.parse("")  # which puts its rules in order, before several threads ask for them
     return parser
-
-
-def _uncovered_blocks(text: str, lines: list[tuple[int, int]], first: int, last: int, heading: str) -> Iterator[Block]:
-    """Paragraphs of the lines that the parser reports as part of nothing."""
-    if first < last:
-        for start, end in paragraphs(text, lines[first][0], lines[last - 1][1]):
-            yield Block(start, end, "paragraph", heading)
 
 
 def _is_table(text: str, lines: list[tuple[int, int]], first: int, last: int) -> bool:

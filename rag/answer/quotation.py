@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.text.analyser import WORD
+from rag.text.markup_lines import ABOVE_LISTING, COMMENT, MARKUP
 from rag.text.sentences import line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
@@ -25,11 +26,6 @@ MOST_CHARACTERS = 1200
 REMEMBERED_CHUNKS = 1000  # whose quotations are not looked for again, some 5 kB each
 FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
 
-_MARKUP_ONLY = re.compile(
-    r"\s*(?:#{1,6}\s|```|~~~|[|\s:*_=+-]+$|<[^>]*>$"
-    r"|(?:\.\.\s+)?_(?:`[^`\n]+`|[^\s:]+):\s+\S+\s*(?:\.\.)?$|\[[^\]\n]+\]:\s+<?[a-z]+:\S+$"  # where a link leads
-    r"|\.\.\s+(?:code-block|code|sourcecode|highlight|literalinclude|parsed-literal|[a-z]+:(?:example|run))::)"
-)
 _UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
 _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
@@ -49,10 +45,11 @@ _ANNOUNCES = re.compile(
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _LISTING = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")  # of AsciiDoc, and what stands above its fence
-_ABOVE_LISTING = re.compile(r"\.[^\s.]|\[[^\[\]]*\][ \t]*\Z|={4,}[ \t]*\Z|[ \t]*<(\w+)[^<>]*>[^<>]*</\1>[ \t]*\Z")
-_MOST_ABOVE_LISTING = 4  # lines
-_HEADING = re.compile(r"(?:#{1,6}|={1,6})\s|\[\[[^\[\]]+\]\][ \t]*\Z")  # or the anchor that AsciiDoc has above one
+_MOST_ABOVE_LISTING = 8  # lines
+# Or the anchor that AsciiDoc and reStructuredText have above one.
+_HEADING = re.compile(r"(?:#{1,6}|={1,6})\s|\[\[[^\[\]]+\]\][ \t]*\Z|\.\.[ \t]+_[^\n]{1,200}:[ \t]*\Z")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
+_ANY_DIRECTIVE = re.compile(r"[ \t]*\.\.[ \t]+[\w:+-]+::(?:[ \t]|\Z)")
 BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
 _GRID = re.compile(r"[ \t]*\+[-=+]+\+")
@@ -109,7 +106,10 @@ def _quotations(whole: str, first: int, path: str, outline: Outline) -> tuple[Qu
 def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quotation]:
     headers = {(lead.lead_start, lead.lead_end) for lead in outline.leads}
     above = _Above(whole)
+    comments = _Comments(whole)
     for start, end in _spans_and_rows(whole, first, outline):
+        if comments.hold(start, end):
+            continue
         place = first + start, first + end
         text = whole[start:end]
         above.pass_to(start)
@@ -138,6 +138,20 @@ def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quot
                 is_cut=is_cut,
                 question=question,
             )
+
+
+class _Comments:
+    """The comments of HTML and Markdown in a text, which no reader sees. Asked about spans in order."""
+
+    def __init__(self, text: str) -> None:
+        self._spans = [found.span() for found in COMMENT.finditer(text)] if "<!--" in text else []
+        self._next = 0
+
+    def hold(self, start: int, end: int) -> bool:
+        """Whether a comment, which may have several paragraphs, holds all of a span."""
+        while self._next < len(self._spans) and self._spans[self._next][1] < end:
+            self._next += 1
+        return self._next < len(self._spans) and self._spans[self._next][0] <= start
 
 
 class _Above:
@@ -219,7 +233,7 @@ def is_delimited(header: str) -> bool:
 
 def is_markup(text: str) -> bool:
     """Whether a sentence is a heading, a rule, a fence or a tag."""
-    return _MARKUP_ONLY.match(text) is not None or _UNDERLINED.search(text) is not None
+    return MARKUP.match(text) is not None or _UNDERLINED.search(text) is not None
 
 
 def asks(text: str) -> bool:
@@ -311,7 +325,7 @@ class _Lines:
                 return number, fence[1]
             if number and _LISTING.match(line):
                 return number, line.strip()
-            if not _ABOVE_LISTING.match(line) and (line.strip() or not number):
+            if not ABOVE_LISTING.match(line) and (line.strip() or not number):
                 break
         return 0, ""
 
@@ -347,6 +361,8 @@ class _Lines:
         """Whether a line that is not blank comes after what began."""
         if self.kind == "fence":
             return False
+        if self.kind == "directive":
+            return _indent(line) <= base
         if _HEADING.match(line):
             return True
         if self.kind == "table":
@@ -370,6 +386,8 @@ def _kind(line: str, following: str) -> str:
         return "table"
     if _ITEM.match(line):
         return "list"
+    if _ANY_DIRECTIVE.match(line):
+        return "directive"
     return "code" if _indent(line) >= 2 else "paragraph"
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from rag.text.markup_lines import DIRECTIVE_ALONE, NOTE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -33,7 +35,8 @@ _LINE_MARK = re.compile(
     r"(?P<item>[-*+•‣◦·](?=[ \t])|(?P<number>\d{1,3})[.)](?=[ \t]))"
     r"|(?P<heading>\#{1,6}(?=[ \t]))"
     r"|(?P<row>\|)"
-    r"|(?P<underline>(?:=+|--+|([*_~^+\#])\6{2,})(?=[ \t]*\Z))"
+    rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE})"
+    r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
     r"|(?P<fence>`{3,8}|~{3,8}))"
 )
 _BARE_FENCE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ \t]*(`{3,8}|~{3,8})[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
@@ -98,8 +101,9 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def split_sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of every sentence, trimmed and in order; together they hold each character that is not a space.
 
-    A blank line ends a sentence. A heading, a table row and a line of fenced code are one each, and a list item begins
-    a new one; any other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it.
+    A blank line ends a sentence. A heading, a table row, a line of fenced code and one that opens or closes a note or a tab
+    (`:::tip`) are one each, and a list item begins a new one; any other line end is a space. A row may have a line for each
+    cell (AsciiDoc) if a blank line ends it.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
     ['Dr. No met J. Bond.', 'It rained.']
@@ -227,6 +231,8 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, without
     after = stop.end()
     if after >= end:
         return False  # the paragraph ends it
+    if stop["run"].startswith("..") and _begins_line(text, stop.start()):
+        return False  # `.. highlight:: python` of reStructuredText, or `... x = 1` of a session of Python
     if stop["run"][-1] in _FULL_WIDTH_STOPS:
         return not (stop["closers"] and "\u3041" <= text[after] <= "\u309f")  # 「はい。」と goes on
     if not text[after].isspace():
@@ -237,6 +243,12 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, without
     if text[following].islower() and not without_capitals:
         return False
     return stop["run"] != "." or not _is_abbreviation(text, start, stop.start(), following, end)
+
+
+def _begins_line(text: str, position: int) -> bool:
+    """Whether only spaces stand before a position on its line, as far as is looked back."""
+    before = text[max(0, position - _LOOK_BACK) : position].rstrip(" \t")
+    return not before or before[-1] in "\r\n"
 
 
 def _match_end(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:

@@ -317,6 +317,13 @@ def test_the_sentence_before_a_list_belongs_to_its_items_and_to_nothing_else(tok
     assert chunks[-1].outline.lead_at(text.index("The cat sat"), len(text) - 1) is None
 
 
+@pytest.mark.parametrize("format_name", ["markdown", "rst"])
+@pytest.mark.parametrize("end", [":::", ":::tip", ".. note::"])
+def test_colons_that_open_or_close_a_note_introduce_nothing(tokenizer: Tokenizer, end: str, format_name: str) -> None:
+    text = f"The cat sat.\n{end}\n\n" + "- one bird\n" * 30
+    assert all(chunk.outline.leads == () for chunk in outline_of(text, tokenizer, format_name=format_name))
+
+
 def test_a_chunk_does_not_end_between_a_colon_and_what_it_introduces(tokenizer: Tokenizer) -> None:
     text = words(26) + "\n\nIt sat here:\n\n- one bird\n- one cat\n- one bird\n- one cat\n\n" + words(20)
     assert not any(chunk.text.endswith(":") for chunk in outline_of(text, tokenizer))

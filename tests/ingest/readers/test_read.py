@@ -594,7 +594,7 @@ def test_hostile_text_is_read_whole(tmp_path: Path, name: str, content: str) -> 
 
 
 def test_a_parser_that_fails_leaves_the_paragraphs(monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing_parser() -> None:
+    def failing_parser(_: bool) -> None:
         raise RecursionError
 
     monkeypatch.setattr("ingest.readers.markdown._markdown_parser", failing_parser)

@@ -78,6 +78,23 @@ def test_no_other_sentence_asks(text: str) -> None:
             "As follows:\n\n.Title\n====\n[source]\n----\na();\n----\n====\nBye.",
             "As follows:\n\n.Title\n====\n[source]\n----\na();\n----",
         ),
+        (
+            "As follows:\n\n--\n[tabs]\n======\nJava::\n+\n[source,java]\n----\na();\n----\n\nKotlin::\n======\n",
+            "As follows:\n\n--\n[tabs]\n======\nJava::\n+\n[source,java]\n----\na();\n----",
+        ),
+        (
+            'Run it:\n\n=== "Linux"\n\n    ```sh\n    ls\n    ```\n\nBye.',
+            'Run it:\n\n=== "Linux"\n\n    ```sh\n    ls\n    ```',
+        ),
+        (
+            "Run it:\n\n::: code-group\n\n```sh [npm]\nls\n```\n\n:::\n",
+            "Run it:\n\n::: code-group\n\n```sh [npm]\nls\n```",
+        ),
+        ("Run it:\n\n//// tab | Linux\n\n```sh\nls\n```\n\n////\n", "Run it:\n\n//// tab | Linux\n\n```sh\nls\n```"),
+        (
+            "Run it:\n\n.. code-block:: console\n   :caption: x\n\n   $ ls\n\n   $ make\n\nBye.",
+            "Run it:\n\n.. code-block:: console\n   :caption: x\n\n   $ ls\n\n   $ make",
+        ),
     ],
 )
 def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
@@ -103,6 +120,7 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "It goes on...\n\n- a cup\n- a spoon",
         "It takes:\n\nNext\n----\n\nText.",
         "It takes:\n\n[[next]]\n== Next\n\nText.",
+        "It takes:\n\n.. _next:\n\nNext\n====\n\nText.",
     ],
 )
 def test_nothing_else_comes_along(text: str) -> None:
@@ -228,3 +246,49 @@ def test_a_heading_ends_what_the_question_above_it_asks() -> None:
 def test_a_question_in_a_heading_without_markup_is_known_by_the_outline() -> None:
     text = "Is it free?\n\nYes, for pupils."
     assert answers(text, Outline((Section(0, 11, "Is it free?"),))) == [("Is it free?", "Yes, for pupils.")]
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<!-- md:version 9.4 -->\n<!-- md:flag of the page -->",
+        "<!-- A comment of\nseveral lines. -->",
+        "[tabs]: #navigation-tabs\n[the sections]: ../a.md 'A title'\n[c]: <https://a.example/b>",
+        "::: details The whole story",
+        '!!! note "All of the kilns"',
+        '=== "All of the kilns"',
+        ".. _`pip uninstall it`:",
+        ".. highlight:: python of course",
+        ".. |next| replace:: the next page",
+        ".. This says nothing to those who read the page.",
+        "[source,java,indent=0]",
+        "Java::\n+\n[source,java,indent=0]",
+    ],
+)
+def test_what_no_reader_of_the_page_sees_is_not_quoted(markup: str) -> None:
+    assert quoted(f"The kiln is hot.\n\n{markup}\n\nIt was fired today.") == ["The kiln is hot.", "It was fired today."]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[^1]: https://a.example/b tells the whole story.",
+        "[Kiln]: it is hot.",
+        ".. option:: --all of them",
+        ".. [1] The note says so.",
+        "<!-- x --> The kiln is hot.",
+    ],
+)
+def test_what_only_looks_like_it_is_quoted(text: str) -> None:
+    assert quoted(text) == [text]
+
+
+def test_no_paragraph_of_a_comment_is_quoted() -> None:
+    text = "It is hot today.\n\n<!--\nNot yet written.\n\nNobody sees it at all. Really nobody.\n-->\n\nIt was cold before."
+    assert quoted(text) == ["It is hot today.", "It was cold before."]
+    assert "Nobody sees it at all." in quoted(text.replace("-->", ""))
+
+
+def test_a_note_whose_title_asks_is_the_question_of_what_stands_in_it() -> None:
+    hit_text = "::: details Why is it hot?\nIt was fired.\n:::\n"
+    assert quoted(hit_text) == ["It was fired."]

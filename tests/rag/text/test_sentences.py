@@ -36,6 +36,9 @@ def test_a_sentence_ends_at_a_stop_before_a_capital() -> None:
         '"Really?" he asked.',
         "The firm is Apple Inc. Germany.",
         "2. Install the package",
+        ">>> kiln = (\n...     Kiln()\n... )",
+        ".. highlight:: python",
+        "of pots\n  .. Note: so it is.",
     ],
 )
 def test_no_sentence_ends_inside(text: str) -> None:
@@ -136,3 +139,33 @@ def test_the_lines_and_their_ends_are_the_text(text: str) -> None:
     assert "".join(text[start:end] + mark for (start, end), mark in zip(spans, [*ends, ""], strict=True)) == text
     assert set(ends) <= {"\n", "\r", "\r\n"}
     assert not any(set(text[start:end]) & {"\n", "\r"} for start, end in spans)
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        ":::",
+        "::: tip",
+        ":::note[A title]",
+        "!!! note",
+        '??? tip "Why"',
+        "???+ note",
+        '=== "Linux"',
+        "/// note",
+        "/// tab | Linux",
+        ".. note::",
+    ],
+)
+def test_a_line_that_opens_a_note_or_a_tab_is_by_itself(opening: str) -> None:
+    assert sentences(f"Before it\n{opening}\n    It is hot\n    here.\n") == [
+        "Before it",
+        opening,
+        "It is hot\n    here.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "line", ["::", "!!! ", "??? ", '== "a"', "=== a", "/// Returns the kiln.", ".. note:: Hot.", ".. image:: a.png"]
+)
+def test_another_line_that_looks_like_it_is_text(line: str) -> None:
+    assert len(sentences(f"Before it\n{line}\nit is hot\n")) == 1
