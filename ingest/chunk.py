@@ -14,6 +14,7 @@ from itertools import accumulate, groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.document import PATH_SEPARATOR
+from rag.text.columns import RULER
 from rag.text.sentences import LINE_END, holds_one_cell, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
@@ -132,6 +133,7 @@ def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) ->
 
 # Outlines
 
+_MAX_HEADER_LINES = 5
 _DIVIDER = "|:=+- \t"  # what the line between the header of a table and its rows is made of
 _OPENS_NOTE = re.compile(
     r"[ \t]*(?::{3,}|\.\.[ \t])"
@@ -204,7 +206,8 @@ def _runs(text: str, blocks: Iterable[Block]) -> Iterator[list[Block]]:
 def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
     """The first row of a table, above the line that divides it from the others if it has one."""
     rows = (trimmed(text, *span) for span in line_spans(text, start, end))
-    spans = list(islice((span for span in rows if span[0] < span[1]), 3))
+    spans = list(islice((span for span in rows if span[0] < span[1]), 1 + _MAX_HEADER_LINES + 1))
+    has_frame = not text[slice(*spans[0])].strip(_DIVIDER)
     while spans and not text[slice(*spans[0])].strip(_DIVIDER):
         del spans[0]  # the frame of a table in reStructuredText
     if len(spans) < 2:
@@ -214,6 +217,9 @@ def _header(text: str, start: int, end: int) -> tuple[int, int] | None:
         line_end = LINE_END.search(text, spans[0][0] + _MAX_LEAD, end)
         first = split_sentences(text[spans[0][0] : line_end.start() if line_end else end])[0]
         return spans[0][0], spans[0][0] + first[1]
+    ruler = next((number for number, span in enumerate(spans) if RULER.match(text[slice(*span)])), 0)
+    if has_frame and ruler > 1:
+        return spans[0][0], spans[ruler - 1][1]  # of several lines, between a frame and the ruler of the columns
     return spans[0]
 
 

@@ -13,6 +13,7 @@ from ingest.document import Block, HeadingPath, plain_heading
 from ingest.readers.decode import decode_text
 from ingest.readers.front_matter import FrontMatter, front_matter_end, read_front_matter
 from ingest.readers.paragraphs import bounded, is_too_large, paragraphs, text_start
+from rag.text.columns import RULER
 from rag.text.sentences import line_spans, trimmed
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ _NOTE_OPENING = re.compile(r"[ ]{0,3}(?:[!?]{3}\+?[ \t]+[\w\"]|={3}[!+]?[ \t]+\"
 _DEFINES = re.compile(r"[ ]{0,3}\[\^[^\]\s]{1,80}\]:|[ ]{0,3}:[ \t]+\S")
 _MAX_INDENTED = 10  # notes in notes: each is parsed for itself
 _INDENT, _ONE_INDENT = 4, re.compile(r" {4}| {0,3}\t| {1,3}")
+_DASHES = re.compile(r"[ ]{0,3}-{3,}[ \t]*\Z")  # the first and the last line of a table whose rows have several lines
+_GRID = re.compile(r"[ ]{0,3}\+(?:[-:]{2,}\+)+[ \t]*")
+_MAX_HEADER_LINES, _MAX_TABLE_LINES = 6, 5000
 _MAX_HEADING_SOURCE = 300  # characters; a longer "heading" is a paragraph that a line of dashes happens to follow
 _TOKEN_KINDS = {
     "heading_open": "heading",
@@ -115,6 +119,12 @@ class _Division:
 
     def divide(self, lines: list[tuple[int, int]], source: str, path: HeadingPath, depth: int) -> None:
         """Add the blocks of these lines of the text, which `source` holds; both are without the indentation of their note."""
+        tables = _column_tables(self._text, lines) if "--" in source else {}
+        if tables:
+            covered = {number for first, last in tables.items() for number in range(first, last)}
+            source = "\n".join(
+                "" if number in covered else self._text[slice(*line)] for number, line in enumerate(lines)
+            )
         tokens = self._parser.parse(source)
         if any(token.level >= _MAX_NESTING - 1 for token in tokens):
             raise _TooDeep
@@ -126,7 +136,7 @@ class _Division:
             first, last = max(token.map[0], done), token.map[1]
             if first >= last:
                 continue
-            self._add_uncovered(lines, done, first, path)
+            self._add_uncovered(lines, done, first, path, tables)
             if kind == "heading" and len(tokens[position + 1].content) > _MAX_HEADING_SOURCE:
                 kind = "paragraph"
             elif kind == "heading":
@@ -140,7 +150,7 @@ class _Division:
                 continue
             self._add(lines, first, last, kind, path)
             done = last
-        self._add_uncovered(lines, done, len(lines), path)
+        self._add_uncovered(lines, done, len(lines), path, tables)
 
     def _add_paragraph(
         self, lines: list[tuple[int, int]], first: int, last: int, kind: str, path: HeadingPath, depth: int
@@ -163,11 +173,66 @@ class _Division:
         if start < end:
             self.blocks.append(Block(start, end, kind, path.path))
 
-    def _add_uncovered(self, lines: list[tuple[int, int]], first: int, last: int, path: HeadingPath) -> None:
-        """Paragraphs of the lines that the parser reports as part of nothing."""
+    def _add_uncovered(
+        self, lines: list[tuple[int, int]], first: int, last: int, path: HeadingPath, tables: dict[int, int]
+    ) -> None:
+        """Tables of columns, which the parser was not shown, and paragraphs of the lines that it reports as part of nothing."""
+        for begin in [number for number in tables if first <= number < last]:
+            self._add_lines(lines, first, begin, path)
+            first = min(tables[begin], last)
+            self._add(lines, begin, first, "table", path)
+        self._add_lines(lines, first, last, path)
+
+    def _add_lines(self, lines: list[tuple[int, int]], first: int, last: int, path: HeadingPath) -> None:
         if first < last:
             for start, end in paragraphs(self._text, lines[first][0], lines[last - 1][1]):
                 self.blocks.append(Block(start, end, "paragraph", path.path))
+
+
+def _column_tables(text: str, lines: list[tuple[int, int]]) -> dict[int, int]:
+    """The tables of pandoc whose columns stand below each other: their first lines, in order, and the line behind each.
+
+    A ruler of the columns stands below a header of one line, which a blank line precedes and where the table ends with one; or
+    it begins the table, or follows a header that a line of dashes precedes, and the table ends with such a line or ruler.
+    """
+    tables: dict[int, int] = {}
+    fence, done = "", 0
+    for number, line in enumerate(lines):
+        mark = _FENCE_LINE.match(text, *line)
+        if mark and (not fence or (mark[1].startswith(fence) and not mark[2])):
+            fence = "" if fence else mark[1]
+        if (
+            fence
+            or number < done
+            or not text.startswith("-", trimmed(text, *line)[0])
+            or not RULER.match(text[slice(*line)])
+        ):
+            continue
+        found = _column_table(text, lines, number, done)
+        if found is not None:
+            tables[found[0]] = done = found[1]
+    return tables
+
+
+def _column_table(text: str, lines: list[tuple[int, int]], ruler: int, done: int) -> tuple[int, int] | None:
+    """The lines of the table that this ruler is in, if it is in one."""
+
+    def is_blank(number: int) -> bool:
+        return not 0 <= number < len(lines) or not text[slice(*lines[number])].strip()
+
+    first = ruler
+    while first > done and ruler - first <= _MAX_HEADER_LINES and not is_blank(first - 1):
+        first -= 1
+    is_simple = ruler - first == 1 and text[slice(*lines[first])].strip("- \t") != ""
+    if is_blank(ruler + 1) or not (first == ruler or is_simple or _DASHES.match(text[slice(*lines[first])])):
+        return None
+    for number in range(ruler + 1, min(len(lines), ruler + _MAX_TABLE_LINES)):
+        line = text[slice(*lines[number])]
+        if is_simple and is_blank(number + 1):
+            return first, number + 1
+        if not is_simple and (RULER.match(line) or _DASHES.match(line)):  # the end, or another table begins
+            return (first, number + 1) if is_blank(number + 1) and number > ruler + 1 else None
+    return None
 
 
 def _indented_end(text: str, lines: list[tuple[int, int]], first: int) -> int:
@@ -218,12 +283,15 @@ def _markdown_parser(has_code_by_indent: bool) -> Any:
 
 
 def _is_table(text: str, lines: list[tuple[int, int]], first: int, last: int) -> bool:
-    """Whether a paragraph is a table: its second line is a ruler (`|---|:-:|`), or its first two lines have cells.
+    """Whether a paragraph is a table: its second line is a ruler (`|---|:-:|`), its first the frame of a grid (`+---+`), or both
+    have cells.
 
     The parser's own tables are off: it makes six objects a cell, and all we need is where the table is.
     """
     if last - first < 2:
         return False
+    if _GRID.fullmatch(text, *lines[first]):
+        return True
     start, end = lines[first + 1]
     ruler = set(text[start:end])
     return {"|", "-"} <= ruler <= set("|:- \t") or all(" | " in text[slice(*line)] for line in lines[first : first + 2])

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.text.analyser import WORD
+from rag.text.columns import RULER, column_rows, has_columns
 from rag.text.markup_lines import ABOVE_LISTING, COMMENT, MARKUP
 from rag.text.sentences import line_spans, split_sentences, trimmed
 
@@ -83,7 +84,7 @@ class Quotation:
     @property
     def is_row(self) -> bool:
         """Whether it is a row of a table or a line that gives a name a value: all of it is about its first cell."""
-        if self.context is not None and is_delimited(self.context.text):
+        if self.context is not None and (is_delimited(self.context.text) or has_columns(self.context.text)):
             return True
         return len(cells(self.text)) > 1 or _PAIR.match(self.text) is not None
 
@@ -118,7 +119,7 @@ def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quot
             above.enter(start, end, is_heading=is_heading)
             continue
         asked, above.last_end = above.question, end
-        if place in headers and (len(cells(text)) > 1 or is_delimited(text)):
+        if place in headers and (len(cells(text)) > 1 or is_delimited(text) or has_columns(text)):
             continue
         lead = outline.lead_at(*place)
         context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
@@ -196,7 +197,7 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _spans_and_rows(whole: str, begin: int, outline: Outline) -> Iterator[tuple[int, int]]:
-    """The spans of a chunk's text; of the rows below a header of delimited text, which no stop divides, each is one."""
+    """The spans of a chunk's text; each row below the header of delimited text or of columns, which no stop divides, is one."""
     done = 0
     for lead in outline.leads:
         first = max((lead.lead_start if lead.lead_start >= begin else lead.start) - begin, done)
@@ -204,6 +205,13 @@ def _spans_and_rows(whole: str, begin: int, outline: Outline) -> Iterator[tuple[
         if first < last and is_delimited(lead.text):
             yield from ((done + start, done + end) for start, end in spans(whole[done:first]))
             yield from _rows(whole, first, last)
+            done = last
+        elif first < last and has_columns(lead.text):
+            yield from ((done + start, done + end) for start, end in spans(whole[done:first]))
+            if lead.lead_start >= begin and first < lead.lead_end - begin <= last:
+                yield first, lead.lead_end - begin
+                first = lead.lead_end - begin
+            yield from column_rows(whole, first, last)
             done = last
     yield from ((done + start, done + end) for start, end in spans(whole[done:]))
 
@@ -363,6 +371,8 @@ class _Lines:
             return False
         if self.kind == "directive":
             return _indent(line) <= base
+        if self.kind == "columns":
+            return after_blank
         if _HEADING.match(line):
             return True
         if self.kind == "table":
@@ -380,6 +390,8 @@ class _Lines:
 
 def _kind(line: str, following: str) -> str:
     """What a line begins."""
+    if RULER.match(line) or RULER.match(following):
+        return "columns"
     if _HEADING.match(line) or _UNDERLINED.search(f"\n{following}"):
         return "heading"
     if line.lstrip().startswith("|") or " | " in line or _GRID.match(line):

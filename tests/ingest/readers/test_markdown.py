@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from office_files import read_bytes, shown
+
+from ingest.chunk import split_document
+
+if TYPE_CHECKING:
+    from rag.text.tokenizer import Tokenizer
 
 
 def blocks_of(text: str, name: str = "a.md") -> list[tuple[str, str]]:
@@ -95,6 +102,45 @@ def test_in_mdx_nothing_is_code_by_its_indentation() -> None:
     assert [block[0] for block in blocks_of(text)] == ["html", "code", "html"]
 
 
+SIMPLE = "  Pot   Use\n------  -----\n     a  b c"
+SEVERAL = "-------------\nPot    Use\nname\n------ ------\na      one\n       two\n\nb      three\n-------------"
+NO_HEADER = "------ ------\na      one\n\nb      two\n------ ------"
+
+
+@pytest.mark.parametrize("table", [SIMPLE, SEVERAL, NO_HEADER, "+---+---+\n| a | b |\n+===+===+\n| c | d |\n+---+---+"])
+def test_a_table_of_pandoc_is_one_block(table: str) -> None:
+    assert blocks_of(f"# Use\n\nText:\n\n{table}\n\n: A caption\n\nBye.")[1:] == [
+        ("paragraph", "Text:"),
+        ("table", table.strip()),
+        ("paragraph", ": A caption"),
+        ("paragraph", "Bye."),
+    ]
+    note = f"!!! note\n\n{table}\n".replace("\n", "\n    ").rstrip(" ")
+    assert [kind for kind, _ in blocks_of(note)] == ["paragraph", "table"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```\n{SIMPLE}\n```\n",
+        "Text\nmore\n-- --\nend\n",
+        "- - -\n",
+        "Title\n-----\n\ntext\n",
+        "------ ------\n\ntext\n",
+        "a b\n----- ------\n\ntext\n",
+        "------ ------\ntext\n\nmore\n",
+    ],
+)
+def test_nothing_else_is_a_table_of_columns(text: str) -> None:
+    assert "table" not in [kind for kind, _ in blocks_of(text)]
+
+
+def test_the_header_of_a_table_of_columns_is_all_of_its_lines(default_tokenizer: Tokenizer) -> None:
+    for table, header in ((SIMPLE, "Pot   Use"), (SEVERAL, "Pot    Use\nname")):
+        chunk = split_document(read_bytes(table.encode(), "a.md"), default_tokenizer)[0]
+        assert [lead.text for lead in chunk.outline.leads] == [header]
+
+
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
 def test_every_line_end_counts_in_a_note(newline: str) -> None:
     document = read_bytes(f"!!! note\n\n    {NOTE}\n".replace("\n", newline).encode(), "a.md")
@@ -131,3 +177,7 @@ def test_many_notes_and_deep_ones_are_read_whole() -> None:
     deep = "".join(f"{'    ' * depth}!!! note\n\n" for depth in range(60)) + "    " * 60 + "end\n"
     assert blocks_of(deep)[-1][1].endswith("end")
     assert len(blocks_of("!!! note\n    text\n\n" * 3000)) == 6000
+    assert blocks_of("\n-- --\nx\n" * 50_000)[-1] == (
+        "paragraph",
+        "x",
+    )  # each begins what could be a table up to the end

@@ -63,6 +63,11 @@ def test_no_other_sentence_asks(text: str) -> None:
             "The law reads:\n\nNobody may enter\nat night.\n\nIt is old.",
             "The law reads:\n\nNobody may enter\nat night.",
         ),
+        (
+            "Prices:\n\n====  ====\nPot   Sum\n====  ====\na     4\n====  ====\n\nBye.",
+            "Prices:\n\n====  ====\nPot   Sum\n====  ====\na     4\n====  ====",
+        ),
+        ("Prices:\n\n  Pot   Sum\n  ----  ----\n  a     4\n\nBye.", "Prices:\n\n  Pot   Sum\n  ----  ----\n  a     4"),
         ("- Options:\n  - one\n  - two\n- Other", "- Options:\n  - one\n  - two"),
         ("It takes:\r\n\r\n- a cup\r\n- a spoon\r\n", "It takes:\r\n\r\n- a cup\r\n- a spoon"),
         ("You have to do it...\n\n```\nls\n```\n\nBye.", "You have to do it...\n\n```\nls\n```"),
@@ -292,3 +297,32 @@ def test_no_paragraph_of_a_comment_is_quoted() -> None:
 def test_a_note_whose_title_asks_is_the_question_of_what_stands_in_it() -> None:
     hit_text = "::: details Why is it hot?\nIt was fired.\n:::\n"
     assert quoted(hit_text) == ["It was fired."]
+
+
+def rows_of(table: str, header: str) -> list[tuple[str, str]]:
+    """Of a text that ends with a table each quotation and its context."""
+    text = f"The kiln is hot.\n\n{table}"
+    begin = text.index(header)
+    lead = Lead(begin + len(header), len(text), begin, begin + len(header), header)
+    hit = Hit("a.md", "A", "A", 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=Outline((), (lead,)))
+    return [(one.text, one.context.text if one.context else "") for one in quotations(hit)]
+
+
+@pytest.mark.parametrize(
+    ("table", "header", "rows"),
+    [
+        (
+            "====  =======\nPot   Use\n====  =======\na     It is. So.\nb     one\n      two\n====  =======",
+            "Pot   Use",
+            ["a     It is. So.", "b     one\n      two"],
+        ),
+        ("  Pot   Use\n-----  ----\n   12  a b\n    1  c", "Pot   Use", ["12  a b", "1  c"]),
+        (
+            "------------\nPot   Use\nname\n----- ------\na     one\n      two\n\nb     c d\n------------",
+            "Pot   Use\nname",
+            ["a     one\n      two", "b     c d"],
+        ),
+    ],
+)
+def test_each_row_of_columns_is_quoted_with_its_header(table: str, header: str, rows: list[str]) -> None:
+    assert rows_of(table, header) == [("The kiln is hot.", ""), *((row, header) for row in rows)]
