@@ -296,7 +296,7 @@ def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:
 
     A row, a setting and a line of code have no stop either.
     """
-    if lines.kind == "code" or _STOPPED.search(text, start, end) or _SETTING.match(text, start, end):
+    if lines.kind in ("code", "directive") or _STOPPED.search(text, start, end) or _SETTING.match(text, start, end):
         return False
     sentence = text[start:end]
     if len(WORD.findall(sentence)) < FEWEST_WORDS or "|" in sentence or _GRID.match(sentence):

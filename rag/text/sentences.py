@@ -39,6 +39,7 @@ _LINE_MARK = re.compile(
     r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
     r"|(?P<fence>`{3,8}|~{3,8}))"
 )
+_QUOTED = re.compile(r"[ \t]{0,3}>(?!>>|=)[ \t]?(\d)?")
 _BARE_FENCE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ \t]*(`{3,8}|~{3,8})[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
 
 
@@ -101,9 +102,9 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def split_sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of every sentence, trimmed and in order; together they hold each character that is not a space.
 
-    A blank line ends a sentence. A heading, a table row, a line of fenced code and one that opens or closes a note or a tab
-    (`:::tip`) are one each, and a list item begins a new one; any other line end is a space. A row may have a line for each
-    cell (AsciiDoc) if a blank line ends it.
+    A blank line ends a sentence, and so does the beginning or end of a quotation (`> `). A heading, a table row, a line of
+    fenced code and one that opens or closes a note or a tab (`:::tip`) are one each, and a list item begins a new one; any
+    other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
     ['Dr. No met J. Bond.', 'It rained.']
@@ -128,7 +129,9 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
     closing_fences = _last_bare_fences(text)
     fence = ""  # the marks that opened the fenced code the line is in
     start, end, in_item = -1, -1, False
+    in_quote: bool | None = None  # of the paragraph, None where its lines have not told yet
     for line_start, line_end in line_spans(text):
+        is_quote = _is_quoted(text, line_start, line_end)
         mark = _LINE_MARK.match(text, line_start, line_end)
         kind = _line_kind(text, line_start, line_end, mark, fence != "", start >= 0 and not in_item)
         if mark and mark["fence"] and (fence or kind == "fence"):
@@ -137,8 +140,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
                 fence = mark["fence"]
             elif fence and text[mark.start("fence") : line_end].strip() == fence:
                 fence = ""
-        if kind == "text" and start >= 0:
-            end = line_end
+        if kind == "text" and start >= 0 and (in_quote is None or is_quote in (None, in_quote)):
+            end, in_quote = line_end, is_quote if in_quote is None else in_quote
             continue
         if kind == "underline" and start >= 0:
             yield start, line_end, line_end - start > _MAX_TITLE
@@ -149,10 +152,17 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
             start = -1
         if kind in ("text", "item"):
             start, end, in_item = line_start, line_end, kind == "item"
+            in_quote = is_quote if start else None  # the text may begin in the middle of a line
         elif kind != "blank":
             yield line_start, line_end, False
     if start >= 0:
         yield start, end, True
+
+
+def _is_quoted(text: str, start: int, end: int) -> bool | None:
+    """Whether a line is one of a quotation in a mail or in Markdown; None for `> 5`, which may as well compare."""
+    mark = _QUOTED.match(text, start, end)
+    return None if mark and mark[1] else mark is not None
 
 
 def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:

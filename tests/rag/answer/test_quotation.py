@@ -125,6 +125,7 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "It goes on...\n\n- a cup\n- a spoon",
         "It takes:\n\nNext\n----\n\nText.",
         "It takes:\n\n[[next]]\n== Next\n\nText.",
+        "x = the kiln.heat of all\n\n.. versionadded:: 2.0\n\n   By Ann.",
         "It takes:\n\n.. _next:\n\nNext\n====\n\nText.",
     ],
 )

@@ -169,3 +169,20 @@ def test_a_line_that_opens_a_note_or_a_tab_is_by_itself(opening: str) -> None:
 )
 def test_another_line_that_looks_like_it_is_text(line: str) -> None:
     assert len(sentences(f"Before it\n{line}\nit is hot\n")) == 1
+
+
+def test_a_quotation_in_a_mail_and_the_reply_are_apart() -> None:
+    assert sentences("Well\n\nHello\n> On Monday Ann wrote:\n> How hot\n> 5 kilns are\nAs hot\nas ever\n>> so") == [
+        "Well",
+        "Hello",
+        "> On Monday Ann wrote:\n> How hot\n> 5 kilns are",
+        "As hot\nas ever",
+        ">> so",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["of pots\n> 256 and so\non", "rest of it\n> goes on\n> here", ">>> a\n>>> b\nc", "a\n>= b"]
+)
+def test_what_is_no_change_of_a_quotation_divides_nothing(text: str) -> None:
+    assert sentences(text) == [text]
