@@ -33,6 +33,8 @@ _REACH = 40  # characters in the file between an accent and its letter
 _ASIDE = 0.25  # widths of a letter that the middle of its accent may stand beside it
 _NEAR = 0.4  # widths between the middles of two letters: those that are closer lie upon each other
 _WORD_GAP = 0.14  # heights between two letters of two words, where the file does not have one behind the other
+_LATIN_LIGATURES = 0xFB00, 0xFB06
+_TOUCHES = 0.05  # heights between a ligature and the letter behind it: a space is at least twice as wide
 _LOW_SURROGATES = range(0xDC00, 0xE000)
 # Accents that are characters of their own, and the marks that go with the letter before.
 _MARKS = {
@@ -107,6 +109,28 @@ def _close(units: Units, boxes: Boxes, is_space: Flags, accent: int) -> None:
 
 def _middle(box: Boxes) -> float:
     return float(box[0] + box[2]) / 2
+
+
+# Spaces below ligatures
+
+
+def take_out_spaces_below_ligatures(units: Units, boxes: Boxes, is_space: Flags) -> None:
+    """Takes away, in place, a space behind a ligature where the next letter follows the ligature without a gap.
+
+    Programs for print have put a glyph for two letters over the first, and left a space in the place of the second.
+    """
+    is_one_glyph = np.zeros(len(units), np.bool_)
+    is_one_glyph[1:] = (boxes[1:] == boxes[:-1]).all(axis=1)
+    is_one_glyph |= (units >= _LATIN_LIGATURES[0]) & (units <= _LATIN_LIGATURES[1])
+    spaces = np.flatnonzero(is_one_glyph[:-2] & is_space[1:-1] & ~is_space[2:]) + 1
+    before, after = boxes[spaces - 1], boxes[spaces + 1]
+    height = before[:, 3] - before[:, 1]
+    with np.errstate(invalid="ignore"):
+        touches = np.abs(after[:, 0] - before[:, 2]) < _TOUCHES * height
+        touches &= np.abs(after[:, 1] - before[:, 1]) < height
+    for space in spaces[touches].tolist():
+        if chr(int(units[space - 1])).isalpha() and chr(int(units[space + 1])).isalpha():
+            units[space], is_space[space] = 0, False
 
 
 # Ligatures of scripts that are read from the right

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ingest.readers.pdf.letters import composed, from_the_left, goes_back, put_accents_behind, turn_ligatures
+from ingest.readers.pdf.letters import (
+    composed,
+    from_the_left,
+    goes_back,
+    put_accents_behind,
+    take_out_spaces_below_ligatures,
+    turn_ligatures,
+)
 from ingest.readers.pdf.pdfium import Box, opened_characters, visible_box
 
 if TYPE_CHECKING:
@@ -136,6 +143,7 @@ class _Words:
         self._boxes = _sound(characters.boxes(np.flatnonzero(~is_space)).astype(np.float64))
         turn_ligatures(self._units, self._boxes)
         put_accents_behind(self._units, self._boxes, is_space)
+        take_out_spaces_below_ligatures(self._units, self._boxes, is_space)
         starts, ends = self._word_ends(is_space)
         # around all letters: the last one need not stand at the end, as where two directions meet in a word
         boxes = _reduced(self._boxes, starts)

@@ -97,3 +97,12 @@ def test_the_letters_of_a_ligature_that_is_read_from_the_right_come_in_their_ord
 def test_a_ligature_that_could_be_either_is_turned_where_others_of_the_page_are() -> None:
     glyphs = {"A": "06450645", "B": "0645062D", "C": "06440627"}  # meem and hah: a ligature in both orders
     assert text_of(with_meanings([text("CB", 72, 700)], glyphs)) == "\u0645\u062d\u0644\u0627"
+
+
+@pytest.mark.parametrize("glyph", ["00660069", "FB01"])
+def test_a_space_that_lies_below_a_ligature_divides_no_word(glyph: str) -> None:
+    def shown(behind: str) -> str:  # B is the ligature
+        return text_of(with_meanings([f"BT /F1 10 Tf 72 700 Td [(The B) {behind} (nder)] TJ ET"], {"B": glyph}))
+
+    assert shown("400 ( ) -122") == "The finder"  # back, and on by as much: the next letter touches the ligature
+    assert shown("( )") == "The fi nder"
