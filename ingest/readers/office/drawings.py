@@ -23,7 +23,7 @@ _TEXT_POINTS = ("node", "asst", "")  # the others are there for the layout
 
 
 def write_drawing(composition: Composition, package: Package, part: str, kind: str, element: Element) -> None:
-    """Write what the element of a part that refers to a diagram (`dgm:relIds`) or chart (`c:chart`) shows."""
+    """Write what the element of a part that refers to a diagram (`dgm:relIds`) or chart (`c:chart`, `cx:chart`) shows."""
     target = package.target(part, value_of(element, "r:dm" if kind == "dgm:relIds" else "r:id"))
     if not target:
         return
@@ -73,14 +73,46 @@ def _write_chart(composition: Composition, chart: Element) -> None:
     Series that have other categories, as the points of a scatter chart, have tables of their own.
     """
     title = next(
-        (text_of(found) for found in chart.iter("{*}title") if name_of(found.getparent().tag) == "c:chart"), ""
+        (
+            text_of(found)
+            for found in chart.iter("{*}title")
+            if name_of(found.getparent().tag) in ("c:chart", "cx:chart")
+        ),
+        "",
     )
     composition.write("paragraph", title)
+    found = _series_of_2016(chart) if name_of(chart.tag) == "cx:chartSpace" else _series(chart)
+    for series in _with_same_categories(found):
+        _write_series(composition, series)
+
+
+def _series(chart: Element) -> Iterator[_Series]:
     mark = next(iter(chart.iter("{*}date1904")), None)
     since_1904 = mark is not None and value_of(mark, "val", "1") in ("1", "true")
-    found = (element for element in chart.iter("{*}ser") if name_of(element.tag) == "c:ser")
-    for series in _with_same_categories(_read_series(element, since_1904) for element in found):
-        _write_series(composition, series)
+    for element in chart.iter("{*}ser"):
+        if name_of(element.tag) == "c:ser":
+            yield _read_series(element, since_1904)
+
+
+def _series_of_2016(chart: Element) -> Iterator[_Series]:
+    """The series of a kind of chart that came with Office 2016 (funnel, waterfall, treemap), whose data stand apart."""
+    data = {value_of(found, "id"): found for found in chart.iter("{*}data") if name_of(found.tag) == "cx:data"}
+    for element in chart.iter("{*}series"):
+        identifier = child_of(element, "cx:dataId")
+        found = data.get(value_of(identifier, "val")) if identifier is not None else None
+        if found is not None:
+            categories, figures = (_dimension(child_of(found, name)) for name in ("cx:strDim", "cx:numDim"))
+            name = text_of(child_of(element, "cx:tx", "cx:txData", "cx:v"))
+            yield _Series(name, categories, {place: texts[-1] for place, texts in figures.items()})
+
+
+def _dimension(parent: Element | None) -> dict[int, tuple[str, ...]]:
+    levels = []
+    for level in islice(parent.iterchildren("{*}lvl") if parent is not None else (), _MAX_LEVELS):
+        code = value_of(level, "formatCode", "General") if name_of(parent.tag) == "cx:numDim" else ""
+        points = islice(level.iterchildren("{*}pt"), _MAX_POINTS)
+        levels.append({number(value_of(point, "idx")): _shown(text_of(point), code, False) for point in points})
+    return _by_place(levels) if levels else {}
 
 
 def _with_same_categories(found: Iterable[_Series]) -> Iterator[list[_Series]]:
@@ -127,12 +159,17 @@ def _cached(series: Element, names: Sequence[str], since_1904: bool) -> dict[int
         are_numbers = any(True for _ in found.iter("{*}numCache", "{*}numLit"))
         code = next((text_of(element) for element in found.iter("{*}formatCode")), "") or "General" * are_numbers
         levels = [_points_of(found, code, since_1904)]
+    return _by_place(levels)
+
+
+def _by_place(levels: Sequence[dict[int, str]]) -> dict[int, tuple[str, ...]]:
+    """The texts of levels by their places, outer ones first, of levels whose inner ones come first."""
     inner, *outer = levels
-    cached, above = {}, [""] * len(outer)
+    texts, above = {}, [""] * len(outer)
     for place in sorted({*inner, *(place for level in outer for place in level)}):  # an outer text holds until the next
         above = [level.get(place, text) for level, text in zip(outer, above, strict=True)]
-        cached[place] = (*reversed(above), inner.get(place, ""))
-    return cached
+        texts[place] = (*reversed(above), inner.get(place, ""))
+    return texts
 
 
 def _points_of(parent: Element, code: str, since_1904: bool) -> dict[int, str]:

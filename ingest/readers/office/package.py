@@ -35,6 +35,7 @@ _PREFIXES = {
     "http://schemas.openxmlformats.org/drawingml/2006/main": "a:",
     "http://schemas.openxmlformats.org/drawingml/2006/diagram": "dgm:",
     "http://schemas.openxmlformats.org/drawingml/2006/chart": "c:",
+    "http://schemas.microsoft.com/office/drawing/2014/chartex": "cx:",
     "http://schemas.openxmlformats.org/officeDocument/2006/math": "m:",
     "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc:",
     _RELATIONSHIPS: "r:",

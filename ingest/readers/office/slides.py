@@ -219,5 +219,5 @@ def _contents(shape: Element) -> Iterator[Element]:
     """The tables, diagrams and charts that a frame holds."""
     data = child_of(shape, "a:graphic", "a:graphicData")
     for child in data if data is not None else ():
-        if name_of(child.tag) in ("a:tbl", "dgm:relIds", "c:chart"):
+        if name_of(child.tag) in ("a:tbl", "dgm:relIds", "c:chart", "cx:chart"):
             yield child

@@ -86,6 +86,34 @@ def test_days_are_counted_from_where_the_chart_says_and_a_point_may_have_a_forma
     assert text_of_series(series, more="<c:date1904 val='1'/>") == "1904-01-02 | 50%\n1905-01-01 | 0.3"
 
 
+CHARTEX = "http://schemas.microsoft.com/office/drawing/2014/chartex"
+
+
+def level(*texts: str, code: str = "") -> str:
+    kept = "".join(f"<cx:pt idx='{place}'>{text}</cx:pt>" for place, text in enumerate(texts))
+    return f"<cx:lvl ptCount='{len(texts)}' formatCode='{code}'>{kept}</cx:lvl>" if code else f"<cx:lvl>{kept}</cx:lvl>"
+
+
+def test_charts_of_the_kinds_of_2016_are_read_by_their_data_and_not_by_their_fallback() -> None:
+    chart = (
+        f"<cx:chartSpace xmlns:cx='{CHARTEX}' {SPACES}><cx:chartData>"
+        f"<cx:data id='0'><cx:strDim type='cat'><cx:f>A1</cx:f>{level('leaf', 'bud')}{level('twig', 'twig')}</cx:strDim>"
+        f"<cx:numDim type='val'><cx:f>B1</cx:f>{level('0.5', '0.25', code='0%')}</cx:numDim></cx:data></cx:chartData>"
+        "<cx:chart><cx:title><cx:tx><cx:rich><a:p><a:r><a:t>Tree</a:t></a:r></a:p></cx:rich></cx:tx></cx:title>"
+        "<cx:plotArea><cx:plotAreaRegion><cx:series layoutId='treemap'><cx:tx><cx:txData><cx:f>B0</cx:f><cx:v>share</cx:v>"
+        "</cx:txData></cx:tx><cx:dataId val='0'/></cx:series><cx:series layoutId='paretoLine' ownerIdx='0'/>"
+        "</cx:plotAreaRegion></cx:plotArea></cx:chart></cx:chartSpace>"
+    )
+    parts = {"word/_rels/main.xml.rels": relationships(("chartEx", "chart.xml")), "word/chart.xml": chart}
+    body = (
+        f"<w:p><w:r><mc:AlternateContent><mc:Choice xmlns:cx1='{CHARTEX}' Requires='cx1'><w:drawing>"
+        f"<cx:chart xmlns:cx='{CHARTEX}' r:id='r1'/></w:drawing></mc:Choice><mc:Fallback><w:t>not available</w:t>"
+        "</mc:Fallback></mc:AlternateContent></w:r></w:p>"
+    )
+    document = read_bytes(word_file(body, more=parts), "a.docx")
+    assert document.text == "Tree\n\n| | share\ntwig | leaf | 50%\ntwig | bud | 25%"
+
+
 @pytest.mark.parametrize(
     ("number", "code", "expected"),
     [

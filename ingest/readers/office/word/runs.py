@@ -225,6 +225,7 @@ _HANDLERS: dict[str, Callable[[Runs, Element, Look], None]] = {
     "w:txbxContent": Runs._box,
     "dgm:relIds": Runs._drawing,
     "c:chart": Runs._drawing,
+    "cx:chart": Runs._drawing,
     "w:t": Runs._text,
     "w:tab": Runs._tab,
     "w:ptab": Runs._tab,
