@@ -107,8 +107,10 @@ def _series_of_2016(chart: Element) -> Iterator[_Series]:
 
 
 def _dimension(parent: Element | None) -> dict[int, tuple[str, ...]]:
+    if parent is None:
+        return {}
     levels = []
-    for level in islice(parent.iterchildren("{*}lvl") if parent is not None else (), _MAX_LEVELS):
+    for level in islice(parent.iterchildren("{*}lvl"), _MAX_LEVELS):
         code = value_of(level, "formatCode", "General") if name_of(parent.tag) == "cx:numDim" else ""
         points = islice(level.iterchildren("{*}pt"), _MAX_POINTS)
         levels.append({number(value_of(point, "idx")): _shown(text_of(point), code, False) for point in points})
