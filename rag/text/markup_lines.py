@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 
+_SHORTCODE = r"\{\{[<%](?:(?![>%]\}\})[^\r\n])*+[>%]\}\}|\{%(?:(?!%\})[^\r\n])*+%\}"
 # A line that opens or closes a note or a tab: `:::tip Title` of many generators of pages, `!!! note "Title"` and
-# `=== "Title"` of MkDocs, `/// note | Title` of its newer form. A line of Rust's documentation has words behind `/// note`.
-NOTE = r":{3,}|[!?]{3}\+?[ \t]+[\w\"]|={3}[!+]?[ \t]+\"|/{3,}(?=[ \t]*(?:\Z|[\r\n])|[ \t]+[\w-]+[ \t]*(?:\||\Z|[\r\n]))"
+# `=== "Title"` of MkDocs, `/// note | Title` of its newer form, `{{< note >}}` of Hugo, `{% raw %}` of Jekyll. A line of Rust's
+# documentation has words behind `/// note`.
+NOTE = (
+    r":{3,}|[!?]{3}\+?[ \t]+[\w\"]|={3}[!+]?[ \t]+\"|/{3,}(?=[ \t]*(?:\Z|[\r\n])|[ \t]+[\w-]+[ \t]*(?:\||\Z|[\r\n]))"
+    rf"|(?:(?:{_SHORTCODE})[ \t]*+)++(?=\Z|[\r\n])"
+)
 # A directive of reStructuredText that has nothing behind it: what it is about stands below.
 DIRECTIVE_ALONE = r"\.\.[ \t]+[\w:+-]+::(?=[ \t]*(?:\Z|[\r\n]))"
 _LINK_TARGET = r"(?:`[^`\n]+`|[^\s:]+):"  # of reStructuredText, behind an underscore

@@ -154,6 +154,9 @@ def test_the_lines_and_their_ends_are_the_text(text: str) -> None:
         "/// note",
         "/// tab | Linux",
         ".. note::",
+        "{{< note >}}",
+        "{{% /tab %}} {{< a b='c' >}}",
+        "{% raw %}",
     ],
 )
 def test_a_line_that_opens_a_note_or_a_tab_is_by_itself(opening: str) -> None:
@@ -165,7 +168,19 @@ def test_a_line_that_opens_a_note_or_a_tab_is_by_itself(opening: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["::", "!!! ", "??? ", '== "a"', "=== a", "/// Returns the kiln.", ".. note:: Hot.", ".. image:: a.png"]
+    "line",
+    [
+        "::",
+        "!!! ",
+        "??? ",
+        '== "a"',
+        "=== a",
+        "/// Returns the kiln.",
+        ".. note:: Hot.",
+        ".. image:: a.png",
+        "{{< a >}} b {{< /a >}}",
+        "{{ a }}",
+    ],
 )
 def test_another_line_that_looks_like_it_is_text(line: str) -> None:
     assert len(sentences(f"Before it\n{line}\nit is hot\n")) == 1
