@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LINE_END = re.compile(r"\r\n|\r|\n")  # not str.splitlines: a form feed or U+2028 ends no line of a file
 
 _SPACES = re.compile(r"\s*")
+_INDENT = re.compile(r"[ \t]*")
 _TAIL = 64  # characters that are looked at together for white space at an end
 
 _FULL_WIDTH_STOPS = "。！？｡"  # end a sentence without a space after them
@@ -133,7 +134,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
     for line_start, line_end in line_spans(text):
         is_quote = _is_quoted(text, line_start, line_end)
         mark = _LINE_MARK.match(text, line_start, line_end)
-        kind = _line_kind(text, line_start, line_end, mark, fence != "", start >= 0 and not in_item)
+        in_paragraph = start >= 0 and not in_item and not (mark and mark["number"] and _hangs(text, end, line_start))
+        kind = _line_kind(text, line_start, line_end, mark, fence != "", in_paragraph)
         if mark and mark["fence"] and (fence or kind == "fence"):
             kind = "unit"
             if not fence and closing_fences.get(mark["fence"], -1) > line_end:
@@ -163,6 +165,13 @@ def _is_quoted(text: str, start: int, end: int) -> bool | None:
     """Whether a line is one of a quotation in a mail or in Markdown; None for `> 5`, which may as well compare."""
     mark = _QUOTED.match(text, start, end)
     return None if mark and mark[1] else mark is not None
+
+
+def _hangs(text: str, end: int, line_start: int) -> bool:
+    """Whether the line that ends at `end` is further in than the one at `line_start`, as the lines of an item are, whose
+    number a slice of a document may lack."""
+    above = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
+    return _match_end(_INDENT, text, above, end) - above > _match_end(_INDENT, text, line_start, len(text)) - line_start
 
 
 def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:

@@ -117,6 +117,14 @@ def test_a_paragraph_above_a_rule_is_no_title() -> None:
 
 def test_a_number_that_a_line_happens_to_begin_with_begins_no_list() -> None:
     assert sentences("Es war am\n5. Mai so. Ende.") == ["Es war am\n5. Mai so.", "Ende."]
+    assert sentences("    Es war am\n    5. Mai so. Ende.") == ["Es war am\n    5. Mai so.", "Ende."]
+
+
+def test_the_next_item_ends_one_whose_number_the_text_lacks() -> None:
+    assert sentences("For example, as\n    wide as 4.\n9.  Say what\n    fits.") == [
+        "For example, as\n    wide as 4.",
+        "9.  Say what\n    fits.",
+    ]
 
 
 @settings(max_examples=400, deadline=None)
