@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 from scipy.optimize import minimize
@@ -55,7 +54,7 @@ from sql.base.settings import DEFAULT_K, DEFAULT_MIN_CONFIDENCE
 from sql.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,7 +64,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FOLDS = 8  # of articles; a set of as many articles leaves out one at a time
+FOLDS = 16  # of articles, in the order they come in: a first set of no more of them leaves out one at a time
 PENALTY = 1e-3  # of the squared weights of standardized features
 HELD = {"names": 4.0, "version": 1.0, "chunk": 0.0}  # not fitted: these questions have hardly any names and versions
 HELD_SIGNS = {"lacking": -2.5}  # nor that of the confidence for these
@@ -73,10 +72,9 @@ HELD_SIGNS = {"lacking": -2.5}  # nor that of the confidence for these
 # large weights of both signs. How long a sentence is and how many pieces words have
 # may count either way.
 SIDES = {"length": (None, None), "missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
-# Of a question whose document was taken away, next to one that has its answer: what tells the two apart is learned where they
-# count for much, and how probable an answer is where they are as rare as among what people ask.
-REMOVED_WEIGHT = 3.0
-REMOVED_COUNT = 0.28
+# Of a question whose document was taken away, next to one that has its answer, for how probable an answer is: among what
+# people ask they are rarer than here.
+REMOVED_COUNT = 0.29
 # Of the questions of a set that have an answer: about where DEFAULT_MIN_CONFIDENCE is put.
 LEAST_ANSWERED = (0.92, 0.93, 0.94)
 BINS = 10  # of the calibration error
@@ -87,7 +85,7 @@ class Asked:
     """A question with what was found for it; `right` says which sentences hold a known answer, `exact` where it stands."""
 
     folder: str
-    fold: int
+    article: str
     has_answer: bool
     is_removed: bool
     evidence: Evidence | None
@@ -191,8 +189,7 @@ def ask(
     evidence = gather_evidence(question, query, candidates, encoder, rarities) if candidates else None
     if evidence is not None:
         right, exact = right[evidence.read], exact[evidence.read]
-    fold = crc32(known["article"].encode()) % FOLDS
-    return Asked(folder, fold, bool(known["answers"]), is_removed, evidence, right, exact)
+    return Asked(folder, known["article"], bool(known["answers"]), is_removed, evidence, right, exact)
 
 
 # Fitting
@@ -255,18 +252,17 @@ def fit_merits(asked: Iterable[Asked]) -> Floats:
     return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x / spread)
 
 
-def fit_confidence(found: Floats, right: NDArray[np.bool_], counts: Floats) -> Floats:
-    """The weights of a logistic regression, the last one that of 1; `counts` says how much each question counts."""
+def fit_confidence(found: Floats, right: NDArray[np.bool_]) -> Floats:
+    """The weights of a logistic regression, the last one that of 1."""
     mean, spread = found.mean(axis=0), found.std(axis=0) + 1e-9
     table = np.column_stack([(found - mean) / spread, np.ones(len(found))])
-    counts = counts / counts.sum()
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         raised = table @ weights
         wrong = np.logaddexp(0, raised) - right * raised
-        slope = table.T @ (counts * (1 / (1 + np.exp(-raised)) - right))
+        slope = table.T @ (1 / (1 + np.exp(-raised)) - right) / len(found)
         penalty = PENALTY * np.append(weights[:-1], 0)
-        return float(counts @ wrong + penalty @ weights), slope + 2 * penalty
+        return float(wrong.mean() + penalty @ weights), slope + 2 * penalty
 
     bounds = [
         (HELD_SIGNS[name] * wide,) * 2 if name in HELD_SIGNS else SIDES.get(name, (0, None))
@@ -319,7 +315,8 @@ def fitted(judged: Sequence[Judged]) -> Floats:
     useful = [one for one in judged if one.asked.evidence and one.asked.has_answer]
     found, right = np.stack([one.found for one in useful]), np.array([one.first for one in useful])
     removed = np.array([one.asked.is_removed for one in useful])
-    weights = fit_confidence(found, right, np.where(removed, REMOVED_WEIGHT, 1.0))
+    # the mean of two regressions tells answers from what only looks like one better than that for right ones alone
+    weights = (fit_confidence(found, right) + fit_confidence(found, ~removed)) / 2
     return rescaled(weights, found, right, np.where(removed, REMOVED_COUNT, 1.0))
 
 
@@ -350,7 +347,8 @@ def confidences(judged: Sequence[Judged], weights: Floats) -> Floats:
 
 def report(asked: Sequence[Asked], options: argparse.Namespace) -> None:
     """Prints the measures of left-out articles and the weights fitted on all."""
-    judged = {fold: some for fold in range(FOLDS) if (some := judge_fold(asked, fold))}
+    articles = list(dict.fromkeys(one.article for one in asked))
+    judged = {fold: some for fold in range(FOLDS) if (some := judge_fold(asked, set(articles[fold::FOLDS])))}
     left_out: list[tuple[Judged, float]] = []
     for fold, own in judged.items():
         others = [one for other, some in judged.items() if other != fold for one in some]
@@ -369,12 +367,12 @@ def report(asked: Sequence[Asked], options: argparse.Namespace) -> None:
         draw(left_out, options.plot)
 
 
-def judge_fold(asked: Sequence[Asked], fold: int) -> list[Judged]:
-    """The questions about the articles of a fold, judged by what has been fitted on the others; none for an empty one."""
-    own = [one for one in asked if one.fold == fold]
+def judge_fold(asked: Sequence[Asked], left_out: Container[str]) -> list[Judged]:
+    """The questions about some articles, judged by what has been fitted on the others; none for no article."""
+    own = [one for one in asked if one.article in left_out]
     if not own:
         return []
-    chooser = Chooser.fitted([one for one in asked if one.fold != fold])
+    chooser = Chooser.fitted([one for one in asked if one.article not in left_out])
     return [judge(one, chooser) for one in own]
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 MAX_SENTENCES = 3
 # A further sentence must be this probable, next to the best one.
-FURTHER_SENTENCES = 0.1
+FURTHER_SENTENCES = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 
