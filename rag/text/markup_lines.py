@@ -18,7 +18,8 @@ _LINK_TARGET = r"(?:`[^`\n]+`|[^\s:]+):"  # of reStructuredText, behind an under
 _LINK_TITLE = r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?"
 _NAMES_WITHOUT_TEXT = (  # of directives that are about code, files, styles and the index
     r"(?:code-block|code|sourcecode|highlight|literalinclude|parsed-literal|include|rst-class|class|(?:py:)?(?:current)?module"
-    r"|index|meta|default-role|role|contents|sectionauthor|codeauthor|only|tabularcolumns|container|[a-z]+:(?:example|run))"
+    r"|index|meta|default-role|role|contents|sectionauthor|codeauthor|only|tabularcolumns|container|[a-z]+:(?:example|run)"
+    r"|auto(?:attribute|class|data|decorator|exception|function|method|module|property|summary))"  # described in the code
 )
 _ATTRIBUTE = r"(?:source|listing|tabs|cols|options|%|\.|\#|\[)"  # what AsciiDoc's attributes of a block begin with
 

@@ -11,7 +11,7 @@ from sql.base.terminal import as_started, end_with_usage
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import NoReturn
 
 
@@ -32,14 +32,25 @@ class Parser(argparse.ArgumentParser):
         """As ever, but what is unknown is refused by the command that it was given to, with the option that was meant."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{self._meant(unknown[0])}")
+            option = unknown[0].partition("=")[0]
+            meant = _meant(option, self._option_string_actions) if option[:2] == "--" else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return found, unknown
 
-    def _meant(self, option: str) -> str:
-        close = (
-            get_close_matches(option.partition("=")[0], self._option_string_actions, 1) if option[:2] == "--" else []
-        )
-        return f"; did you mean {close[0]}?" if close else ""
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """As ever, but a value or command that is none of the choices is refused with the one that was meant."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += _meant(str(value), map(str, action.choices or ()))
+            raise
+
+
+def _meant(given: str, known: Iterable[str]) -> str:
+    # Without the dashes, which all options have in common: --json is not nearly --version.
+    names = {name.lstrip("-"): name for name in known}
+    close = get_close_matches(given.lstrip("-"), names, 1)
+    return f"; did you mean {names[close[0]]}?" if close else ""
 
 
 def given_path(text: str) -> str:

@@ -82,8 +82,16 @@ class Location:
 
     @property
     def may_hold_store(self) -> bool:
-        """Whether there is anything to open: a folder with an engine's data, or a server, which has to be asked."""
-        return self.folder is None or (self.folder / "data").is_dir()
+        """Whether there is anything to open: a folder with an engine's data, or a server, which has to be asked.
+
+        StoreError where that cannot be seen, as in the folder of another user.
+        """
+        try:
+            return self.folder is None or (self.folder / "data").is_dir()
+        except OSError as error:
+            raise StoreError(
+                f"the store {self.folder} cannot be reached ({error.strerror}): give --db a folder that this user can read"
+            ) from error
 
     @property
     def real_folder(self) -> Path | None:
@@ -119,6 +127,7 @@ def parse_location(text: str) -> Location:
     """A folder, `chdb:///folder`, or `clickhouse://user:password@host:port/database` (`clickhouses://` for TLS)."""
     scheme, separator, rest = text.partition("://")
     if not separator or not SCHEME.fullmatch(scheme):
+        _refuse_half_a_scheme(text)
         return Location(text, checked_path(text, expand_user(text, "--db")))
     if scheme == "chdb":
         return Location(text, checked_path(text, Path(os.fsdecode(unquote_to_bytes(os.fsencode(rest))))))
@@ -133,6 +142,16 @@ def parse_location(text: str) -> Location:
             ) from error
     known = ", ".join(f"{name}://" for name in ("chdb", *SERVER_SCHEMES))
     raise UsageError(f"--db {scheme}://... is not known: give a folder or one of {known}")
+
+
+def _refuse_half_a_scheme(text: str) -> None:
+    """UsageError for `clickhouse:/...`: it would be a new folder of that name, a password in it included."""
+    scheme, colon, _ = text.partition(":")
+    if colon and scheme.lower() in ("chdb", *SERVER_SCHEMES):
+        raise UsageError(
+            f"--db {scheme}:... lacks the // behind {scheme}: write {scheme.lower()}://..., "
+            f"or ./{scheme}:... for a folder of that name"
+        )
 
 
 def checked_path(text: str, path: Path) -> Path:

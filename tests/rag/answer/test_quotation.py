@@ -162,10 +162,17 @@ def test_a_long_list_is_cut_between_items() -> None:
         "[docs]: https://example.org",
         ".. code-block:: python",
         ".. click:example:: of options",
+        ".. autoclass:: signer.keys.TimestampSigner(secret)",
+        ".. automodule:: signer.keys.rotation\n    :members: sign, unsign",
     ],
 )
 def test_where_a_link_leads_and_what_code_is_in_are_no_sentences(text: str) -> None:
     assert quoted(f"It signs data.\n\n{text}\n") == ["It signs data."]
+
+
+def test_what_is_said_below_the_name_of_something_described_in_the_code_is_quoted() -> None:
+    text = ".. autoclass:: signer.keys.TimestampSigner(secret)\n   :members:\n\n   It signs data with the time.\n"
+    assert quoted(text) == ["It signs data with the time."]
 
 
 @pytest.mark.parametrize("text", ["| P-0137 | 4.20 |", "dedupingInterval: 2000", "retries = 5", "It rains here."])

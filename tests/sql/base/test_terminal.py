@@ -98,17 +98,52 @@ def test_messages_call_our_commands_as_the_one_that_was_started(
         ),
         (["ask", "more", "words"], "python -m rag ask: unrecognized arguments: more words; "),
         (["--zzz", "ask"], "python -m rag: unrecognized arguments: --zzz; "),
+        (
+            ["ask", "--json"],
+            "python -m rag ask: unrecognized arguments: --json; ",
+        ),  # of --version only dashes and s, on
     ],
 )
 def test_an_unknown_option_is_refused_by_its_command_which_names_the_one_that_was_meant(
     given_words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     parser = Parser(prog="python -m rag")
-    parser.add_subparsers().add_parser("ask").add_argument("--language")
+    ask = parser.add_subparsers().add_parser("ask")
+    ask.add_argument("--language")
+    ask.add_argument("--version")
     with pytest.raises(SystemExit):
         parser.parse_args(given_words)
     command = said.partition(":")[0]
     assert capsys.readouterr().err == f"{said}see `{command} --help`\n"
+
+
+@pytest.mark.parametrize(
+    ("given_words", "said"),
+    [
+        (["aks"], "python -m rag: argument COMMAND: invalid choice: 'aks' "),
+        (["ask", "--ranking", "hybird"], "python -m rag ask: argument --ranking: invalid choice: 'hybird' "),
+    ],
+)
+def test_a_choice_that_does_not_exist_is_refused_with_the_one_that_was_meant(
+    given_words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="python -m rag")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    commands.add_parser("ask").add_argument("--ranking", choices=["hybrid", "words"])
+    commands.add_parser("list")
+    with pytest.raises(SystemExit):
+        parser.parse_args(given_words)
+    message = capsys.readouterr().err
+    assert message.startswith(said)
+    assert f"; did you mean {'ask' if given_words == ['aks'] else 'hybrid'}?; see `python -m rag" in message
+
+
+def test_a_choice_that_is_like_none_is_refused_without_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="python -m rag")
+    parser.add_argument("--k", choices=["hybrid", "words"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--k", "zzz"])
+    assert "did you mean" not in capsys.readouterr().err
 
 
 @given(st.text())

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,12 @@ def test_options_stand_behind_a_question_mark(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("mysql://host/db", "mysql://... is not known: give a folder or one of chdb://, clickhouse://"),
+        (
+            "clickhouse:/a:p/w@h/db",
+            "clickhouse:... lacks the // behind clickhouse: write clickhouse://..., or ./clickhouse:",
+        ),
+        ("MyScales:h/db", "MyScales:... lacks the // behind MyScales: write myscales://"),
+        ("chdb:/folder", "chdb:... lacks the // behind chdb: write chdb://"),
         ("http://host:port/db", "cannot be read"),
         ("clickhouse://[host/db", "cannot be read"),
         ("clickhouse://a:p/w@h/db", "percent-encoding"),
@@ -114,3 +123,32 @@ def test_no_traceback_help_text_or_lock_shows_the_password(tmp_path: Path) -> No
     assert "cret" not in record["command"]
     assert "127.0.0.1:1/library" in record["command"]
     assert this_process()["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize("text", ["./clickhouse:8123", "clickhouse", "host:8123", "clickhouse-2024:a"])
+def test_a_folder_may_have_a_colon_in_its_name(text: str) -> None:
+    assert parse_location(text).server is None
+
+
+def test_a_store_whose_folder_cannot_be_reached_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(
+        StoreError, match=r"cannot be reached \(File name too long\): give --db a folder that this user"
+    ):
+        parse_location("a" * 300).require_store()
+    (tmp_path / "theirs" / "data").mkdir(parents=True)
+    (tmp_path / "theirs").chmod(0)
+    without_rights = [
+        "setpriv",
+        "--bounding-set=-dac_override,-dac_read_search",
+    ]  # root without its right to read everything
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("root reads every folder")
+    program = "import sys; from sql.engine.location import parse_location; parse_location(sys.argv[1]).require_store()"
+    command = [sys.executable, "-c", program, str(tmp_path / "theirs")]
+    finished = subprocess.run(
+        [*without_rights, *command] if os.geteuid() == 0 else command, capture_output=True, text=True, check=False
+    )
+    (tmp_path / "theirs").chmod(0o700)
+    assert finished.stderr.splitlines()[-1].endswith(
+        f"the store {tmp_path}/theirs cannot be reached (Permission denied): give --db a folder that this user can read"
+    )
