@@ -47,6 +47,12 @@ class QuantizedSQLRetriever(BaseRetriever):
         """Gives the store back."""
         self.vectorstore.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
     def _get_relevant_documents(
         self,
         query: str,

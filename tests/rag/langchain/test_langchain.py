@@ -541,13 +541,12 @@ def test_a_store_whose_vectors_share_ranges_is_written_with_them(
 
 
 def test_a_retriever_can_be_opened_on_a_folder_alone(garden: Path, place: str) -> None:
-    retriever = QuantizedSQLRetriever.open(place, k=1)
-    try:
+    with QuantizedSQLRetriever.open(place, k=1) as retriever:
         assert len(retriever.invoke("the cat")) == 1
         assert len(retriever.invoke("the cat", k=2)) == 2
         assert len(asyncio.run(retriever.ainvoke("the cat", k=2))) == 2
-    finally:
-        retriever.close()
+    with pytest.raises(StoreError, match="closed"):
+        retriever.invoke("the cat")
     with pytest.raises(StoreError, match="there is no store"):
         QuantizedSQLRetriever.open(f"{place}-elsewhere")
 
