@@ -16,7 +16,14 @@ from rag.commands.options import add_compute_option, add_language_option, add_mo
 from sql.base.errors import EXIT_OK, EXIT_SOME_FAILED, NoStore, UsageError
 from sql.base.options import Parser, add_common_options, given_path, program_version
 from sql.base.paths import expand_user, printable
-from sql.base.settings import CODE_BITS, GRANULARITIES, QUANTIZERS, RANGE_METHODS, read_settings
+from sql.base.settings import (
+    CODE_BITS,
+    GRANULARITIES,
+    QUANTIZERS,
+    RANGE_METHODS,
+    free_engine_memory_soon,
+    read_settings,
+)
 from sql.base.terminal import chunk_rate, note, one_line, out, out_json, progress_bar, run_command, shown_name
 from sql.base.tracing import whole
 from sql.base.wording import counted
@@ -580,4 +587,5 @@ def make_parser() -> Parser:
 
 def main() -> int:
     """Runs what `sys.argv` asks for."""
+    free_engine_memory_soon()
     return run_command(command)

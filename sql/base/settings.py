@@ -44,6 +44,7 @@ GRANULARITIES = ("vector", "dimension", "collection")  # what shares a scale and
 RANGE_METHODS = ("minmax", "percentile", "mse")  # how the range of numbers that have a code of their own is chosen
 USUAL_RANGES = {8: "minmax", 4: "mse"}  # by the bits of a code: of few steps the outermost are best spent on no outlier
 COMPUTE_MODES = ("auto", "int8", "bf16", "fp32")  # of the encoder's arithmetic
+ENGINE_KEEPS_MILLISECONDS = 200  # none at all would take eight times the system's time
 THREAD_COUNTS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # torch's libraries read them
 INSTRUCTION_CAPS = ("ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
 RANKINGS = ("hybrid", "vector", "words")  # what chunks are compared by; the first is the default
@@ -149,6 +150,15 @@ def other_time_zone(name: str) -> Iterator[None]:
         else:
             os.environ["TZ"] = given
         time.tzset()  # the C library remembers what it has read last
+
+
+def free_engine_memory_soon() -> None:
+    """Has the engine, where it is not loaded yet, give back memory that it has not used for ENGINE_KEEPS_MILLISECONDS.
+
+    It keeps it for five seconds by itself, in which every kind of statement leaves some to a thread of its own. For a process
+    that fills a store: a search that comes after a pause would have to ask for the memory again, half a millisecond of it.
+    """
+    os.environ.setdefault("JE_MALLOC_CONF", f"dirty_decay_ms:{ENGINE_KEEPS_MILLISECONDS}")  # of its jemalloc
 
 
 def instruction_caps() -> list[str]:

@@ -171,6 +171,13 @@ def keep_for_ever(handle: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(handle))
 
 
+def trim_heap() -> None:
+    """Gives what Python and its libraries have freed back to the system, where the C library can be told to (glibc)."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)
+
+
 ENGINES = EngineRegistry()
 os.register_at_fork(after_in_child=ENGINES.forget_after_fork)
 

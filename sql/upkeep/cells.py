@@ -29,7 +29,7 @@ from sql.search.cells import (
 from sql.store import generation_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -41,6 +41,7 @@ DRIFT_SAMPLE = 4_000
 DOCUMENTS_AT_ONCE = (
     2_000  # that are moved: their manifest rows and the copies of what they have take 12 kB each meanwhile
 )
+NO_POSTINGS = {"posting_count": 0, "checksum_sum": 0}
 OUTSIDE_ROW = np.dtype([("generation", "<u8"), ("chunk_count", "<u8")])  # of the statement documents_outside_cells
 
 
@@ -61,6 +62,7 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
         return 0
     cells = store.writer.cells()
     if cells is None or has_drifted(store, cells, rows):
+        store.client.give_memory_back()  # what reading the files has left
         announce(f"training cells for {counted(rows, 'chunk')}")
         cells = train_cells(
             store.snapshot().sample_vectors(SAMPLE_PER_CELL * cell_count(rows)).dequantize(), rows, cells
@@ -73,6 +75,7 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
     announce(f"moving {counted(len(outside), 'document')} into {len(cells.centroids)} cells")
     rows_outside = ({name: int(row[name]) for name in OUTSIDE_ROW.names or ()} for row in outside)
     for batch in generation_batches(rows_outside, DOCUMENTS_AT_ONCE):
+        store.client.give_memory_back()
         move_documents(store, cells, batch)
     return len(outside)
 
@@ -172,17 +175,35 @@ def check_copies(client: Client, move: Move) -> None:
 
 def check_copied_details(client: Client, move: Move) -> None:
     """Counts back the copies of their words and places: rows and checksums have to be those of the old generations."""
-    generations = {"generations": [*move.old, *move.new]}
-    for what, statement in (
-        ("words", Statement("count_lengths", generations)),
-        ("words", Statement("count_postings", generations)),
-        ("places", Statement("count_places", generations)),
-    ):
-        found = client.query(statement)
-        counts = {row.pop("generation"): row for row in found}
+    generations = [*move.old, *move.new]
+    lengths = counts_of(client, Statement("count_lengths", {"generations": generations}))
+    places = counts_of(client, Statement("count_places", {"generations": generations}))
+    postings = copied_postings(client, move, lengths)
+    for what, counts in (("words", lengths), ("words", postings), ("places", places)):
         for row, old, new in zip(move.rows, move.old, move.new, strict=True):
             if counts.get(old) != counts.get(new):
                 raise StoreError(
                     f"{row['source']}: not all of its {what} arrived with its chunks; "
                     "the document stays where it was, run the command again"
                 )
+
+
+def copied_postings(client: Client, move: Move, lengths: Mapping[int, Row]) -> dict[int, Row]:
+    """What there is of the postings of old and new generations, given what there is of their lengths.
+
+    Lengths say what postings there have to be. Those of old generations lie among all others, so that to count them takes
+    the time of reading the whole table: that is done only where the new ones are not what their lengths say.
+    """
+    found = counts_of(client, Statement("count_postings", {"generations": move.new}))
+    others = []
+    for old, new in zip(move.old, move.new, strict=True):
+        if not found.get(new, NO_POSTINGS).items() <= lengths.get(old, NO_POSTINGS).items():
+            others.append(old)
+        elif new in found:
+            found[old] = found[new]
+    return found | (counts_of(client, Statement("count_postings", {"generations": others})) if others else {})
+
+
+def counts_of(client: Client, statement: Statement) -> dict[int, Row]:
+    """The rows of a statement that counts something, each by its generation."""
+    return {row.pop("generation"): row for row in client.query(statement)}

@@ -95,7 +95,7 @@ ONE_ROW_OR_A_SET = {
     "score_places_in_cells", "cells_of_chunks", "hits_in_cells",
     "stats_pairs", "stats_vector", "unknown_errors", "migration_5_widest", "ladder_float_count",
     "newest_epoch", "probe", "unfinished_deletions", "give_up_deletions", "stop_merges", "lease", "may_delete", "create_database",
-    "cancel_reader", "as_read", "reach_asker",
+    "cancel_reader", "as_read", "reach_asker", "give_memory_back",
     "query_log_extent", "logged_hits", "forgotten_generations", "word_vector_counts",
     "migration_2_manifest_counts", "migration_2_empty_manifest",
     "migration_2_exchange_chunks", "migration_2_exchange_manifest", "migration_2_drop_chunks", "migration_2_drop_manifest",

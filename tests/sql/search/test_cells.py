@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from support import chunks_of, open_store, search, source_document, way
+from support import chunks_of, draft_document, open_store, search, source_document, way
 
 from rag.int8.quantization import quantize_query, quantize_vectors, scores
 from sql.base.errors import StoreError
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sql.records import Candidate, Hit, QuantizedQuery
+    from sql.engine.client import Row
+    from sql.records import Candidate, Hit, LiveDocument, QuantizedQuery
     from sql.search.search import Step
 
 DIMENSIONS, PER_DOCUMENT = 32, 4
@@ -279,6 +280,62 @@ def test_a_move_that_lost_a_row_is_not_published(store: Store, monkeypatch: pyte
     with pytest.raises(StoreError, match="stays where it was, run the command again"):
         maintain_cells(store, least=10)
     assert store.snapshot().documents() == before
+
+
+def fill_with_words(store: Store) -> list[LiveDocument]:
+    """Publishes ten documents of two chunks with words, and one without chunks."""
+    texts = [[f"the cat sat on mat {number}", f"a dog {number} ran"] for number in range(10)]
+    drafts = [
+        draft_document(store, f"doc {number}", some, DIMENSIONS, language="en")
+        for number, some in enumerate([*texts, []])
+    ]
+    store.writer.publish(drafts)
+    return store.snapshot().documents()
+
+
+def test_words_are_counted_back_without_reading_those_of_all_documents(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, query = {one.generation for one in fill_with_words(store)}, store.client.query
+    counted: list[int] = []
+
+    def watched(statement: Statement) -> list[Row]:
+        if statement.name == "count_postings":
+            counted.extend(statement.values["generations"])  # type: ignore[arg-type]
+        return query(statement)
+
+    monkeypatch.setattr(store.client, "query", watched)
+    assert maintain_cells(store, least=10) == 10
+    assert len(counted) == 10
+    assert not before & set(counted)
+
+
+@pytest.mark.parametrize("column", ["posting_count", "checksum_sum"])
+def test_a_move_that_lost_words_is_not_published(store: Store, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    before, query = fill_with_words(store), store.client.query
+    old = {one.generation for one in before}
+
+    def lossy(statement: Statement) -> list[Row]:
+        rows = query(statement)
+        if statement.name == "count_postings" and not old & set(statement.values["generations"]):  # type: ignore[arg-type]
+            rows[0][column] -= 1
+        return rows
+
+    monkeypatch.setattr(store.client, "query", lossy)
+    with pytest.raises(StoreError, match="not all of its words arrived"):
+        maintain_cells(store, least=10)
+    assert store.snapshot().documents() == before
+
+
+def test_a_document_that_had_lost_words_before_is_moved_with_those_that_it_has(store: Store) -> None:
+    (lost,) = [one for one in fill_with_words(store) if one.source == "doc 3"]
+    condition = f"generation = {lost.generation} AND term = 'cat'"
+    store.client.text(f"DELETE FROM postings WHERE {condition} SETTINGS lightweight_deletes_sync = 1", None)
+    assert maintain_cells(store, least=10) == 10
+    (moved,) = [one for one in store.snapshot().documents() if one.path == lost.path]
+    assert moved.generation != lost.generation
+    terms = f"SELECT arraySort(groupUniqArray(term)) FROM postings WHERE generation = {moved.generation} FORMAT TSV"
+    assert store.client.text(terms, None).decode().strip() == "['3','dog','mat','ran','sat']"
 
 
 def test_a_document_that_lost_a_chunk_is_not_moved_and_not_hidden(store: Store) -> None:
