@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 QUERY_LIMIT = 2047
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FLOAT32_TINY = np.finfo(np.float32).tiny  # the least normal one: less could be flushed to 0 by a CPU or a database
+NUMBERS_AT_ONCE = 1 << 18  # of vectors that become float32 again
 MAX_DIMENSIONS = 8192  # 8192 * 128 * 2047 < 2**31: beyond it the dot product of codes and query overflows Int32
 # By how much a sum of MAX_DIMENSIONS squares, its root and a few more steps of float64 can fall short, and far more.
 FLOAT64_SLACK = 2**-36
@@ -103,9 +104,14 @@ class QuantizedVectors:
 
     def dequantize(self) -> NDArray[np.float32]:
         """The vectors as float32, shape (n, dimensions)."""
-        # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
-        values = self.steps() * self.step_widths()
-        return np.asarray(np.clip(values, -FLOAT32_MAX, FLOAT32_MAX), dtype=np.float32)
+        vectors = np.empty(self.codes.shape, np.float32)
+        rows_at_once = max(1, NUMBERS_AT_ONCE // self.dimensions)  # as int32 and float64 they take six times the memory
+        for first in range(0, len(self), rows_at_once):
+            some = range(first, min(first + rows_at_once, len(self)))
+            part = self.rows(some)
+            # The outermost code may lie half a step beyond the range, which next to the largest float32 would be infinity.
+            vectors[some.start : some.stop] = np.clip(part.steps() * part.step_widths(), -FLOAT32_MAX, FLOAT32_MAX)
+        return vectors
 
     def norms(self) -> NDArray[np.float32]:
         """Euclidean length of each vector, float32, shape (n,); InvalidVector where float32 cannot hold it."""

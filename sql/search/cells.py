@@ -221,11 +221,14 @@ def nearest_centroids(
 
 def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rows scaled to length 1; a row of zeros stays."""
-    scale = np.abs(vectors).max(axis=1, keepdims=True)
-    scaled = vectors / np.where(scale == 0, 1, scale)  # first: the square of a large float32 would be infinite
-    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
-    scaled /= np.where(lengths == 0, 1, lengths)
-    return np.asarray(scaled, dtype=np.float32)
+    units = np.empty(vectors.shape, np.float32)
+    for first in range(0, len(vectors), ROWS_AT_ONCE):  # so that no more than the result is as large as the vectors
+        some = vectors[first : first + ROWS_AT_ONCE]
+        scale = np.abs(some).max(axis=1, keepdims=True)
+        scaled = some / np.where(scale == 0, 1, scale)  # first: the square of a large float32 would be infinite
+        lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+        units[first : first + ROWS_AT_ONCE] = scaled / np.where(lengths == 0, 1, lengths)
+    return units
 
 
 def cells_columns(cells: Cells) -> dict[str, NDArray[Any]]:

@@ -32,7 +32,7 @@ from sql.upkeep import cells as upkeep_module
 from sql.upkeep.cells import maintain_cells, move_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -123,13 +123,36 @@ def test_a_vector_belongs_to_the_centroid_with_the_largest_product() -> None:
 
 def test_products_with_thousands_of_centroids_are_not_all_held_at_once() -> None:
     vectors, centroids = np.ones((10_000, 4), np.float32), np.ones((4_000, 4), np.float32)
+    assert peak_megabytes(lambda: nearest_centroids(vectors, centroids)) < 20  # all of them take 160
+
+
+def peak_megabytes(work: Callable[[], object]) -> float:
+    """The most memory that Python and NumPy hold of what `work` makes, at any moment of it."""
     tracemalloc.start()
     try:
-        nearest_centroids(vectors, centroids)
-        _, most = tracemalloc.get_traced_memory()
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
     finally:
         tracemalloc.stop()
-    assert most < 20_000_000  # all of them take 160
+
+
+def test_a_sample_to_train_cells_on_takes_little_more_memory_than_its_float32_vectors() -> None:
+    vectors = quantize_vectors(np.random.default_rng(0).standard_normal((50_000, 64)).astype(np.float32))
+    restored = vectors.dequantize()
+    size = restored.nbytes / 1e6
+    assert peak_megabytes(vectors.dequantize) < 1.5 * size  # six times in one piece
+    assert peak_megabytes(lambda: unit_rows(restored)) < 2 * size  # three times
+
+
+def test_vectors_are_the_same_however_many_are_restored_and_scaled_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = quantize_vectors(clustered(50))
+    restored = vectors.dequantize()
+    units = unit_rows(restored)
+    for at_once in (1, 7 * DIMENSIONS, 50 * DIMENSIONS + 1):
+        monkeypatch.setattr("sql.records.vectors.NUMBERS_AT_ONCE", at_once)
+        monkeypatch.setattr(cells_module, "ROWS_AT_ONCE", max(1, at_once // DIMENSIONS))
+        assert np.array_equal(vectors.dequantize(), restored)
+        assert np.array_equal(unit_rows(restored), units)
 
 
 def test_numbers_of_a_new_version_go_on_after_those_of_the_last() -> None:
