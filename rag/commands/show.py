@@ -138,12 +138,16 @@ def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
     """Of a document the text of one page; UsageError where the store has none of it."""
     from sql.records.places import Page
 
+    numbers = []
     for place in snapshot.document_pages(shown.document):
         if isinstance(place.where, Page) and place.where.number == page:
             span = place.start, place.end
             places = places_of(snapshot, shown.document, span)
             return Shown(shown.listed, shown.parts, shown.text, span, places)
-    raise UsageError(f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}")
+        if isinstance(place.where, Page):
+            numbers.append(place.where.number)
+    there = f"its text is on pages {min(numbers)} to {max(numbers)}" if numbers else "it has no pages"
+    raise UsageError(f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}; {there}")
 
 
 # Printing
