@@ -147,7 +147,9 @@ def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
         if isinstance(place.where, Page):
             numbers.append(place.where.number)
     there = f"its text is on pages {min(numbers)} to {max(numbers)}" if numbers else "it has no pages"
-    raise UsageError(f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}; {there}")
+    raise UsageError(
+        f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}; {there}"
+    )
 
 
 # Printing
