@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.document import PATH_SEPARATOR
 from rag.text.columns import RULER
-from rag.text.sentences import LINE_END, holds_one_cell, line_spans, split_sentences, trimmed
+from rag.text.sentences import LINE_END, holds_one_cell, line_begin, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
 
@@ -227,8 +227,7 @@ def _introduces(text: str, block: Block) -> bool:
     """Whether a block ends with a colon that says that something follows."""
     if not text.endswith((":", "："), block.start, block.end):
         return False
-    last_line = max(text.rfind("\n", block.start, block.end), text.rfind("\r", block.start, block.end)) + 1
-    return _OPENS_NOTE.match(text, max(last_line, block.start), block.end) is None
+    return _OPENS_NOTE.match(text, line_begin(text, block.end, block.start), block.end) is None
 
 
 def _last_sentence(text: str, block: Block) -> tuple[int, int]:
@@ -297,7 +296,7 @@ def _pieces(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 def _cut(text: str, start: int, end: int) -> int:
     """The best place to cut text[start:] by `end`: behind a line in the later half, else behind a word, else `end`."""
-    newline = max(text.rfind("\n", start, end), text.rfind("\r", start, end)) + 1
+    newline = line_begin(text, end, start)
     if newline > start + (end - start) // 2:
         return newline
     if text[end - 1].isspace() or text[end : end + 1].isspace():

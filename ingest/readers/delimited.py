@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ingest.document import Block
 from ingest.readers.decode import decode_text
 from ingest.readers.paragraphs import bounded, paragraphs, text_start
-from rag.text.sentences import LINE_END, line_spans, trimmed
+from rag.text.sentences import LINE_END, line_begin, line_spans, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,10 +96,7 @@ def _long_rows(text: str, table: Table) -> Iterator[tuple[int, int]]:
             if found:
                 yield found
                 done = found[1]
-            found = (
-                max(text.rfind("\n", done, quoted.start()), text.rfind("\r", done, quoted.start()), done - 1) + 1,
-                0,
-            )
+            found = line_begin(text, quoted.start(), done), 0
         end = LINE_END.search(text, quoted.end())
         found = (found[0], end.start() if end else len(text))
         done = quoted.end()

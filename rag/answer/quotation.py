@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rag.text.analyser import WORD
 from rag.text.columns import RULER, column_rows, has_columns
 from rag.text.markup_lines import ABOVE_LISTING, COMMENT, MARKUP
-from rag.text.sentences import line_spans, split_sentences, trimmed
+from rag.text.sentences import line_begin, line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -174,10 +174,9 @@ class _Above:
 
     def pass_to(self, start: int) -> None:
         """A new paragraph after an answer ends it, unless it is the next item of a list."""
-        if self.last_end >= 0 and BLANK_LINE.search(self._text, self.last_end, start):
-            line_start = max(self._text.rfind("\n", 0, start), self._text.rfind("\r", 0, start)) + 1
-            if not _ITEM.match(self._text, line_start):
-                self.question = None
+        is_new = self.last_end >= 0 and BLANK_LINE.search(self._text, self.last_end, start)
+        if is_new and not _ITEM.match(self._text, line_begin(self._text, start)):
+            self.question = None
 
 
 def _unmarked(text: str) -> str:
@@ -268,7 +267,7 @@ def cells(text: str) -> list[str]:
 
 def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     """Where a sentence ends with what it announces, and whether more of that follows; its own end where it is nothing."""
-    line_start = max(text.rfind("\n", 0, start), text.rfind("\r", 0, start)) + 1
+    begin = line_begin(text, start)
     lines = _Lines(text, end)
     if lines.rest_of_line.strip() or lines.first is None:
         return end, False
@@ -281,8 +280,8 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
     )
     if kind == "heading" or not announces:
         return end, False
-    is_item = _ITEM.match(text, line_start) is not None
-    indent = _indent(text[line_start:start])
+    is_item = _ITEM.match(text, begin) is not None
+    indent = _indent(text[begin:start])
     below = _indent(lines.first)
     if below < indent or (is_item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list

@@ -85,6 +85,15 @@ def line_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tu
     yield start, end
 
 
+def line_begin(text: str, position: int, begin: int = 0) -> int:
+    r"""Where the line begins that a position is on, at `begin` if that is later.
+
+    >>> line_begin("one\ntwo", 5), line_begin("one\ntwo", 5, 5)
+    (4, 5)
+    """
+    return max(text.rfind("\n", begin, position), text.rfind("\r", begin, position), begin - 1) + 1
+
+
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     """The span without the white space at its ends; start == end where nothing is left.
 
@@ -167,11 +176,11 @@ def _is_quoted(text: str, start: int, end: int) -> bool | None:
     return None if mark and mark[1] else mark is not None
 
 
-def _hangs(text: str, end: int, line_start: int) -> bool:
-    """Whether the line that ends at `end` is further in than the one at `line_start`, as the lines of an item are, whose
+def _hangs(text: str, end: int, below: int) -> bool:
+    """Whether the line that ends at `end` is further in than the one that begins at `below`, as the lines of an item are, whose
     number a slice of a document may lack."""
-    above = max(text.rfind("\n", 0, end), text.rfind("\r", 0, end)) + 1
-    return _match_end(_INDENT, text, above, end) - above > _match_end(_INDENT, text, line_start, len(text)) - line_start
+    above = line_begin(text, end)
+    return _match_end(_INDENT, text, above, end) - above > _match_end(_INDENT, text, below, len(text)) - below
 
 
 def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
