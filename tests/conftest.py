@@ -59,8 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before what is not wanted is left out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that says nothing about the back end runs on the embedded engine every day, on a server in the long suite."""
+    """Leaves to the long suite what the everyday tests need not do in all its forms.
+
+    A test that says nothing about the back end runs on the embedded engine every day, and one of which a few forms stand for
+    all in those whose parameters hold one of the words.
+    """
     for item in items:
+        some = item.get_closest_marker("everyday")
+        parameters = item.name[item.name.find("[") :]
+        if some and not any(word in parameters for word in some.args):
+            item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("either_back_end") and "[server" in item.name:
             item.add_marker(pytest.mark.slow)
 

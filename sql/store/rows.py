@@ -185,13 +185,15 @@ def some_of(column: list[Any] | NDArray[Any], rows: list[int]) -> list[Any] | ND
     return column[rows] if isinstance(column, np.ndarray) else [column[row] for row in rows]
 
 
-def generation_batches(documents: Iterable[Row], most: int = ROWS_AT_ONCE) -> Iterator[list[int]]:
-    """Generations to work on together: of at least one document and at most so many, and no more chunks than one block of an
-    insert takes."""
+def generation_batches(
+    documents: Iterable[Row], most: int = ROWS_AT_ONCE, most_chunks: int = ROWS_AT_ONCE
+) -> Iterator[list[int]]:
+    """Generations to work on together: of at least one document and at most so many, and of more than one only where they
+    have no more chunks than that, which is what one block of an insert takes."""
     batch: list[int] = []
     rows = 0
     for document in documents:
-        if batch and (len(batch) >= most or rows + document["chunk_count"] > ROWS_AT_ONCE):
+        if batch and (len(batch) >= most or rows + document["chunk_count"] > most_chunks):
             yield batch
             batch, rows = [], 0
         batch.append(document["generation"])

@@ -43,6 +43,7 @@ SETTLE_SECONDS = 0.3  # after a cut connection, for an insert that the server ha
 # A generation is, from its highest bits on: the epoch after which it was begun, the run that began it, a number, and a
 # bucket of its document, by which the shards of a cluster divide everything that has a generation.
 BUCKET_BITS, NUMBER_BITS = 8, 12
+BUCKETS = 1 << BUCKET_BITS
 RUN_BITS = GENERATION_RANDOM_BITS - NUMBER_BITS - BUCKET_BITS
 
 
@@ -84,22 +85,26 @@ class Writer:
 
     def new_generation(self, document_id: UUID) -> int:
         """The number of a fresh generation of a document, which is not garbage until `forget_drafts`."""
-        with self.writing:
-            return self._new_generation(document_id)
+        return self._new_generation(document_id.int % BUCKETS)
 
-    def _new_generation(self, document_id: UUID) -> int:
-        # Runs that know nothing of each other share a generation as seldom as they draw the same 20 bits in the same
-        # epoch and reach the same number with documents of one bucket; and one can see when it was begun.
-        if self._begun_at is None:
-            self._begun_at = self.now().epoch
-        if self._number >> NUMBER_BITS:
-            self._run, self._number = secrets.randbits(RUN_BITS), 0
-        within = (self._run << NUMBER_BITS | self._number) << BUCKET_BITS | document_id.int % (1 << BUCKET_BITS)
-        generation = first_generation(self._begun_at) | within
-        self._number += 1
-        self._drafts.add(generation)
-        self.client.drafts.add(generation)
-        return generation
+    def next_generation(self, generation: int) -> int:
+        """A fresh generation of the document that has a generation; its rows stay on the shard that they are on."""
+        return self._new_generation(generation % BUCKETS)
+
+    def _new_generation(self, bucket: int) -> int:
+        with self.writing:
+            # Runs that know nothing of each other share a generation as seldom as they draw the same 20 bits in the same
+            # epoch and reach the same number with documents of one bucket; and one can see when it was begun.
+            if self._begun_at is None:
+                self._begun_at = self.now().epoch
+            if self._number >> NUMBER_BITS:
+                self._run, self._number = secrets.randbits(RUN_BITS), 0
+            within = (self._run << NUMBER_BITS | self._number) << BUCKET_BITS | bucket
+            generation = first_generation(self._begun_at) | within
+            self._number += 1
+            self._drafts.add(generation)
+            self.client.drafts.add(generation)
+            return generation
 
     def forget_drafts(self, generations: Iterable[int]) -> None:
         """Drafts that have been published; what is begun from now on gets a higher number."""

@@ -19,6 +19,7 @@ from sql.engine.packed import unpack_vectors
 from sql.engine.statements import Statement
 from sql.search.cells import (
     CELLS_FROM,
+    ROWS_AT_ONCE,
     SAMPLE_PER_CELL,
     Cells,
     cell_count,
@@ -29,7 +30,7 @@ from sql.search.cells import (
 from sql.store import generation_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -41,6 +42,8 @@ DRIFT_SAMPLE = 4_000
 DOCUMENTS_AT_ONCE = (
     2_000  # that are moved: their manifest rows and the copies of what they have take 12 kB each meanwhile
 )
+# Words lie by term, so that to copy those of some documents is to read those of all: they are copied for more at once.
+WORD_DOCUMENTS_AT_ONCE, WORD_CHUNKS_AT_ONCE = 8_000, 32_768
 NO_POSTINGS = {"posting_count": 0, "checksum_sum": 0}
 OUTSIDE_ROW = np.dtype([("generation", "<u8"), ("chunk_count", "<u8")])  # of the statement documents_outside_cells
 
@@ -73,10 +76,9 @@ def _maintain_alone(store: Store, announce: Callable[[str], None], least: int) -
     if int(outside["chunk_count"].sum()) < LEAST_OUTSIDE * rows:
         return 0
     announce(f"moving {counted(len(outside), 'document')} into {len(cells.centroids)} cells")
-    rows_outside = ({name: int(row[name]) for name in OUTSIDE_ROW.names or ()} for row in outside)
-    for batch in generation_batches(rows_outside, DOCUMENTS_AT_ONCE):
-        store.client.give_memory_back()
-        move_documents(store, cells, batch)
+    chunk_counts = dict(zip(outside["generation"].tolist(), outside["chunk_count"].tolist(), strict=True))
+    for some in divided(chunk_counts, WORD_DOCUMENTS_AT_ONCE, WORD_CHUNKS_AT_ONCE):
+        move_documents(store, cells, some)
     return len(outside)
 
 
@@ -106,16 +108,36 @@ class Move:
         return [row["generation"] for row in self.rows]
 
 
-def move_documents(store: Store, cells: Cells, generations: Sequence[int]) -> None:
-    """Copies documents into their cells under fresh generations and publishes these; StoreError if a row is missing."""
-    rows = store.client.query(Statement("manifest_rows", {"generations": list(generations)}))
-    move = Move(rows, [store.writer.new_generation(row["document_id"]) for row in rows])
+def move_documents(store: Store, cells: Cells, chunk_counts: Mapping[int, int]) -> None:
+    """Copies documents into their cells under fresh generations and publishes these, some documents at a time.
+
+    Given are their generations and how many chunks each has. The words of all come first. StoreError if a row is missing.
+    """
+    store.client.give_memory_back()
+    fresh = {generation: store.writer.next_generation(generation) for generation in chunk_counts}
+    words = {"old": list(fresh), "new": list(fresh.values())}
+    store.client.execute(Statement("move_lengths", words))
+    store.client.execute(Statement("move_postings", words))
+    for some in divided(chunk_counts, DOCUMENTS_AT_ONCE, ROWS_AT_ONCE):
+        store.client.give_memory_back()
+        move_together(store, cells, {generation: fresh[generation] for generation in some})
+
+
+def divided(chunk_counts: Mapping[int, int], most: int, most_chunks: int) -> Iterator[dict[int, int]]:
+    """Parts of at most so many documents, given by their generations, and chunks; see `generation_batches`."""
+    rows = ({"generation": generation, "chunk_count": count} for generation, count in chunk_counts.items())
+    for generations in generation_batches(rows, most, most_chunks):
+        yield {generation: chunk_counts[generation] for generation in generations}
+
+
+def move_together(store: Store, cells: Cells, fresh: Mapping[int, int]) -> None:
+    """Copies everything but the words of documents, whose generations have fresh ones, and publishes them all at once."""
+    rows = store.client.query(Statement("manifest_rows", {"generations": list(fresh)}))
+    move = Move(rows, [fresh[row["generation"]] for row in rows])
     copy_chunks(store, cells, move)
     numbers = {"old": move.old, "new": move.new}
     store.client.execute(Statement("move_texts", numbers))
     store.client.execute(Statement("move_places", numbers))
-    store.client.execute(Statement("move_lengths", numbers))
-    store.client.execute(Statement("move_postings", numbers))
     store.client.execute(Statement("move_float_references", numbers))
     check_copies(store.client, move)
     check_copied_details(store.client, move)

@@ -36,6 +36,7 @@ def codes(library: Library) -> set[tuple[str, str]]:
     return {tuple(line.split("\t")) for line in library.store.client.text(sql, "TSV").decode().splitlines()}  # type: ignore[misc]
 
 
+@pytest.mark.everyday("per dimension")
 def test_a_moved_file_keeps_its_codes_and_is_not_embedded(library: Library) -> None:
     old = library.write("a.md", TEXT)
     library.sync()
@@ -48,6 +49,7 @@ def test_a_moved_file_keeps_its_codes_and_is_not_embedded(library: Library) -> N
     assert library.store.snapshot().damaged_documents() == []
 
 
+@pytest.mark.everyday("per dimension")
 def test_a_copy_of_a_file_in_the_store_is_not_embedded(library: Library) -> None:
     library.write("a.md", TEXT)
     library.sync()
@@ -68,6 +70,7 @@ def test_of_files_of_the_same_content_that_come_together_one_is_embedded(library
     assert library.text("b.md") == library.text("c.md")
 
 
+@pytest.mark.everyday("per dimension")
 def test_another_text_is_embedded_even_if_everything_else_is_said_to_be_the_same(library: Library) -> None:
     library.write("a.md", TEXT)
     library.sync()
@@ -87,6 +90,7 @@ def test_the_same_text_under_another_heading_is_embedded_again(library: Library)
     assert len({text for text, _ in later}) * 2 == len(later) > 0
 
 
+@pytest.mark.everyday("per dimension")
 def test_a_file_whose_title_is_its_name_keeps_its_codes_under_another_one(library: Library) -> None:
     library.write("kiln.md", "The kiln cools for a day. " * 40)
     library.sync()

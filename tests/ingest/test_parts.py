@@ -109,6 +109,7 @@ def test_a_second_run_over_parts_embeds_nothing_and_writes_nothing(library: Libr
         library.reopen()
 
 
+@pytest.mark.everyday("#one")
 @pytest.mark.parametrize("lost", ["a.sections", "a.sections#one", "a.sections#empty"])
 def test_a_part_that_is_missing_in_the_store_comes_back_though_its_file_is_unchanged(
     library: Library, lost: str
@@ -285,6 +286,7 @@ def test_a_file_that_is_given_itself_owns_its_parts_and_nothing_beside_it(librar
     assert library.names() == ["a.sections#two", "a.sections2.sections#one"]
 
 
+@pytest.mark.everyday("[2")
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_file_and_all_its_parts_are_of_one_shard(library: Library, count: int) -> None:
     for number in range(8):

@@ -307,6 +307,7 @@ def test_a_process_that_is_killed_leaves_the_old_store_whole(place: Place, monke
     assert not place.next.exists()
 
 
+@pytest.mark.everyday("exchange_stores")
 @pytest.mark.parametrize("step", ["exchange_stores", "remove_store"])
 @pytest.mark.parametrize("after", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_run_that_is_stopped_around_the_switch_is_completed_by_the_next_one(

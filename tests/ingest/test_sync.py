@@ -836,6 +836,7 @@ def test_the_exit_code_is_0_when_all_is_well_and_types_that_are_skipped_are_well
     assert out.startswith("1 file: 0 indexed, 1 unchanged")
 
 
+@pytest.mark.everyday("chdb-pipe", "chdb-c.xyz")
 @pytest.mark.either_back_end
 @pytest.mark.parametrize("name", ["c.xyz", "report.dwg", "nosuffix", "pipe.txt"])
 def test_a_file_that_was_named_itself_and_is_not_read_has_failed(command: Command, tmp_path: Path, name: str) -> None:
@@ -1069,6 +1070,7 @@ def stopping_ingest(command: Command, folder: Path, files: int) -> subprocess.Po
     )
 
 
+@pytest.mark.everyday("chdb-15")
 @pytest.mark.either_back_end
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]

@@ -213,6 +213,7 @@ def test_every_mode_answers(desk: Desk, mode: str) -> None:
     assert answer["answer"] == "A hive holds forty thousand bees in June. [1]"
 
 
+@pytest.mark.everyday("hybrid")
 @pytest.mark.parametrize("mode", ["vector", "words", "hybrid"])
 def test_the_sql_that_is_shown_gives_the_same_hits_when_it_is_pasted(desk: Desk, mode: str) -> None:
     shown = desk.run("rag", "search", "bees in summer", "-k", "1", "--ranking", mode, "--show-sql", "--json")

@@ -246,6 +246,7 @@ def mail_with(*files: tuple[str, bytes]) -> bytes:
     return bytes(mail)
 
 
+@pytest.mark.everyday("forwarded")
 @pytest.mark.parametrize("part", ["plan.pdf", "plan-2.pdf", "forwarded.eml/plan.pdf"])
 def test_a_page_of_a_file_in_a_mail_is_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], part: str

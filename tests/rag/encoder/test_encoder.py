@@ -109,6 +109,7 @@ PLANS = [
 ]
 
 
+@pytest.mark.everyday("int8", "fp32")
 @pytest.mark.parametrize("plan", PLANS, ids=str)
 def test_every_plan_is_close_to_float32_and_a_text_never_feels_its_batch(
     settings: Settings, encoder: Encoder, checkpoint: Checkpoint, plan: ComputePlan
@@ -299,7 +300,7 @@ def test_a_torch_without_the_operators_that_make_codes_in_one_pass_gets_the_same
             (pooling, "float32", ([3], [40, 40, 17], [200, 130, 130, 64, 2, 1]))
             for pooling in ("mean", "cls", "tokens")
         ),
-        ("tokens", "flash bfloat16", ([70, 66, 2],)),
+        pytest.param("tokens", "flash bfloat16", ([70, 66, 2],), marks=pytest.mark.slow),
     ],
 )
 def test_one_program_for_all_layers_gives_the_numbers_that_its_operations_give_one_by_one(

@@ -135,6 +135,7 @@ def test_a_store_remembers_its_budget_until_it_is_given_none(store: Store) -> No
     assert check_budget(store.snapshot()) is None
 
 
+@pytest.mark.everyday("changes0", "changes4")
 @pytest.mark.parametrize(
     ("changes", "holds"),
     [

@@ -161,6 +161,7 @@ def parts_multiply(losses: dict[str, Any]) -> bool:
     return bool(product == pytest.approx(losses["kept"]))
 
 
+@pytest.mark.everyday("dimension")
 def test_the_three_parts_multiply_to_what_is_kept_from_the_float_model_to_the_search(measured: Measured) -> None:
     losses = measured.judged
     assert (losses["chunks"], losses["sampled"], losses["questions"]) == (DOCUMENTS, DOCUMENTS, QUERIES)

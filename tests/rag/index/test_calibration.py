@@ -201,6 +201,7 @@ def test_what_cannot_be_calibrated_or_coded_is_refused() -> None:
 # SQL and NumPy
 
 
+@pytest.mark.everyday("asymmetric int8 per dimension", "symmetric int4 per dimension")
 @pytest.mark.parametrize("queries", [2, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("quantizer", KINDS, ids=lambda one: one.name)
 def test_scores_vectors_and_norms_in_sql_are_those_of_numpy(quantizer: Quantizer, tmp_path: Path, queries: int) -> None:
@@ -470,6 +471,7 @@ def drift_of(vectors: NDArray[np.float32], quantizer: Quantizer, folder: Path) -
         return later.drift()
 
 
+@pytest.mark.everyday("asymmetric int8 per dimension", "symmetric int4")
 @pytest.mark.parametrize("quantizer", SHARED, ids=lambda one: one.name)
 def test_vectors_like_the_sample_are_no_drift_and_wider_ones_are(quantizer: Quantizer, tmp_path: Path) -> None:
     assert drift_of(uneven_vectors(1000, seed=1), quantizer, tmp_path / "alike") is None

@@ -44,7 +44,7 @@ def test_words_of_an_older_analyser_are_made_anew(tmp_path: Path) -> None:
         assert_made_anew(store)
 
 
-@pytest.mark.parametrize("step", [6, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
 def test_a_run_that_is_stopped_is_completed_by_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

@@ -314,6 +314,7 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return after
 
 
+@pytest.mark.everyday("[4]")
 @pytest.mark.parametrize("definitions", [4, 8])  # the last view is the ninth
 def test_what_a_run_that_was_killed_has_not_defined_the_next_one_does(
     tmp_path: Path, folder: Path, encoder: Encoder, killed: Callable[[int], None], definitions: int

@@ -266,6 +266,7 @@ def test_a_question_gets_the_forms_of_every_language_of_the_store(shelf: Shelf) 
     assert question_languages("Panther", statistics, "fr") == ("fr", ["fr"])
 
 
+@pytest.mark.everyday("languages2")
 @pytest.mark.parametrize(
     "languages",
     [
@@ -554,6 +555,7 @@ def test_a_cap_for_one_document_leaves_its_best_chunks(full: Shelf) -> None:
         assert [hit.score for hit in capped] == sorted((hit.score for hit in best), reverse=True)
 
 
+@pytest.mark.everyday("large")
 @pytest.mark.parametrize("size", ["small", "middling", "large"])
 def test_k_documents_come_back_however_many_chunks_of_one_are_better(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, size: str

@@ -409,6 +409,7 @@ def test_codes_narrower_than_2_or_wider_than_8_bits_are_refused(bits: int) -> No
         scheme_of_bits(bits, symmetric=True)
 
 
+@pytest.mark.everyday("-8")
 @pytest.mark.parametrize("bits", [2, 4, 8])
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("granularity", ["tensor", "channel", "dimension"])

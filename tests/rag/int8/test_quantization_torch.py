@@ -39,6 +39,7 @@ def tensors(*values: np.ndarray) -> list[torch.Tensor]:
     return [torch.as_tensor(np.asarray(value)) for value in values]
 
 
+@pytest.mark.everyday("channel")
 @pytest.mark.parametrize("scheme", SCHEMES, ids=str)
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 @given(values=matrices)
@@ -84,6 +85,7 @@ def test_torch_and_numpy_find_the_same_percentiles(
     assert [end.numpy().tolist() for end in found] == [end.tolist() for end in expected]
 
 
+@pytest.mark.everyday("channel")
 @pytest.mark.parametrize("scheme", [ASYMMETRIC, scheme_of_bits(4, symmetric=True)], ids=str)
 @pytest.mark.parametrize("granularity", GRANULARITIES)
 @settings(max_examples=10)

@@ -313,6 +313,7 @@ def test_words_find_what_has_them_and_need_no_vector(place: str) -> None:
         assert [document.id for document in store.similarity_search("kiln", ranking="words")] == ["kilns"]
 
 
+@pytest.mark.everyday("1-True")
 @pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_short_text_without_a_language_is_found_beside_others_in_any_order(
@@ -519,6 +520,7 @@ def test_files_and_langchain_documents_live_in_one_store(garden: Path, place: st
         }
 
 
+@pytest.mark.everyday("dimension")
 @pytest.mark.parametrize("granularity", GRANULARITIES[1:])
 def test_a_store_whose_vectors_share_ranges_is_written_with_them(
     garden: Path, tmp_path: Path, granularity: str

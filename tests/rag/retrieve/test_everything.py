@@ -85,6 +85,7 @@ def same(left: Sequence[Hit], right: Sequence[Hit]) -> bool:
     return [key(hit) for hit in left] == [key(hit) for hit in right]
 
 
+@pytest.mark.everyday("0-None-hybrid", "given1-words")
 @pytest.mark.parametrize("number", [3, pytest.param(8, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("ranking", ["hybrid", "words"])
 @pytest.mark.parametrize("given", [None, {"source": {"$glob": "doc ?"}}])

@@ -61,6 +61,7 @@ def test_ctrl_c_while_a_command_starts_ends_it_with_130_and_one_word(command: st
     assert (finished.returncode, finished.stdout, finished.stderr) == (130, "", "interrupted\n")
 
 
+@pytest.mark.everyday("tokenizers")
 @pytest.mark.parametrize(
     ("awaited", "arguments"),
     [

@@ -50,6 +50,7 @@ def said(location: Path | str, program: str) -> list[str]:
     return finished.stdout.splitlines()
 
 
+@pytest.mark.everyday("use_anew-True", "use-False")
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("work", ["use", "use_anew"])
 def test_a_forked_process_is_told_to_be_spawned_and_ends_and_the_other_goes_on(
@@ -105,6 +106,7 @@ def test_a_client_of_a_server_is_not_shared_by_a_fork_and_a_new_one_is_fine(serv
     assert lines[2:] == ["ended 7", ONE, "ended 7", ONE]
 
 
+@pytest.mark.everyday("Nowhere")
 @pytest.mark.parametrize(
     "zone",
     [

@@ -71,7 +71,7 @@ ESCAPES = (
     "𝕊𝔼𝕃𝔼ℂ𝕋 {}",
     "&param_x=1&query={}",
 )
-EVERY_DAY, SOAK = 8, 200
+EVERY_DAY, SOAK = 5, 200
 QUERY = quantize_query(np.ones(DIMENSIONS, dtype=np.float32))
 
 

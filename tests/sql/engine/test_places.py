@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
 # Paths
 
 
+@pytest.mark.everyday("of punctuation", "not printable")
 @pytest.mark.parametrize("kind", ODD_PATHS)
 def test_a_store_lives_at_any_path_and_nowhere_else(tmp_path: Path, kind: str) -> None:
     place = tmp_path / os.fsdecode(ODD_PATHS[kind])

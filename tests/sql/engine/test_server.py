@@ -319,6 +319,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
         yield running
 
 
+@pytest.mark.everyday("[0]", "[300]")
 @pytest.mark.parametrize(
     "length",
     [*(0, 20, 300, 600), *(pytest.param(one, marks=pytest.mark.slow) for one in (1, 40, 100, 200, 400, 500, 700))],
@@ -356,6 +357,7 @@ def test_what_sql_prints_is_never_a_part_of_the_answer(server: Server, shared: s
     assert len(whole.split()) == 1000
 
 
+@pytest.mark.everyday("fault0", "fault3")
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -403,6 +405,7 @@ def test_a_server_that_is_gone_is_one_sentence_for_every_command(
         )
 
 
+@pytest.mark.everyday("response-manifest", "request-chunks")
 @pytest.mark.parametrize(
     "table", ["chunks", "manifest", *(pytest.param(one, marks=pytest.mark.slow) for one in ("texts", "lease"))]
 )

@@ -242,6 +242,7 @@ def test_a_few_cells_hold_most_of_the_nearest_chunks(store: Store) -> None:
     assert recall(store, queries, way("cells", probes=1), k=3) < 1
 
 
+@pytest.mark.everyday("[1]")
 @pytest.mark.parametrize("probes", [1, 3])
 def test_k_chunks_come_back_however_few_cells_are_searched_and_whatever_the_filter(store: Store, probes: int) -> None:
     fill(store, clustered(400))
@@ -262,7 +263,7 @@ def test_chunks_outside_the_newest_cells_are_found_while_a_move_has_only_begun(s
     store.client.insert("cells", cells_columns(new))
     store.writer.forget_cells()
     documents = store.snapshot().documents()
-    move_documents(store, new, [document.generation for document in documents[:30]])
+    move_documents(store, new, {document.generation: document.chunk_count for document in documents[:30]})
     assert len(store.snapshot().documents()) == 100
     for vector in vectors[:40:4]:
         query = quantize_query(vector)
@@ -333,6 +334,59 @@ def test_words_are_counted_back_without_reading_those_of_all_documents(
     assert not before & set(counted)
 
 
+def test_words_are_copied_for_more_documents_at_once_than_are_published_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_with_words(store)
+    execute, done, terms = (
+        store.client.execute,
+        [],
+        "SELECT arraySort(groupArray(term)) FROM postings WHERE generation IN ",
+    )
+    before, epoch = store.client.text(f"{terms}{live(store)}", "TSV"), store.epoch()
+
+    def watched(statement: Statement) -> None:
+        done.append((statement.name, len(statement.values.get("old", ()))))  # type: ignore[arg-type]
+        execute(statement)
+
+    monkeypatch.setattr(store.client, "execute", watched)
+    monkeypatch.setattr(upkeep_module, "WORD_DOCUMENTS_AT_ONCE", 4)
+    monkeypatch.setattr(upkeep_module, "DOCUMENTS_AT_ONCE", 3)
+    assert maintain_cells(store, least=10) == 10
+    assert [count for name, count in done if name == "move_postings"] == [4, 4, 2]
+    assert [count for name, count in done if name == "move_chunks"] == [3, 1, 3, 1, 2]
+    assert store.epoch() == epoch + 5
+    assert store.client.text(f"{terms}{live(store)}", "TSV") == before
+    assert store.snapshot().damaged_documents() == []
+
+
+def test_a_move_that_is_stopped_behind_the_words_is_gone_on_with_and_leaves_no_words_behind(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_with_words(store)
+    count, copy = "SELECT count(), uniqExact(generation) FROM postings", upkeep_module.copy_chunks
+    before, moves = store.client.text(count, "TSV"), 0
+
+    def copy_once(*arguments: object) -> None:
+        nonlocal moves
+        moves += 1
+        if moves > 1:
+            raise KeyboardInterrupt
+        copy(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(upkeep_module, "DOCUMENTS_AT_ONCE", 3)
+    monkeypatch.setattr(upkeep_module, "copy_chunks", copy_once)
+    with pytest.raises(KeyboardInterrupt):
+        maintain_cells(store, least=10)
+    assert len(store.snapshot().documents()) == 11
+    monkeypatch.setattr(upkeep_module, "copy_chunks", copy)
+    store.writer.close()  # as the process that was stopped
+    assert maintain_cells(store, least=10) == 7
+    store.garbage.collect_unseen(grace_seconds=0)
+    assert store.client.text(count, "TSV") == before
+
+
+@pytest.mark.everyday("checksum")
 @pytest.mark.parametrize("column", ["posting_count", "checksum_sum"])
 def test_a_move_that_lost_words_is_not_published(store: Store, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
     before, query = fill_with_words(store), store.client.query
@@ -371,6 +425,7 @@ def test_a_document_that_lost_a_chunk_is_not_moved_and_not_hidden(store: Store) 
     assert store.snapshot().documents() == before
 
 
+@pytest.mark.everyday("[127]", "[300]")
 @pytest.mark.parametrize("dimensions", [1, 127, 128, 300])
 def test_stored_vectors_are_read_back_as_they_were_whatever_their_dimension(tmp_path: Path, dimensions: int) -> None:
     random = np.random.default_rng(dimensions)
@@ -409,7 +464,7 @@ def test_a_version_that_was_published_during_a_move_is_not_undone_by_it(
 
     monkeypatch.setattr(upkeep_module, "copy_chunks", copy_and_be_overtaken)
     before = {document.source: document.generation for document in store.snapshot().documents()}
-    move_documents(store, cells, list(before.values()))
+    move_documents(store, cells, dict.fromkeys(before.values(), 4))
     texts = store.client.text(
         f"SELECT text FROM chunks WHERE generation IN {live(store)} ORDER BY text", "TSV"
     ).decode()
@@ -424,7 +479,9 @@ def test_a_move_of_nothing_that_is_still_current_takes_no_epoch(store: Store, mo
     cells = train_cells(clustered(4), 4, None)
     monkeypatch.setattr(Snapshot, "some_documents", lambda self, ids: [])
     epoch = store.epoch()
-    move_documents(store, cells, [document.generation for document in store.snapshot().documents()])
+    move_documents(
+        store, cells, {document.generation: document.chunk_count for document in store.snapshot().documents()}
+    )
     assert store.epoch() == epoch
     assert store.snapshot().chunk_count() == 4
 
@@ -487,6 +544,7 @@ def searched(store: Store, query: QuantizedQuery, k: int, **how: Any) -> tuple[l
     return hits, [step.statement.name for step in steps if step.stage == "search"]
 
 
+@pytest.mark.everyday("how0")
 @pytest.mark.parametrize(
     ("how", "names"),
     [

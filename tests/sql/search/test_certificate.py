@@ -292,6 +292,7 @@ def check_store(store: Store, vectors: NDArray[np.float32], count: int) -> int:
     return certain
 
 
+@pytest.mark.everyday("int4")
 @pytest.mark.parametrize("quantizer", STORED[:3], ids=lambda quantizer: quantizer.name)
 def test_no_certificate_of_a_store_is_wrong_about_float32_vectors(tmp_path: Path, quantizer: Quantizer) -> None:
     vectors = np.concatenate([crowd(60, 3), crowd(40, 4, 0.5), crowd(60, 3)[:5]])

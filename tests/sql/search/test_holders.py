@@ -70,6 +70,7 @@ def held(library: Library, question: str, language: str) -> tuple[Holders, objec
     return holders, weighed_among(holders, asked, snapshot.text_statistics())
 
 
+@pytest.mark.everyday("auto")
 @pytest.mark.parametrize("language", ["auto", "de", "fr"])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_rarity_is_what_the_statements_count(library: Library, question: str, language: str) -> None:
@@ -80,6 +81,7 @@ def test_rarity_is_what_the_statements_count(library: Library, question: str, la
     assert words == weighed_words(snapshot, question, language, unwatched)
 
 
+@pytest.mark.everyday("auto")
 @pytest.mark.parametrize("language", ["auto", "de", "fr"])
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_the_best_are_those_of_sql_with_chunks_found_by_meaning_first(

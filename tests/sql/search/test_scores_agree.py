@@ -127,6 +127,7 @@ def select(stored: Stored, sql: str, values: dict[str, Any]) -> dict[tuple[str, 
     return {(row["document_id"], row["chunk_index"]): row["score"] for row in map(json.loads, lines)}
 
 
+@pytest.mark.everyday("chdb")
 @pytest.mark.parametrize("name", SCORING)
 def test_every_statement_that_scores_gives_the_floats_of_numpy(stored: Stored, name: str) -> None:
     for query in some_queries():

@@ -130,6 +130,7 @@ def random_query(random: np.random.Generator, dimensions: int) -> QuantizedQuery
 # The arithmetic
 
 
+@pytest.mark.everyday("server-1024", "chdb-1]", "chdb-3]", "chdb-1000")
 @pytest.mark.parametrize(
     "dimensions",
     [1, 8, 384, *(pytest.param(one, marks=pytest.mark.either_back_end) for one in (2, 3, 7, 31, 32, 64, 1000, 1024))],

@@ -23,6 +23,7 @@ FOX: dict[str, Any] = {
 FORMS = {"words": [1], "per_document": 10}
 
 
+@pytest.mark.everyday("server-search_bm25_filtered", "chdb-search_bm25_forms")
 @pytest.mark.parametrize(("name", "more"), [("search_bm25_filtered", {}), ("search_bm25_forms_filtered", FORMS)])
 def test_a_chunk_passes_a_filter_by_what_is_published_at_the_epoch(
     location: str, name: str, more: dict[str, Any]

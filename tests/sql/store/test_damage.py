@@ -43,6 +43,7 @@ def test_a_writer_is_told_of_it_and_may_go_on(stored: Path) -> None:
     assert "1 file of the table chunks cannot be read, and what it held is lost" in told[0]
 
 
+@pytest.mark.everyday("True")
 @pytest.mark.parametrize("table", ["manifest", "collection"])
 @pytest.mark.parametrize("write", [False, True])
 def test_what_no_ingest_brings_back_is_an_error_for_all(stored: Path, table: str, write: bool) -> None:

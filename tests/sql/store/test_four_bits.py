@@ -98,6 +98,7 @@ def test_what_a_store_of_pairs_has_for_itself_differs_by_its_codes_alone(name: s
 # In the engine
 
 
+@pytest.mark.everyday("[7]")
 @pytest.mark.parametrize("dimensions", [1, 7, 24])
 def test_every_code_comes_back_and_takes_half_a_byte(tmp_path: Path, dimensions: int) -> None:
     vectors = vectors_of(dimensions)

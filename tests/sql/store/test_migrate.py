@@ -224,6 +224,7 @@ OLDER_THAN_PLACES = (
 )
 
 
+@pytest.mark.everyday("per dimension")
 @pytest.mark.parametrize("quantizer", [QUANTIZER, "asymmetric int8 per dimension"])
 def test_a_store_of_version_3_keeps_its_rows_and_gets_places_with_new_documents(tmp_path: Path, quantizer: str) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:

@@ -192,6 +192,7 @@ def test_a_store_with_an_error_that_is_no_length_is_damaged(tmp_path: Path, wron
 # Stores of version 4, whose floats nobody has
 
 
+@pytest.mark.everyday("asymmetric int8 per dimension")
 @pytest.mark.parametrize("quantizer", CHOSEN, ids=lambda quantizer: quantizer.name)
 def test_a_store_of_version_4_gets_the_errors_that_its_codes_tell(tmp_path: Path, quantizer: Quantizer) -> None:
     vectors = hard_vectors(DIMENSIONS)

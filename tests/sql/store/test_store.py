@@ -146,6 +146,7 @@ def test_one_document_cannot_be_published_twice_in_one_epoch(store: Store) -> No
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
+@pytest.mark.everyday("chdb")
 def test_epochs_grow_and_generations_differ_over_many_openings(location: str) -> None:
     epochs, generations = [], []
     for number in range(3):
@@ -410,6 +411,7 @@ def test_preparing_a_store_twice_changes_nothing(store: Store) -> None:
     assert row_count(store, "collection") == 1
 
 
+@pytest.mark.everyday("chdb")
 @pytest.mark.parametrize(
     ("encoder", "quantizer", "message"),
     [
@@ -436,6 +438,7 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
         store.made_with.check_encoder(encoder, quantizer)  # type: ignore[arg-type]
 
 
+@pytest.mark.everyday("chdb")
 @pytest.mark.parametrize(
     ("version", "message"),
     [
@@ -525,6 +528,7 @@ def test_an_insert_is_done_when_it_returns(store: Store) -> None:
     assert ask(store, "SELECT value FROM system.settings WHERE name = 'async_insert'") == "0"
 
 
+@pytest.mark.everyday("chdb")
 @pytest.mark.parametrize(
     "change",
     [
@@ -573,6 +577,7 @@ def test_passages_need_a_vector_each() -> None:
 # Threads
 
 
+@pytest.mark.everyday("server")
 def test_searches_in_eight_threads_see_no_error_and_no_mixture_while_documents_are_published(store: Store) -> None:
     publish_document(store, "a.txt", ["version 0"] * 5)
     failures: list[object] = []

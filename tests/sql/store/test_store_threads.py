@@ -32,6 +32,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(server.dsn(server.new_database()))
 
 
+@pytest.mark.everyday("server")
 def test_threads_that_write_through_one_store_and_through_another_lose_nothing(place: str) -> None:
     start = threading.Barrier(THREADS)
 

@@ -92,6 +92,7 @@ def count(store: Store, table: str) -> bytes:
 # Export and import
 
 
+@pytest.mark.everyday("per dimension")
 @pytest.mark.parametrize(
     "quantizer",
     [
@@ -215,6 +216,7 @@ def damage(folder: Path, how: str) -> None:
         summary.write_text(json.dumps(record))
 
 
+@pytest.mark.everyday("truncated")
 @pytest.mark.parametrize(
     "how",
     [
