@@ -1,4 +1,4 @@
-"""The bytes of an XML document in, the tree of its elements out: nothing is expanded, and nothing outside is ever read.
+"""The bytes of an XML document in, the tree of its elements out: bounded work, and nothing outside is ever read.
 
 Elements nest 256 deep at most, which is the parser's own limit; so a reader may call itself for each level.
 """
@@ -24,9 +24,11 @@ MAX_XML_BYTES = 64 << 20
 MAX_MARKS = 8_000_000  # tags and attributes: the tree takes about 100 bytes for each
 _PROLOG_STEP = 4096
 _HUGE = ", use XML_PARSE_HUGE option"  # no option of ours: what it guards against is a document that takes all memory
-# The one kind of entity that is let through, for drawing programs declare the namespaces of their attributes so. It holds
-# no reference to another one, is expanded in attributes only, and how much it makes of a file the parser bounds itself.
-_ADDRESS = re.compile(r"(?:https?://|urn:)[\w.:/#~?=-]{1,200}", re.ASCII)
+MAX_ENTITY_CHARACTERS = 1_000
+MAX_EXPANDED_CHARACTERS = 16 << 20  # of a document, in what its own entities stand for
+# The one kind of entity that is let through: a name, a version, an address, without a reference to another entity and
+# without markup. The parser expands it in attributes only, and bounds itself how much that makes of a file.
+_PLAIN = re.compile(r"[^<&%]*")
 _DECLARATION = re.compile(r"<\?xml[^>]*>")
 _DECLARATION_BYTES = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[^>]{0,200}>)?(?!\x00)")
 _ENTITY_ELEMENT = "entity"
@@ -38,16 +40,17 @@ class _PrologIsOver(Exception):
 
 
 class _DeclaresEntity(Exception):
-    """The document type declares an entity."""
+    """The document type declares an entity that is more than plain text."""
 
 
 def parse_xml(data: bytes, source: str, name: str = "", *, with_undeclared: bool = False) -> Element:
     """The root of a document, `name` being the entry of `source` that it stands in, if it is not all of it.
 
     Comments and processing instructions are left out. UnreadableDocument for what is not well-formed, for what declares
-    entities other than the address of a namespace, for their expansion has no bounds, and for what is too large or deep.
-    A reference by name to a character is that character, and any other stands as it is written, where the document type
-    declares them elsewhere; `with_undeclared` also where there is no document type, as in a part of a larger document.
+    entities other than plain text, for their expansion has no bounds, and for what is too large or deep. A reference to an
+    entity is the text that the document declares, and one by name to a character that character; any other stands as it is
+    written, where the document type declares them elsewhere; `with_undeclared` also where there is no document type, as in
+    a part of a larger document.
     """
     where = f"its {name}" if name else "it"
     if len(data) > MAX_XML_BYTES:
@@ -65,7 +68,7 @@ def parse_xml(data: bytes, source: str, name: str = "", *, with_undeclared: bool
             ) from error
         raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error_text(error)}") from error
     if root.getroottree().docinfo.internalDTD is not None:
-        _write_named_characters(root)
+        _write_entities(root, source, where)
     return root
 
 
@@ -120,7 +123,8 @@ def _as_known_encoding(data: bytes, source: str, where: str) -> bytes:
         _as_known_encoding(data, source, where)
     except _DeclaresEntity as error:
         raise UnreadableDocument(
-            f"{source}: {where} declares entities in its document type, which are not expanded: save it without them"
+            f"{source}: {where} declares entities in its document type that are not plain text of at most "
+            f"{MAX_ENTITY_CHARACTERS:,} characters, which are not expanded: save it without them"
         ) from error
     except expat.ExpatError as error:
         raise UnreadableDocument(f"{source}: {where} is not well-formed XML: {error}") from error
@@ -145,15 +149,23 @@ def _end_prolog(*_: object) -> None:
 
 
 def _refuse_entity(name: str, is_parameter: bool, value: str | None, *_: object) -> None:  # noqa: ARG001 - expat's
-    if is_parameter or value is None or not _ADDRESS.fullmatch(value):
+    if value is None or len(value) > MAX_ENTITY_CHARACTERS or not _PLAIN.fullmatch(value):
         raise _DeclaresEntity
 
 
-def _write_named_characters(root: Element) -> None:
-    """Replace references to characters by name, such as &nbsp;, that a document type outside of the file declares."""
+def _write_entities(root: Element, source: str, where: str) -> None:
+    """Replace references by what the document declares, or by the characters that they name, such as &nbsp;."""
+    declared = {entity.name: entity.content for entity in root.getroottree().docinfo.internalDTD.iterentities()}
+    expanded = 0
     for entity in list(root.iter(etree.Entity)):
         written = etree.Element(_ENTITY_ELEMENT)
-        written.text = html5.get(f"{entity.name};", entity.text).replace("\0", "\ufffd")
+        written.text = declared.get(entity.name, html5.get(f"{entity.name};", entity.text)).replace("\0", "\ufffd")
+        expanded += len(written.text)
+        if expanded > MAX_EXPANDED_CHARACTERS:
+            limit = f"{MAX_EXPANDED_CHARACTERS:,} characters"
+            raise UnreadableDocument(
+                f"{source}: {where} has entities that stand for more than {limit} of text: divide it"
+            )
         written.tail, entity.tail = entity.tail, None
         entity.getparent().replace(entity, written)
 

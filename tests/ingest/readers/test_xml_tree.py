@@ -34,7 +34,7 @@ def test_a_declared_encoding_counts(encoding: str) -> None:
 
 
 DECLARATIONS = [
-    '<!ENTITY a "b">',
+    '<!ENTITY a "&#60;b/>">',
     '<!ENTITY a SYSTEM "file:///etc/hostname">',
     '<!ENTITY % a SYSTEM "http://127.0.0.1:9/a.dtd"> %a;',
     '<!ENTITY a "b"><!ENTITY c "&a;&a;">',
@@ -43,7 +43,7 @@ DECLARATIONS = [
 
 @pytest.mark.parametrize("declaration", DECLARATIONS)
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252", "euc-jp"])
-def test_a_document_type_that_declares_entities_is_refused(declaration: str, encoding: str) -> None:
+def test_a_document_type_that_declares_more_than_plain_text_is_refused(declaration: str, encoding: str) -> None:
     data = f"<?xml version='1.0' encoding='{encoding}'?><!DOCTYPE r [{declaration}]><r>text</r>".encode(encoding)
     with pytest.raises(UnreadableDocument, match=r"^a.xml: it declares entities in its document type"):
         parse_xml(data, "a.xml")
@@ -57,17 +57,38 @@ def test_addresses_of_namespaces_may_be_entities_as_drawing_programs_write_them(
     root = parse_xml(
         f'{markup}<svg xmlns="&ns_svg;" xmlns:i="&ns_ai;"><text>Door &ns_ai;</text></svg>'.encode(), "a.svg"
     )
-    assert (root.tag, text_of(root)) == ("{http://www.w3.org/2000/svg}svg", "Door &ns_ai;")
+    assert (root.tag, text_of(root)) == (
+        "{http://www.w3.org/2000/svg}svg",
+        "Door http://ns.adobe.com/AdobeIllustrator/10.0/",
+    )
 
 
-@pytest.mark.parametrize(
-    "value", ["http://a.example/&#38;b;", "http://a b", "http://a.example/%b;", "urn:" + "a" * 300, "ftp://a"]
-)
-def test_no_other_entity_passes_for_an_address(value: str) -> None:
-    with pytest.raises(UnreadableDocument, match=r"declares entities|not well-formed"):
-        parse_xml(f"<!DOCTYPE r [<!ENTITY b 'c'><!ENTITY a '{value}'>]><r>&a;</r>".encode(), "a.xml")
-    with pytest.raises(UnreadableDocument, match=r"declares entities|not well-formed"):
-        parse_xml(f"<!DOCTYPE r [<!ENTITY a '{value}'>]><r>&a;</r>".encode(), "a.xml")
+def test_an_entity_of_plain_text_is_that_text_as_manuals_write_the_names_of_their_programs() -> None:
+    declared = """<!ENTITY kiln "The Kiln &#x2014; 2.4"> <!ENTITY kiln "the second is not meant"> <!ENTITY % English "INCLUDE">
+        <!ENTITY empty ""> <!ENTITY eacute "e">"""
+    markup = (
+        f'<!DOCTYPE book PUBLIC "-//OASIS//DTD DocBook XML V4.5//EN" "http://127.0.0.1:9/docbookx.dtd" [{declared}]>'
+    )
+    book = parse_xml(
+        f"{markup}<book lang='&kiln;'><p>&kiln; fir&empty;es caf&eacute;s&nbsp;&none;.</p></book>".encode(), "a"
+    )
+    assert text_of(book) == "The Kiln — 2.4 fires cafes &none;."
+    assert book.get("lang") == "The Kiln — 2.4"
+
+
+@pytest.mark.parametrize("value", ["http://a.example/&#38;b;", "b&#60;c/>", "http://a.example/%b;", "a" * 1_001, "&c;"])
+def test_an_entity_of_more_than_plain_text_is_refused(value: str) -> None:
+    for before in ("", "<!ENTITY c 'c'>"):
+        with pytest.raises(UnreadableDocument, match=r"declares entities|not well-formed"):
+            parse_xml(f"<!DOCTYPE r [{before}<!ENTITY a '{value}'>]><r>&a;</r>".encode(), "a.xml")
+
+
+def test_references_to_an_entity_do_not_make_a_document_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml_tree, "MAX_EXPANDED_CHARACTERS", 5_000)
+    markup = "<!DOCTYPE r [<!ENTITY a '" + "a" * 1_000 + "'>]><r>{}</r>"
+    assert len(text_of(parse_xml(markup.format("&a;" * 5).encode(), "a.xml"))) == 5_000
+    with pytest.raises(UnreadableDocument, match=r"^a.xml: it has entities that stand for more than 5,000 characters"):
+        parse_xml(markup.format("&a;" * 6).encode(), "a.xml")
 
 
 def test_many_references_to_an_address_do_not_grow_without_bounds() -> None:
@@ -77,7 +98,7 @@ def test_many_references_to_an_address_do_not_grow_without_bounds() -> None:
 
 
 def test_entities_behind_a_long_comment_are_found() -> None:
-    data = b"<!--" + b" " * 20_000 + b"--><!DOCTYPE r [<!ENTITY a 'b'>]><r b='&a;'/>"
+    data = b"<!--" + b" " * 20_000 + b"--><!DOCTYPE r [<!ENTITY a SYSTEM 'b'>]><r>&a;</r>"
     with pytest.raises(UnreadableDocument, match="declares entities"):
         parse_xml(data, "a.xml")
 
