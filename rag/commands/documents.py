@@ -30,7 +30,12 @@ def list_documents(options: Namespace) -> int:
     with Store.open(options.db) as store:
         listed = store.snapshot().listed_documents(parse_filter(options.filter or []))
     if options.paths:
-        found = {one.path for name in options.paths for one in named_or_below(name, [each.document for each in listed])}
+        documents, found = [one.document for one in listed], set()
+        for name in options.paths:
+            meant = named_or_below(name, documents)
+            found.update(one.path for one in meant)
+            if not meant and not options.filter:
+                note(str(unknown(name, options.db)))
         listed = [one for one in listed if one.document.path in found]
     if options.format:
         listed = [one for one in listed if one.document.format in options.format]

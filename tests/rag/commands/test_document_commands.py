@@ -135,6 +135,13 @@ def test_the_list_can_be_of_a_folder_a_file_a_format_or_what_a_filter_passes(run
     assert run("list", "doc", ends=EXIT_NOTHING_FOUND) == "Nothing found.\n"  # is no folder of theirs
 
 
+def test_a_name_of_which_the_list_has_nothing_is_told(run: Run, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["list", "docs/sub", "doc", "--db", str(made / "store")]) == 0
+    told = capsys.readouterr()
+    assert "docs/sub/plain.txt" in told.out
+    assert told.err.startswith(f"{made / 'store'} has no document doc: `python -m rag list --db {made / 'store'}` shows")
+
+
 # show
 
 
