@@ -61,6 +61,7 @@ def run_script(library: Library, seed: int, steps: int) -> None:
 
 @pytest.mark.usefixtures("windows")
 @pytest.mark.parametrize("seed", EVERY_DAY)
+@pytest.mark.everyday("[1000]")
 def test_a_store_equals_the_model_after_each_edit(library: Library, seed: int) -> None:
     run_script(library, seed, FEW_STEPS)
 

@@ -81,6 +81,7 @@ def forbid(path: Path) -> None:
 # What changed
 
 
+@pytest.mark.either_back_end
 def test_a_second_run_embeds_nothing_and_writes_nothing(library: Library) -> None:
     library.write("a.txt", "the cat sat")
     library.write("sub/b.md", "# Fox\n\nthe fox runs")
@@ -157,6 +158,7 @@ def test_two_files_of_equal_content_are_two_documents(library: Library) -> None:
 # What is gone
 
 
+@pytest.mark.either_back_end
 def test_files_that_are_gone_are_deleted_below_the_given_folders_only(library: Library) -> None:
     for name in ("one/a.txt", "one/b.txt", "two/c.txt"):
         library.write(name, "the cat")
@@ -535,6 +537,7 @@ def test_a_name_that_is_not_text_becomes_text_that_any_encoding_holds() -> None:
 # Interruptions
 
 
+@pytest.mark.either_back_end
 def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -> None:
     files = LEAST_CHUNKS_PER_WINDOW + 88
     for number in range(files):
@@ -554,6 +557,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
     assert library.store.snapshot().damaged_documents() == []
 
 
+@pytest.mark.either_back_end
 def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(library: Library) -> None:
     # no two chunks alike, of which one would not be encoded
     draw = random.Random(0)
@@ -882,6 +886,7 @@ def test_what_was_skipped_is_told_by_type(command: Command, tmp_path: Path) -> N
     assert f" 13 skipped ({kinds}), 0 failed; 0 chunks" in out
 
 
+@pytest.mark.either_back_end
 def test_what_a_pattern_deletes_is_told(command: Command, tmp_path: Path) -> None:
     (tmp_path / "docs" / "a.md").write_text("the cat")
     (tmp_path / "docs" / "b.txt").write_text("the dog")
@@ -959,6 +964,7 @@ def test_the_exit_code_is_2_for_a_location_of_no_known_kind(command: Command, tm
     assert err.startswith("error: --db mysql")
 
 
+@pytest.mark.either_back_end
 def test_the_exit_code_is_4_when_a_file_failed_and_the_others_are_stored(command: Command, tmp_path: Path) -> None:
     (tmp_path / "docs" / "a.txt").write_text("the cat")
     (tmp_path / "docs" / "b.txt").write_bytes(b"\x00\x01")
@@ -983,6 +989,7 @@ def test_names_cannot_send_escapes_to_the_terminal(command: Command, tmp_path: P
             assert all(character.isprintable() or character == "\n" for character in text)
 
 
+@pytest.mark.either_back_end
 def test_another_quantizer_than_the_stores_is_refused(command: Command, tmp_path: Path) -> None:
     assert command.run(str(tmp_path / "docs"), "--quantizer", "symmetric")[0] == EXIT_OK
     assert command.run(str(tmp_path / "docs"))[0] == EXIT_OK
@@ -991,6 +998,7 @@ def test_another_quantizer_than_the_stores_is_refused(command: Command, tmp_path
     assert "use `--quantizer symmetric`" in err
 
 
+@pytest.mark.either_back_end
 def test_a_dry_run_tells_what_a_run_would_do_and_changes_nothing(library: Library, command: Command) -> None:
     for name in ("gone.txt", "changed.txt", "same.txt"):
         library.write(name, "the cat")

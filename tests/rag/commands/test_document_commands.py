@@ -139,7 +139,9 @@ def test_a_name_of_which_the_list_has_nothing_is_told(run: Run, made: Path, caps
     assert command(["list", "docs/sub", "doc", "--db", str(made / "store")]) == 0
     told = capsys.readouterr()
     assert "docs/sub/plain.txt" in told.out
-    assert told.err.startswith(f"{made / 'store'} has no document doc: `python -m rag list --db {made / 'store'}` shows")
+    assert told.err.startswith(
+        f"{made / 'store'} has no document doc: `python -m rag list --db {made / 'store'}` shows"
+    )
 
 
 # show

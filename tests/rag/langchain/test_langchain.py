@@ -676,6 +676,7 @@ def test_superseded_versions_are_removed_in_time(
     assert (stats.live_rows, stats.dead_rows) == (2, 0)
 
 
+@pytest.mark.slow
 def test_stores_of_all_codes_answer_alike(tmp_path: Path) -> None:
     found = []
     for scheme, bits in (("asymmetric", 8), ("symmetric", 8), ("asymmetric", 4)):

@@ -178,6 +178,7 @@ READS = [
 ]
 
 
+@pytest.mark.slow
 def test_free_sql_returns_and_refuses_the_same_through_another_process(folder: Path) -> None:
     def outcomes(store: Store) -> list[Any]:
         found: list[Any] = []

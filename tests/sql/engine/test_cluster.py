@@ -471,6 +471,7 @@ def test_queries_of_a_cluster_are_kept_explained_and_forgotten(location: str, sh
         assert store.client.query(Statement("forgotten_generations", {"epoch": store.epoch()})) == [{"forgotten": 0}]
 
 
+@pytest.mark.slow
 def test_policies_on_the_local_tables_keep_readers_of_the_cluster_to_their_groups(shards: list[Server]) -> None:
     groups = [["hr"], ["legal"], ["everyone"], []]
     documents = {f"{number}.txt": groups[number % 4] for number in range(12)}

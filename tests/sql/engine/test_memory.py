@@ -62,6 +62,7 @@ with open_store({str(folder)!r}) as store:
     return float(done.stdout)
 
 
+@pytest.mark.slow
 def test_the_engine_keeps_freed_memory_only_for_as_long_as_it_was_told(tmp_path: Path) -> None:
     assert kept_by_engine(tmp_path / "at once", 0) < SOME
     assert kept_by_engine(tmp_path / "an hour", 3_600_000) > SOME

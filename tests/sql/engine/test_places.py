@@ -131,6 +131,7 @@ def test_what_cannot_be_a_path_is_wrong_usage(text: str, sentence: str) -> None:
         ("rag", "backup", "x", "--db"),
     ],
 )
+@pytest.mark.everyday("command0", "command3")
 def test_a_user_without_a_home_is_one_sentence_wherever_a_path_is_given(
     command: tuple[str, ...], folder: Path, tmp_path: Path
 ) -> None:

@@ -57,6 +57,7 @@ def publish_with(store: Store, path: str, metadata: dict[str, Any]) -> None:
         ({"source": 3}, "source is compared with a number and holds only values of the type text"),
     ],
 )
+@pytest.mark.everyday("given1-", "given5-", "given6-")
 def test_a_filter_that_nothing_can_pass_is_refused_with_what_there_is(
     rated: Store, given: dict[str, Any], sentence: str
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_filter_that_nothing_can_pass_is_refused_with_what_there_is(
         {"stars": {"$in": []}},
     ],
 )
+@pytest.mark.everyday("given0", "given4")
 def test_a_filter_that_something_could_pass_finds_nothing_without_an_error(rated: Store, given: dict[str, Any]) -> None:
     assert retrieve(rated, "text", 5, ranking="vector", vector=np.ones(DIMENSIONS, np.float32), filter=given) == []
 

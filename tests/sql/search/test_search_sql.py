@@ -189,6 +189,7 @@ def test_hundreds_of_cases_score_alike_in_sql_and_numpy(
 @pytest.mark.either_back_end
 @pytest.mark.parametrize("code", [-128, 127])
 @pytest.mark.parametrize("query_code", [-2047, 2047])
+@pytest.mark.everyday("chdb-2047-127", "chdb--2047--128")
 def test_the_largest_sums_of_the_largest_vectors_are_exact(anything_goes: Store, code: int, query_code: int) -> None:
     codes = np.full((2, MAX_DIMENSIONS), code, dtype=np.int8)
     zero_points = np.array([-128, 127], dtype=np.int8)

@@ -131,6 +131,7 @@ def check_searches(store: Store, codes: QuantizedVectors, vectors: NDArray[np.fl
         assert {hit.text for hit in some} <= {f"row {row}" for row in range(8)}
 
 
+@pytest.mark.slow
 def test_codes_go_with_their_chunks_into_cells_exports_and_backups(tmp_path: Path) -> None:
     vectors = vectors_of(7)
     expected = coded(vectors).codes.tolist()

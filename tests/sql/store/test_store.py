@@ -219,6 +219,7 @@ def test_a_document_has_the_same_id_in_every_run_and_on_every_machine() -> None:
     assert source_document("docs/a.md").document_id != source_document("docs/b.md").document_id
 
 
+@pytest.mark.either_back_end
 def test_the_second_run_of_the_same_documents_has_the_same_rows_but_for_the_generation(
     new_location: Callable[[], str],
 ) -> None:
@@ -280,6 +281,7 @@ def test_one_damaged_draft_keeps_the_others_from_being_published_too(store: Stor
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
+@pytest.mark.either_back_end
 def test_a_draft_whose_extracted_text_arrived_twice_is_not_published(store: Store) -> None:
     draft = store.writer.begin(source_document("a.html", extracted_text="words"))
     row = {

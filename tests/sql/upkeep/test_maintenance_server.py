@@ -47,6 +47,7 @@ def test_a_server_store_of_version_1_is_migrated(server: Any) -> None:
         assert publish_document(store, "more.txt", ["more"]) == version_1.LAST_EPOCH + 1
 
 
+@pytest.mark.slow
 def test_words_of_an_older_analyser_are_made_anew_on_a_server_and_readers_are_told(server: Any) -> None:
     dsn = server.dsn(server.new_database())
     write_old_store(dsn)
@@ -90,6 +91,7 @@ def test_a_server_store_is_restored_from_the_servers_own_backup(server: Any) -> 
         assert publish_document(store, "more.txt", ["more"]) == store.epoch()
 
 
+@pytest.mark.slow
 def test_a_server_store_is_embedded_again_into_a_second_database(
     server: Any, tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
