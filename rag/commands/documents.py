@@ -30,7 +30,8 @@ def list_documents(options: Namespace) -> int:
     with Store.open(options.db) as store:
         listed = store.snapshot().listed_documents(parse_filter(options.filter or []))
     if options.paths:
-        documents, found = [one.document for one in listed], set()
+        documents = [one.document for one in listed]
+        found: set[str] = set()
         for name in options.paths:
             meant = named_or_below(name, documents)
             found.update(one.path for one in meant)
