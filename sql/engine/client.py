@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,11 +33,12 @@ from sql.engine.free_sql import returns_rows
 from sql.engine.helper_thread import NoAnswerInTime, in_helper_thread
 from sql.engine.location import Location, parse_location
 from sql.engine.native import native_block
+from sql.engine.parameters import bound
 from sql.engine.statements import Statement, read_statement, without_comments
 from sql.engine.wire import HolderGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,7 +60,6 @@ IN_BACKGROUND = {"mutations_sync": 0, "lightweight_deletes_sync": 0}
 STUCK_SECONDS = 10.0  # after which a deletion that the engine does not even begin is taken back
 MOST_ROOM_SECONDS = 15.0  # that a writer waits for statements of readers
 MOST_HOLDERS = 10  # processes through which one statement is tried to be read, one after the other
-SHORT_LIST = 16  # numbers of a parameter that the driver writes down quickly enough
 RETRY_PAUSES = (0.1, 0.4, 1.0)  # seconds before a statement that may be repeated is sent again: a restart takes longer
 
 
@@ -180,20 +180,20 @@ class Client:
 
     def query_records(self, statement: Statement, record: Callable[[Row], Record]) -> list[Record]:
         """What `record` makes of each row of a SELECT. Of a million rows, their dicts would take more than the records."""
-        text, values = self.text_of(statement), bound_values(statement)
+        text, values = self._bound(statement)
         result = self._read(statement.name, lambda handle: handle.query(text, parameters=values))
         return [record(dict(zip(result.column_names, row, strict=True))) for row in result.result_rows]
 
     def query_packed(self, statement: Statement) -> bytes:
         """The rows of a SELECT of numbers as RowBinary: one after the other, little-endian, nothing between them."""
-        text, values = self.text_of(statement), bound_values(statement)
+        text, values = self._bound(statement)
         return self._read(
             statement.name, lambda handle: bytes(handle.raw_query(text, parameters=values, fmt="RowBinary"))
         )
 
     def execute(self, statement: Statement, *, repeatable: bool = False) -> None:
         """A statement that returns nothing; `repeatable` says that a second time does no harm."""
-        text, values = self.text_of(statement), bound_values(statement)
+        text, values = self._bound(statement)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values), repeatable=repeatable)
 
     def delete(self, statement: Statement) -> None:
@@ -209,7 +209,7 @@ class Client:
         if self._engine is None:
             self.execute(statement, repeatable=True)
             return
-        text, values = self.text_of(statement), bound_values(statement)
+        text, values = self._bound(statement)
         self._run(statement.name, lambda handle: handle.command(text, parameters=values, settings=dict(IN_BACKGROUND)))
         self._await_changes(failure)
 
@@ -329,6 +329,10 @@ class Client:
     def text_of(self, statement: Statement) -> str:
         """A statement's text as it is sent to this back end."""
         return without_comments(self.localize(statement).text)
+
+    def _bound(self, statement: Statement) -> tuple[str, dict[str, Any]]:
+        """A statement's text and the values of its parameters as they are sent to this back end."""
+        return bound(self.text_of(statement), statement.values, in_pieces=self.is_server)
 
     def close(self) -> None:
         """Closes every handle; a closed client stays closed."""
@@ -520,34 +524,6 @@ class Client:
             self._idle = [other for other in self._idle if not is_borrowed(other)]
         for gone in (handle, *waiting):
             self._forget_handle(gone)
-
-
-def bound_values(statement: Statement) -> dict[str, Any]:
-    """The values of a statement for the driver, which takes a millisecond to write a vector down as text."""
-    return {name: number_list(value) for name, value in statement.values.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class NumberList:
-    """The text of an array parameter, which the driver takes as it is; it would look at each character of a string."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def number_list(value: Any) -> Any:
-    """A list of many numbers, or of lists of numbers, as the text of an array parameter; any other value as it is."""
-    if isinstance(value, list) and value and isinstance(value[0], list):
-        return NumberList(array_text(map(array_text, value)))
-    many = isinstance(value, list) and len(value) > SHORT_LIST and isinstance(value[0], int | float)
-    return NumberList(array_text(value)) if many else value
-
-
-def array_text(values: Iterable[Any]) -> str:
-    """An array as the engine writes it, of numbers or of such texts."""
-    return f"[{','.join(map(str, values))}]"
 
 
 CLIENTS: weakref.WeakSet[Client] = weakref.WeakSet()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # A reader fixes its epoch and may then search for as long as a statement may run; nothing it needs is deleted sooner.
 GRACE_SECONDS = 60.0
-GENERATIONS_PER_DELETE = 8_000  # every deletion rewrites parts of tables, whatever there is to delete in them
+GENERATIONS_PER_DELETE = 16_000  # every deletion rewrites parts of tables, whatever there is to delete in them
 # Superseded generations on a server: its readers are other processes, whose statements nobody here can see end.
 SERVER_GRACE_SECONDS = 600.0
 

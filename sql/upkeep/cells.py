@@ -43,7 +43,7 @@ DOCUMENTS_AT_ONCE = (
     2_000  # that are moved: their manifest rows and the copies of what they have take 12 kB each meanwhile
 )
 # Words lie by term, so that to copy those of some documents is to read those of all: they are copied for more at once.
-WORD_DOCUMENTS_AT_ONCE, WORD_CHUNKS_AT_ONCE = 8_000, 32_768
+WORD_DOCUMENTS_AT_ONCE, WORD_CHUNKS_AT_ONCE = 4_000, 16_384
 NO_POSTINGS = {"posting_count": 0, "checksum_sum": 0}
 OUTSIDE_ROW = np.dtype([("generation", "<u8"), ("chunk_count", "<u8")])  # of the statement documents_outside_cells
 
