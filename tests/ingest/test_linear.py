@@ -115,6 +115,7 @@ def test_the_square_would_be_noticed(reader: str, length: int) -> None:
 
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.everyday("- a", "# a", "```", "|")
 def test_twice_the_text_is_twice_the_work(unit: str, length: int) -> None:
     for name, reader in READERS.items():
         once, twice = growth(reader, lambda n: (unit * n)[:n], length)
@@ -158,6 +159,7 @@ def test_more_headings_than_the_parser_is_given_are_read_one_by_one() -> None:
 @pytest.mark.parametrize(
     "unit", ["# a\n", "# a\nb\n\n", "A b. ", "a\n", "- a\n", "```\na\n```\n", "| a | b |\n", "a" * 90 + " ", "\0"]
 )
+@pytest.mark.everyday("- a", "```")
 def test_twice_the_text_is_twice_the_work_of_chunks(tokenizer: Tokenizer, unit: str) -> None:
     def chunked(text: str) -> None:
         title, found = markdown_blocks(text)

@@ -123,6 +123,7 @@ def test_hits_and_scores_are_those_of_a_store_that_was_ingested_with_the_new_mod
         assert place.found(place.large, ranking=ranking) == place.found(place.large, tmp_path / "fresh", ranking)
 
 
+@pytest.mark.slow
 def test_the_model_of_the_store_finds_the_rounding_errors_that_an_older_version_did_not_keep(place: Place) -> None:
     assert not place.run(place.small).switched  # nothing is missing
     with Store.open(str(place.store), write=True) as store:
@@ -220,6 +221,7 @@ def test_codes_of_another_width_are_made_with_the_model_that_the_store_has(place
         assert not place.run(place.small, quantizer=asked).switched
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_begun_with_other_codes_is_not_gone_on_with(place: Place, tmp_path: Path) -> None:
     place.run(place.small, into=str(tmp_path / "other"), quantizer={"bits": 4})
     with pytest.raises(UsageError, match="as asymmetric int4 per vector, mse ranges codes: finish that with"):

@@ -109,6 +109,7 @@ def test_touching_a_file_is_no_change_and_an_edit_of_equal_size_and_time_is_one(
     assert library.kernel.texts == 1
 
 
+@pytest.mark.either_back_end
 def test_only_the_changed_file_is_embedded_again(library: Library) -> None:
     library.write("a.txt", "the cat")
     library.write("b.txt", "the dog")
@@ -1119,6 +1120,7 @@ def test_a_second_signal_does_not_wait_for_what_is_being_stored(command: Command
     assert json.loads(out)["unchanged"] >= LEAST_CHUNKS_PER_WINDOW
 
 
+@pytest.mark.either_back_end
 def test_documents_that_lost_their_chunks_with_a_damaged_file_are_made_again(library: Library) -> None:
     if not Path(library.location).is_dir():
         pytest.skip("what a server sets aside is its administrator's")

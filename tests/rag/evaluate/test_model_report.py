@@ -83,6 +83,7 @@ def printed(workplace: Path) -> dict[str, Any]:
     return json.loads(json.dumps(records[0], allow_nan=False))
 
 
+@pytest.mark.slow
 def test_a_report_of_two_forms_compares_their_sizes_and_speed(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     records: list[dict[str, Any]] = []
     two = [each for each in forms() if each.name in {"float32", "int8"}]

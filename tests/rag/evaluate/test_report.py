@@ -174,6 +174,7 @@ def test_the_three_parts_multiply_to_what_is_kept_from_the_float_model_to_the_se
     assert losses["search"] == {"kept": 1.0, "recall@10": 1.0}  # the exact search is the only one there is
 
 
+@pytest.mark.everyday("dimension")
 def test_chunks_as_questions_multiply_too_and_do_not_find_themselves(measured: Measured) -> None:
     losses = measured.by_chunks
     assert losses["measure"] == "recall@10"

@@ -106,6 +106,7 @@ def vectors(location: Path | str) -> set[bytes]:
         return set(store.client.text(VECTORS, "TSV").splitlines())
 
 
+@pytest.mark.slow
 def test_headings_and_headers_are_embedded_alike_through_all_ways_in(tmp_path: Path, model: str) -> None:
     for name in ("docs", "moved"):
         (tmp_path / name).mkdir()

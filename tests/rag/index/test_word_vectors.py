@@ -366,6 +366,7 @@ def test_a_server_searches_by_text_alone(server: Server, folder: Path, encoder: 
     assert list(found.values()) == pytest.approx(list(expected.values()), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_two_shards_search_by_text_as_one_store_does(
     tmp_path: Path, folder: Path, encoder: Encoder, killed: Callable[[int], None]
 ) -> None:

@@ -100,6 +100,17 @@ def write_library(store: Store) -> None:
     )
 
 
+def test_a_filter_of_as_many_values_as_it_may_have_reaches_every_shard(location: str) -> None:
+    with open_store(location) as cluster:
+        for number in range(4):
+            publish_document(cluster, f"{number}.txt", [f"text {number}"])
+        names = [f"a folder with a long name/{number}.txt" for number in range(9_997)]
+        for number in (0, 1, 3):
+            names.insert(3_000 * number, f"{number}.txt")
+        found = search(cluster, QUERY, 9, filter={"source": {"$in": names}})
+        assert sorted(hit.text for hit in found) == ["text 0", "text 1", "text 3"]
+
+
 @pytest.mark.parametrize("every", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_two_shards_hold_a_part_each_and_give_the_results_of_one_node(
     location: str, shards: list[Server], server: Server, every: int

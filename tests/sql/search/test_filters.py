@@ -381,6 +381,7 @@ def test_a_filter_nested_too_deep_is_refused() -> None:
         "[1]",
     ],
 )
+@pytest.mark.everyday("DROP TABLE", "NULL")
 def test_values_that_look_like_sql_are_compared_as_text(
     library: tuple[Store, list[dict[str, Any]]], value: str
 ) -> None:

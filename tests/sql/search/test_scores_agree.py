@@ -145,6 +145,7 @@ def test_every_statement_that_scores_gives_the_floats_of_numpy(stored: Stored, n
         assert len(found) == len(best)
 
 
+@pytest.mark.everyday("chdb")
 def test_rag_score_gives_the_floats_of_the_search(stored: Stored) -> None:
     function = "SELECT document_id, chunk_index, {} AS score FROM live_chunks(epoch = {{epoch:UInt64}})"
     call = "rag_score({query:Array(Int16)}, {query_scale:Float64}, codes, scale, zero_point)"

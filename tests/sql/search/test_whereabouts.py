@@ -113,6 +113,7 @@ def test_where_all_lie_is_read_once_and_then_where_the_new_ones_do(library: Libr
     assert read.rows == 9  # the new document's
 
 
+@pytest.mark.slow
 def test_a_store_without_cells_is_not_asked_where_its_chunks_lie(library: Library) -> None:
     library.store.client.text("TRUNCATE TABLE cells", None)
     searcher = Store(library.store.client).snapshot().searcher

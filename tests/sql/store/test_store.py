@@ -64,6 +64,7 @@ def row_count(store: Store, table: str) -> int:
 # Publishing
 
 
+@pytest.mark.either_back_end
 def test_chunks_that_are_not_published_are_invisible_to_every_read(store: Store) -> None:
     draft_document(store, "a.txt", ["one", "two"])
     assert row_count(store, "chunks") == 2
