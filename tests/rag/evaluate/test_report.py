@@ -184,6 +184,7 @@ def test_chunks_as_questions_multiply_too_and_do_not_find_themselves(measured: M
     assert parts_multiply(losses)
 
 
+@pytest.mark.everyday("dimension")
 def test_the_vector_part_in_sql_is_that_of_numpy(measured: Measured) -> None:
     found = measured.without_floats["vectors"]
     assert found["cosine_mean"] == pytest.approx(measured.cosines.mean(), rel=1e-5)

@@ -160,6 +160,7 @@ def test_rag_score_gives_the_floats_of_the_search(stored: Stored) -> None:
         assert (select(stored, function.format(call), values) == expected) == (values["query_offset"] == 0)
 
 
+@pytest.mark.everyday("chdb")
 def test_nearest_chunks_gives_the_floats_of_the_search(stored: Stored) -> None:
     random = np.random.default_rng(3)
     view = "SELECT document_id, chunk_index, score FROM nearest_chunks(epoch = {epoch:UInt64}, query = {query:Array(Float32)})"
