@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SHORT_LIST = 16  # numbers of a parameter that the driver writes down quickly enough
 PIECE_BYTES = 100_000
+NUMBER_BYTES = 25  # at most, of a Float64 with the comma behind it; integers have fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def bytes_of(value: Any) -> int:
     """How long an element of an array is at most, with the comma behind it; every character of a text may be escaped."""
     if isinstance(value, list):
         return 2 + sum(map(bytes_of, value))
-    return 3 + 2 * len(value.encode(errors="replace")) if isinstance(value, str) else 1 + len(str(value))
+    return 3 + 2 * len(value.encode(errors="replace")) if isinstance(value, str) else NUMBER_BYTES
 
 
 def put_together(text: str, divided: Mapping[str, list[str]]) -> str:

@@ -119,7 +119,7 @@ def test_the_command_refuses_it_too_before_it_does_anything(tmp_path: Path, caps
     assert (code, "--include !x" in capsys.readouterr().err) == (EXIT_USAGE, True)
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 def test_a_document_that_is_left_out_from_now_on_is_deleted(library: Library) -> None:
     library.write("a.md", "One.")
     library.write("b.md", "Two.")

@@ -69,7 +69,7 @@ def test_what_is_no_part_is_refused(text: str) -> None:
         parse_shard(text)
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 def test_runs_over_the_parts_make_the_store_of_one_run_and_delete_in_their_own_part_only(
     folder: Path, location: str, tokenizer: Tokenizer
 ) -> None:

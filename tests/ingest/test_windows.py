@@ -35,7 +35,7 @@ def paths(documents: Iterable[LiveDocument]) -> list[str]:
     return [one.path for one in documents]
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 def test_windows_hold_every_document_once_and_none_ends_among_the_parts_of_a_file(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -338,11 +338,8 @@ def test_words_are_copied_for_more_documents_at_once_than_are_published_together
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill_with_words(store)
-    execute, done, terms = (
-        store.client.execute,
-        [],
-        "SELECT arraySort(groupArray(term)) FROM postings WHERE generation IN ",
-    )
+    execute, done = store.client.execute, []
+    terms = "SELECT arraySort(groupArray(term)) FROM postings WHERE generation IN "
     before, epoch = store.client.text(f"{terms}{live(store)}", "TSV"), store.epoch()
 
     def watched(statement: Statement) -> None:

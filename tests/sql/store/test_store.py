@@ -147,7 +147,7 @@ def test_one_document_cannot_be_published_twice_in_one_epoch(store: Store) -> No
     assert visible_texts(store) == {"a.txt": ["one"]}
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 def test_epochs_grow_and_generations_differ_over_many_openings(location: str) -> None:
     epochs, generations = [], []
     for number in range(3):
@@ -414,7 +414,7 @@ def test_preparing_a_store_twice_changes_nothing(store: Store) -> None:
     assert row_count(store, "collection") == 1
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 @pytest.mark.parametrize(
     ("encoder", "quantizer", "message"),
     [
@@ -441,7 +441,7 @@ def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_re
         store.made_with.check_encoder(encoder, quantizer)  # type: ignore[arg-type]
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 @pytest.mark.parametrize(
     ("version", "message"),
     [
@@ -531,7 +531,7 @@ def test_an_insert_is_done_when_it_returns(store: Store) -> None:
     assert ask(store, "SELECT value FROM system.settings WHERE name = 'async_insert'") == "0"
 
 
-@pytest.mark.everyday("chdb")
+@pytest.mark.either_back_end
 @pytest.mark.parametrize(
     "change",
     [
