@@ -11,7 +11,7 @@ import pytest
 from support import PROJECT, run_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 ROOMS = ("sql", "rag", "ingest")
@@ -112,18 +112,18 @@ ALLOWED_SQL = {
 
 
 @cache
-def modules() -> dict[str, ast.Module]:
-    """Every module of ours; not read where tests are only collected, which each of several processes does."""
+def modules() -> dict[str, tuple[ast.AST, ...]]:
+    """Every module of ours, as all that it is made of; not read where tests are only collected, as by each process."""
     return {
-        str(path.relative_to(PROJECT)): ast.parse(path.read_text(encoding="utf-8"))
+        str(path.relative_to(PROJECT)): tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         for room in ROOMS
         for path in sorted((PROJECT / room).rglob("*.py"))
     }
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
+def imports(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Every module named in an import, wherever it stands: at the top, in a function, for type checking only."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -142,30 +142,30 @@ def imports_of(name: str, module: str) -> bool:
     return any(found == module or found.startswith(f"{module}.") for found in imported(name))
 
 
-def attributes(tree: ast.AST) -> Iterator[str]:
+def attributes(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Every `name.attribute` in the code."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}"
 
 
-def strings(tree: ast.AST) -> Iterator[str]:
+def strings(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Every string in the code but docstrings; of an f-string the parts that are written out."""
     docstrings = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield node.value
 
 
-def statements_named(tree: ast.AST) -> Iterator[str]:
+def statements_named(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """The name in every `Statement("name")`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Statement":
             assert isinstance(node.args[0], ast.Constant), "a statement is picked by a name that can be searched for"
             yield str(node.args[0].value)
@@ -180,8 +180,8 @@ def test_nothing_in_the_rooms_imports_the_tests() -> None:
     test_modules = {path.stem for path in (PROJECT / "tests").rglob("*.py")} | {"tests"}
     found = [
         f"{name} imports {module}"
-        for name, tree in modules().items()
-        for module in imports(tree)
+        for name, nodes in modules().items()
+        for module in imports(nodes)
         if module in test_modules
     ]
     assert found == []
@@ -196,9 +196,9 @@ def test_each_outside_library_is_imported_behind_its_door_only(library: str) -> 
 def test_the_environment_is_read_in_the_settings_only() -> None:
     users = {
         name
-        for name, tree in modules().items()
-        if {"os.environ", "os.getenv", "os.environb"} & set(attributes(tree))
-        or {"os.environ", "os.getenv"} & set(imports(tree))
+        for name, nodes in modules().items()
+        if {"os.environ", "os.getenv", "os.environb"} & set(attributes(nodes))
+        or {"os.environ", "os.getenv"} & set(imports(nodes))
     }
     assert users == ENVIRONMENT
     asked = set(strings(modules()["sql/base/terminal.py"])) & {"NO_COLOR", "TERM", "RAG_DB", "RAG_MODEL", "HOME"}
@@ -206,18 +206,16 @@ def test_the_environment_is_read_in_the_settings_only() -> None:
 
 
 def test_only_the_terminal_and_the_commands_print_and_exit() -> None:
-    for name, tree in modules().items():
+    for name, nodes in modules().items():
         if name == "sql/base/terminal.py" or is_command(name):
             continue
-        calls = {
-            node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-        }
+        calls = {node.func.id for node in nodes if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
         assert not calls & {"print", "input", "exit", "quit", "SystemExit"}, name
-        assert not set(attributes(tree)) & {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit", "os._exit"}, name
+        assert not set(attributes(nodes)) & {"sys.stdout", "sys.stderr", "sys.stdin", "sys.exit", "os._exit"}, name
 
 
 def test_no_python_file_holds_sql() -> None:
-    found = {(name, text) for name, tree in modules().items() for text in strings(tree) if SQL_TEXT.match(text)}
+    found = {(name, text) for name, nodes in modules().items() for text in strings(nodes) if SQL_TEXT.match(text)}
     assert found == ALLOWED_SQL
 
 
@@ -229,8 +227,8 @@ def test_the_search_for_sql_would_find_it(text: str) -> None:
 
 
 def test_no_statement_is_put_together_from_values() -> None:
-    for name, tree in modules().items():
-        for node in ast.walk(tree):
+    for name, nodes in modules().items():
+        for node in nodes:
             is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
             if is_call and node.func.attr in {"query", "command", "execute", "raw_query"} and node.args:
                 built = isinstance(node.args[0], ast.JoinedStr | ast.BinOp)
@@ -247,7 +245,7 @@ def test_every_sql_file_opens_with_a_comment_and_holds_one_statement(path: Path)
 
 
 def test_every_query_file_is_used_and_every_statement_has_its_file() -> None:
-    used = {statement for tree in modules().values() for statement in statements_named(tree)}
+    used = {statement for nodes in modules().values() for statement in statements_named(nodes)}
     assert used == QUERIES
 
 
