@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import importlib
 import importlib.util
 import os
 import shutil
@@ -43,6 +44,16 @@ MOST_WORKERS = 4  # each holds torch, an engine and a server of its own: about 2
 MEMORY = Path("/dev/shm")  # noqa: S108
 ROOM = 4 << 30  # bytes; a run needs a fifth of it
 
+# What takes longest to compile, in a fresh environment: each process begins with another of them and finds the rest done.
+LARGE_LIBRARIES = (
+    "transformers.models.bert.modeling_bert",
+    "sympy",
+    "scipy.stats",
+    "langchain_tests.integration_tests",
+    "mcp.server",
+    "pptx",
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Chooses where files are, and lets the commands that tests start hear Ctrl-C.
@@ -54,6 +65,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault(FILES, str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if (worker := os.environ.get("PYTEST_XDIST_WORKER")) is not None:
+        for place in range(len(LARGE_LIBRARIES)):
+            importlib.import_module(LARGE_LIBRARIES[(int(worker[2:]) + place) % len(LARGE_LIBRARIES)])
     gc.set_threshold(OBJECTS_PER_COLLECTION, 20, 20)  # as in the commands
 
 

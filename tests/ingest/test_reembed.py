@@ -276,6 +276,7 @@ def test_questions_are_answered_from_the_old_vectors_until_the_new_ones_are_whol
 # Wherever it is stopped
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_leaves_the_old_store_whole_and_the_next_one_goes_on(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,7 +177,7 @@ def test_many_notes_and_deep_ones_are_read_whole() -> None:
     deep = "".join(f"{'    ' * depth}!!! note\n\n" for depth in range(60)) + "    " * 60 + "end\n"
     assert blocks_of(deep)[-1][1].endswith("end")
     assert len(blocks_of("!!! note\n    text\n\n" * 3000)) == 6000
-    assert blocks_of("\n-- --\nx\n" * 50_000)[-1] == (
+    assert blocks_of("\n-- --\nx\n" * 20_000)[-1] == (
         "paragraph",
         "x",
     )  # each begins what could be a table up to the end

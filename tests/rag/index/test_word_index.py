@@ -44,16 +44,14 @@ def test_words_of_an_older_analyser_are_made_anew(tmp_path: Path) -> None:
         assert_made_anew(store)
 
 
-@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
-def test_a_run_that_is_stopped_is_completed_by_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
-) -> None:
+@pytest.mark.slow
+def test_a_run_that_is_stopped_is_completed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_old_store(str(tmp_path / "old"))
     number = 1
     while stop_and_finish(
         shutil.copytree(tmp_path / "old", tmp_path / str(number), symlinks=True), number, monkeypatch
     ):
-        number += step
+        number += 1
     assert number > 8  # three revisions, two deletions before and two after, two inserts
 
 

@@ -150,6 +150,7 @@ def test_a_migrated_store_finds_the_hits_and_scores_of_a_new_one(old: Path, tmp_
         assert migrated == found(store)
 
 
+@pytest.mark.slow
 def test_a_search_of_the_old_version_finds_the_same_before_and_after(old: Path) -> None:
     before = ask(old, OLD_SEARCH)
     Store.open(str(old), write=True).close()
@@ -157,6 +158,7 @@ def test_a_search_of_the_old_version_finds_the_same_before_and_after(old: Path) 
     assert "DROP TABLE" in before
 
 
+@pytest.mark.slow
 def test_migrated_rows_are_the_rows_of_a_new_store_but_for_their_generation(old: Path, tmp_path: Path) -> None:
     rows = "SELECT * EXCEPT (generation, signs, error), hex(signs) FROM chunks ORDER BY source, chunk_index FORMAT JSONEachRow"
     Store.open(str(old), write=True).close()
@@ -194,6 +196,7 @@ def test_words_are_made_of_the_stored_texts_and_are_those_of_a_new_store(old: Pa
         assert ask(old, rows) == ask(tmp_path / "new", rows)
 
 
+@pytest.mark.slow
 def test_a_store_of_version_2_keeps_its_rows_and_gets_outlines_with_new_documents(tmp_path: Path) -> None:
     fresh_store(tmp_path / "store").close()
     ask(tmp_path / "store", "ALTER TABLE chunks DROP COLUMN outline")
@@ -224,7 +227,7 @@ OLDER_THAN_PLACES = (
 )
 
 
-@pytest.mark.everyday("per dimension")
+@pytest.mark.slow
 @pytest.mark.parametrize("quantizer", [QUANTIZER, "asymmetric int8 per dimension"])
 def test_a_store_of_version_3_keeps_its_rows_and_gets_places_with_new_documents(tmp_path: Path, quantizer: str) -> None:
     with Store.open(str(tmp_path / "store"), write=True) as store:
@@ -251,6 +254,7 @@ def test_a_store_of_version_3_keeps_its_rows_and_gets_places_with_new_documents(
     assert ask(tmp_path / "store", DEFINITIONS).translate(BRACKETS) == new.translate(BRACKETS)
 
 
+@pytest.mark.slow
 def test_a_store_of_version_5_has_the_models_own_prompts(tmp_path: Path) -> None:
     fresh_store(tmp_path / "store").close()
     new = ask(tmp_path / "store", DEFINITIONS)
@@ -346,6 +350,7 @@ def kill(folder: Path, number: int) -> int:
     return run_python(WORKER, str(folder), str(number)).returncode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [13])
 def test_a_migration_that_is_killed_twice_is_completed_by_the_next_writer(old: Path, number: int) -> None:
     assert kill(old, number) == -signal.SIGKILL

@@ -35,6 +35,7 @@ def server() -> Iterator[Any]:
         yield running
 
 
+@pytest.mark.slow
 def test_a_server_store_of_version_1_is_migrated(server: Any) -> None:
     dsn = server.dsn(server.new_database())
     version_1.write_store(dsn)
