@@ -54,6 +54,11 @@ def test_prose_is_on_one_line_without_the_marks_of_its_lines(text: str, shown: s
         (CLICK, CLICK.replace("\n    ", "\n")),
         (DOCSTRING, DOCSTRING.replace("\n    ", "\n")),
         (JAVA, JAVA),
+        (
+            "with a() as b:\n        return f(\n            b\n        )",
+            "with a() as b:\n    return f(\n        b\n    )",
+        ),
+        ("f(\n        a,\n    )\n    g()", "f(\n    a,\n)\ng()"),
         (">>> x = 1\n>>> f(x)\n2", ">>> x = 1\n>>> f(x)\n2"),
         (
             'name, word = value\n    if word == "-":  # asked for\n        word = ask("Password")\n    return (name, word)',
@@ -79,10 +84,39 @@ def test_a_line_that_is_an_element_of_html_is_its_text() -> None:
     assert shown_text('So:\n<span class="f">File: a.rs</span>\n```\n<b>', lines=True) == "So:\nFile: a.rs\n```\n<b>"
 
 
+@pytest.mark.parametrize(
+    ("text", "lines", "shown"),
+    [
+        ("Write::\n\n    <title>Crane</title>\n\n    <p>So</p>\n", True, None),
+        ("Write:\n\n\ta\n\n\tb", True, None),
+        ("Write:\n\n```html\n<title>Crane</title>\n\n\n  <p>So</p>\n```", True, None),
+        ("Write:\n\n----\n<title>Crane</title>\n\n- so\n----", True, None),
+        ("Write::\n\n    {% for a in b %}\n        <li>{{ a }}</li>\n    {% endfor %}", True, None),
+        (
+            "a();\n\n    <b>one</b>\n\n    c();",
+            True,
+            "a();\n\n<b>one</b>\n\nc();",
+        ),
+        ("<li class=\"{{ cycle('odd') }}\">{{ row }}</li>", False, None),
+        ('<p class="x">One of them</p>', False, None),
+        ("<ul>\n      <li>one</li>\n    </ul>", False, "<ul>\n  <li>one</li>\n</ul>"),
+    ],
+)
+def test_the_elements_and_blank_lines_of_code_are_shown(text: str, lines: bool, shown: str | None) -> None:
+    """What a sentence announces stands right below it, otherwise all is as it was written."""
+    assert shown_text(text, lines=lines) == (shown or text.replace("\n\n", "\n", 1).rstrip())
+
+
+def test_a_row_of_several_lines_is_shown_as_one() -> None:
+    row = "| `cycle`   | Goes on between |\n   |           | a list of pots. |"
+    assert shown_text(row, lines=False) == "| `cycle` | Goes on between a list of pots. |"
+    assert shown_text("|one\n|two", lines=False) == "|one |two"
+
+
 def test_a_list_keeps_its_lines() -> None:
     assert shown_text("Such as:\n- one\n\n- two\n  lines", lines=True) == "Such as:\n- one\n- two\n  lines"
 
 
-@given(st.text(alphabet="ab>/ \n(){};=.:@", max_size=60), st.booleans())
+@given(st.text(alphabet="ab>/ \n(){};=.:@|`-", max_size=60), st.booleans())
 def test_no_word_is_lost(text: str, lines: bool) -> None:
     assert re.findall(r"\w+", shown_text(text, lines=lines)) == re.findall(r"\w+", text)
