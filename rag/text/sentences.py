@@ -7,6 +7,7 @@ pattern here walks the text once: 100 KB of dots or brackets take milliseconds.
 from __future__ import annotations
 
 import re
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from rag.text.markup_lines import DIRECTIVE_ALONE, NOTE
@@ -35,12 +36,17 @@ _LINE_MARK = re.compile(
     r"[ \t]*(?:"
     r"(?P<item>[-*+•‣◦·](?=[ \t])|(?P<number>\d{1,3})[.)](?=[ \t]))"
     r"|(?P<heading>\#{1,6}(?=[ \t]))"
-    r"|(?P<row>\|)"
+    r"|(?P<row>\||\+(?:[-=]+\+)+(?=[ \t]*\Z))|(?P<quote>>[> \t]*\Z)"  # the blank line of a quotation
     rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE})"
     r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
     r"|(?P<fence>`{3,8}|~{3,8}))"
 )
 _QUOTED = re.compile(r"[ \t]{0,3}>(?!>>|=)[ \t]?(\d)?")
+_GRID_LINE = re.compile(r"[ \t]*[|+]")
+_NO_FIRST_CELL = re.compile(r"[ \t]*\|[ \t]+\|")
+_GRID_RULER = re.compile(r"[ \t]*\+(?:[-=]+\+)+[ \t]*\Z")
+_MAX_GRID_ROW = 2000  # characters
+_BACKTICKS = re.compile(r"`+")
 _BARE_FENCE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ \t]*(`{3,8}|~{3,8})[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
 
 
@@ -114,14 +120,15 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
     A blank line ends a sentence, and so does the beginning or end of a quotation (`> `). A heading, a table row, a line of
     fenced code and one that opens or closes a note or a tab (`:::tip`) are one each, and a list item begins a new one; any
-    other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it.
+    other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it, and several lines
+    between the rulers of a grid (reStructuredText). Nothing ends between the backticks of code.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
     ['Dr. No met J. Bond.', 'It rained.']
     """
     without_capitals = _is_without_capitals(text[:4096])
     sentences: list[tuple[int, int]] = []
-    for start, end, is_prose in _with_whole_rows(text, _paragraphs(text)):
+    for start, end, is_prose in _with_grid_rows(text, _with_whole_rows(text, _paragraphs(text))):
         if is_prose:
             sentences.extend(_prose_sentences(text, start, end, without_capitals))
         else:
@@ -217,6 +224,50 @@ def _one_row(lines: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
     return [(lines[0][0], lines[-1][1], False)] if lines else []
 
 
+def _with_grid_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+    """The same, with the lines of each row of a grid (`+---+---+`) as one run."""
+    table: list[tuple[int, int, bool]] = []
+    for one in paragraphs:
+        is_line = not one[2] and _GRID_LINE.match(text, one[0], one[1]) is not None
+        if table and not (is_line and len(LINE_END.findall(text, table[-1][1], one[0])) == 1):
+            yield from _grid_rows(text, table)
+            table = []
+        if is_line:
+            table.append(one)
+        else:
+            yield one
+    yield from _grid_rows(text, table)
+
+
+def _grid_rows(text: str, lines: list[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:
+    """The rows and rulers of a table. Where no ruler stands between its rows, only a line whose first cell is empty goes on.
+
+    A table of a database has a ruler above and below its header and one at its end, and each line is a row.
+    """
+    rulers = [_GRID_RULER.match(text, start, end) is not None for start, end, _ in lines]
+    if not any(rulers):
+        yield from lines
+        return
+    is_grid = sum(rulers[1:-1]) > 1 or any("=" in text[line[0] : line[1]] for line in compress(lines, rulers))
+    row: list[tuple[int, int, bool]] = []
+    for line, is_ruler in zip(lines, rulers, strict=True):
+        goes_on = is_grid or _NO_FIRST_CELL.match(text, line[0], line[1]) is not None
+        if row and (is_ruler or not goes_on):
+            yield from _one_grid_row(row)
+            row = []
+        if is_ruler:
+            yield line
+        else:
+            row.append(line)
+    yield from _one_grid_row(row)
+
+
+def _one_grid_row(lines: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
+    if not lines or lines[-1][1] - lines[0][0] > _MAX_GRID_ROW:
+        return lines
+    return [(lines[0][0], lines[-1][1], False)]
+
+
 def _line_kind(text: str, start: int, end: int, mark: re.Match[str] | None, in_fence: bool, in_paragraph: bool) -> str:
     """What a line is: blank, unit (a sentence of its own), item, underline, fence, or text."""
     if start == end or text[start:end].isspace():
@@ -245,13 +296,49 @@ def _last_bare_fences(text: str) -> dict[str, int]:
 
 def _prose_sentences(text: str, start: int, end: int, without_capitals: bool) -> Iterator[tuple[int, int]]:
     """The sentences of one paragraph."""
+    code = _code_spans(text, start, end)
+    code_start, code_end = next(code, (end, end))
     for stop in _STOP.finditer(text, start, end):
+        while code_end <= stop.start():
+            code_start, code_end = next(code, (end, end))
+        if code_start < stop.end() < code_end:
+            continue
         if _ends_sentence(text, start, stop, end, without_capitals):
             yield trimmed(text, start, stop.end())
             start = stop.end()
     rest = trimmed(text, start, end)
     if rest[0] < rest[1]:
         yield rest
+
+
+def _code_spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Start and end of what stands between backticks in a paragraph, with them: as many close it as open it.
+
+    A backtick that nothing closes is an accent, a mark of feet or a slip, and so is one that the next of its kind cannot close.
+    """
+    runs = [mark.span() for mark in _BACKTICKS.finditer(text, start, end)]
+    after: dict[int, tuple[int, int]] = {}  # for each number of backticks the next run
+    following: list[tuple[int, int] | None] = []
+    for run in reversed(runs):
+        following.append(after.get(run[1] - run[0]))
+        after[run[1] - run[0]] = run
+    done = start
+    for opening, closing in zip(runs, reversed(following), strict=True):
+        if opening[0] >= done and closing and _is_code(text, opening, closing):
+            done = closing[1]
+            yield opening[0], done
+
+
+def _is_code(text: str, opening: tuple[int, int], closing: tuple[int, int]) -> bool:
+    r"""Whether two runs of backticks have code between them: none opens behind a letter or `\`, or between a space and the code.
+
+    Two and more may have a space on both sides: ``` `` `a` `` ```.
+    """
+    before = text[opening[0] - 1] if opening[0] else ""
+    if before.isalnum() or before == "\\":
+        return False
+    spaces = text[opening[1]].isspace(), text[closing[0] - 1].isspace()
+    return spaces == (False, False) or (spaces == (True, True) and opening[1] - opening[0] > 1)
 
 
 def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, without_capitals: bool) -> bool:

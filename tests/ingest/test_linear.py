@@ -56,6 +56,7 @@ UNITS = [
     "def a():\n\n", "class a { ", "a(b ", "export ", "}\n", "create or replace ", "[a]\n", "a:\n", "---\n", "+++\n",
     "{#a} ", ":a:`b` ", "\n-", ".)", "``````````\n", "==\n",
     '"', '"a\n', ',"', ',"a\n', '"a"",', '""', '","', '"a\n",', "a;b\n", ";",
+    "`a. B", "`a. B` ", "``a. B ` ", "+-+\n", "+-+-+\n| a | b |\n", "| | b |\n", ">\n> a\n",
     "== a\n", "|===\n", "====\n", "[a]\n", ":a: b\n", "a:: ", "a,b\n", ", ",
 ]  # fmt: skip
 # Texts that grow in another way

@@ -209,3 +209,79 @@ def test_a_quotation_in_a_mail_and_the_reply_are_apart() -> None:
 )
 def test_what_is_no_change_of_a_quotation_divides_nothing(text: str) -> None:
     assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The mark is ``{# ... #}`` by default.",
+        "The mark is `{# ... #}` by default.",
+        "Paint it `(red ... )` in the plan.",
+        "Call `f(a. B)` twice.",
+        "See :ref:`Pots. Kilns <pots>` there.",
+        "The mark is ``a`. B`` by default.",
+        "Call `f(a.\nB)` twice.",
+        "- Call `f(a. B)` twice.",
+        "It is `` `a. B` `` by default.",
+    ],
+)
+def test_no_sentence_ends_inside_code(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Press `. Then wait. Use the `a` key.", ["Press `.", "Then wait.", "Use the `a` key."]),
+        ("Use the `foo key. Use the `bar` key.", ["Use the `foo key.", "Use the `bar` key."]),
+        ("It is 5` long. Then use `x` here.", ["It is 5` long.", "Then use `x` here."]),
+        (r"Type \`this. Then use `x` here.", [r"Type \`this.", "Then use `x` here."]),
+        ("He said ``Stop. Then go'' twice. And ``Go.''", ["He said ``Stop.", "Then go'' twice.", "And ``Go.''"]),
+        ("Use the `foo key. It is big.\n\nUse `x` here.", ["Use the `foo key.", "It is big.", "Use `x` here."]),
+        ("`It rains.` We stayed.", ["`It rains.`", "We stayed."]),
+        ("It is `a`. We `b` it.", ["It is `a`.", "We `b` it."]),
+    ],
+)
+def test_a_backtick_that_opens_no_code_swallows_nothing(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+def test_a_line_of_a_quotation_that_has_only_its_mark_ends_a_sentence() -> None:
+    assert sentences("> Cooling\n>\n> It must\n> cool.\n> > \n> > So be it.") == [
+        *("> Cooling", ">", "> It must\n> cool.", "> >", "> > So be it."),
+    ]
+
+
+GRID = "+---+----+\n| a | b  |\n+===+====+\n| c | d  |\n|   | e  |\n+---+----+\n| f | g  |\n+---+----+"
+
+
+def test_the_lines_between_two_rulers_of_a_grid_are_one_row() -> None:
+    ruler = "+---+----+"
+    head = [ruler, "| a | b  |", "+===+====+"]
+    assert sentences(GRID) == [*head, "| c | d  |\n|   | e  |", ruler, "| f | g  |", ruler]
+    indented = GRID.replace("\n", "\n  ")
+    assert "| c | d  |\n  |   | e  |" in sentences(indented)
+    assert sentences(GRID.replace("|   | e", "| k | e"))[3] == "| c | d  |\n| k | e  |"
+
+
+def test_each_line_is_a_row_where_a_table_has_rulers_only_around_its_header_and_its_end() -> None:
+    table = "+---+---+\n| a | b |\n+---+---+\n| c | d |\n| e | f |\n+---+---+"
+    assert sentences(table) == table.split("\n")
+
+
+def test_a_line_without_a_first_cell_goes_on_with_the_row_above() -> None:
+    ruler = "+---+---+"
+    row = "| c | d |\n|   | e |"
+    assert sentences(f"{ruler}\n| a | b |\n{ruler}\n{row}\n{ruler}") == [ruler, "| a | b |", ruler, row, ruler]
+    assert sentences(row) == row.split("\n")  # no grid without a ruler
+
+
+def test_the_rows_of_a_slice_of_a_grid_are_whole() -> None:
+    rows = GRID.split("\n", 3)[-1].replace("+---+----+", "+---+----+\n| h | i  |", 1)
+    assert "| c | d  |\n|   | e  |" in sentences(rows)
+
+
+def test_what_comes_after_a_grid_is_no_part_of_its_row() -> None:
+    text = "\n".join(GRID.split("\n")[:5])
+    assert sentences(text + "\n\n| x | y |") == [*text.split("\n")[:3], "| c | d  |\n|   | e  |", "| x | y |"]
+    assert sentences(text + "\nSo it is.")[-1] == "So it is."
