@@ -196,6 +196,7 @@ def with_leads(shown: Sequence[Citation], hits: Sequence[Hit], language: str) ->
         some = list(quotations(hit))
         for before, quotation in pairwise(some):
             between = hit.text[before.end - hit.start : quotation.start - hit.start]
+            between = between.replace(">", " ")  # marks of a quotation
             if not between.strip() and not BLANK_LINE.search(between) and not before.lines:
                 leads.setdefault((hit.source, quotation.start), Context(before.start, before.end, before.text))
     found = [(one, leads.get((one.source, one.start)) if one in open_ones else None) for one in shown]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rag.text.analyser import WORD
@@ -36,6 +37,7 @@ _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\
 _DELIMITED = re.compile(r"[^\r\n.!?|]*[^\s|][,;\t|](?!\s*$)[^\r\n.!?]*$")  # the header of a CSV or TSV file
 _COLON = re.compile(r"[:：][*_`\"”»)\s]*$")
 _TRAILS_OFF = re.compile(r"(?:\.\.\.|…)[*_`\"»)\s]*$")  # `So do it explicitly...` above the code that does
+_FULL_STOP = re.compile(r"[.!…。！][\"'*_)\]”»]*\Z")
 _STOPPED = re.compile(r"[.!?…。！？।۔;][\"'*_`)\]»”’“«」』）》〉\s]*(?:\[\d+\]\s*)*$")
 _ANNOUNCES = re.compile(
     r"\b(?:following|follows|below|these|those are|such as|for example|e\.g\.|folgend\w*|folgt|unten|diese[sr]?|"
@@ -53,6 +55,7 @@ _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, wit
 _ANY_DIRECTIVE = re.compile(r"[ \t]*\.\.[ \t]+[\w:+-]+::(?:[ \t]|\Z)")
 BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
+_QUOTE_MARK = re.compile(r"(?!>>>)(?:>(?!=)[ \t]*)+(?=[^\s\d])")  # of Markdown and mail
 _GRID = re.compile(r"[ \t]*\+[-=+]+\+")
 
 
@@ -108,7 +111,8 @@ def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quot
     headers = {(lead.lead_start, lead.lead_end) for lead in outline.leads}
     above = _Above(whole)
     comments = _Comments(whole)
-    for start, end in _spans_and_rows(whole, first, outline):
+    for begin, end in _with_whole_answers(whole, _spans_and_rows(whole, first, outline)):
+        start = _after_mark(whole, begin, end)
         if comments.hold(start, end):
             continue
         place = first + start, first + end
@@ -139,6 +143,45 @@ def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quot
                 is_cut=is_cut,
                 question=question,
             )
+
+
+def _after_mark(text: str, start: int, end: int) -> int:
+    """Where a sentence begins behind the marks of a quotation; `> 5` may as well compare."""
+    mark = _QUOTE_MARK.match(text, start, end) if start == line_begin(text, start) else None
+    return mark.end() if mark else start
+
+
+def _with_whole_answers(text: str, divided: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans, of which a word or two that answer a question right above (`Yes.`) are one with the sentence after them."""
+    above = (0, 0)
+    opening: tuple[int, int] | None = None
+    for span in divided:
+        if opening and _goes_on(text, opening, span):
+            span = opening[0], span[1]
+        elif opening:
+            yield opening
+            above = opening
+        opening = None
+        if _is_opening(text, *span) and asks(_unmarked(text[slice(*above)])):
+            opening = span
+        else:
+            yield span
+            above = span
+    if opening:
+        yield opening
+
+
+def _is_opening(text: str, start: int, end: int) -> bool:
+    """Whether a sentence is a word or two with a stop."""
+    is_short = sum(1 for _ in islice(WORD.finditer(text, start, end), FEWEST_WORDS)) < FEWEST_WORDS
+    return is_short and _FULL_STOP.search(text, start, end) is not None
+
+
+def _goes_on(text: str, opening: tuple[int, int], span: tuple[int, int]) -> bool:
+    """Whether a sentence tells more of the same paragraph."""
+    between = text[opening[1] : span[0]]
+    is_apart = between.strip() or BLANK_LINE.search(between) or _ITEM.match(text, span[0])
+    return not (is_apart or is_markup(text[slice(*span)]) or asks(text[slice(*span)]))
 
 
 class _Comments:
@@ -278,8 +321,8 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
         or (kind == "fence" and _TRAILS_OFF.search(text, start, end))
         or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
     )
-    if kind == "heading" or not announces:
-        return end, False
+    if kind == "heading" or not announces or (kind == "table" and text.startswith("|", start)):
+        return end, False  # a row may say `see below`, and brings along no other
     is_item = _ITEM.match(text, begin) is not None
     indent = _indent(text[begin:start])
     below = _indent(lines.first)
@@ -312,8 +355,8 @@ class _Lines:
         first_start, first_end = next(spans)
         self.rest_of_line = text[first_start:first_end]
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
-        self.after_blank = bool(self.spans) and not text[slice(*self.spans[0])].strip()
-        while self.spans and not text[slice(*self.spans[0])].strip():
+        self.after_blank = bool(self.spans) and _is_blank(text[slice(*self.spans[0])])
+        while self.spans and _is_blank(text[slice(*self.spans[0])]):
             del self.spans[0]
         self.first = text[slice(*self.spans[0])] if self.spans else None
         self.opening, self.closing = self._fences()
@@ -343,7 +386,7 @@ class _Lines:
         after_blank = False
         for number, (start, end) in enumerate(self.spans):
             line = self.text[start:end]
-            if not line.strip():
+            if _is_blank(line):
                 after_blank = True
                 continue
             if number and self._ends(line, base, after_blank=after_blank):
@@ -400,6 +443,11 @@ def _kind(line: str, following: str) -> str:
     if _ANY_DIRECTIVE.match(line):
         return "directive"
     return "code" if _indent(line) >= 2 else "paragraph"
+
+
+def _is_blank(line: str) -> bool:
+    """Whether a line says nothing, be it of a quotation (`>`)."""
+    return not line.strip("> \t\r\f\v")
 
 
 def _indent(line: str) -> int:

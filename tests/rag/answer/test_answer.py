@@ -457,6 +457,16 @@ def test_a_sentence_with_an_open_pronoun_brings_the_one_before_as_its_context(en
     assert answer.text.startswith("The kettle stands on the stove.\nIt boils in two minutes. [1]")
 
 
+def test_a_pronoun_in_a_quotation_brings_the_sentence_before_it_of_the_same_paragraph() -> None:
+    text = "> The kettle is old.\n> It boils slowly.\n>\n> They say so."
+    old, boils, say = (
+        Citation("visit.md", text.index(one), text.index(one) + len(one), 1, 0, "", one, 0.5)
+        for one in ("The kettle is old.", "It boils slowly.", "They say so.")
+    )
+    assert with_leads([boils], [hit(text)], "en") == (replace(boils, context=Context(old.start, old.end, old.text)),)
+    assert with_leads([say], [hit(text)], "en") == (say,)
+
+
 def test_a_pronoun_brings_nothing_from_another_paragraph_and_nothing_that_is_shown() -> None:
     text = "The kettle is old.\n\nIt boils slowly. They say so."
     boils, say = (

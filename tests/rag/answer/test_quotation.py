@@ -247,6 +247,31 @@ def test_what_follows_a_question_answers_it_however_short(text: str) -> None:
     assert answers(text) == [("Do you ship to Norway?", "Not yet."), ("", "We ship to Sweden.")]
 
 
+@pytest.mark.parametrize(
+    "answer",
+    ["**Yes**. Ask for a box.", "Yes! Surely.\nAsk for a box.", "> Yes. Ask for a box."],
+)
+def test_a_word_or_two_that_answer_are_quoted_with_the_sentence_after_them(answer: str) -> None:
+    found = answers(f"## Do you ship?\n\n{answer} It is free there.")
+    assert found == [("Do you ship?", answer.removeprefix("> ")), ("Do you ship?", "It is free there.")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Why? Yes.\n\nAsk for a box.",
+        "Why?\n\nYes.\n- Ask for a box.",
+        "Why?\n\n| Yes. |\n| Ask for a box. |",
+        "Why?\n\n- Yes.\n- Ask for a box.",
+        "Why?\n\nYes. Or is it not so?\n\nAsk for a box.",
+        "Why?\n\nYes.\n\n## Ask for a box.",
+        "Such is life.\n\nYes. Ask for a box.",
+    ],
+)
+def test_a_word_or_two_are_not_quoted_with_anything_else(text: str) -> None:
+    assert not any("Yes" in one and "box" in one for one in quoted(text))
+
+
 def test_the_items_of_a_list_below_a_question_answer_it() -> None:
     text = "## What do I need?\n\n- a cup\n\n- a spoon\n\nThen wait for it."
     assert [question for question, _ in answers(text)] == ["What do I need?", "What do I need?", ""]
@@ -334,3 +359,29 @@ def rows_of(table: str, header: str) -> list[tuple[str, str]]:
 )
 def test_each_row_of_columns_is_quoted_with_its_header(table: str, header: str, rows: list[str]) -> None:
     assert rows_of(table, header) == [("The kiln is hot.", ""), *((row, header) for row in rows)]
+
+
+@pytest.mark.parametrize(
+    ("text", "quotation"),
+    [
+        ("> **Cooling.**\n>\n> It must cool for hours.", "It must cool for hours."),
+        ("> It must\n> cool for hours.", "It must\n> cool for hours."),
+        (">> It must cool for hours.", "It must cool for hours."),
+        ("> * It must cool for hours.", "* It must cool for hours."),
+        (">>> it = must + cool", ">>> it = must + cool"),
+        ("> 5 bar is too much.", "> 5 bar is too much."),
+    ],
+)
+def test_the_mark_of_a_quotation_is_no_part_of_its_first_sentence(text: str, quotation: str) -> None:
+    assert quoted(text) == [quotation]
+
+
+def test_a_quotation_brings_along_only_the_next_paragraph() -> None:
+    text = "> It takes these things:\n>\n> A cup.\n> A pot.\n>\n> Then wait for it."
+    assert quoted(text)[0] == "It takes these things:\n>\n> A cup.\n> A pot."
+
+
+def test_a_row_of_a_grid_is_quoted_with_all_its_lines() -> None:
+    row = "| cycle | Goes on between   |\n|       | a list. See below |"
+    ruler = "+-------+-------------------+"
+    assert quoted(f"{ruler}\n{row}\n{ruler}\n{row}\n{ruler}\n| x     | y                 |\n{ruler}")[0] == row
