@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.document import PATH_SEPARATOR
 from rag.text.columns import RULER
+from rag.text.markup_lines import MARKUP_LINE
 from rag.text.sentences import LINE_END, holds_one_cell, line_begin, line_spans, split_sentences, trimmed
 from sql.records import NO_OUTLINE, Chunk, Lead, Outline, Section
 from sql.records.chunking import MIN_CHUNK_TOKENS, ChunkSettings
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
 
 # To be raised with every change of a reader, of this file, or of rag/index/surroundings.py that changes what is stored.
-_VERSION = "structure-6"
+_VERSION = "structure-7"
 DEFAULT = ChunkSettings()
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
 
@@ -86,7 +87,7 @@ def chunker_name(settings: ChunkSettings = DEFAULT) -> str:
     """What decides where chunks begin and end and what is embedded of them; a document of another one is cut anew.
 
     >>> chunker_name(ChunkSettings(200, 30))
-    'structure-6/200+30+headings'
+    'structure-7/200+30+headings'
     """
     return f"{_VERSION}/{settings.name}"
 
@@ -133,6 +134,9 @@ def _check_limits(tokenizer: Tokenizer, max_tokens: int, overlap_tokens: int) ->
 
 # Outlines
 
+# A line of code, of an item or of what is said below a directive; the next item, row or directive.
+_GOES_ON = re.compile(r"[ \t]|(?:[-*+•‣◦·]|(?:\d{1,3}|[a-zA-Z])[.)]|\.\.|\#\.)[ \t]|[|+]")
+_MOST_FOLLOWING = 80  # characters: enough to tell what a line is
 _MAX_HEADER_LINES = 5
 _DIVIDER = "|:=+- \t"  # what the line between the header of a table and its rows is made of
 _OPENS_NOTE = re.compile(
@@ -162,7 +166,18 @@ class _Outlines:
         if not leads and all(section.start == section.end and section.heading == heading for section in sections):
             sections = []
         lines = self._document.lines_of(start, end)
-        return Outline(tuple(sections), tuple(leads), lines) if sections or leads or lines else NO_OUTLINE
+        following = _following(self._document.text, end)
+        outline = Outline(tuple(sections), tuple(leads), lines, following)
+        return outline if outline != NO_OUTLINE else NO_OUTLINE
+
+
+def _following(text: str, end: int) -> str:
+    """How a text goes on behind a chunk, to the end of a line, where that line may be one of a list, a table or code."""
+    start = trimmed(text, end, len(text))[0]
+    if start == len(text) or not _GOES_ON.match(text, line_begin(text, start)):
+        return ""
+    line_end = LINE_END.search(text, start, start + _MOST_FOLLOWING)
+    return text[end : line_end.start() if line_end else start + _MOST_FOLLOWING]
 
 
 def _sections(blocks: Iterable[Block]) -> Iterator[Section]:
@@ -230,6 +245,11 @@ def _introduces(text: str, block: Block) -> bool:
     return _OPENS_NOTE.match(text, line_begin(text, block.end, block.start), block.end) is None
 
 
+def _is_markup(text: str, block: Block) -> bool:
+    """Whether a block only opens tabs, is a label, or is a directive without a text."""
+    return all(MARKUP_LINE.match(text[slice(*span)]) for span in line_spans(text, block.start, block.end))
+
+
 def _last_sentence(text: str, block: Block) -> tuple[int, int]:
     """The sentence that a block ends with."""
     begin = max(block.start, block.end - _MAX_LEAD - 1)
@@ -238,6 +258,8 @@ def _last_sentence(text: str, block: Block) -> tuple[int, int]:
 
 
 # Units
+
+_FENCE_ALONE = re.compile(r"(?:`{3,}|~{3,})[^`\r\n]+\Z")  # opens code: ```sh
 
 
 def _units(document: Document) -> Iterator[_Unit]:
@@ -252,9 +274,10 @@ def _units(document: Document) -> Iterator[_Unit]:
             before = _Break.SECTION
         for start, end, inner in _block_spans(document.text, block):
             yield _Unit(start, end, before, block.heading, is_heading, block.kind not in _LINE_KINDS and not is_heading)
-            before = inner
+            before = _Break.LEAD if _FENCE_ALONE.match(document.text, start, end) else inner
         after_heading, heading = is_heading, block.heading
-        after_colon = block.kind not in _LINE_KINDS and _introduces(document.text, block)
+        if not (after_colon and _is_markup(document.text, block)):  # which stands between a lead and what it introduces
+            after_colon = block.kind not in _LINE_KINDS and _introduces(document.text, block)
 
 
 def _block_spans(text: str, block: Block) -> Iterator[tuple[int, int, _Break]]:

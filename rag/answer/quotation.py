@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING
 
 from rag.text.analyser import WORD
 from rag.text.columns import RULER, column_rows, has_columns
-from rag.text.markup_lines import ABOVE_LISTING, COMMENT, MARKUP
+from rag.text.markup_lines import (
+    ABOVE_LISTING,
+    COMMENT,
+    DOMAIN_DIRECTIVE,
+    MARKUP,
+    MARKUP_LINE,
+    OBJECT_OPTIONS,
+    OPTION_LINE,
+)
 from rag.text.sentences import line_begin, line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
@@ -53,6 +61,11 @@ _MOST_ABOVE_LISTING = 8  # lines
 _HEADING = re.compile(r"(?:#{1,6}|={1,6})\s|\[\[[^\[\]]+\]\][ \t]*\Z|\.\.[ \t]+_[^\n]{1,200}:[ \t]*\Z")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
 _ANY_DIRECTIVE = re.compile(r"[ \t]*\.\.[ \t]+[\w:+-]+::(?:[ \t]|\Z)")
+# Those that describe a thing of a program: `.. function:: range(stop)`, `.. py:class:: Kiln`.
+_DESCRIPTION = re.compile(
+    r"[ \t]*\.\.[ \t]+((?:[a-z]+:)?(?:attribute|class|cmdoption|confval|data|decorator|describe|envvar|exception|function|macro"
+    r"|member|method|module|object|option|program|property|struct|type|var))::[ \t]+\S"
+)
 BLANK_LINE = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)")
 _HEADING_END = re.compile(r"[ \t]*(?:#+|\{[^{}]*\}|\[#[^\[\]]*\])?[ \t]*$")
 _QUOTE_MARK = re.compile(r"(?!>>>)(?:>(?!=)[ \t]*)+(?=[^\s\d])")  # of Markdown and mail
@@ -110,10 +123,10 @@ def _quotations(whole: str, first: int, path: str, outline: Outline) -> tuple[Qu
 def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quotation]:
     headers = {(lead.lead_start, lead.lead_end) for lead in outline.leads}
     above = _Above(whole)
-    comments = _Comments(whole)
+    unseen = _Unseen(whole)
     for begin, end in _with_whole_answers(whole, _spans_and_rows(whole, first, outline)):
         start = _after_mark(whole, begin, end)
-        if comments.hold(start, end):
+        if unseen.hold(start, end):
             continue
         place = first + start, first + end
         text = whole[start:end]
@@ -129,7 +142,9 @@ def _found(whole: str, first: int, path: str, outline: Outline) -> Iterator[Quot
         context = None if lead is None else Context(lead.lead_start, lead.lead_end, lead.text)
         if context is None and asked is not None and not above.is_heading:
             context = Context(first + asked[0], first + asked[1], whole[slice(*asked)])
-        last, is_cut = carried(whole, start, end)
+        last, is_cut = carried(whole, start, end, outline.following)
+        if last == end and DOMAIN_DIRECTIVE.match(text):
+            continue
         if says_something(whole[start:last], context, is_answer=asked is not None):
             heading = outline.heading_at(place[0], path)
             question = _unmarked(whole[slice(*asked)]) if asked is not None and above.is_heading else ""
@@ -184,15 +199,18 @@ def _goes_on(text: str, opening: tuple[int, int], span: tuple[int, int]) -> bool
     return not (is_apart or is_markup(text[slice(*span)]) or asks(text[slice(*span)]))
 
 
-class _Comments:
-    """The comments of HTML and Markdown in a text, which no reader sees. Asked about spans in order."""
+class _Unseen:
+    """What no reader of a text sees: comments of HTML and Markdown, options of mkdocstrings. Asked about spans in order."""
 
     def __init__(self, text: str) -> None:
-        self._spans = [found.span() for found in COMMENT.finditer(text)] if "<!--" in text else []
+        found = [*COMMENT.finditer(text)] if "<!--" in text else []
+        if ":::" in text:
+            found += OBJECT_OPTIONS.finditer(text)
+        self._spans = sorted(one.span() for one in found)
         self._next = 0
 
     def hold(self, start: int, end: int) -> bool:
-        """Whether a comment, which may have several paragraphs, holds all of a span."""
+        """Whether one of them, which may have several paragraphs, holds all of a span."""
         while self._next < len(self._spans) and self._spans[self._next][1] < end:
             self._next += 1
         return self._next < len(self._spans) and self._spans[self._next][0] <= start
@@ -308,10 +326,14 @@ def cells(text: str) -> list[str]:
 # What a sentence brings along
 
 
-def carried(text: str, start: int, end: int) -> tuple[int, bool]:
-    """Where a sentence ends with what it announces, and whether more of that follows; its own end where it is nothing."""
+def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, bool]:
+    """Where a sentence ends with what it announces, and whether more of that follows; its own end where it is nothing.
+
+    `following` is how the document goes on behind the text, of which nothing is brought along.
+    """
     begin = line_begin(text, start)
-    lines = _Lines(text, end)
+    item = _ITEM.match(text, begin)
+    lines = _Lines(text + following, end, len(item[0].expandtabs(4)) if item else _indent(text[begin:start]))
     if lines.rest_of_line.strip() or lines.first is None:
         return end, False
     kind = lines.kind
@@ -321,16 +343,17 @@ def carried(text: str, start: int, end: int) -> tuple[int, bool]:
         or (kind == "fence" and _TRAILS_OFF.search(text, start, end))
         or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
     )
-    if kind == "heading" or not announces or (kind == "table" and text.startswith("|", start)):
+    if kind == "heading" or not announces or (kind == "paragraph" and lines.is_elsewhere):
+        return end, False
+    if kind == "table" and text.startswith("|", start):
         return end, False  # a row may say `see below`, and brings along no other
-    is_item = _ITEM.match(text, begin) is not None
     indent = _indent(text[begin:start])
     below = _indent(lines.first)
-    if below < indent or (is_item and below == indent and kind == "list"):
+    if below < indent or (item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
         return end, False  # what is not indented below a directive, such as `.. versionadded:: 2.0`, is no part of it
-    return _bounded_end(lines, end)
+    return _bounded_end(lines, end, len(text))
 
 
 def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:
@@ -347,21 +370,41 @@ def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:
 
 
 class _Lines:
-    """The lines that follow a sentence, and what they are."""
+    """The lines that follow a sentence, and what they are.
 
-    def __init__(self, text: str, end: int) -> None:
+    Markup between the two is left out where it stands no further in than the `column` of the sentence: further in it is code
+    that a template is written in.
+    """
+
+    def __init__(self, text: str, end: int, column: int = 0) -> None:
         self.text = text
         spans = line_spans(text, end)
         first_start, first_end = next(spans)
         self.rest_of_line = text[first_start:first_end]
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
         self.after_blank = bool(self.spans) and _is_blank(text[slice(*self.spans[0])])
-        while self.spans and _is_blank(text[slice(*self.spans[0])]):
-            del self.spans[0]
+        self.is_elsewhere = False  # the first of what the sentence announces, which a line of markup stands for
+        del self.spans[: self._markup_lines(column)]
         self.first = text[slice(*self.spans[0])] if self.spans else None
         self.opening, self.closing = self._fences()
         second = text[slice(*self.spans[1])] if len(self.spans) > 1 else ""
         self.kind = "fence" if self.closing else _kind(self.first or "", second)
+
+    def _markup_lines(self, column: int) -> int:
+        """How many lines stand above the first that says something."""
+        owner: re.Match[str] | None = None  # the last line of markup, to which lines further in may belong
+        at, depth = 0, 0
+        for number, span in enumerate(self.spans):
+            line = self.text[slice(*span)]
+            if _is_blank(line) or (owner and _belongs(line, owner, depth)):
+                continue
+            if owner and _stands_for(owner) and _indent(line) > depth:
+                return at  # a text below it
+            owner, at, depth = MARKUP_LINE.match(line), number, _indent(line)
+            if owner is None or depth > column:
+                return number
+            self.is_elsewhere = self.is_elsewhere or _stands_for(owner)
+        return len(self.spans)
 
     def _fences(self) -> tuple[int, str]:
         """The number of the line that opens what is between fences, and the line that closes it, "" where there are none.
@@ -412,7 +455,7 @@ class _Lines:
         if self.kind == "fence":
             return False
         if self.kind == "directive":
-            return _indent(line) <= base
+            return _indent(line) < base or (_indent(line) == base and not self._describes_another(line))
         if self.kind == "columns":
             return after_blank
         if _HEADING.match(line):
@@ -424,6 +467,11 @@ class _Lines:
         if self.kind == "code":
             return _indent(line) < base
         return _indent(line) < base or (after_blank and _indent(line) == base and not _ITEM.match(line))
+
+    def _describes_another(self, line: str) -> bool:
+        """Whether a line describes the next of several things of one kind, as `.. function:: dict()` may after another."""
+        here, there = _DESCRIPTION.match(self.first or ""), _DESCRIPTION.match(line)
+        return here is not None and there is not None and here[1] == there[1]
 
     def _begins(self, line: str, base: int) -> bool:
         """Whether a line begins a unit of its own."""
@@ -450,19 +498,36 @@ def _is_blank(line: str) -> bool:
     return not line.strip("> \t\r\f\v")
 
 
+def _stands_for(owner: re.Match[str]) -> bool:
+    """Whether a reader of the page sees what stands in another file where this line of markup is."""
+    return bool(owner["described"] or owner["elsewhere"])
+
+
+def _belongs(line: str, owner: re.Match[str], depth: int) -> bool:
+    """Whether a line is part of the line of markup above it, which stands at a depth."""
+    if owner["shortcode"] or _indent(line) <= depth:
+        return False
+    return not _stands_for(owner) or OPTION_LINE.match(line) is not None or owner[0].lstrip().startswith(":")
+
+
 def _indent(line: str) -> int:
     """The columns before the first character of a line that is no space."""
     expanded = line.expandtabs(4)
     return len(expanded) - len(expanded.lstrip())
 
 
-def _bounded_end(lines: _Lines, end: int) -> tuple[int, bool]:
-    """The end of the last unit within the bounds, and whether there are more."""
+def _bounded_end(lines: _Lines, end: int, limit: int) -> tuple[int, bool]:
+    """The end of the last unit within the bounds, and whether there are more; what goes on beyond the limit ends there."""
     first = lines.spans[0][0]
     last = end
     for start, unit_end in lines.units():
         count = sum(start <= unit_end for start, _ in lines.spans if start < unit_end)
-        if count > MOST_LINES or unit_end - first > MOST_CHARACTERS:
+        if count > MOST_LINES or min(unit_end, limit) - first > MOST_CHARACTERS:
             return last, True
+        if unit_end > limit:
+            last = limit if start < limit else last
+            return last if last > first else end, True
         last = unit_end
+    if lines.is_open and last <= lines.spans[lines.opening][1]:
+        return end, True  # a fence with nothing below it
     return last, lines.is_open

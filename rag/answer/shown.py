@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+from rag.text.markup_lines import MARKUP_LINE, OPTION_LINE
+
 _MARK = re.compile(r"[ \t]*(?!>>>)((?:>(?!=)[ \t]?)+|//[/!]*)[ \t]?")  # of a quote in Markdown and mail, of a comment
 _IS_NUMBER_BELOW = re.compile(r"\A[^\n>]*\n> ?\d[^\n]*\Z")  # a wrapped sentence of two lines that compares: `x\\n> 3`
 _ELEMENT = re.compile(r"\A[ \t]*<(\w+)[^<>]*>([^<>]*)</\1>[ \t]*\Z")  # of HTML in Markdown, that is all of a line
@@ -35,7 +37,8 @@ def shown_text(text: str, *, lines: bool) -> str:
     >>> shown_text("If it changes\\n> to 256, it\\n> stops.", lines=False)
     'If it changes to 256, it stops.'
     """
-    pieces = _with_plain_titles(_without_marks(text.splitlines()))
+    pieces = _without_marks(text.splitlines())
+    pieces = _with_plain_titles(_without_markup(pieces) if lines else pieces)
     all_code = is_code(pieces)
     if not lines and not all_code:
         return " ".join(_as_one_row(pieces).split())
@@ -95,6 +98,27 @@ def _as_one_row(lines: list[str]) -> str:
         return " ".join(lines)
     cells = (" ".join(line[before + 1 : after] for line in lines) for before, after in pairwise(bars))
     return f"| {' | '.join(cells)} |"
+
+
+def _without_markup(lines: list[str]) -> list[str]:
+    """Lines without those of mere markup between a sentence and what it has brought along, such as `{{< tab >}}`."""
+    kept, number = lines[:1], 1
+    while number < len(lines) and lines[number].strip() and not _is_markup(lines[number]):
+        kept.append(lines[number])
+        number += 1
+    options = False  # whether there was markup above, to which lines of options belong
+    while number < len(lines):
+        line = lines[number]
+        if line.strip() and not _is_markup(line) and not (options and OPTION_LINE.match(line)):
+            break
+        options = options or _is_markup(line)
+        number += 1
+    return [*kept, "", *lines[number:]] if options else lines
+
+
+def _is_markup(line: str) -> bool:
+    """Whether a line is mere markup; a `{% tag %}` further in is the code of a template."""
+    return MARKUP_LINE.match(line) is not None and not re.match(r"[ \t]+\{%", line)
 
 
 def is_code(lines: list[str]) -> bool:

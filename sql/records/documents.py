@@ -47,12 +47,14 @@ class Outline:
     """What the text of a chunk does not show of itself; offsets are those of the document, in code points.
 
     `sections` are empty where the heading of the chunk holds for all of it. `lines` pairs an offset with the 1-based line of
-    the file that its text was extracted from, up to the next offset; empty where the text is the file's own.
+    the file that its text was extracted from, up to the next offset; empty where the text is the file's own. `following` is
+    how the document goes on behind the chunk, to the end of a line, where that may belong to a list, a table or code in it.
     """
 
     sections: tuple[Section, ...] = ()
     leads: tuple[Lead, ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
+    following: str = ""
 
     def heading_at(self, offset: int, otherwise: str) -> str:
         """The path of headings at a place of the chunk."""
@@ -75,12 +77,13 @@ class Outline:
 
     def as_json(self) -> str:
         """The form in which the table holds it; empty where there is nothing to say."""
-        if not self.sections and not self.leads and not self.lines:
+        if self == NO_OUTLINE:
             return ""
-        lists = {
+        lists: dict[str, Sequence[object]] = {
             "sections": [[one.start, one.end, one.heading] for one in self.sections],
             "leads": [[one.start, one.end, one.lead_start, one.lead_end, one.text] for one in self.leads],
             "lines": self.lines,
+            "following": self.following,
         }
         return json.dumps(
             {name: rows for name, rows in lists.items() if rows}, ensure_ascii=False, separators=(",", ":")
@@ -96,6 +99,7 @@ class Outline:
             tuple(Section(*row) for row in lists.get("sections", ())),
             tuple(Lead(*row) for row in lists.get("leads", ())),
             tuple((offset, line) for offset, line in lists.get("lines", ())),
+            lists.get("following", ""),
         )
 
 

@@ -329,6 +329,25 @@ def test_a_chunk_does_not_end_between_a_colon_and_what_it_introduces(tokenizer: 
     assert not any(chunk.text.endswith(":") for chunk in outline_of(text, tokenizer))
 
 
+@pytest.mark.parametrize("between", ["```sh\n", "{{< tabs >}}\n\n```sh\n"])
+def test_a_chunk_does_not_end_between_a_colon_and_the_code_it_introduces(tokenizer: Tokenizer, between: str) -> None:
+    code = "the cat sat\n" * 8
+    for before in range(5, 36):
+        text = f"{words(before)}\n\nIt sat here:\n\n{between}{code}```\n\n{words(20)}"
+        for chunk in outline_of(text, tokenizer, 60):
+            assert not chunk.text.endswith((":", "```sh", ">}}"))
+
+
+def test_a_chunk_knows_how_the_list_or_code_goes_on_that_it_ends_in(tokenizer: Tokenizer) -> None:
+    text = "The cat sat here:\n\n" + "".join(f"- one bird. The cat {'sat ' * n}\n" for n in range(8)) + "\nThe end.\n"
+    chunks = outline_of(text, tokenizer)
+    assert len(chunks) > 2
+    for chunk in chunks[:-1]:
+        assert chunk.outline.following.strip()
+        assert text.startswith(chunk.outline.following + "\n", chunk.end)
+    assert chunks[-1].outline.following == ""
+
+
 def test_a_chunk_of_a_web_page_knows_the_line_of_each_of_its_sentences(tokenizer: Tokenizer) -> None:
     markup = "<ul>\n<li>The cat\nsat\nhere. The bird\nsat.\n\n\n<li>The dog sat.\n</ul><p>One\nand\ntwo. Three.</p>" * 8
     page = extract_html(markup)

@@ -100,6 +100,28 @@ def test_no_other_sentence_asks(text: str) -> None:
             "Run it:\n\n.. code-block:: console\n   :caption: x\n\n   $ ls\n\n   $ make\n\nBye.",
             "Run it:\n\n.. code-block:: console\n   :caption: x\n\n   $ ls\n\n   $ make",
         ),
+        (
+            'Run it:\n\n{{< tabs tabTotal="2">}}\n\n{{< tab tabID="a" >}}\n```sh\nls\n```\n{{< /tab >}}\n',
+            'Run it:\n\n{{< tabs tabTotal="2">}}\n\n{{< tab tabID="a" >}}\n```sh\nls\n```',
+        ),
+        (
+            "These functions exist:\n\n.. py:currentmodule:: kiln\n\n.. _heat:\n\n.. function:: heat(to)\n\n   It heats.\n\nBye.",
+            "These functions exist:\n\n.. py:currentmodule:: kiln\n\n.. _heat:\n\n.. function:: heat(to)\n\n   It heats.",
+        ),
+        (
+            "These functions exist:\n\n.. function:: heat(to)\n\n   It heats.\n\n.. function:: cool()\n\n   It cools.\n\nBye.",
+            "These functions exist:\n\n.. function:: heat(to)\n\n   It heats.\n\n.. function:: cool()\n\n   It cools.",
+        ),
+        (
+            "It takes:\n\n.. contents:: All of it\n   :local:\n\n- a cup\n- a spoon\n",
+            "It takes:\n\n.. contents:: All of it\n   :local:\n\n- a cup\n- a spoon",
+        ),
+        (
+            "The class is:\n\n.. autoclass:: Kiln\n   :members:\n\n   It heats.\n\nBye.",
+            "The class is:\n\n.. autoclass:: Kiln\n   :members:\n\n   It heats.",
+        ),
+        ("Write::\n\n    {% raw %}\n    x\n\nBye.", "Write::\n\n    {% raw %}\n    x"),
+        ("- Write::\n\n      {% raw %}\n      x\n\nBye.", "- Write::\n\n      {% raw %}\n      x"),
     ],
 )
 def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
@@ -127,6 +149,13 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "It takes:\n\n[[next]]\n== Next\n\nText.",
         "x = the kiln.heat of all\n\n.. versionadded:: 2.0\n\n   By Ann.",
         "It takes:\n\n.. _next:\n\nNext\n====\n\nText.",
+        'Run it:\n\n{{< tabs tabTotal="2">}}\n\n{{< tab tabID="a" >}}\n',
+        "These functions exist:\n\n.. autofunction:: kiln.heat\n\n.. autofunction:: kiln.cool\n\n\nNext\n----\n",
+        "This function exists:\n\n.. autofunction:: kiln.heat\n   :noindex:\n\nKilns are hot.",
+        "This is how:\n\n.. literalinclude:: kiln.py\n    :language: python\n\nAnd this is how:\n",
+        "These nodes exist:\n\n.. kiln:nodes:: kiln.Node\n\nKilns are hot.",
+        "This class exists:\n\n::: plant.Kiln\n    options:\n      heading_level: 5\n\nKilns are hot.",
+        "It takes:\n\n.. py:currentmodule:: kiln\n",
     ],
 )
 def test_nothing_else_comes_along(text: str) -> None:
@@ -140,6 +169,38 @@ def test_code_that_goes_on_in_the_next_chunk_is_marked_as_cut(code: str) -> None
     assert carried(text, 0, 4) == (len(text), True)
     closed = f"{text}\n{'```' if code.startswith('`') else '----'}"
     assert carried(closed, 0, 4) == (len(closed), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "following"),
+    [
+        ("It takes:\n\n- a cup\n- a spoon", "\n- a pot"),
+        ("It takes:\n\n- a cup\n- a spoon", "\n  of wood"),
+        ("It takes:\n\n- a cup. One is enough.", " Two are better."),
+        ("Run it so::\n\n    ls", "\n\n    make"),
+        (".. option:: --all\n\n   Shows all.", "\n\n   Even those."),
+        ("These exist:\n\n.. function:: heat(to)\n\n   It heats.", "\n\n.. function:: cool()"),
+        ("Prices:\n\n| a | b |\n|---|---|\n| c | 4 |", "\n| d | 5 |"),
+    ],
+)
+def test_what_goes_on_in_the_next_chunk_is_marked_as_cut(text: str, following: str) -> None:
+    end = len(text.splitlines()[0])
+    assert carried(text, 0, end, following) == (len(text), True)
+    assert carried(text, 0, end) == (len(text), False)
+    hit = Hit("a.md", "", "", 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=Outline(following=following))
+    assert next(iter(quotations(hit))).is_cut
+
+
+@pytest.mark.parametrize("following", ["\n\nThen wait.", "\n\n# Next", "\n\n.. note::", ""])
+def test_what_ends_with_its_chunk_is_not_marked_as_cut(following: str) -> None:
+    text = "It takes:\n\n- a cup\n- a spoon"
+    assert carried(text, 0, 9, following) == (len(text), False)
+
+
+@pytest.mark.parametrize(("text", "following"), [("It takes:", "\n\n- a cup"), ("Run:\n\n```sh", "")])
+def test_a_sentence_all_of_whose_list_or_code_is_in_the_next_chunk_is_cut_behind_it(text: str, following: str) -> None:
+    end = len(text.splitlines()[0])
+    assert carried(text, 0, end, following) == (end, True)
 
 
 def test_a_long_list_is_cut_between_items() -> None:
@@ -164,6 +225,11 @@ def test_a_long_list_is_cut_between_items() -> None:
         ".. click:example:: of options",
         ".. autoclass:: signer.keys.TimestampSigner(secret)",
         ".. automodule:: signer.keys.rotation\n    :members: sign, unsign",
+        ".. _the signing manual: https://example.org/manual",
+        ".. _signing: https://example.org/signing\n.. _the other manual: https://example.org/other",
+        "[signing]:#signing\n[the manual]: ../manual.md#of-it\n[the other manual]: #other",
+        ".. signer:filters:: signer.defaults.DEFAULT_FILTERS",
+        "::: signer.keys.TimestampSigner\n    options:\n        show_root_heading: false\n\n        members: [sign]",
     ],
 )
 def test_where_a_link_leads_and_what_code_is_in_are_no_sentences(text: str) -> None:
@@ -313,12 +379,17 @@ def test_what_no_reader_of_the_page_sees_is_not_quoted(markup: str) -> None:
         "[^1]: https://a.example/b tells the whole story.",
         "[Kiln]: it is hot.",
         ".. option:: --all of them",
+        "[12]:00 is when it opens.",
         ".. [1] The note says so.",
         "<!-- x --> The kiln is hot.",
     ],
 )
 def test_what_only_looks_like_it_is_quoted(text: str) -> None:
     assert quoted(text) == [text]
+
+
+def test_what_stands_in_a_note_is_not_taken_for_the_options_of_an_object() -> None:
+    assert quoted("::: details\n    It is hot: very hot.") == ["It is hot: very hot."]
 
 
 def test_no_paragraph_of_a_comment_is_quoted() -> None:
