@@ -274,8 +274,9 @@ def left_out_note(files: int) -> Iterator[str]:
     """What is said where documents are deleted whose files are still there."""
     if files:
         yield (
-            f"still there: {files:,} of the files that were deleted from the store, because this ingest leaves them out; one "
-            "that does not brings them back; to add only some files to a store, name them in place of their folder"
+            f"deleted from the store, though still in the folder: {counted(files, 'file')} that this ingest leaves out by a "
+            "pattern or a name; an ingest without the pattern brings them back; to add only some files to a store, name them "
+            "instead of their folder"
         )
 
 

@@ -210,12 +210,15 @@ class Chat:
         out(citation.text)
 
     def set_filter(self, text: str) -> None:
-        """Restricts the search; without a text says how it is restricted."""
+        """Restricts the search; without a text says how it is restricted. One that nothing can pass changes nothing."""
         if not text:
             note(f"filter: {one_line(' '.join(self.options.filter or ['none']))}")
             return
         wanted = None if text == "off" else [text]
-        read_request(Namespace(**{**vars(self.options), "question": "any", "filter": wanted}))
+        request = read_request(Namespace(**{**vars(self.options), "question": "any", "filter": wanted}))
+        store = self.library.store
+        if request.filter and store.collection() is not None:
+            store.snapshot().refuse_hopeless(request.filter)  # before every question fails with it
         self.options.filter = wanted
 
     def set_k(self, number: str) -> None:
@@ -252,6 +255,9 @@ class Chat:
                 file.writelines(saved_lines(self.records, path))
         except FileExistsError as error:
             raise UsageError(f"{name} exists already: name a new file") from error
+        except (OSError, ValueError) as error:  # a folder that is not there, or a name that no file can have
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"{name} cannot be written: {reason}") from error
         answers = "its answer" if len(self.records) == 1 else "their answers"
         note(f"wrote {counted(len(self.records), 'question')} with {answers} to {path}")
 

@@ -29,6 +29,8 @@ def list_documents(options: Namespace) -> int:
 
     with Store.open(options.db) as store:
         listed = store.snapshot().listed_documents(parse_filter(options.filter or []))
+        if not listed and not options.filter:
+            note(store.emptiness)
     if options.paths:
         documents = [one.document for one in listed]
         found: set[str] = set()

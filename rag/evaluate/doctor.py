@@ -40,7 +40,7 @@ def examine(settings: Settings, wanted: str | None, location: str, *, fresh: boo
     found = cached_findings(settings.cache, fresh=fresh)
     store, model, fits = describe_store(location, settings, wanted)
     return {
-        "processor": f"{found.processor}, {platform.machine()}, {found.threads} threads",
+        "processor": f"{found.processor}, {platform.machine()}, {counted(found.threads, 'thread')}",
         "instructions": f"{found.instructions} (as torch sees them)",
         "int8_product": describe_product(found.int8_product, saturates=found.saturates),
         "compute": f"{mode}: {found.plan(mode)}",

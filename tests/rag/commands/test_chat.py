@@ -137,11 +137,15 @@ MISTAKES = {
     "/never": "there is no command /never: /help lists them",
     "/k many": "/k many: give how many chunks are to be found, at least 1",
     "/filter $bad=1": "$bad",
+    "/filter nope=1": "no chunk has the name nope to filter by",
+    "/filter page=one": "page is compared with a text and holds only values of the type number",
     "/sources": "there is no answer whose sources could be shown",
     "/sources 7": "there is no answer",
     "/sql": "nothing has been searched for yet",
     "/new now": "/new cannot take 'now'",
     "/save": "name the file to write to",
+    "/save nowhere/talk.md": "nowhere/talk.md cannot be written: No such file or directory",
+    "/save a\0b": "cannot be written",
 }
 
 
@@ -154,6 +158,19 @@ def test_a_mistake_is_one_sentence_and_the_session_goes_on(talk: Callable[..., T
     for sentence, message in zip(sentences, MISTAKES.values(), strict=True):
         assert sentence.startswith("error: ")
         assert message in sentence
+
+
+def test_a_filter_that_nothing_can_pass_leaves_the_one_before_as_it_was(talk: Callable[..., Talk]) -> None:
+    session = talk("/filter source=pottery.md", "/filter nope=1", "/filter", "At how many degrees is stoneware fired?")
+    assert session.code == 2
+    assert session.stderr.endswith("\nfilter: source=pottery.md\n")
+    assert "Stoneware is fired at 1240 degrees." in session.stdout
+
+
+def test_a_question_after_a_file_that_cannot_be_written_is_answered(talk: Callable[..., Talk]) -> None:
+    session = talk("/save nowhere/talk.md", "At how many degrees is stoneware fired?")
+    assert session.code == 2
+    assert "Stoneware is fired at 1240 degrees." in session.stdout
 
 
 def test_a_question_that_fails_has_a_record_too(talk: Callable[..., Talk]) -> None:

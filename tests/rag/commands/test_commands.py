@@ -172,6 +172,12 @@ def test_a_store_without_documents_is_called_empty(bare_desk: Desk, arguments: l
     }
 
 
+def test_a_list_of_no_documents_says_that_the_store_is_empty(bare_desk: Desk) -> None:
+    finished = bare_desk.run("rag", "list", "--format", "markdown")
+    assert (finished.returncode, finished.stdout) == (3, "Nothing found.\n")
+    assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
+
+
 def test_nothing_is_found_in_a_store_without_documents(bare_desk: Desk) -> None:
     finished = bare_desk.run("rag", "search", "why")
     assert (finished.returncode, finished.stdout) == (3, "Nothing found.\n")
