@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_STORE = ".rag"
-DEFAULT_K = 5  # chunks that a question looks for
+DEFAULT_K = 8  # chunks that a question looks for
 STRATEGIES = ("auto", "exact", "two-stage", "cells")  # how vectors are searched; the first is the default
 DEFAULT_ANSWER_TOKENS = 512  # of an answer that a language model writes
-DEFAULT_MIN_CONFIDENCE = 0.25  # of an answer; one that is less probably right is withheld
+DEFAULT_MIN_CONFIDENCE = 0.24  # of an answer; one that is less probably right is withheld
 READER_MIN_CONFIDENCE = 0.5  # of one that a reader has marked: it is more probable than no answer
 QUANTIZERS = ("asymmetric", "symmetric")  # of vectors; the first is the default, here and below
 CODE_BITS = (8, 4)  # of a number of a vector
