@@ -26,6 +26,7 @@ from rag.int8.quantization import quantize_query, scores
 from rag.retrieve.inspection import explain_search, found_part, verify_search
 from rag.retrieve.retriever import Retriever
 from sql.base.errors import RagError
+from sql.base.settings import DEFAULT_K
 from sql.search.request import SearchRequest
 from sql.search.signs import query_signs, vector_signs
 from sql.store import ChunkBatch, Store
@@ -60,7 +61,7 @@ def test_an_explanation_has_every_statement_and_the_distances_that_python_counts
     told = explain_search(Retriever(), store.snapshot(), request)
     assert [(step.stage, step.statement.name, step.rows) for step in told.steps] == [
         ("hidden", "hidden_generations", 0),
-        ("search", "search_two_stage", 5),
+        ("search", "search_two_stage", DEFAULT_K),
         ("published", "publications", len(TEXTS) // 4),
     ]
     assert all(step.seconds > 0 for step in told.steps)
@@ -179,4 +180,4 @@ def test_explain_and_verify_print_json_too(ask, monkeypatch: pytest.MonkeyPatch)
     assert "Their order is that of float32 vectors." in printed or "Which comes first is open" in printed
     code, printed = ask("search", "--verify", "--strategy", "two-stage", "--json")
     assert (code, json.loads(printed)["recall"]) == (0, 1.0)
-    assert "recall@5 1.0000" in ask("search", "--verify", "--strategy", "exact")[1]
+    assert f"recall@{DEFAULT_K} 1.0000" in ask("search", "--verify", "--strategy", "exact")[1]
