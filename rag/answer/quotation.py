@@ -23,7 +23,7 @@ from rag.text.markup_lines import (
     OBJECT_OPTIONS,
     OPTION_LINE,
 )
-from rag.text.sentences import line_begin, line_spans, split_sentences, trimmed
+from rag.text.sentences import indent_of, line_begin, line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -333,7 +333,7 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
     """
     begin = line_begin(text, start)
     item = _ITEM.match(text, begin)
-    lines = _Lines(text + following, end, len(item[0].expandtabs(4)) if item else _indent(text[begin:start]))
+    lines = _Lines(text + following, end, len(item[0].expandtabs(4)) if item else indent_of(text[begin:start]))
     if lines.rest_of_line.strip() or lines.first is None:
         return end, False
     kind = lines.kind
@@ -347,8 +347,8 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
         return end, False
     if kind == "table" and text.startswith("|", start):
         return end, False  # a row may say `see below`, and brings along no other
-    indent = _indent(text[begin:start])
-    below = _indent(lines.first)
+    indent = indent_of(text[begin:start])
+    below = indent_of(lines.first)
     if below < indent or (item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
@@ -398,9 +398,9 @@ class _Lines:
             line = self.text[slice(*span)]
             if _is_blank(line) or (owner and _belongs(line, owner, depth)):
                 continue
-            if owner and _stands_for(owner) and _indent(line) > depth:
+            if owner and _stands_for(owner) and indent_of(line) > depth:
                 return at  # a text below it
-            owner, at, depth = MARKUP_LINE.match(line), number, _indent(line)
+            owner, at, depth = MARKUP_LINE.match(line), number, indent_of(line)
             if owner is None or depth > column:
                 return number
             self.is_elsewhere = self.is_elsewhere or _stands_for(owner)
@@ -424,7 +424,7 @@ class _Lines:
 
     def units(self) -> Iterator[tuple[int, int]]:
         """Start and end of each item, row, line of code or paragraph that belongs to what begins here."""
-        base = _indent(self.first or "")
+        base = indent_of(self.first or "")
         unit: tuple[int, int] | None = None
         after_blank = False
         for number, (start, end) in enumerate(self.spans):
@@ -455,7 +455,7 @@ class _Lines:
         if self.kind == "fence":
             return False
         if self.kind == "directive":
-            return _indent(line) < base or (_indent(line) == base and not self._describes_another(line))
+            return indent_of(line) < base or (indent_of(line) == base and not self._describes_another(line))
         if self.kind == "columns":
             return after_blank
         if _HEADING.match(line):
@@ -465,8 +465,8 @@ class _Lines:
         if self.kind == "paragraph":
             return after_blank or _ITEM.match(line) is not None or _FENCE.match(line) is not None
         if self.kind == "code":
-            return _indent(line) < base
-        return _indent(line) < base or (after_blank and _indent(line) == base and not _ITEM.match(line))
+            return indent_of(line) < base
+        return indent_of(line) < base or (after_blank and indent_of(line) == base and not _ITEM.match(line))
 
     def _describes_another(self, line: str) -> bool:
         """Whether a line describes the next of several things of one kind, as `.. function:: dict()` may after another."""
@@ -475,7 +475,7 @@ class _Lines:
 
     def _begins(self, line: str, base: int) -> bool:
         """Whether a line begins a unit of its own."""
-        return self.kind == "list" and _indent(line) <= base and _ITEM.match(line) is not None
+        return self.kind == "list" and indent_of(line) <= base and _ITEM.match(line) is not None
 
 
 def _kind(line: str, following: str) -> str:
@@ -490,7 +490,7 @@ def _kind(line: str, following: str) -> str:
         return "list"
     if _ANY_DIRECTIVE.match(line):
         return "directive"
-    return "code" if _indent(line) >= 2 else "paragraph"
+    return "code" if indent_of(line) >= 2 else "paragraph"
 
 
 def _is_blank(line: str) -> bool:
@@ -505,15 +505,9 @@ def _stands_for(owner: re.Match[str]) -> bool:
 
 def _belongs(line: str, owner: re.Match[str], depth: int) -> bool:
     """Whether a line is part of the line of markup above it, which stands at a depth."""
-    if owner["shortcode"] or _indent(line) <= depth:
+    if owner["shortcode"] or indent_of(line) <= depth:
         return False
     return not _stands_for(owner) or OPTION_LINE.match(line) is not None or owner[0].lstrip().startswith(":")
-
-
-def _indent(line: str) -> int:
-    """The columns before the first character of a line that is no space."""
-    expanded = line.expandtabs(4)
-    return len(expanded) - len(expanded.lstrip())
 
 
 def _bounded_end(lines: _Lines, end: int, limit: int) -> tuple[int, bool]:

@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 from rag.text.markup_lines import MARKUP_LINE, OPTION_LINE
+from rag.text.sentences import indent_of
 
 _MARK = re.compile(r"[ \t]*(?!>>>)((?:>(?!=)[ \t]?)+|//[/!]*)[ \t]?")  # of a quote in Markdown and mail, of a comment
 _IS_NUMBER_BELOW = re.compile(r"\A[^\n>]*\n> ?\d[^\n]*\Z")  # a wrapped sentence of two lines that compares: `x\\n> 3`
@@ -71,7 +72,7 @@ def _are_in_code(lines: list[str], *, all_code: bool) -> list[bool]:
     found: list[bool] = []
     for line in lines:
         mark, is_blank = _FENCE.match(line), not line.strip()
-        indent = len(line.expandtabs(_STEP)) - len(line.expandtabs(_STEP).lstrip())
+        indent = indent_of(line)
         if not fence and not is_blank and (indent < base or (after_blank and not base)):
             base = indent if indent >= _LEAST_INDENT and after_blank and not _ITEM.match(line) else 0
         found.append(fence != "" or mark is not None or base > 0 or begun)

@@ -91,6 +91,12 @@ def line_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[tu
     yield start, end
 
 
+def indent_of(line: str) -> int:
+    """The columns before the first character of a line that is no space, with tab stops every 4."""
+    expanded = line.expandtabs(4)
+    return len(expanded) - len(expanded.lstrip())
+
+
 def line_begin(text: str, position: int, begin: int = 0) -> int:
     r"""Where the line begins that a position is on, at `begin` if that is later.
 
