@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ingest.document import PART_MARK, Document
+from ingest.readers.table import without_template
 from sql.base.errors import UnreadableDocument
 from sql.records.metadata import NO_METADATA
 
@@ -54,8 +55,8 @@ class RawFile:
 
     @property
     def suffix(self) -> str:
-        """The end of the name with its dot, in small letters."""
-        return PurePath(self.name).suffix.lower()
+        """The end of the name with its dot, in small letters, without that of a template."""
+        return PurePath(without_template(self.name)).suffix.lower()
 
     @cached_property
     def content_hash(self) -> str:
@@ -87,7 +88,7 @@ class RawFile:
         return Document(
             source=self.source + end,
             format=self.format,
-            title=title or PurePath(self.name + end).stem,
+            title=title or PurePath(without_template(self.name) + end).stem,
             text=text,
             blocks=tuple(blocks),
             encoding=encoding,

@@ -71,11 +71,22 @@ def refusal(path: Path) -> str:
         ("a.md", "markdown"), ("A.MD", "markdown"), ("a.txt", "text"), ("README", "text"), ("License", "text"),
         ("a.rst", "rst"), ("a.htm", "html"), ("a.py", "code"), ("Makefile", "code"), ("CMakeLists.txt", "code"),
         ("a.exe", None), ("a", None), (".md", None), ("a.md.bak", None),
+        ("page.html.md.erb", "markdown"), ("options.rst.inc", "rst"), ("A.ADOC.J2", "asciidoc"), ("view.html.erb", None),
+        ("nginx.conf.j2", None), ("view.inc", None), (".md.erb", None),
     ],
 )  # fmt: skip
 def test_the_format_follows_from_the_name(name: str, expected: str | None) -> None:
     reader = reader_of(Path("folder") / name)
     assert (reader.format if reader else None) == expected
+
+
+def test_a_page_that_a_program_completes_is_read_as_the_page_that_it_is(tmp_path: Path) -> None:
+    text = "---\ntitle: Standards\n---\n# <%= current_page.data.title %>\n\nUse <%= tool %> daily.\n"
+    document = written(tmp_path, "standards.html.md.erb", text.encode())
+    assert (document.format, document.title, document.text) == ("markdown", "Standards", text)
+    assert "Use <%= tool %> daily." in [text[block.start : block.end] for block in document.blocks]
+    assert written(tmp_path, "limits.mdx.j2", b"    indented").blocks == written(tmp_path, "l.mdx", b"    indented").blocks
+    assert written(tmp_path, "limits.md.j2", b"Ten.").title == "limits"
 
 
 def test_a_suffix_that_is_not_read_is_refused_by_name(tmp_path: Path) -> None:
