@@ -122,8 +122,8 @@ SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 SPHINX_INDEX = "searchindex.js"  # of the words of a manual: a sixth of the chunks of Borg's
 MINIFIED = (".min.js", ".min.mjs", ".min.css")
 NAMES = {name: reader for reader in READERS for name in reader.names}
-# Of pages that a program completes (Middleman, Ansible, Sphinx, autoconf...): `page.html.md.erb`, `options.rst.inc`. Only pages of
-# prose are read then; what is between the marks of a template is text like any other.
+# Of pages that a program completes or puts into others (Middleman, Ansible, Sphinx...): `page.html.md.erb`, `options.rst.inc`.
+# Only pages of prose are read then; what is between the marks of a template is text like any other.
 TEMPLATES = frozenset(_words(".erb .ejs .hbs .in .inc .j2 .jinja .jinja2 .liquid .mustache .njk .template .tmpl .tpl"))
 _PROSE = frozenset(_words("markdown rst asciidoc"))
 

@@ -85,7 +85,9 @@ def test_a_page_that_a_program_completes_is_read_as_the_page_that_it_is(tmp_path
     document = written(tmp_path, "standards.html.md.erb", text.encode())
     assert (document.format, document.title, document.text) == ("markdown", "Standards", text)
     assert "Use <%= tool %> daily." in [text[block.start : block.end] for block in document.blocks]
-    assert written(tmp_path, "limits.mdx.j2", b"    indented").blocks == written(tmp_path, "l.mdx", b"    indented").blocks
+    assert (
+        written(tmp_path, "limits.mdx.j2", b"    indented").blocks == written(tmp_path, "l.mdx", b"    indented").blocks
+    )
     assert written(tmp_path, "limits.md.j2", b"Ten.").title == "limits"
 
 
