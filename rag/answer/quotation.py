@@ -36,7 +36,9 @@ MOST_CHARACTERS = 1200
 REMEMBERED_CHUNKS = 1000  # whose quotations are not looked for again, some 5 kB each
 FEWEST_WORDS = 3  # below it a line is a heading, a cell or a fragment
 
-_UNDERLINED = re.compile(r"[\r\n][ \t]*([=~^\"#*+-])\1*[ \t]*$")  # a heading of Markdown or reStructuredText
+_UNDERLINED = re.compile(
+    r"[\r\n][ \t]*(?!\+[ \t]*$)([=~^\"#*+-])\1*[ \t]*$"
+)  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
 _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
 _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
@@ -56,11 +58,17 @@ _ANNOUNCES = re.compile(
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _LISTING = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")  # of AsciiDoc, and what stands above its fence
+_ATTRIBUTES = re.compile(r"\[[^\[\]]+\][ \t]*\Z")  # of a block of AsciiDoc
 _MOST_ABOVE_LISTING = 8  # lines
 # Or the anchor that AsciiDoc and reStructuredText have above one.
 _HEADING = re.compile(r"(?:#{1,6}|={1,6})\s|\[\[[^\[\]]+\]\][ \t]*\Z|\.\.[ \t]+_[^\n]{1,200}:[ \t]*\Z")
 _DIRECTIVE = re.compile(r"\.\.[ \t]+[\w:-]+::[ \t]")  # of reStructuredText, with what it is about: `.. option:: --all`
 _ANY_DIRECTIVE = re.compile(r"[ \t]*\.\.[ \t]+[\w:+-]+::(?:[ \t]|\Z)")
+# Those that no sentence announces but by a colon: they speak for themselves.
+_ASIDE = re.compile(
+    r"[ \t]*\.\.[ \t]+(?:admonition|attention|caution|danger|deprecated|error|hint|important|note|rubric|seealso|tip|todo"
+    r"|topic|versionadded|versionchanged|versionremoved|warning)::"
+)
 # Those that describe a thing of a program: `.. function:: range(stop)`, `.. py:class:: Kiln`.
 _DESCRIPTION = re.compile(
     r"[ \t]*\.\.[ \t]+((?:[a-z]+:)?(?:attribute|class|cmdoption|confval|data|decorator|describe|envvar|exception|function|macro"
@@ -340,10 +348,15 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
     announces = (
         _COLON.search(text, start, end)
         or _DIRECTIVE.match(text, start, end)
-        or (kind == "fence" and _TRAILS_OFF.search(text, start, end))
-        or (kind != "paragraph" and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines)))
+        or (kind == "fence" and _TRAILS_OFF.search(text, start, end) and WORD.search(text, start, end))
+        or (
+            kind != "paragraph"
+            and not _ASIDE.match(lines.first)
+            and (_ANNOUNCES.search(text, start, end) or _is_left_open(text, start, end, lines))
+        )
     )
-    if kind == "heading" or not announces or (kind == "paragraph" and lines.is_elsewhere):
+    says_nothing = kind == "paragraph" and (lines.is_elsewhere or _ATTRIBUTES.match(lines.first))
+    if kind == "heading" or not announces or says_nothing:
         return end, False
     if kind == "table" and text.startswith("|", start):
         return end, False  # a row may say `see below`, and brings along no other

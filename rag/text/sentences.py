@@ -37,7 +37,7 @@ _LINE_MARK = re.compile(
     r"(?P<item>[-*+•‣◦·](?=[ \t])|(?P<number>\d{1,3})[.)](?=[ \t]))"
     r"|(?P<heading>\#{1,6}(?=[ \t]))"
     r"|(?P<row>\||\+(?:[-=]+\+)+(?=[ \t]*\Z))|(?P<quote>>[> \t]*\Z)"  # the blank line of a quotation
-    rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE})"
+    rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE}|\+(?=[ \t]*\Z))"  # a plus alone goes on with an item of AsciiDoc
     r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
     r"|(?P<fence>`{3,8}|~{3,8}))"
 )
@@ -167,7 +167,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
         if kind == "text" and start >= 0 and (in_quote is None or is_quote in (None, in_quote)):
             end, in_quote = line_end, is_quote if in_quote is None else in_quote
             continue
-        if kind == "underline" and start >= 0:
+        if kind == "underline" and start >= 0 and not _closes_block(text, start, end, line_start, line_end):
             yield start, line_end, line_end - start > _MAX_TITLE
             start = -1
             continue
@@ -181,6 +181,12 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
             yield line_start, line_end, False
     if start >= 0:
         yield start, end, True
+
+
+def _closes_block(text: str, start: int, end: int, line_start: int, line_end: int) -> bool:
+    """Whether a line below a paragraph is the `--` that ends a block of AsciiDoc: what has a full stop is no title."""
+    last = trimmed(text, start, end)[1] - 1
+    return text[line_start:line_end].strip() == "--" and _STOP.match(text, last) is not None
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool | None:

@@ -121,6 +121,8 @@ def test_no_other_sentence_asks(text: str) -> None:
             "The class is:\n\n.. autoclass:: Kiln\n   :members:\n\n   It heats.",
         ),
         ("Write::\n\n    {% raw %}\n    x\n\nBye.", "Write::\n\n    {% raw %}\n    x"),
+        ("The size counts:\n+\nIt is ten.\n+\nEnd.", "The size counts:\n+\nIt is ten."),
+        ("Mind this:\n\n.. note::\n\n   It is hot.\n\nBye.", "Mind this:\n\n.. note::\n\n   It is hot."),
         ("- Write::\n\n      {% raw %}\n      x\n\nBye.", "- Write::\n\n      {% raw %}\n      x"),
     ],
 )
@@ -156,6 +158,9 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "These nodes exist:\n\n.. kiln:nodes:: kiln.Node\n\nKilns are hot.",
         "This class exists:\n\n::: plant.Kiln\n    options:\n      heading_level: 5\n\nKilns are hot.",
         "It takes:\n\n.. py:currentmodule:: kiln\n",
+        "For example, see the plan above.\n\n.. seealso::\n\n   Kilns in general.",
+        "These are hot.\n\n.. note:: Wear gloves.",
+        "...\n```\n\nYou can also wait.\n",
     ],
 )
 def test_nothing_else_comes_along(text: str) -> None:

@@ -115,6 +115,20 @@ def test_a_paragraph_above_a_rule_is_no_title() -> None:
     assert sentences(f"{sentence} {sentence}\n---\nEnd") == [sentence, sentence, "---", "End"]
 
 
+def test_two_dashes_below_a_full_stop_end_a_block_and_underline_nothing() -> None:
+    assert sentences("`gc`::\n+\n--\nIt runs daily. It waits.\n--\n+\nEnd") == [
+        "`gc`::",
+        "+",
+        "--",
+        "It runs daily.",
+        "It waits.",
+        "--",
+        "+",
+        "End",
+    ]
+    assert sentences("Daily runs\n--\nEnd") == ["Daily runs\n--", "End"]
+
+
 def test_a_number_that_a_line_happens_to_begin_with_begins_no_list() -> None:
     assert sentences("Es war am\n5. Mai so. Ende.") == ["Es war am\n5. Mai so.", "Ende."]
     assert sentences("    Es war am\n    5. Mai so. Ende.") == ["Es war am\n    5. Mai so.", "Ende."]
@@ -165,6 +179,7 @@ def test_the_lines_and_their_ends_are_the_text(text: str) -> None:
         "{{< note >}}",
         "{{% /tab %}} {{< a b='c' >}}",
         "{% raw %}",
+        "+",
     ],
 )
 def test_a_line_that_opens_a_note_or_a_tab_is_by_itself(opening: str) -> None:
