@@ -476,7 +476,7 @@ class _Lines:
         if self.kind == "table":
             return after_blank or not ("|" in line or _GRID.match(line))
         if self.kind == "paragraph":
-            return after_blank or _ITEM.match(line) is not None or _FENCE.match(line) is not None
+            return after_blank or any(one.match(line) for one in (_ITEM, _FENCE, MARKUP_LINE))
         if self.kind == "code":
             return indent_of(line) < base
         return indent_of(line) < base or (after_blank and indent_of(line) == base and not _ITEM.match(line))
