@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rag.answer.candidates import Candidate, candidate_sentences
-from rag.answer.evidence import gather_evidence, held_share
+from rag.answer.evidence import gather_evidence, held_share, share_in
 from rag.answer.merit import confidence as confidence_of
 from rag.answer.merit import merits, shares
 from rag.answer.quotation import BLANK_LINE, Context, quotations
@@ -273,8 +273,12 @@ def count_lines(text: str) -> int:
 
 
 def with_names_first(hits: Sequence[Hit], names: Sequence[Identifier]) -> list[Hit]:
-    """The chunks in the order of how many of the names they hold, in their text or headings; of equal ones as found."""
-    held = [sum(name.is_in(folded(f"{hit.heading}\n{hit.text}")) for name in names) for hit in hits]
+    """The chunks in the order of how many of the names they hold, in their text or headings; of equal ones as found.
+
+    The same member of something else counts OF_ANOTHER.
+    """
+    texts = [folded(f"{hit.heading}\n{hit.text}") if names else "" for hit in hits]
+    held = [sum(share_in(name, text) for name in names) for text in texts]
     order = sorted(range(len(hits)), key=lambda place: -held[place])
     return [hits[place] for place in order]
 
@@ -283,7 +287,8 @@ def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier])
     """The candidates that may speak of the names in the question.
 
     None, where a name of the question stands in no candidate at all, nor in the headings above: nothing is known of it.
-    Otherwise all but those that speak of another name of the same shape.
+    Otherwise all but those that speak of another name of the same shape; a sentence may well tell of `use_b` what is asked
+    of `use_a`, but not of P-0191 what is asked of P-0137.
     """
     if not names:
         return list(candidates)
@@ -307,4 +312,8 @@ def names_in(sentence: str) -> tuple[Identifier, ...]:
 def speaks_of_rival(names: Sequence[Identifier], quotation: Quotation) -> bool:
     """Whether a quotation holds a name of the same shape as one that was asked for."""
     others = names_in(quotation.text)
-    return any(name.has_rival_in(others, same_letters=not quotation.is_row) for name in names)
+    return any(
+        name.has_rival_in(others, same_letters=not quotation.is_row)
+        for name in names
+        if quotation.is_row or name.has_digits
+    )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 REMEMBERED_TEXTS = 6000  # sentences and headings whose words are not looked for again, some 3 kB each
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
+OF_ANOTHER = 0.7  # of a name: the same member of something else, as `response.elapsed` for `r.elapsed`
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
 MOST_PIECES = 3.0
 
@@ -250,10 +251,14 @@ def share_of_names(names: Sequence[Identifier], candidates: Sequence[Candidate])
 
 
 def held_share(name: Identifier, candidate: Candidate) -> float:
-    """1 where a candidate or its heading or context holds a name, a part of it where the sentence before does."""
-    if name.is_in(folded(f"{candidate.quotation.heading}\n{candidate.judged}")):
-        return 1.0
-    return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
+    """How much of a name a candidate holds, or its heading or context, or else the sentence before."""
+    own = share_in(name, folded(f"{candidate.quotation.heading}\n{candidate.judged}"))
+    return own or (SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0)
+
+
+def share_in(name: Identifier, text: str) -> float:
+    """How much of a name a text holds, as `folded` makes it: 1, OF_ANOTHER for its member of something else, or 0."""
+    return 1.0 if name.is_in(text) else OF_ANOTHER if name.is_partly_in(text) else 0.0
 
 
 def kinds_held(question: str, expected: str, candidates: Sequence[Candidate], language: str) -> list[Floats]:

@@ -27,26 +27,45 @@ _CAMEL = re.compile(r"[a-z]+\d*[A-Z]")
 _DOTTED_NAME = re.compile(r"[^\W\d_][\w/-]*(?:\.[^\W\d]\w+)+")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _CODE = re.compile(r"[^\W\d_]+-?\d+")  # E1234, UTF-8, P-0137: written with or without the hyphen
+_VERSION = re.compile(r"v(\d+(?:\.\d+)*)")  # v3, v2.1.3
+_MEMBER = re.compile(
+    r"(?:.*\.)?([^\W\d]\w{4,})"
+)  # PoolTimeout of httpx.PoolTimeout, whose shorter ones are suffixes of files
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """An exact name: as it was written, folded; its shape; and whether it could have been written in another form."""
+    """An exact name: as it was written, folded; its shape; whether it could have been written in another form; and of a
+    member of something (`a.PoolTimeout`) that alone, which is telling if nobody would take it for a word."""
 
     text: str
     shape: str
     has_other_forms: bool
+    member: str = ""
+    has_telling_member: bool = False
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether it is one of many that differ by a number."""
+        return "0" in self.shape
 
     def is_in(self, text: str) -> bool:
         """Whether a text, as `folded` makes it, holds this very name and not only a longer one around it."""
         return _pattern(self.text).search(text) is not None
+
+    def is_partly_in(self, text: str) -> bool:
+        """Whether a text, as `folded` makes it, holds the name of the same member of something else: `response.elapsed` for
+        `r.elapsed`, and `PoolTimeout` by itself for `httpx.PoolTimeout`."""
+        return (
+            self.member != "" and _member_pattern(self.member, is_name=self.has_telling_member).search(text) is not None
+        )
 
     def has_rival_in(self, tokens: tuple[Identifier, ...], *, same_letters: bool) -> bool:
         """Whether there is another name of the same shape among some; `same_letters`: E1235 for E1234 but not F1234."""
         return any(
             one.shape == self.shape
             and one.text != self.text
-            and (not same_letters or _DIGITS.sub("0", one.text) == _DIGITS.sub("0", self.text) or "0" not in self.shape)
+            and (not same_letters or _DIGITS.sub("0", one.text) == _DIGITS.sub("0", self.text) or not self.has_digits)
             for one in tokens
         )
 
@@ -65,11 +84,21 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
     found: dict[str, Identifier] = {}
     for piece in _SEPARATORS.split(visible(_ESCAPED.sub("", text))):
         written = unicodedata.normalize("NFKC", piece[:_LONGEST]).translate(_DASHES).strip("*!?.:…~&§€$£#").rstrip("-")
-        if any(map(str.isalnum, written)) and _is_identifier(written):
-            found.setdefault(
-                written.casefold(), Identifier(written.casefold(), _shape(written), _has_other_forms(written))
-            )
+        if any(map(str.isalnum, written)) and _is_identifier(written) and not _is_prefix(piece):
+            found.setdefault(written.casefold(), _identifier(written))
     return tuple(found.values())
+
+
+def _identifier(written: str) -> Identifier:
+    member = _MEMBER.fullmatch(written) if _DOTTED_NAME.fullmatch(written) and "/" not in written else None
+    name = member[1] if member else ""
+    is_telling = "_" in name.strip("_") or any(map(str.isupper, name[1:]))
+    return Identifier(written.casefold(), _shape(written), _has_other_forms(written), name.casefold(), is_telling)
+
+
+def _is_prefix(piece: str) -> bool:
+    """Whether a word is what others begin with: `-webkit-`."""
+    return piece.startswith("-") and piece.endswith("-")
 
 
 def _is_identifier(written: str) -> bool:
@@ -91,8 +120,9 @@ def _shape(written: str) -> str:
 
 
 def _has_other_forms(written: str) -> bool:
-    """Whether a document may well name the same thing otherwise, as it does a day."""
-    return _DATE.fullmatch(written) is not None
+    """Whether a document may well name the same thing otherwise, as it does a day, or speak of it by an example of its own,
+    as it does of a path or a file that is named by a day."""
+    return _DATE.match(written) is not None or written[0] == "/"
 
 
 @lru_cache(maxsize=1000)
@@ -109,7 +139,18 @@ def _pattern(name: str) -> re.Pattern[str]:
     elif "." in name:
         after = r"(?!\w|\.\w)"
     inner = re.escape(name)
-    if _CODE.fullmatch(name):
+    if version := _VERSION.fullmatch(name):
+        number = re.escape(version[1])
+        inner = rf"(?:v|version ){number}(?:\.0)*|{number}{'' if '.' in version[1] else '[.]0'}(?:\.0)*"
+        inner = f"(?:{inner})"
+    elif _CODE.fullmatch(name):
         letters, digits = _LETTERS.search(name), _DIGITS.search(name)
         inner = rf"{re.escape(letters[0] if letters else '')}[- ]?{digits[0] if digits else ''}"
     return re.compile(before + inner + after)
+
+
+@lru_cache(maxsize=1000)
+def _member_pattern(member: str, *, is_name: bool) -> re.Pattern[str]:
+    """What matches the member of anything, or the member alone if that is a name by itself."""
+    before = r"(?<!\w)" if is_name else r"(?<=\.)"
+    return re.compile(rf"{before}{re.escape(member)}(?!\w)")

@@ -20,6 +20,7 @@ from rag.answer.answer import (
     whole_list,
     with_leads,
     with_names_first,
+    without_rivals,
 )
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence, shared_words, stems
@@ -225,6 +226,40 @@ def test_a_name_that_the_documents_do_not_hold_is_not_answered_by_another_one(
     encoder: Encoder, question: str, text: str
 ) -> None:
     assert not ask(question, [hit(text)], encoder).answered
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What does http.PoolTimeout mean?", "A `PoolTimeout` is raised when no line to the server is free."),
+        ("Why does r.headers fail?", "Then `answer.headers` fails, since nothing was read."),
+        ("Does v3 need a header?", "From version 3.0 on a header is needed."),
+        ("Does v3.1 need a header?", "From 3.1 on a header is needed."),
+        ("What broke with v3 of the reader?", "Version 3 of the reader broke the import."),
+        ("Why is /srv/kiln/plan.txt not read?", "A file such as `/data/fire.txt` is not read if it is larger."),
+        ("Does 2024-05-01-fire.md have a date?", "A file such as `2023-01-02-kiln.md` has the date of its name."),
+        ("Which tool adds -kiln- to names?", "The tool `prefixer` adds what stands before names."),
+        ("How is LINE_CLOSED cured?", "LINE_CLOSED comes late. Then set `line_timeout` to a larger number."),
+    ],
+)
+def test_a_sentence_that_writes_a_name_otherwise_may_answer(question: str, text: str) -> None:
+    found = candidate_sentences([hit(f"{text}\n\nCats purr.")])
+    kept = [one.quotation.text for one in without_rivals(found, identifiers(question))]
+    assert text in " ".join(kept)
+
+
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("What does http.PoolTimeout mean?", "A `pooltimeouts` list has all that were met."),
+        ("Why does r.headers fail?", "All headers fail, since nothing was read."),
+        ("Does v3 need a header?", "A header of 3 lines is needed from version 13 on, and from 3.1."),
+        ("Does config.yaml have a date?", "The file `kiln.yaml` has a date."),
+        ("What does max_heat do?", "`max_load` says what to do."),
+    ],
+)
+def test_what_only_looks_like_a_name_is_not_taken_for_it(question: str, text: str) -> None:
+    assert without_rivals(candidate_sentences([hit(f"{text}\n\nCats purr.")]), identifiers(question)) == []
 
 
 def test_the_heading_above_may_hold_the_name_that_was_asked_for(encoder: Encoder) -> None:
