@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.forms import asked_form, forms
 from rag.answer.merit import FINER_OF_WORDS, Evidence, can_win
 from rag.answer.tokens import compare_tokens, weighted
 from rag.retrieve.words import Rarities
-from rag.text.analyser import WORD, analyse, normalized, plain_words, stop_words, without_marks
+from rag.text.analyser import WORD, analyse, crude_stem, normalized, plain_words, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
 from rag.text.kinds import KINDS, expected_kind, holds_kind
 from rag.text.pronouns import leans_back
@@ -73,8 +74,9 @@ def gather_evidence(
     read = can_win(unread, np.array([number[id(candidate.hit)] for candidate in candidates]), pieces)
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens, finer = compare_tokens(question, asked, query, worth, encoder, known)
-    finer = np.hstack([finer, words.finer[read]])
-    return Evidence(np.hstack([of_tokens, unread[read]]), read, words.missing_names, pieces, expected, finer)
+    finer = np.hstack([finer, words.finer[read], forms(question, candidates, known.language)[read]])
+    rows = np.hstack([of_tokens, unread[read]])
+    return Evidence(rows, read, words.missing_names, pieces, expected, finer, asked_form(question))
 
 
 def leaning(candidates: Sequence[Candidate], language: str) -> Floats:
@@ -229,15 +231,10 @@ def stems_of_stop_words(language: str) -> frozenset[str]:
 
 
 def stems(text: str) -> set[str]:
-    """The words of a text without their endings, crudely: six letters tell most words apart, and of those after the
-    third, trailing e, n and s are dropped, which are the plurals and cases of English and German. Numbers and what
-    holds a digit have no endings.
-    """
+    """The words of a text without their endings, crudely."""
     return {
-        # interned, since each of some thousand remembered sentences would have its own copy
-        intern(word[:3] + word[3:6].rstrip("ens") if word.isalpha() or not any(map(str.isdigit, word)) else word)
-        for word in plain_words(text)
-    }
+        intern(crude_stem(word)) for word in plain_words(text)
+    }  # else each of some thousand sentences had its own copy
 
 
 # Exact names, and what is asked for

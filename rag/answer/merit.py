@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.forms import ASKED, FORMS
 from rag.answer.network import fitted_network, input_names, with_behind
 from rag.text.kinds import KINDS
 
@@ -68,11 +69,13 @@ FINER_OF_WORDS = (
     "count",  # share of the words, whatever their rarity
     "rarest_word",  # whether it holds the rarest one
 )
-FINER = (*FINER_OF_TOKENS, *FINER_OF_WORDS)
+FINER = (*FINER_OF_TOKENS, *FINER_OF_WORDS, *FORMS)
 # The network takes no names and versions, which it could learn nothing of, and no cosine of the chunk.
 NETWORK_FEATURES = tuple(name for name in FEATURES if name not in {"names", "version", "chunk"})
 NETWORK_KINDS = tuple(kind for kind in KINDS if kind != "version")
-NETWORK_INPUTS = input_names((*NETWORK_FEATURES, *FINER), ("strange", *(f"asked: {kind}" for kind in NETWORK_KINDS)))
+NETWORK_INPUTS = input_names(
+    (*NETWORK_FEATURES, *FINER), ("strange", *(f"asked: {kind}" for kind in (*NETWORK_KINDS, *ASKED)))
+)
 # Of a listwise logistic regression: the softmax of the merits of all sentences is the probability of each to be the one.
 # The first weight is that where the encoder knows every word of the question, the second where it cuts each in two, as an
 # English one does with most words of other languages: what its vectors say is worth less then. Those of names and
@@ -125,7 +128,7 @@ class Evidence:
     `rows` float64 (read, FEATURES), `finer` float64 (read, FINER), `read` bool (candidates,); `missing_names` is the share of
     the question's capitalized words and numbers, by rarity, that no chunk holds; `pieces` are the tokens that a word of the
     question is cut into, at most MOST_PIECES: the more, the less the encoder knows its language; `expected` is the one of
-    KINDS that is asked for, "" for none."""
+    KINDS that is asked for, "" for none; `asked` are the numbers of ASKED."""
 
     rows: Floats
     read: NDArray[np.bool_]
@@ -133,6 +136,7 @@ class Evidence:
     pieces: float
     expected: str
     finer: Floats
+    asked: tuple[float, ...]
 
 
 def strangeness(pieces: float) -> float:
@@ -180,7 +184,8 @@ def sums(evidence: Evidence) -> Floats:
 def network_rows(evidence: Evidence) -> Floats:
     """What the network sees of each sentence; float64 (sentences, NETWORK_INPUTS)."""
     own = evidence.rows[:, [FEATURES.index(name) for name in NETWORK_FEATURES]]
-    of_question = [strangeness(evidence.pieces), *(float(evidence.expected == kind) for kind in NETWORK_KINDS)]
+    kinds = [float(evidence.expected == kind) for kind in NETWORK_KINDS]
+    of_question = [strangeness(evidence.pieces), *kinds, *evidence.asked]
     return np.hstack([with_behind(np.hstack([own, evidence.finer])), np.tile(of_question, (len(own), 1))])
 
 
