@@ -1,11 +1,12 @@
 """Fits the weights by which sentences are chosen (rag/answer/merit.py, rag/answer/network.json) and the confidence of an answer.
 
-    python benchmarks/answers_fit.py FOLDER [FOLDER ...] [--cache FOLDER] [--plot reliability.png] [--write]
+    python benchmarks/answers_fit.py FOLDER [FOLDER ...] [--trees FOLDER] [--cache FOLDER] [--plot reliability.png] [--write]
 
 Each FOLDER is in BEIR layout with answers.jsonl, each of whose lines says where its answers begin (`answer_start`) or that
-it has none. Every question is asked twice, once of all documents and once without the document that answers it. Articles
-are left out in turn, each in all folders at once: a document of corpus.jsonl may name its `article`, else the documents of one
-share what their ids begin with, up to the last hyphen. What is printed is measured on the articles left out, the weights at
+it has none. `--trees` adds the questions of benchmarks/documentation about the trees that benchmarks/documentation_trees.py has
+unpacked there. Every question is asked twice, once of all documents and once without what answers it. Articles are left out in
+turn, each in all folders at once: a document of corpus.jsonl may name its `article`, else the documents of one share what their
+ids begin with, up to the last hyphen; a tree is one article. What is printed is measured on the articles left out, the weights at
 the end are those of all, and `--write` writes the network's. The confidence rests on merits of articles that the network has
 not learned from, also where it is fitted for others: the network leads too surely where it has. `--cache` keeps what speaks
 for the sentences of each folder, which takes the longest. `--plot` draws for each folder how often answers of a confidence
@@ -16,42 +17,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import sys
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
+from answers_evidence import Asked, remembered
 from answers_network import fit_network
 
-from ingest.corpus import index_corpus
-from ingest.synchronize import prepare
 from rag.answer import network
-from rag.answer.answer import (
-    FURTHER_SENTENCES,
-    MAX_SENTENCES,
-    NAMED_CANDIDATES,
-    with_names_first,
-    without_rivals,
-)
-from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import gather_evidence
+from rag.answer.answer import FURTHER_SENTENCES, MAX_SENTENCES
 from rag.answer.merit import CONFIDENCE_WEIGHTS, FEATURES, Evidence, network_rows, shares, signs, twofold
-from rag.evaluate.answer_measures import without_case
-from rag.evaluate.beir import read_corpus
-from rag.library import Library
-from rag.retrieve.words import Rarities, word_rarities
-from rag.text.analyser import analyse
-from rag.text.identifiers import identifiers
-from sql.base.settings import DEFAULT_K, DEFAULT_MIN_CONFIDENCE
-from sql.store import Store
+from sql.base.settings import DEFAULT_MIN_CONFIDENCE
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
@@ -59,8 +42,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from rag.answer.network import Network
-    from rag.encoder.encoder import Encoder
-    from sql.records import Hit
 
     Floats = NDArray[np.float64]
 
@@ -80,116 +61,19 @@ LEAST_ANSWERED = (0.92, 0.93, 0.94)
 BINS = 10  # of the calibration error
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A question with what was found for it; `right` says which sentences hold a known answer, `exact` where it stands."""
-
-    folder: str
-    article: str
-    has_answer: bool
-    is_removed: bool
-    evidence: Evidence | None
-    right: NDArray[np.bool_]
-    exact: NDArray[np.bool_]
-
-
 def main() -> None:
     """Prints the measures of left-out articles and the weights."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
+    parser.add_argument(
+        "--trees", type=Path, metavar="FOLDER", help="trees of documentation, each in a folder of its name"
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="a reliability plot, drawn by matplotlib")
     parser.add_argument("--cache", type=Path, metavar="FOLDER", help="where what speaks for the sentences is kept")
     parser.add_argument("--write", action="store_true", help="write the network that is fitted on all articles")
     options = parser.parse_args()
-    report([asked for folder in options.folders for asked in remembered(folder, options.cache)], options)
-
-
-# Asking
-
-
-def remembered(folder: Path, cache: Path | None) -> list[Asked]:
-    """Every question of a folder, asked now or in an earlier run with the same cache."""
-    known = cache / f"{folder.name}.pickle" if cache else None
-    if known and known.exists():
-        return list(pickle.loads(known.read_bytes()))  # noqa: S301 - what this program has written
-    asked = list(ask_folder(folder))
-    if known:
-        known.parent.mkdir(parents=True, exist_ok=True)
-        known.write_bytes(pickle.dumps(asked))
-    return asked
-
-
-def ask_folder(folder: Path) -> Iterable[Asked]:
-    """Every question of a folder, with and without the document that answers it."""
-    with tempfile.TemporaryDirectory() as scratch, Store.open(scratch, write=True) as store:
-        library = Library(store)
-        encoder = prepare(library)
-        index_corpus(library, folder, read_corpus(folder))
-        snapshot = store.snapshot()
-        articles = read_articles(folder)
-        for line in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines():
-            known = json.loads(line)
-            known["article"] = articles[known["doc_id"]]
-            vector = encoder.encode_query(known["question"])
-            request = library.request(known["question"], vector=vector, k=(NAMED_CANDIDATES + 1) * DEFAULT_K)
-            hits = snapshot.with_outlines(library.retriever.retrieve(snapshot, request))
-            rarities = word_rarities(snapshot, known["question"])
-            yield from ask_twice(folder.name, known, vector, hits, rarities, encoder)
-
-
-def read_articles(folder: Path) -> dict[str, str]:
-    """The article of each document, by its id."""
-    lines = (folder / "corpus.jsonl").read_text(encoding="utf-8").splitlines()
-    documents = [json.loads(line) for line in lines]
-    return {one["_id"]: one.get("article") or one["_id"].rsplit("-", 1)[0] for one in documents}
-
-
-def ask_twice(
-    folder: str,
-    known: dict[str, Any],
-    query: NDArray[np.float32],
-    hits: Sequence[Hit],
-    rarities: Rarities,
-    encoder: Encoder,
-) -> Iterable[Asked]:
-    """A question asked of all documents, and without the one that answers it."""
-    home = known["doc_id"]
-    yield ask(folder, known, query, hits, rarities, encoder, is_removed=False)
-    gone = [hit for hit in hits if hit.source == home]
-    fewer = dict(rarities.frequencies)
-    for hit in gone:
-        for term in fewer.keys() & set(analyse(hit.text, rarities.language)):
-            fewer[term] = max(0, fewer[term] - 1)
-    rest = [hit for hit in hits if hit.source != home]
-    without = Rarities(rarities.language, fewer, rarities.chunks - len(gone))
-    yield ask(folder, known, query, rest, without, encoder, is_removed=True)
-
-
-def ask(
-    folder: str,
-    known: dict[str, Any],
-    query: NDArray[np.float32],
-    hits: Sequence[Hit],
-    rarities: Rarities,
-    encoder: Encoder,
-    *,
-    is_removed: bool,
-) -> Asked:
-    """What speaks for the sentences of the chunks that `Library.ask` would look at."""
-    question, names = known["question"], identifiers(known["question"])
-    looked_at = with_names_first(hits[: DEFAULT_K * (NAMED_CANDIDATES if names else 1)], names)[:DEFAULT_K]
-    candidates = without_rivals(candidate_sentences(looked_at), names)
-    right = np.zeros(len(candidates), np.bool_)
-    exact = right.copy()
-    for number, candidate in enumerate(candidates):
-        quotation, text = candidate.quotation, without_case(candidate.quotation.text)
-        right[number] = any(without_case(answer) in text for answer in known["answers"])
-        starts = known.get("answer_start", []) if candidate.hit.source == known["doc_id"] else []
-        exact[number] = any(quotation.start <= start < quotation.end for start in starts)
-    evidence = gather_evidence(question, query, candidates, encoder, rarities) if candidates else None
-    if evidence is not None:
-        right, exact = right[evidence.read], exact[evidence.read]
-    return Asked(folder, known["article"], bool(known["answers"]), is_removed, evidence, right, exact)
+    places = [*options.folders, *(sorted(options.trees.iterdir()) if options.trees else [])]
+    report([asked for place in places for asked in remembered(place, options.cache)], options)
 
 
 # Fitting

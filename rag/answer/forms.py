@@ -38,7 +38,7 @@ FORMS = (
     "code_names",  # or names of code;
     "announces",  # brings along what it announces,
     "colon",  # or ends with a colon;
-    "short",  # has fewer than six words;
+    "few_words",  # has fewer than six words;
     "context",  # has a context,
     "below_question",  # or the heading above asks;
     "aside",  # begins with a bracket
@@ -179,7 +179,7 @@ def of_sentence(text: str, language: str) -> tuple[dict[str, bool], frozenset[st
         "code": _LINE_OF_CODE.search(text) is not None,
         "code_names": _NAME_OF_CODE.search(text) is not None,
         "colon": text.rstrip().endswith(":"),
-        "short": len(WORD.findall(text)) < FEW_WORDS,
+        "few_words": len(WORD.findall(text)) < FEW_WORDS,
         "aside": text.lstrip()[:1] in ("(", "["),
         "link": _LINK.search(text) is not None,
         "instruction": _INSTRUCTION.search(text) is not None,

@@ -24,6 +24,7 @@ from rag.answer.answer import (
 )
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence, shared_words, stems
+from rag.answer.forms import ASKED, asked_form
 from rag.answer.merit import FEATURES, FINER, NETWORK_INPUTS, WEIGHTS, Evidence, merits, strangeness, sums
 from rag.answer.network import BEHIND, fitted_network
 from rag.answer.quotation import Context
@@ -451,7 +452,8 @@ def test_the_more_pieces_the_words_of_a_question_have_the_more_the_second_weight
     pieces: float, side: int
 ) -> None:
     rows = np.eye(len(FEATURES))
-    found = sums(Evidence(rows, np.ones(len(rows), np.bool_), 0.0, pieces, "", np.zeros((len(rows), len(FINER)))))
+    finer = np.zeros((len(rows), len(FINER)))
+    found = sums(Evidence(rows, np.ones(len(rows), np.bool_), 0.0, pieces, "", finer, asked_form("")))
     assert found.tolist() == [both[side] for both in WEIGHTS.values()]
 
 
@@ -460,7 +462,8 @@ def test_the_network_adds_to_the_sum_what_its_units_make_of_each_sentence_and_of
     candidates = candidate_sentences([hit(TEXT)])
     evidence = gather_evidence(question, encoder.encode_query(question), candidates, encoder)
     assert evidence.expected == "time"
-    of_question = {"strange": strangeness(evidence.pieces), "asked: time": 1.0}
+    asked = {f"asked: {name}": value for name, value in zip(ASKED, evidence.asked, strict=True)}
+    of_question = {"strange": strangeness(evidence.pieces), "asked: time": 1.0} | asked
     own = [
         dict(zip((*FEATURES, *FINER), [*row, *more], strict=True))
         for row, more in zip(evidence.rows.tolist(), evidence.finer.tolist(), strict=True)
