@@ -16,8 +16,8 @@ from sql.records.documents import Outline
 KINDS_OF_QUESTION = ("how", "what", "why", "whether", "keywords")
 
 
-def hit(text: str, source: str = "kiln.md", heading: str = "Kilns") -> Hit:
-    return Hit(source, "Kilns", heading, 0, len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=Outline())
+def hit(text: str, source: str = "kiln.md", heading: str = "Kilns", start: int = 0) -> Hit:
+    return Hit(source, "Kilns", heading, start, start + len(text), 1, 0, text, UUID(int=1), 0, 0.5, outline=Outline())
 
 
 def written(question: str, text: str, language: str = "en") -> dict[str, float]:
@@ -63,7 +63,7 @@ def test_a_question_that_begins_with_other_words_is_none_of_them_and_no_row_of_w
         ("| kiln | hot and very dry indeed |", {"row"}),
         ("A kiln is an oven of `heat` and stone.", {"code_names"}),
         ("A kiln is an oven of max_heat and stone.", {"code_names"}),
-        ("A kiln is an oven:\n\n- of stone\n- of clay", {"announces"}),
+        ("A kiln is an oven:\n\n- of stone\n- of clay", {"announces", "row"}),
         ("A kiln is an oven of these sorts:", {"colon"}),
         ("A kiln, an oven.", {"few_words"}),
         ("(A kiln is a very hot oven.)", {"aside"}),
@@ -125,9 +125,7 @@ def test_a_list_of_changes_is_told_by_the_name_of_its_file_or_its_heading(
 
 
 def test_the_chunk_that_was_found_first_and_the_document_that_was_found_most_show() -> None:
-    hits = [
-        hit(f"The {name} is hot.", source) for name, source in (("kiln", "a.md"), ("oven", "b.md"), ("fire", "a.md"))
-    ]
+    hits = [hit("The kiln is hot.", "a.md"), hit("The oven is hot.", "b.md"), hit("A fire is hot.", "a.md", start=90)]
     found = forms("kiln", candidate_sentences(hits), "en")
     assert found[:, FORMS.index("rank")].tolist() == pytest.approx([1, 1 / 2, 1 / 3])
     assert found[:, FORMS.index("of_document")].tolist() == pytest.approx([2 / 3, 1 / 3, 2 / 3])
