@@ -187,7 +187,8 @@ class Library:
         """Answers a question with quotations from the documents; `answered` is false where nothing fits it.
 
         `confidence` is the probability that the best sentence answers the question; an answer of less than
-        `min_confidence`, by default DEFAULT_MIN_CONFIDENCE of sql.base.settings, is withheld.
+        `min_confidence`, by default DEFAULT_MIN_CONFIDENCE of sql.base.settings, is withheld. Its best sentence is `nearest`
+        then.
 
         `options` are the fields of SearchRequest: `k`, `filter`, `ranking`... With `llm`, which goes before that of the
         library and may be `none`, a language model writes the answer from the same chunks, at most `max_tokens` long and
@@ -200,7 +201,7 @@ class Library:
 
         Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
         NoStore for an empty store, ModelError for a model of another kind."""
-        from rag.answer.answer import located
+        from rag.answer.answer import located, with_nearest_located
         from rag.answer.generation import Terms, generate_answer
         from rag.answer.logged import Timekeeper
 
@@ -209,7 +210,7 @@ class Library:
         choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
         request = self.request(question, **options)
         sought, snapshot, hits = self._found_to_answer(request, choices, clock)
-        quoted = self._quotation(sought, snapshot, hits, choices)
+        quoted = with_nearest_located(snapshot, self._quotation(sought, snapshot, hits, choices))
         answer: Answer | GeneratedAnswer = quoted
         if spec and quoted.answered:
             answer = generate_answer(self._language_model(spec), quoted.question, hits, terms, self.announce)
@@ -463,7 +464,7 @@ class Library:
         cancelled: threading.Event,
     ) -> Iterator[Event]:
         """What `ask_stream` tells."""
-        from rag.answer.answer import located
+        from rag.answer.answer import located, with_nearest_located
         from rag.answer.events import Finished, Passages, Token
         from rag.answer.generation import quoted_events, stream_answer
         from rag.answer.logged import Timekeeper
@@ -472,7 +473,7 @@ class Library:
         sought, snapshot, hits = self._found_to_answer(request, choices, clock)
         if not spec:  # which passages a language model is shown depends on its prompt
             yield Passages(tuple(snapshot.with_places(hits)))
-        quoted = self._quotation(sought, snapshot, hits, choices)
+        quoted = with_nearest_located(snapshot, self._quotation(sought, snapshot, hits, choices))
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 MAX_SENTENCES = 3
 # A further sentence must be this probable, next to the best one.
 FURTHER_SENTENCES = 0.08
+# A sentence that is withheld is named all the same from this confidence on.
+NEAREST_CONFIDENCE = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 
@@ -90,14 +92,15 @@ class Citation:
 class Answer:
     """What was found: the sentences in order of merit, or none.
 
-    `confidence` is the probability that the best sentence answers the question, 0 to 1, also where that is withheld.
-    `query_id` is that in the query log, "" outside of it.
+    `confidence` is the probability that the best sentence answers the question, 0 to 1, also where that is withheld; it is the
+    `nearest` one then, unless it is too improbable to be of use. `query_id` is that in the query log, "" outside of it.
     """
 
     question: str
     citations: tuple[Citation, ...]
     confidence: float = 0.0
     query_id: str = field(default="", kw_only=True)
+    nearest: Citation | None = field(default=None, kw_only=True)
 
     @property
     def answered(self) -> bool:
@@ -139,7 +142,9 @@ def answer_question(
     ranked, confidence = judge_sentences(question, query, hits, encoder, rarities)
     least = DEFAULT_MIN_CONFIDENCE if min_confidence is None else min_confidence
     if not ranked or confidence < least:
-        return Answer(question, (), confidence)
+        return Answer(
+            question, (), confidence, nearest=ranked[0] if ranked and confidence >= NEAREST_CONFIDENCE else None
+        )
     close = apart([one for one in ranked if one.score >= FURTHER_SENTENCES * ranked[0].score])[:MAX_SENTENCES]
     shown = apart([whole_list(citation, close, ranked) for citation in close])
     return Answer(question, with_leads(shown, hits, rarities.language if rarities else ""), confidence)
@@ -246,6 +251,11 @@ def citation_of(candidate: Candidate, score: float) -> Citation:
         hit.generation,
         hit.place_name,
     )
+
+
+def with_nearest_located(snapshot: Snapshot, answer: Answer) -> Answer:
+    """The answer, whose nearest sentence has its places too."""
+    return replace(answer, nearest=located(snapshot, [answer.nearest])[0]) if answer.nearest else answer
 
 
 def located(snapshot: Snapshot, citations: Sequence[Citation]) -> tuple[Citation, ...]:

@@ -292,6 +292,7 @@ def show_answer(answer: Answer) -> None:
     """The sentences, each with its number, then where each one stands; above them what a reader has marked in the best."""
     if not answer.answered:
         out(NO_ANSWER)
+        note_nearest(answer)
         return
     if marked := answer.citations[0].answer_text:
         out_emphasized("", one_line(marked))
@@ -300,6 +301,15 @@ def show_answer(answer: Answer) -> None:
         out(part)
     out()
     show_citations(answer)
+
+
+def note_nearest(answer: Answer) -> None:
+    """Names the sentence that was withheld: whoever asks may see at once whether it helps."""
+    if nearest := answer.nearest:
+        note(
+            f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
+            f"  {one_line(nearest.text)}\n  {shown_place(nearest)}"
+        )
 
 
 def show_citations(answer: Answer | GeneratedAnswer) -> None:
@@ -395,6 +405,8 @@ def show_end(answer: Answer | GeneratedAnswer, shown: str) -> None:
         out()
     if not answer.answered:
         out(NO_ANSWER)
+        if isinstance(answer, Answer):
+            note_nearest(answer)
     elif shown != answer.text:
         if shown:
             note("the end has changed what the beginning means; the whole answer:")
@@ -439,10 +451,14 @@ def show_hits(hits: Sequence[Hit]) -> None:
 
 
 def whole_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
-    """An answer as JSON, with what was found out about it where a language model wrote it."""
+    """An answer as JSON, with what was found out about it where a language model wrote it, and the nearest sentence where it is
+    withheld."""
     from rag.answer.answer import Answer
 
-    return answer_record(answer) | ({} if isinstance(answer, Answer) else {"checked": checked_record(answer)})
+    if not isinstance(answer, Answer):
+        return answer_record(answer) | {"checked": checked_record(answer)}
+    nearest = {"nearest": citation_record(answer.nearest)} if answer.nearest else {}
+    return answer_record(answer) | nearest
 
 
 def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
@@ -450,28 +466,30 @@ def answer_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:
     return {
         "question": answer.question,
         "answer": answer.text,
-        "citations": [
-            {
-                "source": citation.source,
-                "start": citation.start,
-                "end": citation.end,
-                "line": citation.line,
-                "page": citation.page or None,
-                "page_label": citation.page_label or None,
-                "place_name": citation.place_name or None,
-                "places": [place.record() for place in citation.places],
-                "heading": citation.heading,
-                "text": citation.text,
-                "score": round(citation.score, 6),
-                "context": context_record(citation.context),
-                "answer_span": span_record(citation),
-                "truncated": citation.is_cut,
-            }
-            for citation in answer.citations
-        ],
+        "citations": [citation_record(citation) for citation in answer.citations],
         "answered": answer.answered,
         "confidence": round(answer.confidence, 6),
     } | ({"query_id": answer.query_id} if answer.query_id else {})
+
+
+def citation_record(citation: Citation) -> dict[str, Any]:
+    """A citation as JSON."""
+    return {
+        "source": citation.source,
+        "start": citation.start,
+        "end": citation.end,
+        "line": citation.line,
+        "page": citation.page or None,
+        "page_label": citation.page_label or None,
+        "place_name": citation.place_name or None,
+        "places": [place.record() for place in citation.places],
+        "heading": citation.heading,
+        "text": citation.text,
+        "score": round(citation.score, 6),
+        "context": context_record(citation.context),
+        "answer_span": span_record(citation),
+        "truncated": citation.is_cut,
+    }
 
 
 def context_record(context: Context | None) -> dict[str, Any] | None:
