@@ -28,7 +28,7 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
-from answers_evidence import Asked, remembered
+from answers_evidence import DOCUMENTATION, Asked, remembered
 from answers_network import fit_network
 
 from rag.answer import network
@@ -53,6 +53,7 @@ HELD_SIGNS = {"lacking": -2.5}  # nor that of the confidence for these
 # large weights of both signs. How long a sentence is and how many pieces words have
 # may count either way.
 SIDES = {"length": (None, None), "missing_names": (None, 0), "read": (None, 0), "pieces": (None, None)}
+COUNTS = {DOCUMENTATION: 2}  # how often the network sees a question, which else would be few among the others
 # Of a question whose document was taken away, next to one that has its answer, for how probable an answer is: among what
 # people ask they are rarer than here.
 REMOVED_COUNT = 0.29
@@ -94,7 +95,8 @@ class Chooser:
     @classmethod
     def fitted(cls, asked: Sequence[Asked]) -> Chooser:
         """One that makes the sentences most probable where answers stand."""
-        weights, useful = fit_merits(asked), with_answers(asked)
+        weights = fit_merits(asked)
+        useful = [one for one in with_answers(asked) for _ in range(COUNTS.get(one.folder, 1))]
         found = [one.evidence for one in useful if one.evidence]
         sums = [twofold(one.rows, one.pieces) @ weights for one in found]
         return cls(weights, fit_network([*map(network_rows, found)], sums, [one.exact for one in useful]))
@@ -194,9 +196,12 @@ def fitted(judged: Sequence[Judged]) -> Floats:
     by what has not been fitted on them.
 
     Those that their set has no answer for are written to mislead, and what is gathered here cannot tell them: fitted on
-    them too, the confidence of all others would be far too low.
+    them too, the confidence of all others would be far too low. Nor is it fitted on documentation, of which a chunk often
+    says what another does: taken away, the answer may still be there.
     """
-    useful = [one for one in judged if one.asked.evidence and one.asked.has_answer]
+    useful = [
+        one for one in judged if one.asked.evidence and one.asked.has_answer and one.asked.folder != DOCUMENTATION
+    ]
     found, right = np.stack([one.found for one in useful]), np.array([one.first for one in useful])
     removed = np.array([one.asked.is_removed for one in useful])
     # the mean of two regressions tells answers from what only looks like one better than that for right ones alone

@@ -167,7 +167,20 @@ def forms(question: str, candidates: Sequence[Candidate], language: str) -> Floa
             "keywords_new": keywords * share,
         }
         rows.append([float(row[name]) for name in FORMS])
-    return np.array(rows).reshape(-1, len(FORMS))
+    found = np.array(rows).reshape(-1, len(FORMS))
+    return as_new_as_others(found) if keywords else found
+
+
+def as_new_as_others(found: Floats) -> Floats:
+    """The columns, in which a sentence that says no more than the question is as new as the others are on average: who pastes
+    a sentence looks for it."""
+    nothing_new = found[:, FORMS.index("new_share")] == 0
+    if nothing_new.all():
+        return found
+    for name in ("new_words", "new_share", "keywords_new"):
+        column = found[:, FORMS.index(name)]
+        column[nothing_new] = column[~nothing_new].mean()
+    return found
 
 
 @lru_cache(maxsize=6000)

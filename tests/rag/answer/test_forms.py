@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from uuid import UUID
 
+import numpy as np
 import pytest
 
 from rag.answer.candidates import candidate_sentences
@@ -105,6 +106,19 @@ def test_what_a_sentence_says_beyond_the_question_is_counted_without_stop_words_
     )
     assert (again["new_words"], again["new_share"]) == (0, 0)
     assert (more["new_words"], more["new_share"]) == (math.log(2), pytest.approx(1 / 3))
+
+
+def test_a_sentence_that_was_pasted_is_as_new_as_the_others() -> None:
+    text = "The kiln is hot. A glaze is white and dry. The oven stands in a yard."
+    columns = [FORMS.index(name) for name in ("new_words", "new_share", "keywords_new")]
+    pasted, *others = forms("The kiln is hot.", candidate_sentences([hit(text)]), "en")[:, columns]
+    assert pasted == pytest.approx(np.mean(others, axis=0))
+    assert forms("Is the kiln hot?", candidate_sentences([hit(text)]), "en")[0, columns].tolist() == [0, 0, 0]
+    assert forms("The kiln is hot.", candidate_sentences([hit("The kiln is hot.")]), "en")[0, columns].tolist() == [
+        0,
+        0,
+        0,
+    ]
 
 
 @pytest.mark.parametrize(
