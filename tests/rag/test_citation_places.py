@@ -12,6 +12,7 @@ from ingest.places import Cells, PageMark, Place, Rectangle
 from ingest.readers.table import SUFFIXES, Reader
 from ingest.readers.text import text_blocks
 from rag.answer.answer import Answer, Citation
+from rag.answer.events import Finished
 from rag.commands.ask import answer_record, hit_record, show_answer, show_hits
 from rag.langchain.documents import read_document
 from rag.library import Library
@@ -82,6 +83,17 @@ def test_a_citation_is_on_the_page_of_its_own_sentence_and_not_of_its_chunk(libr
     (hit,) = library.search("the cat sat on the mat", k=1, filter=PAGED_ONLY)
     assert (hit.page, hit.page_label, hit.place_name) == (1, "i", "pages i to ii")
     assert len(hit.places) == 4
+
+
+def test_the_sentence_of_an_answer_that_is_withheld_has_its_places(library: Library) -> None:
+    withheld = library.ask("The cat sat on the mat.", filter=PAGED_ONLY, min_confidence=1)
+    assert isinstance(withheld, Answer)
+    assert not withheld.answered
+    assert withheld.nearest is not None
+    assert (withheld.nearest.place_name, len(withheld.nearest.places)) == ("page ii", 2)
+    streamed = [*library.ask_stream("The cat sat on the mat.", filter=PAGED_ONLY, min_confidence=1)][-1]
+    assert isinstance(streamed, Finished)
+    assert streamed.answer == withheld
 
 
 def test_people_read_a_page_or_cells_where_plain_text_has_a_line(

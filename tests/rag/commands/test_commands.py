@@ -64,6 +64,23 @@ class Desk:
         return parsed
 
 
+def test_a_sentence_that_is_withheld_is_named(desk: Desk) -> None:
+    question = "How much water do tomatoes need?"
+    sentence = "Tomatoes want a litre of water every morning."
+    finished = desk.run("rag", "ask", question, "--min-confidence", "1")
+    assert (finished.returncode, finished.stdout) == (3, "No answer found.\n")
+    first, *named = finished.stderr.splitlines()
+    assert re.fullmatch(
+        r"nearest, though it may not answer \(confidence 0\.\d\d; --min-confidence sets the bound\):", first
+    )
+    assert named == [f"  {sentence}", "  docs/garden.md:5"]
+    withheld = json.loads(desk.run("rag", "ask", question, "--min-confidence", "1", "--json").stdout)
+    assert (withheld["answered"], withheld["citations"], withheld["nearest"]["text"]) == (False, [], sentence)
+    assert "nearest" not in json.loads(desk.run("rag", "ask", question, "--json").stdout)
+    streamed = desk.run("rag", "ask", question, "--min-confidence", "1", "--stream")
+    assert (streamed.stdout, streamed.stderr) == (finished.stdout, finished.stderr)
+
+
 @pytest.fixture(scope="module")
 def cache(model_cache: Path) -> Path:
     return model_cache
