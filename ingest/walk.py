@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.found_files import ESCAPE, FoundFile, FoundFiles
-from ingest.readers.table import is_generated, reader_of, suffix_of
+from ingest.readers.names import suffix_of
+from ingest.readers.table import is_generated, reader_of
 from ingest.selection import GITIGNORE, Ignored, Selection
 from sql.base.errors import RagError, UsageError
 from sql.base.paths import expand_user, printable

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ingest.document import PART_MARK, Document
-from ingest.readers.table import without_template
+from ingest.readers.names import PROSE, without_template
 from sql.base.errors import UnreadableDocument
 from sql.records.metadata import NO_METADATA
 
@@ -56,7 +56,12 @@ class RawFile:
     @property
     def suffix(self) -> str:
         """The end of the name with its dot, in small letters, without that of a template."""
-        return PurePath(without_template(self.name)).suffix.lower()
+        return PurePath(self.bare_name).suffix.lower()
+
+    @property
+    def bare_name(self) -> str:
+        """The name without the suffix of a template, if it is a page of prose."""
+        return without_template(self.name) if self.format in PROSE else self.name
 
     @cached_property
     def content_hash(self) -> str:
@@ -88,7 +93,7 @@ class RawFile:
         return Document(
             source=self.source + end,
             format=self.format,
-            title=title or PurePath(without_template(self.name) + end).stem,
+            title=title or PurePath(self.bare_name + end).stem,
             text=text,
             blocks=tuple(blocks),
             encoding=encoding,

@@ -31,6 +31,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ingest.readers.names import PROSE, suffix_of, without_template
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import PurePath
@@ -122,30 +124,22 @@ SUFFIXES = {suffix: reader for reader in READERS for suffix in reader.suffixes}
 SPHINX_INDEX = "searchindex.js"  # of the words of a manual: a sixth of the chunks of Borg's
 MINIFIED = (".min.js", ".min.mjs", ".min.css")
 NAMES = {name: reader for reader in READERS for name in reader.names}
-# Of pages that a program completes or puts into others (Middleman, Ansible, Sphinx...): `page.html.md.erb`, `options.rst.inc`.
-# Only pages of prose are read then; what is between the marks of a template is text like any other.
-TEMPLATES = frozenset(_words(".erb .ejs .hbs .in .inc .j2 .jinja .jinja2 .liquid .mustache .njk .template .tmpl .tpl"))
-_PROSE = frozenset(_words("markdown rst asciidoc"))
 
 
 def reader_of(path: PurePath | str) -> Reader | None:
     """The reader of a file by its name or else its suffix, in any letter case; None where it is not read."""
     name = os.path.basename(path).lower()  # noqa: PTH119 - of each of a million files
-    return NAMES.get(name) or SUFFIXES.get(suffix_of(without_template(name)))
+    return NAMES.get(name) or SUFFIXES.get(suffix_of(name)) or _reader_of_template(name)
 
 
-def without_template(name: str) -> str:
-    """The name of a page of prose without the suffix that makes it a template or a part of other pages; else the name.
+def _reader_of_template(name: str) -> Reader | None:
+    """The reader of a page of prose that a program completes; None where it is none.
 
-    >>> without_template("standards.html.md.erb"), without_template("nginx.conf.j2"), without_template("view.inc")
-    ('standards.html.md', 'nginx.conf.j2', 'view.inc')
+    >>> [one and one.format for one in map(_reader_of_template, ("kiln.md.erb", "kiln.html.erb", "kiln.inc"))]
+    ['markdown', None, None]
     """
-    suffix = suffix_of(name)
-    if suffix.lower() not in TEMPLATES:
-        return name
-    bare = name.removesuffix(suffix)
-    reader = SUFFIXES.get(suffix_of(bare).lower())
-    return bare if reader is not None and reader.format in _PROSE else name
+    reader = SUFFIXES.get(suffix_of(without_template(name)))
+    return reader if reader is not None and reader.format in PROSE else None
 
 
 def is_generated(name: str) -> bool:
@@ -155,16 +149,6 @@ def is_generated(name: str) -> bool:
     (True, True, False)
     """
     return name.lower() == SPHINX_INDEX or name.lower().endswith(MINIFIED)
-
-
-def suffix_of(name: str) -> str:
-    """The suffix of a file's name, as `PurePath.suffix` has it.
-
-    >>> suffix_of("notes.tar.gz"), suffix_of(".profile"), suffix_of("end.")
-    ('.gz', '', '')
-    """
-    dot = name.rfind(".")
-    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def readable_types() -> str:
