@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,11 @@ def list_documents(options: Namespace) -> int:
                 note(str(unknown(name, options.db)))
         listed = [one for one in listed if one.document.path in found]
     if options.format:
+        formats = Counter(one.document.format for one in listed)
         listed = [one for one in listed if one.document.format in options.format]
+        if formats and not listed:
+            there = ", ".join(f"{count:,} {name}" for name, count in formats.most_common())
+            note(f"no document is of the format {one_line(', '.join(options.format))}; there are {there}")
     if options.json:
         out_json({"documents": [listed_record(one) for one in listed]})
     else:

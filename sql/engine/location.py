@@ -102,8 +102,10 @@ class Location:
             raise StoreError(f"{self.folder} cannot be found ({error}): give --db the path of a folder") from error
 
     def require_store(self) -> None:
-        """Raises NoStore where a reader would find nothing."""
+        """Raises NoStore where a reader would find nothing, and StoreError for a file."""
         if not self.may_hold_store:
+            if self.folder is not None and self.folder.is_file():
+                raise StoreError(f"{self} is a file and no store: give --db the path of a folder")
             raise NoStore(f"there is no store at {self}: make one with {to_run('ingest FOLDER', self)}")
 
     def require_policies(self) -> Server:

@@ -149,7 +149,8 @@ def stats_lines(stats: Stats) -> Iterator[str]:
     """The numbers as lines for a person."""
     encoder = stats.collection.encoder
     yield f"store        {stats.store}, schema version {stats.collection.schema_version}, epoch {stats.epoch}"
-    yield f"model        {encoder.model}, {encoder.dimensions} dimensions, weights {encoder.weights}"
+    weights = encoder.weights if "weights" in encoder.weights else f"weights {encoder.weights}"
+    yield f"model        {encoder.model}, {encoder.dimensions} dimensions, {weights}"
     yield f"vectors      {stats.collection.quantizer}"
     if one := stats.chunking:
         headings = "with" if one.headings else "without"

@@ -144,6 +144,15 @@ def test_a_name_of_which_the_list_has_nothing_is_told(run: Run, made: Path, caps
     )
 
 
+def test_a_format_of_which_there_is_nothing_is_told_with_those_that_there_are(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["list", "--format", "markdown", "--db", str(made / "store")]) == EXIT_NOTHING_FOUND
+    told = capsys.readouterr()
+    assert told.out == "Nothing found.\n"
+    assert told.err == "no document is of the format markdown; there are 3 text, 1 mail, 1 pdf\n"
+
+
 # show
 
 
