@@ -46,6 +46,9 @@ _TOKEN_KINDS = {
     "hr": "rule",
 }
 
+# What a program puts something for: an expression of ERB, Jinja, Liquid, Handlebars...
+_COMPLETED = re.compile(r"(?:<%[^%]*%>|\{\{[^{}]*\}\}|\{%[^%]*%\}|\s)+")
+
 
 def read(file: RawFile) -> Iterator[Document]:
     """The one document of a Markdown file."""
@@ -72,10 +75,10 @@ def markdown_blocks(text: str, *, has_code_by_indent: bool = True) -> tuple[str,
     front = [Block(*trimmed(text, start, front_end), "front matter", "")] if front_end > start else []
     title = plain_heading(front_matter_of(text, front).title)
     titles: list[tuple[int, str]] = []
-    blocks = None if is_too_large(text) else _parsed_markdown(text, front_end, titles, has_code_by_indent)
+    blocks = None if is_too_large(text) else _parsed_markdown(text, front_end, titles, has_code_by_indent, title)
     if blocks is None:
         titles = []
-        blocks = bounded(text, _simple_markdown(text, front_end, titles))
+        blocks = bounded(text, _simple_markdown(text, front_end, titles, title))
     return title or _best_title(titles), front + blocks
 
 
@@ -91,12 +94,21 @@ def _best_title(titles: list[tuple[int, str]]) -> str:
     return next((title for level, title in titles if level == 1), titles[0][1] if titles else "")
 
 
+def _heading(markup: str, of_page: str) -> str:
+    """A heading in plain text; one that a program completes (`# {{ page.title }}`) is that of the page.
+
+    >>> _heading("The *kiln*", "Pots"), _heading("<%= current_page.data.title %>", "Pots"), _heading("`{{ x }}`", "Pots")
+    ('The kiln', 'Pots', '{{ x }}')
+    """
+    return of_page if _COMPLETED.fullmatch(markup.strip()) else plain_heading(markup)
+
+
 def _parsed_markdown(
-    text: str, start: int, titles: list[tuple[int, str]], has_code_by_indent: bool
+    text: str, start: int, titles: list[tuple[int, str]], has_code_by_indent: bool, of_page: str
 ) -> list[Block] | None:
     """The blocks a CommonMark parser finds from `start` on, or None where it gives up."""
     try:
-        division = _Division(text, titles, has_code_by_indent)
+        division = _Division(text, titles, has_code_by_indent, of_page)
         division.divide(list(line_spans(text, start)), text[start:], HeadingPath(), 0)
     except _TooDeep:
         return None  # there the parser takes the rest of the text for a part of the innermost list
@@ -112,9 +124,9 @@ class _TooDeep(Exception):
 class _Division:
     """The blocks of a text, as they are found."""
 
-    def __init__(self, text: str, titles: list[tuple[int, str]], has_code_by_indent: bool) -> None:
+    def __init__(self, text: str, titles: list[tuple[int, str]], has_code_by_indent: bool, of_page: str) -> None:
         self.blocks: list[Block] = []
-        self._text, self._titles = text, titles
+        self._text, self._titles, self._of_page = text, titles, of_page
         self._parser = _markdown_parser(has_code_by_indent)
 
     def divide(self, lines: list[tuple[int, int]], source: str, path: HeadingPath, depth: int) -> None:
@@ -140,7 +152,7 @@ class _Division:
             if kind == "heading" and len(tokens[position + 1].content) > _MAX_HEADING_SOURCE:
                 kind = "paragraph"
             elif kind == "heading":
-                heading = plain_heading(tokens[position + 1].content)
+                heading = _heading(tokens[position + 1].content, self._of_page)
                 if not depth:
                     self._titles.append((int(token.tag[1]), heading))
                 path.enter(int(token.tag[1]), heading)
@@ -297,7 +309,7 @@ def _is_table(text: str, lines: list[tuple[int, int]], first: int, last: int) ->
     return {"|", "-"} <= ruler <= set("|:- \t") or all(" | " in text[slice(*line)] for line in lines[first : first + 2])
 
 
-def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> Iterator[Block]:
+def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]], of_page: str) -> Iterator[Block]:
     """Paragraphs between blank lines, fenced code, and `#` headings outside it; one look at each line."""
     path = HeadingPath()
     fence = ""  # the marks that opened the fenced code we are in
@@ -311,7 +323,7 @@ def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]]) -> It
                 fence, is_code = mark[1], True
             elif heading := _ATX_HEADING.match(text, line_start, line_end):
                 yield from _simple_block(text, begin, line_start, is_code, path.path)
-                level, title = len(heading[1]), plain_heading(heading[2].rstrip("# \t"))
+                level, title = len(heading[1]), _heading(heading[2].rstrip("# \t"), of_page)
                 titles.append((level, title))
                 yield Block(*trimmed(text, line_start, line_end), "heading", path.enter(level, title))
                 begin, is_code = line_end, False
