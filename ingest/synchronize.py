@@ -414,7 +414,7 @@ def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:
     """What a person who has interrupted a run wants to know."""
     if pipeline.holds_back:
         return "nothing was changed, for new ranges are published with the last document"
-    return f"{done} of {files} files are in the store, and the same command goes on from there"
+    return f"{done} of {counted(files, 'file')} to read are in the store, and the same command goes on from there"
 
 
 def check_ocr(*, ocr: bool) -> None:

@@ -93,7 +93,7 @@ class RawFile:
         return Document(
             source=self.source + end,
             format=self.format,
-            title=title or PurePath(self.bare_name + end).stem,
+            title=title or PurePath(self.bare_name + end).stem.removesuffix(".html"),
             text=text,
             blocks=tuple(blocks),
             encoding=encoding,

@@ -297,19 +297,21 @@ def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier])
     """The candidates that may speak of the names in the question.
 
     None, where a name of the question stands in no candidate at all, nor in the headings above: nothing is known of it.
-    Otherwise all but those that speak of another name of the same shape; a sentence may well tell of `use_b` what is asked
-    of `use_a`, but not of P-0191 what is asked of P-0137.
+    Otherwise all but those that speak of another name of the same shape, and only those that hold a name where none holds more
+    of it than its member. A sentence may well tell of `read_timeout` what is asked of `LINE_CLOSED`, but not what is asked of
+    `write_timeout`.
     """
     if not names:
         return list(candidates)
-    held = [[held_share(name, candidate) > 0 for name in names] for candidate in candidates]
+    held = [[held_share(name, candidate) for name in names] for candidate in candidates]
     required = [column for column, name in enumerate(names) if not name.has_other_forms]
-    if required and not any(row[column] for row in held for column in required):
+    most = max((row[column] for row in held for column in required), default=1.0)
+    if most == 0:
         return []
     return [
         candidate
         for candidate, row in zip(candidates, held, strict=True)
-        if any(row) or not speaks_of_rival(names, candidate.quotation)
+        if any(row) or not (most < 1 or speaks_of_rival(names, candidate.quotation))
     ]
 
 
@@ -322,8 +324,4 @@ def names_in(sentence: str) -> tuple[Identifier, ...]:
 def speaks_of_rival(names: Sequence[Identifier], quotation: Quotation) -> bool:
     """Whether a quotation holds a name of the same shape as one that was asked for."""
     others = names_in(quotation.text)
-    return any(
-        name.has_rival_in(others, same_letters=not quotation.is_row)
-        for name in names
-        if quotation.is_row or name.has_digits
-    )
+    return any(name.has_rival_in(others, all_of_shape=quotation.is_row) for name in names)

@@ -83,7 +83,7 @@ _HOW = _pattern(
     "which_environment wie_(?:kann|muss|soll|mache|stelle|lässt|wird)",
     before=r"^\W*",
 )
-_WHAT = _pattern("what which was welche", before=r"^\W*", after="")
+_WHAT = _pattern(r"what(?:[’']s)? which was welche\w*", before=r"^\W*")
 _WHY = _pattern("why warum weshalb wieso", before=r"^\W*", after="")
 _WHETHER = _pattern(
     "can does do is are will should must may has have did was were kann ist sind darf muss hat wird", before=r"^\W*"
@@ -92,13 +92,13 @@ _ASKING = _pattern(
     r"who what when where why which how whose whom wer was wann wo warum welche\w* wie wessen wem wen",
 )
 _WRONG = _pattern(
-    "error fail exception warning not_found denied refused can(?:no|')t (?:does|is)n't wrong problem fehler",
+    "error fail exception warning not_found denied refused can(?:no|'|’)t (?:does|is)n['’]t wrong problem fehler",
     before="",
     after="",
 )
 _DEFAULT = _pattern("defaults? standard(?:mäßig|wert)")
 _LINE_OF_CODE = re.compile(r"```|~~~|^\s{4}\S|^\$ |>>> ", re.MULTILINE)
-_NAME_OF_CODE = re.compile(r"`|\b\w+_\w+\b|--\w|\w\(\)")
+_NAME_OF_CODE = re.compile(r"`|\b\w+_\w+\b|(?<![\w-])--\w|\w\(\)")
 _ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s")
 _MODAL = _pattern("can must should may use need have_to set run kann muss soll darf")
 _INSTRUCTION = _pattern(
@@ -114,7 +114,8 @@ _REMEDY = _pattern(
     "resolve fix solution make_sure ensure workaround instead avoid try solve beheb stattdessen", after=r"\w*"
 )
 _CHANGES = re.compile(
-    r"change|release|what.?s.?new|\bnews\b|\bhistory\b|änderung|versionshinweis|(?:^|\bv|version )\d+\.\d+",
+    r"(?<!ex)(?<!inter)change|release|what.?s.?new|\bnews\b|\bhistory\b|änderung|versionshinweis|(?:\bv|version )\d+\.\d+"
+    r"|^\d+\.\d+\.\d+",
     re.IGNORECASE,
 )
 _LINK = re.compile(r"\]\(|`_|:ref:|https?:")

@@ -55,9 +55,10 @@ _ANNOUNCES = re.compile(
     r"hieronder)\b",
     re.IGNORECASE,
 )
-_ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#\.[ \t])")
+_ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#?\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _LISTING = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")  # of AsciiDoc, and what stands above its fence
+_BLOCK_END = re.compile(r"(?:--|={4}|\*{4}|_{4})[ \t]*\Z")  # of AsciiDoc
 _ATTRIBUTES = re.compile(r"\[[^\[\]]+\][ \t]*\Z")  # of a block of AsciiDoc
 _MOST_ABOVE_LISTING = 8  # lines
 # Or the anchor that AsciiDoc and reStructuredText have above one.
@@ -67,7 +68,8 @@ _ANY_DIRECTIVE = re.compile(r"[ \t]*\.\.[ \t]+[\w:+-]+::(?:[ \t]|\Z)")
 # Those that no sentence announces but by a colon: they speak for themselves.
 _ASIDE = re.compile(
     r"[ \t]*\.\.[ \t]+(?:admonition|attention|caution|danger|deprecated|error|hint|important|note|rubric|seealso|tip|todo"
-    r"|topic|versionadded|versionchanged|versionremoved|warning)::"
+    r"|topic|versionadded|versionchanged|versionremoved|warning)::",
+    re.IGNORECASE,
 )
 # Those that describe a thing of a program: `.. function:: range(stop)`, `.. py:class:: Kiln`.
 _DESCRIPTION = re.compile(
@@ -211,7 +213,7 @@ class _Unseen:
     """What no reader of a text sees: comments of HTML and Markdown, options of mkdocstrings. Asked about spans in order."""
 
     def __init__(self, text: str) -> None:
-        found = [*COMMENT.finditer(text)] if "<!--" in text else []
+        found = [*COMMENT.finditer(text)] if any(one in text for one in ("<!--", "<%#", "{#", "{%")) else []
         if ":::" in text:
             found += OBJECT_OPTIONS.finditer(text)
         self._spans = sorted(one.span() for one in found)
@@ -479,6 +481,8 @@ class _Lines:
             return after_blank or any(one.match(line) for one in (_ITEM, _FENCE, MARKUP_LINE))
         if self.kind == "code":
             return indent_of(line) < base
+        if self.kind == "list" and _BLOCK_END.match(line):
+            return True
         return indent_of(line) < base or (after_blank and indent_of(line) == base and not _ITEM.match(line))
 
     def _describes_another(self, line: str) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sql.store.snapshot import Watch
 
 NO_ANSWER = "No answer found."
+MOST_NOTED_LINES = 12  # of a sentence that is withheld, with what it brings along
 SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
 SNIPPET = 240  # characters of a hit shown on a terminal
 
@@ -305,18 +306,22 @@ def show_answer(answer: Answer) -> None:
 
 def note_nearest(answer: Answer) -> None:
     """Names the sentence that was withheld: whoever asks may see at once whether it helps."""
-    if nearest := answer.nearest:
-        note(
-            f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
-            f"  {one_line(nearest.text)}\n  {shown_place(nearest)}"
-        )
+    if answer.nearest is None:
+        return
+    (part,) = replace(answer, citations=(answer.nearest,)).parts
+    lines = part.removesuffix(" [1]").splitlines()
+    more = ["…"] if len(lines) > MOST_NOTED_LINES else []
+    shown = "".join(f"  {line}\n" for line in (*lines[:MOST_NOTED_LINES], *more))
+    note(
+        f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
+        f"{shown}  {shown_place(answer.nearest)}{shown_heading(answer.nearest)}"
+    )
 
 
 def show_citations(answer: Answer | GeneratedAnswer) -> None:
     """The number and place of everything that an answer cites."""
     for number, citation in enumerate(answer.citations, start=1):
-        heading = f"  {one_line(citation.heading)}" if citation.heading else ""
-        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{heading}")
+        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{shown_heading(citation)}")
 
 
 def show_generated(answer: GeneratedAnswer) -> None:
@@ -439,13 +444,17 @@ def shown_place(found: Citation | Hit) -> str:
     return f"{source}, {one_line(found.place_name)}" if found.place_name else f"{source}:{found.line}"
 
 
+def shown_heading(found: Citation | Hit) -> str:
+    """The headings above it, behind its place."""
+    return f"  {one_line(found.heading)}" if found.heading else ""
+
+
 def show_hits(hits: Sequence[Hit]) -> None:
     """A line of place and score for each hit, and the beginning of its text."""
     if not hits:
         out("Nothing found.")
     for hit in hits:
-        heading = f"  {one_line(hit.heading)}" if hit.heading else ""
-        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_place(hit)}{heading}")
+        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_place(hit)}{shown_heading(hit)}")
         text = one_line(hit.text)
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 

@@ -28,19 +28,24 @@ _DOTTED_NAME = re.compile(r"[^\W\d_][\w/-]*(?:\.[^\W\d]\w+)+")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _CODE = re.compile(r"[^\W\d_]+-?\d+")  # E1234, UTF-8, P-0137: written with or without the hyphen
 _VERSION = re.compile(r"v(\d+(?:\.\d+)*)")  # v3, v2.1.3
-_MEMBER = re.compile(
-    r"(?:.*\.)?([^\W\d]\w{4,})"
-)  # PoolTimeout of httpx.PoolTimeout, whose shorter ones are suffixes of files
+_TELLING_MEMBER = re.compile(r".*\.([A-Z]\w*[a-z]\w*[A-Z]\w*|[^\W_]\w*_\w+)")  # http.PoolTimeout, pd.read_csv
+_MEMBER_OF_VARIABLE = re.compile(
+    r"[a-z]{1,2}\.([^\W\d]\w{4,})"
+)  # r.headers; what is shorter may be the suffix of a file
+_OPTION_OF_TWO = re.compile(r"--(no-)?(\w[\w-]*)")  # --no-verify and --verify, which manuals write as --[no-]verify
+_PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")  # of max_connections and maxConnections
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """An exact name: as it was written, folded; its shape; whether it could have been written in another form; and of a
-    member of something (`a.PoolTimeout`) that alone, which is telling if nobody would take it for a word."""
+    """An exact name: as it was written, folded; its shape; whether it could have been written in another form; its `parts`, as
+    `max` and `connections`; and of a member of something (`a.PoolTimeout`) that alone, which is telling if it is a name by
+    itself."""
 
     text: str
     shape: str
     has_other_forms: bool
+    parts: frozenset[str] = frozenset()
     member: str = ""
     has_telling_member: bool = False
 
@@ -60,14 +65,18 @@ class Identifier:
             self.member != "" and _member_pattern(self.member, is_name=self.has_telling_member).search(text) is not None
         )
 
-    def has_rival_in(self, tokens: tuple[Identifier, ...], *, same_letters: bool) -> bool:
-        """Whether there is another name of the same shape among some; `same_letters`: E1235 for E1234 but not F1234."""
+    def has_rival_in(self, tokens: tuple[Identifier, ...], *, all_of_shape: bool) -> bool:
+        """Whether there is another name of the same shape among some. Unless `all_of_shape`, E1235 is one for E1234 and F1234 is
+        not, and min_connections is one for max_connections and read_timeout is not."""
         return any(
-            one.shape == self.shape
-            and one.text != self.text
-            and (not same_letters or _DIGITS.sub("0", one.text) == _DIGITS.sub("0", self.text) or not self.has_digits)
-            for one in tokens
+            one.shape == self.shape and one.text != self.text and (all_of_shape or self._is_near(one)) for one in tokens
         )
+
+    def _is_near(self, other: Identifier) -> bool:
+        """Whether two names differ by their digits alone or, without any, share a part."""
+        if self.has_digits:
+            return _DIGITS.sub("0", other.text) == _DIGITS.sub("0", self.text)
+        return not self.parts.isdisjoint(other.parts)
 
 
 def folded(text: str) -> str:
@@ -90,10 +99,17 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
 
 
 def _identifier(written: str) -> Identifier:
-    member = _MEMBER.fullmatch(written) if _DOTTED_NAME.fullmatch(written) and "/" not in written else None
-    name = member[1] if member else ""
-    is_telling = "_" in name.strip("_") or any(map(str.isupper, name[1:]))
-    return Identifier(written.casefold(), _shape(written), _has_other_forms(written), name.casefold(), is_telling)
+    telling = _TELLING_MEMBER.fullmatch(written) if "/" not in written else None
+    member = telling or _MEMBER_OF_VARIABLE.fullmatch(written)
+    parts = frozenset(part.casefold() for part in _PARTS.findall(written))
+    return Identifier(
+        written.casefold(),
+        _shape(written),
+        _has_other_forms(written),
+        parts,
+        member[1].casefold() if member else "",
+        telling is not None,
+    )
 
 
 def _is_prefix(piece: str) -> bool:
@@ -121,8 +137,8 @@ def _shape(written: str) -> str:
 
 def _has_other_forms(written: str) -> bool:
     """Whether a document may well name the same thing otherwise, as it does a day, or speak of it by an example of its own,
-    as it does of a path or a file that is named by a day."""
-    return _DATE.match(written) is not None or written[0] == "/"
+    as it does of a file that is named by a day."""
+    return _DATE.match(written) is not None
 
 
 @lru_cache(maxsize=1000)
@@ -141,8 +157,14 @@ def _pattern(name: str) -> re.Pattern[str]:
     inner = re.escape(name)
     if version := _VERSION.fullmatch(name):
         number = re.escape(version[1])
-        inner = rf"(?:v|version ){number}(?:\.0)*|{number}{'' if '.' in version[1] else '[.]0'}(?:\.0)*"
-        inner = f"(?:{inner})"
+        inner = rf"(?:v|(?:version|release)s?:? ?){number}(?:\.0)*"
+        if version[1].count(".") > 1:
+            inner = rf"(?:{inner}|(?<![\w.-]){number})"
+    elif "." in name and _DOTTED_NUMBER.fullmatch(name):
+        inner = f"v?{inner}"
+    elif option := _OPTION_OF_TWO.fullmatch(name):
+        no = r"(?:no-|\[no-\])" if option[1] else r"(?:\[no-\])?"
+        inner = rf"--{no}{re.escape(option[2])}"
     elif _CODE.fullmatch(name):
         letters, digits = _LETTERS.search(name), _DIGITS.search(name)
         inner = rf"{re.escape(letters[0] if letters else '')}[- ]?{digits[0] if digits else ''}"

@@ -37,13 +37,17 @@ _SENTENCES = (
     rf"(?:\[(?!\^)[^\]\n]+\]:(?:\s+|(?=[#/<.]|[a-z]+://))<?(?:[a-z]+:|(?=[^\s/#.?]{{0,200}}[/#.?]))\S++{_LINK_TITLE}\s*+)+$",
     rf"(?:[^\n:]{{1,40}}::\s*\+\s*)?\[{_ATTRIBUTE}[^\]\n]*\]+\s*$",
     rf"{_NAMED_TARGET}\s*$",
+    r"include::\S+\[[^\]\n]*\]\s*$",
     rf"\.\.\s+(?:\|[^|\n]+\||[\w:+-]+::\s*$|{_NAMES_WITHOUT_TEXT}::)",
     r"\.\.\s+(?![\[_|])(?![\w.:+-]+::)",  # a comment of reStructuredText
 )
 MARKUP = re.compile(rf"\s*(?:{'|'.join(_SENTENCES)})")
 """What a sentence begins with that is nothing but markup: a heading, a fence, where a link leads, a directive."""
-COMMENT = re.compile(r"^[ \t]*<!--.*?-->", re.DOTALL | re.MULTILINE)
-"""A comment of HTML or Markdown that begins a line."""
+COMMENT = re.compile(
+    r"^[ \t]*<!--.*?-->|<%#.*?%>|\{#(?![\w-]+\}).*?#\}|\{%-?[ \t]*comment[ \t]*-?%\}.*?\{%-?[ \t]*endcomment[ \t]*-?%\}",
+    re.DOTALL | re.MULTILINE,
+)
+"""A comment of HTML or Markdown that begins a line, and one of a template."""
 ABOVE_LISTING = re.compile(
     r"\.[^\s.]|\[[^\[\]]*\][ \t]*\Z|={4,}[ \t]*\Z|[ \t]*<(\w+)[^<>]*>[^<>]*</\1>[ \t]*\Z"
     rf"|--[ \t]*\Z|\+[ \t]*\Z|[^\s:][^:\n]{{0,40}}::[ \t]*\Z|[ \t]*(?:{NOTE})"
@@ -53,10 +57,11 @@ ABOVE_LISTING = re.compile(
 MARKUP_LINE = re.compile(
     rf"[ \t]*(?:(?P<shortcode>(?:(?:{_SHORTCODE})[ \t]*+)++\Z)|(?P<described>\.\.[ \t]+auto{_DESCRIBED}::)"
     r"|(?P<elsewhere>\.\.[ \t]+(?:literal)?include::|:::[ \t]+\w+(?:\.\w+)+[ \t]*\Z|\.\.[ \t]+\w+(?::[\w+-]+)+::[ \t]+\S)"
-    rf"|\+[ \t]*\Z|\.\.[ \t]+{_NAMES_WITHOUT_BODY}::|\.\.[ \t]+\|[^|\n]+\||{_NAMED_TARGET}[ \t]*(?:\S+[ \t]*)?\Z)"
+    rf"|(?:\+|--|={{4}}|\*{{4}}|_{{4}})[ \t]*\Z"
+    rf"|\.\.[ \t]+{_NAMES_WITHOUT_BODY}::|\.\.[ \t]+\|[^|\n]+\||{_NAMED_TARGET}[ \t]*(?:\S+[ \t]*)?\Z)"
 )
 """A line between a sentence and what it announces that is no part of it: what opens tabs, a label, a directive without text,
-the plus that goes on with an item of AsciiDoc.
+the plus that goes on with an item of AsciiDoc, and what begins and ends its blocks.
 
 Below a `shortcode` anything may stand. What is `described` in the code and what stands `elsewhere` may have a text below it
 beside its options (OPTION_LINE), and then says something. Whatever is further in below the others is part of them.

@@ -29,12 +29,14 @@ _STOP = re.compile(
 _OPENERS = re.compile(r"[\s\"'“„‚‘«»‹(\[{*_`¿¡]*")
 _LETTERS = re.compile(r"[^\W\d_]{1,20}")
 _MAX_TITLE = 200  # characters; what is longer is a paragraph that a line of dashes happens to follow
+_BLOCK_ENDS = ("--", "====", "****", "____")  # of AsciiDoc, which as underlines of titles are longer
+_TIMES_A_TITLE = 8
 _MAX_CELLS, _MAX_ROW = 8, 1000  # of a row with a line for each cell; characters
 _LOOK_BACK = 24  # characters; no abbreviation is longer
 
 _LINE_MARK = re.compile(
     r"[ \t]*(?:"
-    r"(?P<item>[-*+•‣◦·](?=[ \t])|(?P<number>\d{1,3})[.)](?=[ \t]))"
+    r"(?P<item>[-*+•‣◦·](?=[ \t])|\.(?=[ \t]+\S)|(?P<number>\d{1,3})[.)](?=[ \t]))"
     r"|(?P<heading>\#{1,6}(?=[ \t]))"
     r"|(?P<row>\||\+(?:[-=]+\+)+(?=[ \t]*\Z))|(?P<quote>>[> \t]*\Z)"  # the blank line of a quotation
     rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE}|\+(?=[ \t]*\Z))"  # a plus alone goes on with an item of AsciiDoc
@@ -184,9 +186,12 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _closes_block(text: str, start: int, end: int, line_start: int, line_end: int) -> bool:
-    """Whether a line below a paragraph is the `--` that ends a block of AsciiDoc: what has a full stop is no title."""
-    last = trimmed(text, start, end)[1] - 1
-    return text[line_start:line_end].strip() == "--" and _STOP.match(text, last) is not None
+    """Whether a line below a paragraph ends a block of AsciiDoc: what has a full stop, or is many times as long, is no title."""
+    mark = text[line_start:line_end].strip()
+    if mark not in _BLOCK_ENDS:
+        return False
+    start, end = trimmed(text, max(start, line_begin(text, end)), end)
+    return _STOP.match(text, end - 1) is not None or end - start > _TIMES_A_TITLE * len(mark)
 
 
 def _is_quoted(text: str, start: int, end: int) -> bool | None:
@@ -358,8 +363,9 @@ def _ends_sentence(text: str, start: int, stop: re.Match[str], end: int, without
     after = stop.end()
     if after >= end:
         return False  # the paragraph ends it
-    if stop["run"].startswith("..") and _begins_line(text, stop.start()):
-        return False  # `.. highlight:: python` of reStructuredText, or `... x = 1` of a session of Python
+    if stop["run"].startswith(".") and _begins_line(text, stop.start()):
+        # `.. highlight:: python` of reStructuredText, `... x = 1` of a session of Python, an item of AsciiDoc
+        return False
     if stop["run"][-1] in _FULL_WIDTH_STOPS:
         return not (stop["closers"] and "\u3041" <= text[after] <= "\u309f")  # 「はい。」と goes on
     if not text[after].isspace():

@@ -214,7 +214,7 @@ def test_an_interrupted_file_of_many_parts_is_no_file_that_is_done_and_is_made_w
     library.write("a.sections", sections(**parts))
     with pytest.raises(KeyboardInterrupt) as interrupted:
         library.sync(batches_left=1)
-    assert str(interrupted.value) == "0 of 1 files are in the store, and the same command goes on from there"
+    assert str(interrupted.value) == "0 of 1 file to read are in the store, and the same command goes on from there"
     assert len(library.names()) == LEAST_CHUNKS_PER_WINDOW  # in one state with the file's content, and yet not all
     library.reopen()
     assert counts(library.sync()) == (1, 1, 0, 0, 0)
@@ -253,7 +253,7 @@ def test_what_a_run_that_ended_early_did_not_delete_goes_without_an_embedding(li
     library.write("a.sections", sections(one="the cat", two="the dog", three="the fox"))
     library.sync()
     library.write("a.sections", sections(one="the cat", two="the mat"))
-    with pytest.raises(KeyboardInterrupt, match="1 of 1 files are in the store"):
+    with pytest.raises(KeyboardInterrupt, match="1 of 1 file to read are in the store"):
         library.sync(progress=EndsBeforeDeletions())
     library.reopen()
     assert library.names() == ["a.sections#one", "a.sections#three", "a.sections#two"]

@@ -548,7 +548,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
     published = len(library.store.snapshot().documents())
     assert published == LEAST_CHUNKS_PER_WINDOW
     assert str(interrupted.value) == (
-        f"{published} of {files} files are in the store, and the same command goes on from there"
+        f"{published} of {files} files to read are in the store, and the same command goes on from there"
     )
     assert library.store.snapshot().damaged_documents() == []
     library.reopen()
@@ -567,7 +567,7 @@ def test_a_document_longer_than_a_window_is_published_whole_or_not_at_all(librar
         for number in range(LEAST_CHUNKS_PER_WINDOW + 20)
     ]
     library.write("long.txt", "\n\n".join(paragraphs))
-    with pytest.raises(KeyboardInterrupt, match="0 of 1 files are in the store"):
+    with pytest.raises(KeyboardInterrupt, match="0 of 1 file to read are in the store"):
         library.sync(batches_left=3 - (-LEAST_CHUNKS_PER_WINDOW // (TOKENS_PER_BATCH // 176)))  # 176 tokens, padded
     assert library.kernel.texts > LEAST_CHUNKS_PER_WINDOW
     assert library.store.snapshot().documents() == []
@@ -1101,7 +1101,9 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     assert process.returncode == code
     stored = LEAST_CHUNKS_PER_WINDOW + sum(int(line.removeprefix("published ")) for line in published)
     assert stored < files
-    assert told == f"{word}: {stored} of {files} files are in the store, and the same command goes on from there"
+    assert (
+        told == f"{word}: {stored} of {files} files to read are in the store, and the same command goes on from there"
+    )
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
     record = json.loads(out)
     assert (record["unchanged"], record["indexed"]) == (stored, files - stored)

@@ -235,9 +235,12 @@ def test_a_name_that_the_documents_do_not_hold_is_not_answered_by_another_one(
         ("What does http.PoolTimeout mean?", "A `PoolTimeout` is raised when no line to the server is free."),
         ("Why does r.headers fail?", "Then `answer.headers` fails, since nothing was read."),
         ("Does v3 need a header?", "From version 3.0 on a header is needed."),
-        ("Does v3.1 need a header?", "From 3.1 on a header is needed."),
+        ("Does v3.1 need a header?", "From version 3.1 on a header is needed."),
         ("What broke with v3 of the reader?", "Version 3 of the reader broke the import."),
-        ("Why is /srv/kiln/plan.txt not read?", "A file such as `/data/fire.txt` is not read if it is larger."),
+        ("What was widened in 2.4.7?", "In v2.4.7 the flue was widened."),
+        ("What does v2.4.7 widen?", "The flue is wider since 2.4.7 of it."),
+        ("Does --no-verify wait?", "`--[no-]verify` says whether it waits."),
+        ("Does --verify wait?", "`--[no-]verify` says whether it waits."),
         ("Does 2024-05-01-fire.md have a date?", "A file such as `2023-01-02-kiln.md` has the date of its name."),
         ("Which tool adds -kiln- to names?", "The tool `prefixer` adds what stands before names."),
         ("How is LINE_CLOSED cured?", "LINE_CLOSED comes late. Then set `line_timeout` to a larger number."),
@@ -256,11 +259,43 @@ def test_a_sentence_that_writes_a_name_otherwise_may_answer(question: str, text:
         ("Why does r.headers fail?", "All headers fail, since nothing was read."),
         ("Does v3 need a header?", "A header of 3 lines is needed from version 13 on, and from 3.1."),
         ("Does config.yaml have a date?", "The file `kiln.yaml` has a date."),
+        ("When was v3 released?", "It was released as 2.3.0 in 2021 and answers at 10.3.0.1."),
+        ("Which factor does v4 have?", "A safety factor of 4.0 is used for the crane."),
+        ("What is removed in v2.1?", "It was removed in 4.2.1 of the kiln."),
+        ("What is the default of kiln.executor.memory?", "`kiln.driver.memory` sets what is used, by default 1g."),
+        ("When does glaze.service restart?", "The unit `kiln.service` restarts after five seconds."),
+        ("What does branch.autoStash do?", "It says that it applied the autostash."),
+        ("What does /etc/kiln/users.conf hold?", "The file /etc/kiln/rules.conf holds one rule on each line."),
         ("What does max_heat do?", "`max_load` says what to do."),
     ],
 )
 def test_what_only_looks_like_a_name_is_not_taken_for_it(question: str, text: str) -> None:
     assert without_rivals(candidate_sentences([hit(f"{text}\n\nCats purr.")]), identifiers(question)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "near", "other"),
+    [
+        ("max_connections", "min_connections", "read_timeout"),
+        ("--write-timeout", "--read-timeout", "--all"),
+        ("maxHeat", "minHeat", "coolDown"),
+        ("P-0137", "P-0191", "Q-0137"),
+    ],
+)
+def test_a_sentence_about_a_name_of_the_same_kind_is_not_quoted_and_one_about_another_is(
+    asked: str, near: str, other: str
+) -> None:
+    found = candidate_sentences(
+        [hit(f"The default of {near} is five here. The default of {other} is six here. We know {asked} well enough.")]
+    )
+    kept = [one.quotation.text for one in without_rivals(found, identifiers(f"What is the default of {asked}?"))]
+    assert kept == [f"The default of {other} is six here.", f"We know {asked} well enough."]
+
+
+def test_only_sentences_with_the_member_are_left_where_none_has_the_whole_name() -> None:
+    found = candidate_sentences([hit("Then `answer.headers` fails. The kiln is hot and dry.")])
+    kept = [one.quotation.text for one in without_rivals(found, identifiers("Why does r.headers fail?"))]
+    assert kept == ["Then `answer.headers` fails."]
 
 
 def test_the_heading_above_may_hold_the_name_that_was_asked_for(encoder: Encoder) -> None:

@@ -39,6 +39,7 @@ def written(question: str, text: str, language: str = "en") -> dict[str, float]:
         ("Can I open it?", "whether"),
         ("Darf man ihn öffnen?", "whether"),
         ("kiln door open", "keywords"),
+        ("waste of heat", "keywords"),
         ("--max-heat", "keywords"),
     ],
 )
@@ -128,6 +129,8 @@ def test_a_sentence_that_was_pasted_is_as_new_as_the_others() -> None:
         ("kiln.md", "What's new", 1),
         ("kiln.md", "Kilns > Version 2.1", 1),
         ("kiln.md", "Kilns", 0),
+        ("exchange.md", "Exchanges and interchanges", 0),
+        ("kiln.md", "3.1 Firing", 0),
         ("changes/kiln.md", "Kilns", 0),
     ],
 )

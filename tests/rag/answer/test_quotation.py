@@ -122,6 +122,12 @@ def test_no_other_sentence_asks(text: str) -> None:
         ),
         ("Write::\n\n    {% raw %}\n    x\n\nBye.", "Write::\n\n    {% raw %}\n    x"),
         ("The size counts:\n+\nIt is ten.\n+\nEnd.", "The size counts:\n+\nIt is ten."),
+        (
+            "For each kiln:\n+\n--\n* `fire`: hourly.\n* `glaze`: daily.\n--\nEnd.",
+            "For each kiln:\n+\n--\n* `fire`: hourly.\n* `glaze`: daily.",
+        ),
+        ("It takes:\n\n====\n* a cup\n* a spoon\n====\n", "It takes:\n\n====\n* a cup\n* a spoon"),
+        ("It takes:\n\n. a cup\n. a spoon\n\nBye.", "It takes:\n\n. a cup\n. a spoon"),
         ("Mind this:\n\n.. note::\n\n   It is hot.\n\nBye.", "Mind this:\n\n.. note::\n\n   It is hot."),
         ("- Write::\n\n      {% raw %}\n      x\n\nBye.", "- Write::\n\n      {% raw %}\n      x"),
     ],
@@ -160,6 +166,7 @@ def test_what_a_sentence_announces_comes_along(text: str, whole: str) -> None:
         "It takes:\n\n.. py:currentmodule:: kiln\n",
         "For example, see the plan above.\n\n.. seealso::\n\n   Kilns in general.",
         "These are hot.\n\n.. note:: Wear gloves.",
+        "These are hot.\n\n.. SeeAlso:: Gloves.",
         "...\n```\n\nYou can also wait.\n",
     ],
 )
@@ -371,6 +378,10 @@ def test_a_question_in_a_heading_without_markup_is_known_by_the_outline() -> Non
         ".. |next| replace:: the next page",
         ".. This says nothing to those who read the page.",
         "[source,java,indent=0]",
+        "<%# The password stands here. %>",
+        "{# The password stands here. #}",
+        "{% comment %} The password stands here. {% endcomment %}",
+        "include::config/fetch.adoc[]",
         "Java::\n+\n[source,java,indent=0]",
     ],
 )

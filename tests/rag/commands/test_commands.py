@@ -73,7 +73,7 @@ def test_a_sentence_that_is_withheld_is_named(desk: Desk) -> None:
     assert re.fullmatch(
         r"nearest, though it may not answer \(confidence 0\.\d\d; --min-confidence sets the bound\):", first
     )
-    assert named == [f"  {sentence}", "  docs/garden.md:5"]
+    assert named == [f"  {sentence}", "  docs/garden.md:5  Garden > Watering"]
     withheld = json.loads(desk.run("rag", "ask", question, "--min-confidence", "1", "--json").stdout)
     assert (withheld["answered"], withheld["citations"], withheld["nearest"]["text"]) == (False, [], sentence)
     assert "nearest" not in json.loads(desk.run("rag", "ask", question, "--json").stdout)

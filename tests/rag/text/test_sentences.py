@@ -127,6 +127,20 @@ def test_two_dashes_below_a_full_stop_end_a_block_and_underline_nothing() -> Non
         "End",
     ]
     assert sentences("Daily runs\n--\nEnd") == ["Daily runs\n--", "End"]
+    assert sentences("It is hot.\n====\nIt is dry.\n****") == ["It is hot.", "====", "It is dry.", "****"]
+    long = "An open block says that pipes need much more heat than that"
+    assert sentences(f"{long}\n--\n{long}\n====") == [long, "--", long, "===="]
+    assert sentences("The kiln\n====\nEnd") == ["The kiln\n====", "End"]
+
+
+def test_a_dot_begins_an_item_of_asciidoc() -> None:
+    assert sentences("First:\n\n. Load it\n. Close the door\n. Fire it. Wait") == [
+        "First:",
+        ". Load it",
+        ". Close the door",
+        ". Fire it.",
+        "Wait",
+    ]
 
 
 def test_a_number_that_a_line_happens_to_begin_with_begins_no_list() -> None:
