@@ -63,9 +63,10 @@ HELP = {
     "/save FILE": "write questions and answers to a new file, .jsonl as records, else as Markdown",
     "/new": "forget what was said",
     "/help": "show this list",
-    "/quit": "leave, as Ctrl-D does",
+    "/quit": "leave, as Ctrl-D, quit and exit do",
 }
 LEAVE = {"/quit", "/exit"}
+LEAVE_AT_TERMINAL = LEAVE | {"quit", "exit"}  # which in a pipe are questions
 
 
 def chat(options: Namespace) -> int:
@@ -104,7 +105,7 @@ class Chat:
 
         def next_line() -> str | None:
             line = read()
-            return None if line.strip().casefold() in LEAVE else line
+            return None if line.strip().casefold() in LEAVE_AT_TERMINAL else line
 
         take_lines(next_line, self.take, interrupted=self.give_up)
 

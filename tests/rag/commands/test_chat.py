@@ -294,7 +294,8 @@ class Terminal:
 
 
 @pytest.mark.slow
-def test_a_conversation_in_a_real_terminal(place: Path, model_cache: Path, serve: Any) -> None:
+@pytest.mark.parametrize("leave", ["\x04", "exit\r"])
+def test_a_conversation_in_a_real_terminal(place: Path, model_cache: Path, serve: Any, leave: str) -> None:
     def reply(request: Request) -> None:
         request.send_response(200)
         for name, value in EVENT_STREAM.items():
@@ -314,6 +315,6 @@ def test_a_conversation_in_a_real_terminal(place: Path, model_cache: Path, serve
     terminal.type("\x03")
     terminal.wait_for("what stands above is no whole answer")
     terminal.type("/k\r")
-    terminal.wait_for("k: 5\n?")
-    terminal.type("\x04")
+    terminal.wait_for("k: 8\n?")
+    terminal.type(leave)
     assert terminal.ended() == 0
