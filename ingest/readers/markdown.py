@@ -309,7 +309,7 @@ def _is_table(text: str, lines: list[tuple[int, int]], first: int, last: int) ->
     return {"|", "-"} <= ruler <= set("|:- \t") or all(" | " in text[slice(*line)] for line in lines[first : first + 2])
 
 
-def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]], of_page: str) -> Iterator[Block]:
+def _simple_markdown(text: str, start: int, titles: list[tuple[int, str]], of_page: str = "") -> Iterator[Block]:
     """Paragraphs between blank lines, fenced code, and `#` headings outside it; one look at each line."""
     path = HeadingPath()
     fence = ""  # the marks that opened the fenced code we are in

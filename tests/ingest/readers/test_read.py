@@ -470,7 +470,7 @@ def test_large_markdown_keeps_its_headings_and_its_fences(monkeypatch: pytest.Mo
 
 def test_large_markdown_has_headings_without_blank_lines_and_fences_of_any_length() -> None:
     text = "text\n# One\nbelow\n````md\n# no\n```\n# no\n````\n ## Two\n# Three\n~~~\n# open\n\n# to the end"
-    found = [(block.kind, block.heading, text[block.start : block.end]) for block in _simple_markdown(text, 0, [], "")]
+    found = [(block.kind, block.heading, text[block.start : block.end]) for block in _simple_markdown(text, 0, [])]
     assert found == [
         ("paragraph", "", "text"),
         ("heading", "One", "# One"),
@@ -485,7 +485,7 @@ def test_large_markdown_has_headings_without_blank_lines_and_fences_of_any_lengt
 @settings(max_examples=300, deadline=None)
 @given(HOSTILE_TEXT)
 def test_large_markdown_loses_no_character(text: str) -> None:
-    blocks = list(_simple_markdown(text, 0, [], ""))
+    blocks = list(_simple_markdown(text, 0, []))
     Document("a", "markdown", "a", text, tuple(blocks), "utf-8", "", 0)
     covered = {index for block in blocks for index in range(block.start, block.end)}
     assert {index for index, character in enumerate(text) if not character.isspace()} <= covered
