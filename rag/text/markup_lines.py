@@ -38,6 +38,7 @@ _SENTENCES = (
     rf"(?:[^\n:]{{1,40}}::\s*\+\s*)?\[{_ATTRIBUTE}[^\]\n]*\]+\s*$",
     rf"{_NAMED_TARGET}\s*$",
     r"include::\S+\[[^\]\n]*\]\s*$",
+    r"\S++\s*\n(?:\[(?!\^)[^\]\n]+\]:[ \t]+[a-z]+://\S++\s*+)+$",  # the end of an address that a chunk was cut in, and more
     rf"\.\.\s+(?:\|[^|\n]+\||[\w:+-]+::\s*$|{_NAMES_WITHOUT_TEXT}::)",
     r"\.\.\s+(?![\[_|])(?![\w.:+-]+::)",  # a comment of reStructuredText
 )

@@ -382,6 +382,7 @@ def test_a_question_in_a_heading_without_markup_is_known_by_the_outline() -> Non
         "{# The password stands here. #}",
         "{% comment %} The password stands here. {% endcomment %}",
         "include::config/fetch.adoc[]",
+        "-for-a-kiln#heat\n[kiln]: https://kiln.example/a#b\n[glaze]: https://glaze.example/c",
         "Java::\n+\n[source,java,indent=0]",
     ],
 )
