@@ -201,7 +201,7 @@ class Library:
 
         Raises UsageError for an empty question, an option there is not or a `min_confidence` that is no probability,
         NoStore for an empty store, ModelError for a model of another kind."""
-        from rag.answer.answer import located, with_nearest_located
+        from rag.answer.answer import located
         from rag.answer.generation import Terms, generate_answer
         from rag.answer.logged import Timekeeper
 
@@ -210,7 +210,7 @@ class Library:
         choices = Choices(min_confidence, rerank or self.rerank, reader or self.reader)
         request = self.request(question, **options)
         sought, snapshot, hits = self._found_to_answer(request, choices, clock)
-        quoted = with_nearest_located(snapshot, self._quotation(sought, snapshot, hits, choices))
+        quoted = self._quotation(sought, snapshot, hits, choices)
         answer: Answer | GeneratedAnswer = quoted
         if spec and quoted.answered:
             answer = generate_answer(self._language_model(spec), quoted.question, hits, terms, self.announce)
@@ -442,8 +442,8 @@ class Library:
         return request, snapshot, snapshot.with_outlines(self._chunks_to_answer_from(snapshot, request, clock.heard))
 
     def _quotation(self, request: SearchRequest, snapshot: Snapshot, hits: list[Hit], choices: Choices) -> Answer:
-        """The sentences of chunks that answer a question, without their places."""
-        from rag.answer.answer import answer_question
+        """The sentences of chunks that answer a question, without their places; a nearest one has them."""
+        from rag.answer.answer import answer_question, with_nearest_located
         from rag.answer.reading import read_answer
         from rag.retrieve.words import word_rarities
 
@@ -452,7 +452,8 @@ class Library:
             return read_answer(request.question, hits, reader, choices.min_confidence)
         assert request.vector is not None  # noqa: S101 - `_found_to_answer` has given it one
         rarities = word_rarities(snapshot, request.question, request.language)
-        return answer_question(request.question, request.vector, hits, self.encoder, rarities, choices.min_confidence)
+        answer = answer_question(request.question, request.vector, hits, self.encoder, rarities, choices.min_confidence)
+        return with_nearest_located(snapshot, answer)
 
     def _events(
         self,
@@ -464,7 +465,7 @@ class Library:
         cancelled: threading.Event,
     ) -> Iterator[Event]:
         """What `ask_stream` tells."""
-        from rag.answer.answer import located, with_nearest_located
+        from rag.answer.answer import located
         from rag.answer.events import Finished, Passages, Token
         from rag.answer.generation import quoted_events, stream_answer
         from rag.answer.logged import Timekeeper
@@ -473,7 +474,7 @@ class Library:
         sought, snapshot, hits = self._found_to_answer(request, choices, clock)
         if not spec:  # which passages a language model is shown depends on its prompt
             yield Passages(tuple(snapshot.with_places(hits)))
-        quoted = with_nearest_located(snapshot, self._quotation(sought, snapshot, hits, choices))
+        quoted = self._quotation(sought, snapshot, hits, choices)
         events = quoted_events(quoted, hits)
         if spec and quoted.answered and not cancelled.is_set():
             model = self._language_model(spec)

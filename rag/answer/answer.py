@@ -87,6 +87,11 @@ class Citation:
         """The quotation as it is read: on one line, or, where it is code or has brought along a list, on its own lines."""
         return shown_text(self.text, lines=self.lines) + (" …" if self.is_cut else "")
 
+    @property
+    def lead(self) -> str:
+        """Its context as it is read above it, on a line of its own; empty without one."""
+        return f"{' '.join(self.context.text.split())}\n" if self.context else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -118,10 +123,9 @@ class Answer:
         """Each quotation with its number, below its context where the one before does not have the same."""
         parts, above = [], None
         for number, citation in enumerate(self.citations, start=1):
-            context = citation.context
-            lead = f"{' '.join(context.text.split())}\n" if context and context != above else ""
+            lead = citation.lead if citation.context != above else ""
             parts.append(f"{lead}{citation.shown} [{number}]")
-            above = context
+            above = citation.context
         return parts
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.answer.answer import Citation
-from rag.answer.evidence import stems
 from rag.answer.prompt import passage_text
 from rag.answer.refusals import NO_ANSWER_WORDS, is_refusal
-from rag.text.analyser import WORD, detect_language, words_in
+from rag.text.analyser import WORD, detect_language, stems, words_in
 from rag.text.identifiers import folded, identifiers
 from rag.text.sentences import split_sentences
 from sql.base.errors import RagError

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from sys import intern
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,7 @@ from rag.answer.forms import asked_form, forms
 from rag.answer.merit import FINER_OF_WORDS, Evidence, can_win
 from rag.answer.tokens import compare_tokens, weighted
 from rag.retrieve.words import Rarities
-from rag.text.analyser import WORD, analyse, crude_stem, normalized, plain_words, stop_words, without_marks
+from rag.text.analyser import WORD, analyse, normalized, plain_words, stems, stop_words, without_marks
 from rag.text.identifiers import folded, identifiers
 from rag.text.kinds import KINDS, expected_kind, holds_kind
 from rag.text.pronouns import leans_back
@@ -228,13 +227,6 @@ def keys(text: str, language: str) -> frozenset[str]:
 def stems_of_stop_words(language: str) -> frozenset[str]:
     """What sentences of a language hold and bare names and numbers do not."""
     return frozenset(stems(" ".join(stop_words(language))))
-
-
-def stems(text: str) -> set[str]:
-    """The words of a text without their endings, crudely."""
-    return {
-        intern(crude_stem(word)) for word in plain_words(text)
-    }  # else each of some thousand sentences had its own copy
 
 
 # Exact names, and what is asked for

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.text.analyser import WORD, crude_stem, plain_words, stop_words
+from rag.text.analyser import WORD, stems, stop_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,7 @@ def forms(question: str, candidates: Sequence[Candidate], language: str) -> Floa
     """The columns of FORMS, float64 (candidates, FORMS); `language` is that of the stop words, which are not counted."""
     how, _, why, whether, keywords, default, _ = asked_form(question)
     is_wrong = _WRONG.search(question) is not None
-    asked = frozenset(map(crude_stem, plain_words(question)))
+    asked = stems(question)
     ranks: dict[int, int] = {}
     for one in candidates:
         ranks.setdefault(id(one.hit), len(ranks))
@@ -146,9 +146,9 @@ def forms(question: str, candidates: Sequence[Candidate], language: str) -> Floa
     rows = []
     for one in candidates:
         quotation = one.quotation
-        written, stems = of_sentence(quotation.text[:LONGEST], language)
-        new = stems - asked
-        share = len(new) / max(1, len(stems))
+        written, said = of_sentence(quotation.text[:LONGEST], language)
+        new = said - asked
+        share = len(new) / max(1, len(said))
         row = written | {
             "rank": 1 / (1 + ranks[id(one.hit)]),
             "of_document": of_documents[one.hit.source] / len(of_hits),
@@ -187,7 +187,6 @@ def as_new_as_others(found: Floats) -> Floats:
 @lru_cache(maxsize=6000)
 def of_sentence(text: str, language: str) -> tuple[dict[str, bool], frozenset[str]]:
     """What shows in a sentence alone, and the crude stems of its words but for stop words."""
-    left_out = stop_words(language)
     written = {
         "item": _ITEM.match(text) is not None,
         "code": _LINE_OF_CODE.search(text) is not None,
@@ -204,4 +203,4 @@ def of_sentence(text: str, language: str) -> tuple[dict[str, bool], frozenset[st
         "because": _BECAUSE.search(text) is not None,
         "remedy": _REMEDY.search(text) is not None,
     }
-    return written, frozenset(crude_stem(word) for word in plain_words(text) if word not in left_out)
+    return written, frozenset(stems(text, stop_words(language)))

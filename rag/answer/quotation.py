@@ -16,6 +16,7 @@ from rag.text.analyser import WORD
 from rag.text.columns import RULER, column_rows, has_columns
 from rag.text.markup_lines import (
     ABOVE_LISTING,
+    BLOCK_MARKS,
     COMMENT,
     DOMAIN_DIRECTIVE,
     MARKUP,
@@ -58,7 +59,6 @@ _ANNOUNCES = re.compile(
 _ITEM = re.compile(r"[ \t]*(?:[-*+•‣◦·][ \t]|(?:\d{1,3}|[a-zA-Z])[.)][ \t]|#?\.[ \t])")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _LISTING = re.compile(r"(?:-{4,}|\.{4,})[ \t]*\Z")  # of AsciiDoc, and what stands above its fence
-_BLOCK_END = re.compile(r"(?:--|={4}|\*{4}|_{4})[ \t]*\Z")  # of AsciiDoc
 _ATTRIBUTES = re.compile(r"\[[^\[\]]+\][ \t]*\Z")  # of a block of AsciiDoc
 _MOST_ABOVE_LISTING = 8  # lines
 # Or the anchor that AsciiDoc and reStructuredText have above one.
@@ -481,7 +481,7 @@ class _Lines:
             return after_blank or any(one.match(line) for one in (_ITEM, _FENCE, MARKUP_LINE))
         if self.kind == "code":
             return indent_of(line) < base
-        if self.kind == "list" and _BLOCK_END.match(line):
+        if self.kind == "list" and line.rstrip(" \t") in BLOCK_MARKS:
             return True
         return indent_of(line) < base or (after_blank and indent_of(line) == base and not _ITEM.match(line))
 

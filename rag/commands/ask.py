@@ -306,22 +306,22 @@ def show_answer(answer: Answer) -> None:
 
 def note_nearest(answer: Answer) -> None:
     """Names the sentence that was withheld: whoever asks may see at once whether it helps."""
-    if answer.nearest is None:
+    nearest = answer.nearest
+    if nearest is None:
         return
-    (part,) = replace(answer, citations=(answer.nearest,)).parts
-    lines = part.removesuffix(" [1]").splitlines()
+    lines = f"{nearest.lead}{nearest.shown}".splitlines()
     more = ["…"] if len(lines) > MOST_NOTED_LINES else []
     shown = "".join(f"  {line}\n" for line in (*lines[:MOST_NOTED_LINES], *more))
     note(
         f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
-        f"{shown}  {shown_place(answer.nearest)}{shown_heading(answer.nearest)}"
+        f"{shown}  {shown_place_and_heading(nearest)}"
     )
 
 
 def show_citations(answer: Answer | GeneratedAnswer) -> None:
     """The number and place of everything that an answer cites."""
     for number, citation in enumerate(answer.citations, start=1):
-        out_emphasized(f"[{number}] ", f"{shown_place(citation)}{shown_heading(citation)}")
+        out_emphasized(f"[{number}] ", shown_place_and_heading(citation))
 
 
 def show_generated(answer: GeneratedAnswer) -> None:
@@ -444,9 +444,9 @@ def shown_place(found: Citation | Hit) -> str:
     return f"{source}, {one_line(found.place_name)}" if found.place_name else f"{source}:{found.line}"
 
 
-def shown_heading(found: Citation | Hit) -> str:
-    """The headings above it, behind its place."""
-    return f"  {one_line(found.heading)}" if found.heading else ""
+def shown_place_and_heading(found: Citation | Hit) -> str:
+    """The same with the headings above it."""
+    return f"{shown_place(found)}  {one_line(found.heading)}" if found.heading else shown_place(found)
 
 
 def show_hits(hits: Sequence[Hit]) -> None:
@@ -454,7 +454,7 @@ def show_hits(hits: Sequence[Hit]) -> None:
     if not hits:
         out("Nothing found.")
     for hit in hits:
-        out_emphasized(f"{hit.score:6.3f}  ", f"{shown_place(hit)}{shown_heading(hit)}")
+        out_emphasized(f"{hit.score:6.3f}  ", shown_place_and_heading(hit))
         text = one_line(hit.text)
         out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
 

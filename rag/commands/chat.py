@@ -21,7 +21,7 @@ from rag.commands.ask import (
     show_citations,
     show_statements,
     show_whole,
-    shown_place,
+    shown_place_and_heading,
     stream_answer,
     whole_record,
 )
@@ -206,7 +206,7 @@ class Chat:
         if not number.isdecimal() or not 1 <= int(number) <= len(citations):
             raise UsageError(f"/sources {number}: the last answer has the sources 1 to {len(citations)}")
         citation = citations[int(number) - 1]
-        out(f"{shown_place(citation)}{f'  {one_line(citation.heading)}' if citation.heading else ''}")
+        out(shown_place_and_heading(citation))
         out()
         out(citation.text)
 

@@ -18,13 +18,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import chain
+from sys import intern
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.text.languages import LANGUAGES, MULTIPLE, SCRIPTS, UNKNOWN
 from sql.records import ChunkWords
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 # Raise the number whenever a text may get other terms than before.
 ANALYSER = "words 2, snowball 3"
@@ -268,6 +269,14 @@ def crude_stem(word: str) -> str:
     ['quanti', 'dog', 'tc4']
     """
     return word[:3] + word[3:6].rstrip("ens") if word.isalpha() or not any(map(str.isdigit, word)) else word
+
+
+def stems(text: str, left_out: Set[str] = frozenset()) -> set[str]:
+    """The words of a text without their endings, crudely, but for some that are left out.
+
+    Interned: each of some thousand remembered sentences would have its own copy.
+    """
+    return {intern(crude_stem(word)) for word in plain_words(text) if word not in left_out}
 
 
 def begins_sentence(text: str, place: int) -> bool:

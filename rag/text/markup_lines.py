@@ -26,6 +26,9 @@ _NAMES_WITHOUT_TEXT = (  # of directives that are about code, files, styles and 
 _NAMES_WITHOUT_BODY = (  # of those that have no text below them either
     r"(?:highlight|(?:py:)?(?:current)?module|index|meta|default-role|role|contents|sectionauthor|codeauthor|tabularcolumns)"
 )
+BLOCK_MARKS = ("--", "====", "****", "____")
+"""The lines that begin and end a block of AsciiDoc; as underlines of titles they are mostly longer."""
+_BLOCK_MARK = "|".join(map(re.escape, BLOCK_MARKS))
 _OBJECT = r":::[ \t]+[A-Za-z_]\w*(?:\.\w+)*[ \t]*"  # of mkdocstrings, described in the code
 _ATTRIBUTE = r"(?:source|listing|tabs|cols|options|%|\.|\#|\[)"  # what AsciiDoc's attributes of a block begin with
 
@@ -58,7 +61,7 @@ ABOVE_LISTING = re.compile(
 MARKUP_LINE = re.compile(
     rf"[ \t]*(?:(?P<shortcode>(?:(?:{_SHORTCODE})[ \t]*+)++\Z)|(?P<described>\.\.[ \t]+auto{_DESCRIBED}::)"
     r"|(?P<elsewhere>\.\.[ \t]+(?:literal)?include::|:::[ \t]+\w+(?:\.\w+)+[ \t]*\Z|\.\.[ \t]+\w+(?::[\w+-]+)+::[ \t]+\S)"
-    rf"|(?:\+|--|={{4}}|\*{{4}}|_{{4}})[ \t]*\Z"
+    rf"|(?:\+|{_BLOCK_MARK})[ \t]*\Z"
     rf"|\.\.[ \t]+{_NAMES_WITHOUT_BODY}::|\.\.[ \t]+\|[^|\n]+\||{_NAMED_TARGET}[ \t]*(?:\S+[ \t]*)?\Z)"
 )
 """A line between a sentence and what it announces that is no part of it: what opens tabs, a label, a directive without text,

@@ -10,7 +10,7 @@ import re
 from itertools import compress
 from typing import TYPE_CHECKING
 
-from rag.text.markup_lines import DIRECTIVE_ALONE, NOTE
+from rag.text.markup_lines import BLOCK_MARKS, DIRECTIVE_ALONE, NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,8 +29,7 @@ _STOP = re.compile(
 _OPENERS = re.compile(r"[\s\"'“„‚‘«»‹(\[{*_`¿¡]*")
 _LETTERS = re.compile(r"[^\W\d_]{1,20}")
 _MAX_TITLE = 200  # characters; what is longer is a paragraph that a line of dashes happens to follow
-_BLOCK_ENDS = ("--", "====", "****", "____")  # of AsciiDoc, which as underlines of titles are longer
-_TIMES_A_TITLE = 8
+_TIMES_A_TITLE = 8  # as long as the line below it, a paragraph is no title
 _MAX_CELLS, _MAX_ROW = 8, 1000  # of a row with a line for each cell; characters
 _LOOK_BACK = 24  # characters; no abbreviation is longer
 
@@ -188,7 +187,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
 def _closes_block(text: str, start: int, end: int, line_start: int, line_end: int) -> bool:
     """Whether a line below a paragraph ends a block of AsciiDoc: what has a full stop, or is many times as long, is no title."""
     mark = text[line_start:line_end].strip()
-    if mark not in _BLOCK_ENDS:
+    if mark not in BLOCK_MARKS:
         return False
     start, end = trimmed(text, max(start, line_begin(text, end)), end)
     return _STOP.match(text, end - 1) is not None or end - start > _TIMES_A_TITLE * len(mark)

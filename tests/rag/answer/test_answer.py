@@ -23,13 +23,14 @@ from rag.answer.answer import (
     without_rivals,
 )
 from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import gather_evidence, shared_words, stems
+from rag.answer.evidence import gather_evidence, shared_words
 from rag.answer.forms import ASKED, asked_form
 from rag.answer.merit import FEATURES, FINER, NETWORK_INPUTS, WEIGHTS, Evidence, merits, strangeness, sums
 from rag.answer.network import BEHIND, fitted_network
 from rag.answer.quotation import Context
 from rag.encoder.encoder import Encoder, load_encoder
 from rag.retrieve.words import Rarities
+from rag.text.analyser import stems
 from rag.text.identifiers import folded, identifiers
 from sql.base.settings import Settings
 from sql.records import Hit, Lead, Outline, Section
