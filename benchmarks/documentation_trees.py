@@ -46,9 +46,9 @@ def unpack(tree: dict[str, Any], clones: Path, place: Path) -> None:
     clone = clones / tree["project"].replace("/", "+")
     if not clone.exists():
         subprocess.run(["git", "clone", "--bare", f"https://github.com/{tree['project']}", str(clone)], check=True)
-    place.mkdir(parents=True)
     git = ["git", "-C", str(clone)]
     packed = subprocess.run([*git, "archive", tree["commit"], *tree["paths"]], stdout=subprocess.PIPE, check=True)
+    place.mkdir(parents=True)
     subprocess.run(["tar", "x", "-C", str(place)], input=packed.stdout, check=True)
 
 

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.pronouns import GRAMMARS, Grammar
+from rag.answer.pronouns import GRAMMARS, SUBJECTS, Grammar
 from rag.text.analyser import detect_language
 from rag.text.identifiers import identifiers
 
@@ -64,9 +64,15 @@ def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = N
             return question
         if question[: question.index(asked)].rstrip().casefold().endswith("mit"):  # whose case would be wrong elsewhere
             asked = re.sub(rf"^{grammar.determined}", "", asked)
+        if doing := other_doing(asked, turns[-1].question, grammar):
+            return f"{doing}{with_referents(asked, turns, grammar)}"
         return completed(with_referents(asked, turns, grammar), turns[-1].question, grammar, alike)
     if is_bare(asked, grammar):
         return f"{bare(turns[-1].question)}, {grammar.conjunction} {lowered(bare(asked))}?"
+    if grammar.asks_more.fullmatch(asked):
+        return with_question(asked, turns)
+    if not opened and is_led(asked, grammar):
+        return completed(lowered(asked), turns[-1].question, grammar, alike)
     found = with_referents(asked, turns, grammar)
     return capitalized(found) if opened else found
 
@@ -82,7 +88,13 @@ def leans(question: str, turns: Sequence[Turn]) -> bool:
     grammar = grammar_of(question, turns[-1].question)
     words = [word.casefold() for word in WORD.findall(question)]
     opened = without_opener(question, grammar)[1]
-    return opened or len(words) < FEW_WORDS or any(word in grammar.referring for word in words)
+    return (
+        opened
+        or len(words) < FEW_WORDS
+        or is_led(question, grammar)
+        or grammar.asks_more.fullmatch(question) is not None
+        or any(word in grammar.referring for word in words)
+    )
 
 
 def grammar_of(question: str, before: str) -> Grammar:
@@ -109,18 +121,44 @@ def is_fragment(asked: str, grammar: Grammar) -> bool:
 def is_bare(asked: str, grammar: Grammar) -> bool:
     """Whether only a question word is there, as in `why?` and `since when?`."""
     words = [word.casefold() for word in WORD.findall(asked)]
+    behind = words[words[:1] != [] and words[0] in grammar.prepositions :]
     return (
         0 < len(words) < FEW_WORDS
-        and any(word in grammar.question_words for word in words)
-        and all(word in grammar.question_words | grammar.around_question_words for word in words)
+        and any(word in grammar.question_words for word in behind)
+        and all(word in grammar.question_words | grammar.around_question_words for word in behind)
     )
+
+
+def is_led(asked: str, grammar: Grammar) -> bool:
+    """Whether this is a few words behind a preposition, or `which` and a noun: `on macOS?`, `with which algorithm?`."""
+    words = [word.casefold() for word in WORD.findall(asked)]
+    if not 1 < len(words) <= FEW_WORDS or set(words) & grammar.auxiliaries:
+        return False
+    return words[0] in grammar.prepositions or (len(words) == 2 and grammar.asks_which.match(asked) is not None)
+
+
+def other_doing(fragment: str, before: str, grammar: Grammar) -> str:
+    """The beginning of the question before, as far as what is done, where a fragment tells what else is done with the same;
+    else "".
+
+    >>> other_doing("disable it?", "How do I set a timeout?", GRAMMARS["en"])
+    'How do I '
+    """
+    first, *others = [word.casefold() for word in WORD.findall(fragment)]
+    if first in grammar.determiners | grammar.stop or not grammar.capitals_are_names:
+        return ""
+    has_object = bool(set(others[:1]) & grammar.determiners or set(others) & grammar.of_things)
+    doing = grammar.somebody_does.search(before)
+    return before[: doing.start(1)] if doing and has_object else ""
 
 
 def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None) -> str:
     """The question before with a part of it replaced by a fragment of the same kind, or with the fragment added."""
     piece, base = bare(fragment), bare(before)
-    first = WORD.match(piece)
-    if first and first[0].casefold() in grammar.prepositions:
+    first, *others = WORD.finditer(piece)
+    if any(word[0].casefold() in grammar.question_words for word in (first, *others[:1])):  # with which algorithm
+        return f"{base}, {grammar.conjunction} {piece}?"
+    if first[0].casefold() in grammar.prepositions:
         led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s?]*[^\s?,]", re.IGNORECASE)
         place = led.search(base)
         whole = f"{base[: place.start()]}{piece}{base[place.end() :]}" if place else f"{base} {piece}"
@@ -145,7 +183,9 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
     if not phrases:
         return None
     chosen = most_alike(piece, phrases, grammar, alike) if alike else subject(phrases, grammar)
-    return None if chosen is None else (chosen.start, chosen.end)
+    if chosen is None or (chosen.lead in grammar.question_words and grammar.capitals_are_names and piece[0].isupper()):
+        return None  # which S3 are supported
+    return chosen.start, chosen.end
 
 
 def same_shape(shape: str, base: str) -> list[tuple[int, int]]:
@@ -158,18 +198,20 @@ def same_shape(shape: str, base: str) -> list[tuple[int, int]]:
 
 
 def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
-    """A question whose first pronoun is replaced by what it stands for, as far as that is known."""
+    """A question whose first pronoun is replaced by what it stands for; where that is not known, with the question before."""
     for match in WORD.finditer(asked):
         word = match[0].casefold()
         if word not in grammar.referring or not refers_back(asked, match, grammar):
             continue
-        if word in grammar.demonstratives and grammar.of_statements.match(asked, match.end()):
-            return f"{bare(asked)} ({bare(turns[-1].question)})?"
+        if word in grammar.demonstratives | grammar.of_actions and grammar.of_statements.match(asked, match.end()):
+            return with_question(asked, turns)
+        if word in grammar.of_actions and is_statement(turns[-1].question, grammar):
+            return with_question(asked, turns)
         if action := action_of(asked[: match.start()], word, turns[-1].question, grammar):
             return f"{bare(asked)} ({action})?"
         referent = referent_of(word, turns, grammar)
         if referent is None:
-            continue
+            return with_question(asked, turns)
         text = grammar.inflected(referent, word, asked[match.end() :])
         if text is None:  # where the word itself has to stay
             return f"{bare(asked)} ({referent})?"
@@ -178,12 +220,24 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
     return asked
 
 
+def with_question(asked: str, turns: Sequence[Turn]) -> str:
+    """A question with the one before in brackets."""
+    return f"{bare(asked)} ({bare(turns[-1].question)})?"
+
+
+def is_statement(question: str, grammar: Grammar) -> bool:
+    """Whether a question says something first: `My build fails with E42, why?` is about more than the build."""
+    words = [word.casefold() for word in WORD.findall(question)]
+    return len(words) > FEW_WORDS and words[0] in grammar.determiners | SUBJECTS
+
+
 def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
     """Whether a pronoun speaks of an earlier question: not of nothing (`is it possible to`), nor of its own sentence."""
     before, behind = asked[: pronoun.start()], asked[pronoun.end() :]
     if grammar.empty.search(f"{before}\x00{pronoun[0]}{behind}"):
         return False
-    if pronoun[0].casefold() in grammar.demonstratives and not grammar.alone.match(behind):
+    stands_alone = grammar.alone.match(behind) or grammar.of_statements.match(behind)
+    if pronoun[0].casefold() in grammar.demonstratives and not stands_alone:
         return False
     *others, own = grammar.clause_ends.split(before)
     if pronoun[0].casefold() in grammar.owning and not own.rstrip().endswith(" of"):
@@ -231,9 +285,11 @@ def person(question: str, phrases: Sequence[Phrase], answer: str, grammar: Gramm
 def thing(word: str, question: str, phrases: Sequence[Phrase], answer: str, grammar: Grammar) -> str | None:
     """The thing of a turn: what the answer is about where the question asked which, else what the question is about."""
     if grammar.asks_which.search(question) and (about := grammar.answer_subject.match(answer)):
-        return about[1] if 0 < len(WORD.findall(about[1])) <= FEW_WORDS else None
+        named = [one.casefold() for one in WORD.findall(about[1])]
+        if not set(named) & (grammar.stop | SUBJECTS):  # WE have two kilns
+            return about[1] if 0 < len(named) <= FEW_WORDS else None
     fitting = [phrase for phrase in phrases if grammar.fits(phrase.text, word)]
-    return subject(fitting or phrases, grammar).text if phrases else None
+    return subject(fitting, grammar).text if fitting else None
 
 
 # Phrases

@@ -24,11 +24,12 @@ def pattern(text: str) -> re.Pattern[str]:
 
 @dataclass
 class Run:
-    """Words in a row, each a start and an end, and the word before them in small letters."""
+    """Words in a row, each a start and an end, and the words before and after them in small letters."""
 
     words: list[tuple[int, int]] = field(default_factory=list)
     lead: str = ""
     determined: bool = False
+    follow: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Grammar:
     place: re.Pattern[str]
     of_actions: frozenset[str]
     of_statements: re.Pattern[str]  # what follows a demonstrative that means all that was said
+    asks_more: re.Pattern[str]  # the whole of a question that only wants more of the same
     owning: frozenset[str]
     somebody_does: re.Pattern[str]
     capitals_are_names: bool
@@ -86,6 +88,7 @@ class Grammar:
         for match in WORD.finditer(question):
             word = match[0].casefold()
             if run.words and question[end : match.start()].strip():  # a comma, a dash
+                run.follow = CLAUSE_END
                 yield run
                 run, joins = Run(), False
             of_question = word in self.around_question_words and (lead in self.question_words or lead == "many-of")
@@ -94,6 +97,7 @@ class Grammar:
             elif word in self.determiners and not (word in SUBJECTS and lead in DO):
                 if not joins:
                     if run.words:
+                        run.follow = word
                         yield run
                     run = Run(lead=lead)
                 run.determined = run.determined or not run.words
@@ -101,6 +105,7 @@ class Grammar:
                 joins = False
             elif word in self.stop or of_question:
                 if run.words:
+                    run.follow = word
                     yield run
                     run = Run()
                 lead, joins = ("many-of" if of_question else word), False
@@ -111,6 +116,7 @@ class Grammar:
                 lead, joins = "", False
             end = match.end()
         if run.words:
+            run.follow = CLAUSE_END
             yield run
 
     def named_by(self, question: str, run: Run) -> tuple[int, int] | None:
@@ -126,12 +132,12 @@ class Grammar:
             return (found[0][0], found[-1][1]) if len(found) >= least else None
         if run.lead in DO and len(found) > least:
             found.pop()  # what does the index COST, how does celadon GET its colour
-        elif (
-            run.lead in self.auxiliaries
-            and len(found) > least
-            and self.participle.fullmatch(question[slice(*found[-1])])
-        ):
-            found.pop()  # is stoneware FIRED
+        elif run.lead in MODAL and run.follow in self.determiners:
+            found.pop()  # can restic ENCRYPT the data, who can SEE my salary
+        elif run.lead in CLAUSE_OPENERS and run.follow == CLAUSE_END and len(found) > least:
+            found.pop()  # what happens when the hub RESTARTS
+        elif run.lead in self.auxiliaries and self.participle.fullmatch(question[slice(*found[-1])]):
+            found.pop()  # is stoneware FIRED, when the disk is FULL
         elif not run.determined and (run.lead in SUBJECTS or run.lead in VERB_FOLLOWS or run.lead in self.referring):
             found = found[1:]  # how do I RESET it, who INVENTED porcelain
         if len(found) < least:
@@ -156,7 +162,9 @@ class Grammar:
         given = WORD.match(phrase)
         shown = GENDER_OF_DETERMINER.get(given[0].casefold()) if given and not self.capitals_are_names else None
         if self.capitals_are_names:
-            return word not in PLURAL or phrase.casefold().endswith("s")
+            if word in PLURAL:
+                return phrase.casefold().endswith("s")
+            return word not in SINGULAR or not PLURAL_NOUN.search(phrase)
         return wanted is None or shown is None or bool(set(wanted) & set(shown))
 
     def inflected(self, referent: str, word: str, behind: str) -> str | None:
@@ -176,10 +184,15 @@ class Grammar:
 
 
 JOINING = "of"
+CLAUSE_END = "."  # in place of the word after a run
+CLAUSE_OPENERS = words("if when while because once")
+MODAL = words("can could will would shall should may might must")
 SUBJECTS = words("i we you one man ich wir")
 VERB_FOLLOWS = words("who what")
 DO = words("do does did")
 PLURAL = words("they them their these those")
+SINGULAR = words("it its this that")
+PLURAL_NOUN = re.compile(r"^(?!an?\b|one\b)(?:.*\s)?[^\W\d_A-Z][\w-]+(?<![suio'’])s$")  # backups; neither bus nor Atlas
 GENDERS = {
     "er": "m",
     "ihn": "m",
@@ -256,13 +269,14 @@ ENGLISH = Grammar(
     demonstratives=words("this that these those"),
     empty=pattern(
         r"\b(?:is|was|isn't|wasn't|would|will)\s+\x00it\s+(?:be\s+|not\s+)?"
-        r"(?:possible|allowed|necessary|true|safe|legal|better|best|okay|ok|worth|that)\b"
+        r"(?:possible|allowed|necessary|true|safe|legal|better|best|okay|ok|worth|that)\b(?!\s*(?:[?.!]|$))"
         r"|\b(?:is|was|isn't|wasn't)\s+\x00it\s+(?:\w+\s+)?(?!\w*ed\b|open|closed|close|due|similar|equal|able)\w+\s+to\b"
         r"|\bdoes\s+\x00it\s+(?:matter|make sense)\b|\bwhat time is \x00it\b|\x00it take\w*\b.*\bto\s+\w+\s+\w"
         r"|\b(?:is|are|was|were|be|been|isn't|aren't)\s+\x00there\b|\x00there\s+(?:is|are|was|were)\b"
     ),
     alone=pattern(
-        r"\s*(?:$|[?.,!]|(?:is|are|was|were|does|do|did|mean|work|happen|cost|take|come|change|apply|help|true|so|possible|for|in|of|to|with)\b)"
+        r"\s*(?:$|[?.,!]|(?:is|are|was|were|does|do|did|mean|work|happen|cost|take|come|change|apply|help|true|so|possible"
+        r"|for|in|of|to|with|also|still|even|always|ever|automatically)\b)"
     ),
     clause_ends=pattern(r",|\b(?:and|or|but|if|when|because|while|before|after|once|so)\b"),
     asks_who=pattern(r"\bwho(?:m|se)?\b"),
@@ -272,13 +286,22 @@ ENGLISH = Grammar(
     ),
     place=re.compile(r"\b((?:in|at|to|near)\s+(?:the\s+)?[A-Z][\w'’-]+(?:\s[A-Z][\w'’-]+)*)"),
     of_actions=words("it this that"),
-    of_statements=pattern(r"\s+(?:possible|true|so|right|correct|allowed|normal|safe|enough|legal)\b"),
+    of_statements=pattern(
+        r"\s+(?:possible|true|so|right|correct|allowed|normal|safe|enough|legal)\b"
+        r"|\s+(?:does(?:n't|\s+not)|did(?:n't|\s+not)|will\s+not|won't)\s+(?:help|work|do)\b|\s+fails?\b"
+    ),
+    asks_more=pattern(
+        r"\s*(?:please\s+)?(?:(?:(?:can|could) you\s+)?(?:show|give|tell)\s+me\s+)?(?:for\s+)?(?:an?|some|any|another)?\s*"
+        r"(?:more\s+)?(?:examples?|details?|more(?: about (?:it|this|that))?)(?:,?\s+please)?[\s?.!]*"
+        r"|which ones?\b.*|\w+ly[\s?.!]*"
+    ),
     owning=words("its his her their"),
     somebody_does=pattern(r"\b(?:do|can|could|should|would|must|may|shall|to)\s+(?:i|we|you|one)\s+(.+)"),
     capitals_are_names=True,
     participle=pattern(
         r"\w+(?:ed|ing)|born|made|built|known|sold|found|written|held|kept|done|cut|put|set|paid|sent|spoken|given|taken|called"
         r"|hot|cold|open|free|safe|different|available|big|large|old|heavy|cost|work|mean"
+        r"|full|empty|down|up|missing|wrong|slow|busy|ready|broken|lost"
     ),
 )
 
@@ -334,6 +357,11 @@ GERMAN = Grammar(
     place=re.compile(r"\b((?:in|im|bei|nach)\s+(?:der\s+|dem\s+)?[A-ZÄÖÜ][\w'’-]+(?:\s[A-ZÄÖÜ][\w'’-]+)*)"),
     of_actions=words("es das dies"),
     of_statements=pattern(r"\s+(?:möglich|wahr|so|richtig|erlaubt|normal|sicher|genug)\b"),
+    asks_more=pattern(
+        r"\s*(?:bitte\s+)?(?:(?:zeig|gib|nenn)e?\s+mir\s+)?(?:zum\s+|ein\s+|noch\s+ein\s+)?(?:mehr(?:\s+dazu)?|beispiele?|(?:mehr\s+)?"
+        r"(?:details|einzelheiten))(?:,?\s+bitte)?[\s?.!]*"
+        r"|welche[rs]? davon\b.*"
+    ),
     owning=words("sein seine seinen seiner seinem ihre ihren ihrer ihrem"),
     somebody_does=pattern(r"\b(?:kann|muss|soll|darf|könnte|sollte)\s+(?:ich|man|wir)\s+(.+)"),
     capitals_are_names=False,

@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError, to_run
 from sql.base.settings import read_settings
-from sql.base.terminal import Flow, is_terminal, note, one_line, out, out_emphasized, out_json, out_piece, shown_name
+from sql.base.terminal import (
+    Flow,
+    indented,
+    is_terminal,
+    note,
+    one_line,
+    out,
+    out_emphasized,
+    out_json,
+    out_piece,
+    out_prose,
+    shown_name,
+)
 from sql.base.wording import counted
 from sql.engine.location import parse_location
 from sql.engine.wire import knocking
@@ -63,7 +75,7 @@ def ask_library(options: Namespace) -> int:
             show_statements(steps, options, library)
             show_whole(answer, as_json=options.json)
         if not answer.answered:
-            note_empty(library)
+            note_empty(library, options.filter or [])
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -84,7 +96,7 @@ def search_library(options: Namespace) -> int:
         hits = library.search(request, watch=steps.append) if record is None else record["hits"]
         show_statements(steps, options, library)
         if not hits:
-            note_empty(library)
+            note_empty(library, options.filter or [])
     if record is not None:
         out_json(record)
     else:
@@ -271,10 +283,16 @@ def show_statements(steps: Sequence[Step], options: Namespace, library: Library)
             show(f"-- the chunks that this finds are then ordered by {one_line(reranker.name)}\n")
 
 
-def note_empty(library: Library) -> None:
-    """Says so where nothing was found because nothing is there."""
-    if library.store.snapshot().chunk_count() == 0:
+def note_empty(library: Library, given: Sequence[str]) -> None:
+    """Says so where nothing was found because nothing is there, or nothing that passes the filter."""
+    from sql.search.filters import parse_filter
+
+    snapshot, location = library.store.snapshot(), library.store.client.location
+    if snapshot.chunk_count() == 0:
         note(library.store.emptiness)
+    elif given and not snapshot.listed_documents(parse_filter(given)):
+        shows = to_run("rag list", location)
+        note(f"no document passes the filter {one_line(' '.join(given))}: {shows} shows those that {location} has")
 
 
 def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:
@@ -298,8 +316,8 @@ def show_answer(answer: Answer) -> None:
     if marked := answer.citations[0].answer_text:
         out_emphasized("", one_line(marked))
         out()
-    for part in answer.parts:  # prose is on one line already; spaces within a line of code mean something
-        out(part)
+    for part in answer.parts:  # prose is on one line already; in several, line ends and spaces mean something
+        (out if "\n" in part else out_prose)(part)
     out()
     show_citations(answer)
 
@@ -310,8 +328,12 @@ def note_nearest(answer: Answer) -> None:
     if nearest is None:
         return
     lines = f"{nearest.lead}{nearest.shown}".splitlines()
-    more = ["…"] if len(lines) > MOST_NOTED_LINES else []
-    shown = "".join(f"  {line}\n" for line in (*lines[:MOST_NOTED_LINES], *more))
+    if len(lines) == 1:
+        lines = indented(lines[0], "  ").splitlines()
+    else:
+        more = ["…"] if len(lines) > MOST_NOTED_LINES else []
+        lines = [f"  {line}" for line in (*lines[:MOST_NOTED_LINES], *more)]
+    shown = "".join(f"{line}\n" for line in lines)
     note(
         f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
         f"{shown}  {shown_place_and_heading(nearest)}"
@@ -326,7 +348,8 @@ def show_citations(answer: Answer | GeneratedAnswer) -> None:
 
 def show_generated(answer: GeneratedAnswer) -> None:
     """What a language model wrote, where its passages stand, and which sentences those do not bear out."""
-    out(answer.text or NO_ANSWER)
+    for line in (answer.text or NO_ANSWER).split("\n"):
+        out_prose(line)
     if answer.answered:
         out()
         show_citations(answer)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.commands.ask import (
     ask_terms,
+    note_empty,
     open_library,
     read_request,
     show_citations,
@@ -163,6 +164,8 @@ class Chat:
             if not self.options.json:
                 show_whole(answer, as_json=False)
                 out()
+        if not answer.answered:
+            note_empty(self.library, self.options.filter or [])
         self.answer = answer
         self.turns.append(Turn(question, answer.text))
         self.records.append(whole_record(replace(answer, question=line)) | {"asked": question})

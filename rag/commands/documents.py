@@ -190,6 +190,15 @@ def show_removed(removed: Sequence[LiveDocument], there: set[str], options: Name
     else:
         for one in removed:
             out(f"{'would remove' if options.dry_run else 'removed'} {shown_name(one.source)}")
-    if there:
-        files = "the file of 1 document is" if len(there) == 1 else f"the files of {len(there):,} documents are"
-        note(f"{files} still there: the next ingest of its folder brings it back, unless the file is moved or deleted")
+        if len(removed) > 1:
+            note(f"documents: {len(removed):,}, chunks: {sum(one.chunk_count for one in removed):,}")
+    if len(there) == 1:
+        note(
+            "the file of 1 document is still there: the next ingest of its folder brings it back, unless the file is moved or "
+            "deleted"
+        )
+    elif there:
+        note(
+            f"the files of {len(there):,} documents are still there: the next ingest of their folders brings them back, unless "
+            "they are moved or deleted"
+        )

@@ -21,6 +21,7 @@ from rag.evaluate.evaluation import question_vectors
 from rag.index.surroundings import embedded_text
 from rag.text.sentences import split_sentences
 from sql.base.errors import RagError
+from sql.base.wording import counted
 from sql.store.query_log import QueryLog
 
 if TYPE_CHECKING:
@@ -87,6 +88,8 @@ def evaluate_store(library: Library, request: SearchRequest, floats: Callable[[]
         )
     if drawn is not None:
         request = limited(request, drawn)
+    what = f"{counted(len(queries), 'question')}: a float32 model reads {counted(len(some), 'chunk')} for what is right"
+    library.announce(f"{what}, which takes a while")
     qrels = float_truth(some, floats(), queries)
     return StoreSet(
         EvaluationSet([], queries, qrels), rank_chunks(library, queries, request), kinds, len(some), len(rows)

@@ -42,7 +42,7 @@ class CitationReply(Reply):
 
 
 class AnswerReply(Reply):
-    """An answer with its citations; `checked` is there where a language model wrote it."""
+    """An answer with its citations; `checked` is there where a language model wrote it, `nearest` where one is withheld."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -51,6 +51,7 @@ class AnswerReply(Reply):
     citations: list[CitationReply]
     answered: bool
     confidence: float
+    nearest: CitationReply | None = None
 
 
 class HitReply(BaseModel):

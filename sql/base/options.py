@@ -32,10 +32,22 @@ class Parser(argparse.ArgumentParser):
         """As ever, but what is unknown is refused by the command that it was given to, with the option that was meant."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
+            question = getattr(found, "question", None)
+            if isinstance(question, str) and not any(word.startswith("-") for word in unknown):
+                self.error(f'a question of several words stands between quotes: "{" ".join([question, *unknown])}"')
             option = unknown[0].partition("=")[0]
             meant = _meant(option, self._option_string_actions) if option[:2] == "--" else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
         return found, unknown
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> object:
+        """As ever, but what is no number is called that."""
+        try:
+            return super()._get_value(action, arg_string)
+        except argparse.ArgumentError as error:
+            if wanted := {int: "whole number", float: "number"}.get(action.type):  # type: ignore[call-overload]
+                error.message = f"{arg_string!r} is no {wanted}"
+            raise
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         """As ever, but a value or command that is none of the choices is refused with the one that was meant."""

@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TextIO
 from unicodedata import category
 
 from sql.base.errors import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_TERMINATED, EXIT_USAGE, RagError, Terminated
@@ -236,11 +236,12 @@ def out_piece(text: str) -> None:
 
 
 class Flow:
-    """Text that comes in pieces, on stdout: on a terminal its lines end between words."""
+    """Text that comes in pieces, on stdout or another stream: on a terminal its lines, which begin at a column, end between
+    words."""
 
-    def __init__(self) -> None:
-        self.width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        self.column = 0
+    def __init__(self, stream: TextIO | None = None, column: int = 0) -> None:
+        self.width = shutil.get_terminal_size().columns if (stream or sys.stdout).isatty() else 0
+        self.column = self.start = column
         self.space = ""  # at the end of the last piece, where it is not known yet what follows
 
     def write(self, text: str) -> None:
@@ -259,12 +260,24 @@ class Flow:
             if "\n" in space:
                 self.column = cell_len(space.rsplit("\n", 1)[1])
             elif space and self.column + len(space) + length > self.width >= length:
-                space, self.column = "\n", 0
+                space, self.column = "\n", self.start
             else:
                 self.column += len(space)
             self.column += length
             shown.append(space + word)
         return "".join(shown)
+
+
+def out_prose(text: str) -> None:
+    """A line of prose on stdout; on a terminal it goes on in further lines between words."""
+    flow = Flow()
+    out(flow.wrapped(clean(text)) if flow.width else text)
+
+
+def indented(line: str, indent: str) -> str:
+    """A line behind an indentation for stderr; on a terminal it goes on in further lines, as far in, between words."""
+    flow = Flow(sys.stderr, len(indent))
+    return f"{indent}{flow.wrapped(clean(line)) if flow.width else line}".replace("\n", f"\n{indent}")
 
 
 @contextmanager

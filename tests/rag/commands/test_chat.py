@@ -121,7 +121,8 @@ def test_commands_change_the_search_and_show_what_it_did(talk: Callable[..., Tal
     assert "\n[1] pottery.md:3  Firing\npottery.md:3  Firing\n\nStoneware is fired at 1240 degrees.\n" in session.stdout
     assert "SELECT max(epoch) AS epoch FROM manifest;" in session.stdout
     assert "No answer found." in session.stdout
-    assert "filter: source=other.md\nk: 1\n" in session.stderr
+    assert "filter: source=other.md\nno document passes the filter source=other.md: " in session.stderr
+    assert "\nk: 1\n" in session.stderr
     assert "asked as" not in session.stderr  # after /new a question leans on nothing
     for name in HELP:
         assert name in session.stderr
@@ -165,6 +166,13 @@ def test_a_filter_that_nothing_can_pass_leaves_the_one_before_as_it_was(talk: Ca
     assert session.code == 2
     assert session.stderr.endswith("\nfilter: source=pottery.md\n")
     assert "Stoneware is fired at 1240 degrees." in session.stdout
+
+
+def test_a_filter_that_no_document_passes_is_named_where_it_leaves_no_answer(talk: Callable[..., Talk]) -> None:
+    session = talk("/filter source~none/*", "At how many degrees is stoneware fired?", "/filter off", "Spode?")
+    said = [line for line in session.stderr.splitlines() if "passes" in line]
+    assert len(said) == 1
+    assert said[0].startswith("no document passes the filter source~none/*: `python -m rag list --db ")
 
 
 def test_a_question_after_a_file_that_cannot_be_written_is_answered(talk: Callable[..., Talk]) -> None:

@@ -201,6 +201,15 @@ def test_nothing_is_found_in_a_store_without_documents(bare_desk: Desk) -> None:
     assert finished.stderr == "the store .rag is empty: fill it with `python -m ingest FOLDER --db .rag`\n"
 
 
+@pytest.mark.parametrize("command", ["ask", "search"])
+def test_a_filter_that_no_document_passes_is_named(desk: Desk, command: str) -> None:
+    finished = desk.run("rag", command, "How much water do tomatoes need?", "--filter", "source~none/*")
+    assert finished.returncode == 3
+    assert finished.stderr.startswith("no document passes the filter source~none/*: `python -m rag list")
+    passed = desk.run("rag", command, "Who wrote Hamlet?", "--filter", "source~docs/*", "--ranking", "words")
+    assert "passes the filter" not in passed.stderr
+
+
 def test_search_gives_the_nearest_chunks_in_order(desk: Desk) -> None:
     hits = desk.json("rag", "search", "bees in summer", "-k", "2")["hits"]
     assert isinstance(hits, list)

@@ -355,6 +355,7 @@ def test_what_is_removed_is_gone_from_the_store_and_its_file_stays(
     assert command(["remove", "docs/report.pdf", "docs/a.eml", *at]) == 0
     said = capsys.readouterr()
     assert said.out == "removed docs/report.pdf\nremoved docs/a.eml\nremoved docs/a.eml#plan\n"
+    assert said.err.startswith("documents: 3, chunks: ")
     assert "the file of 1 document is still there: the next ingest of its folder brings it back" in said.err
     assert command(["remove", "docs", "--json", *at]) == 0
     (removed,) = json.loads(capsys.readouterr().out)["removed"]

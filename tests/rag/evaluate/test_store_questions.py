@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,7 +52,10 @@ def library(tmp_path_factory: pytest.TempPathFactory, encoder: Encoder) -> Itera
 def test_a_store_is_asked_what_was_asked_before_what_it_defines_and_what_stands_above_one_text(
     library: Library, encoder: Encoder
 ) -> None:
-    found = evaluate_store(library, SearchRequest(), lambda: encoder)
+    said: list[str] = []
+    found = evaluate_store(replace(library, announce=said.append), SearchRequest(), lambda: encoder)
+    what = f"{len(found.given.queries)} questions: a float32 model reads {found.chunks} chunks for what is right"
+    assert said == [f"{what}, which takes a while"]
     texts = {query.text for query in found.given.queries}
     assert found.kinds == {"logged": 1, "definitions": 1, "headings": len(texts) - 2}
     assert {"where runs the dog", "What is a dog?"} <= texts

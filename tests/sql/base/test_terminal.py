@@ -20,9 +20,11 @@ from sql.base.terminal import (
     Lines,
     clean,
     how_far,
+    indented,
     note,
     one_line,
     out_json,
+    out_prose,
     progress_bar,
     run_command,
     shown_name,
@@ -115,6 +117,31 @@ def test_an_unknown_option_is_refused_by_its_command_which_names_the_one_that_wa
         parser.parse_args(given_words)
     command = said.partition(":")[0]
     assert capsys.readouterr().err == f"{said}see `{command} --help`\n"
+
+
+@pytest.mark.parametrize(
+    ("given_words", "said"),
+    [
+        (
+            ["how", "long", "is", "a", "cycle"],
+            'a question of several words stands between quotes: "how long is a cycle"',
+        ),
+        (["how", "-k", "3", "long"], 'a question of several words stands between quotes: "how long"'),
+        (["how", "long", "--jsn"], "unrecognized arguments: long --jsn"),
+        (["how", "-k", "many"], "argument -k: 'many' is no whole number"),
+        (["how", "-p", "high"], "argument -p: 'high' is no number"),
+    ],
+)
+def test_a_question_without_quotes_and_a_word_in_place_of_a_number_are_called_that(
+    given_words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = Parser(prog="rag ask")
+    parser.add_argument("question")
+    parser.add_argument("-k", type=int)
+    parser.add_argument("-p", type=float)
+    with pytest.raises(SystemExit):
+        parser.parse_args(given_words)
+    assert capsys.readouterr().err == f"rag ask: {said}; see `rag ask --help`\n"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +299,21 @@ def test_text_that_comes_in_pieces_is_broken_between_words(pieces: list[str], sh
     flow = Flow()
     flow.width = 11
     assert "".join(map(flow.wrapped, pieces)) == shown
+
+
+def test_prose_on_a_terminal_goes_on_between_words_and_as_far_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "12")
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    out_prose("one two three four")
+    assert capsys.readouterr().out == "one two\nthree four\n"
+    assert indented("one two three four", "  ") == "  one two\n  three four"
+    monkeypatch.undo()
+    out_prose("one two three four")
+    assert capsys.readouterr().out == "one two three four\n"
+    assert indented("one two three four", "  ") == "  one two three four"
 
 
 def test_text_in_a_pipe_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
