@@ -41,6 +41,9 @@ _UNDERLINED = re.compile(
     r"[\r\n][ \t]*(?!\+[ \t]*$)([=~^\"#*+-])\1*[ \t]*$"
 )  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
+_OPTION = re.compile(
+    r"--?[A-Za-z][\w-]*[^\r\n]{0,80}?(?:[ \t]{2,}|[\r\n]+[ \t]+)\S"
+)  # of a program's help, with what it does
 _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
 _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
 _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
@@ -112,7 +115,7 @@ class Quotation:
         """Whether it is a row of a table or a line that gives a name a value: all of it is about its first cell."""
         if self.context is not None and (is_delimited(self.context.text) or has_columns(self.context.text)):
             return True
-        return len(cells(self.text)) > 1 or _PAIR.match(self.text) is not None
+        return len(cells(self.text)) > 1 or any(one.match(self.text) for one in (_PAIR, _OPTION))
 
 
 def quotations(hit: Hit) -> Sequence[Quotation]:
@@ -364,7 +367,7 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
         return end, False  # a row may say `see below`, and brings along no other
     indent = indent_of(text[begin:start])
     below = indent_of(lines.first)
-    if below < indent or (item and below == indent and kind == "list"):
+    if (below < indent and not lines.is_literal) or (item and below == indent and kind == "list"):
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
         return end, False  # what is not indented below a directive, such as `.. versionadded:: 2.0`, is no part of it
@@ -399,6 +402,7 @@ class _Lines:
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
         self.after_blank = bool(self.spans) and _is_blank(text[slice(*self.spans[0])])
         self.is_elsewhere = False  # the first of what the sentence announces, which a line of markup stands for
+        self.is_literal = False  # whether that is code below colons that stand by themselves
         del self.spans[: self._markup_lines(column)]
         self.first = text[slice(*self.spans[0])] if self.spans else None
         self.opening, self.closing = self._fences()
@@ -418,6 +422,7 @@ class _Lines:
             owner, at, depth = MARKUP_LINE.match(line), number, indent_of(line)
             if owner is None or depth > column:
                 return number
+            self.is_literal = bool(owner["literal"])
             self.is_elsewhere = self.is_elsewhere or _stands_for(owner)
         return len(self.spans)
 
@@ -522,7 +527,7 @@ def _stands_for(owner: re.Match[str]) -> bool:
 
 def _belongs(line: str, owner: re.Match[str], depth: int) -> bool:
     """Whether a line is part of the line of markup above it, which stands at a depth."""
-    if owner["shortcode"] or indent_of(line) <= depth:
+    if owner["shortcode"] or owner["literal"] or indent_of(line) <= depth:
         return False
     return not _stands_for(owner) or OPTION_LINE.match(line) is not None or owner[0].lstrip().startswith(":")
 

@@ -61,13 +61,13 @@ ABOVE_LISTING = re.compile(
 MARKUP_LINE = re.compile(
     rf"[ \t]*(?:(?P<shortcode>(?:(?:{_SHORTCODE})[ \t]*+)++\Z)|(?P<described>\.\.[ \t]+auto{_DESCRIBED}::)"
     r"|(?P<elsewhere>\.\.[ \t]+(?:literal)?include::|:::[ \t]+\w+(?:\.\w+)+[ \t]*\Z|\.\.[ \t]+\w+(?::[\w+-]+)+::[ \t]+\S)"
-    rf"|(?:\+|{_BLOCK_MARK})[ \t]*\Z"
+    rf"|(?P<literal>::[ \t]*\Z)|(?:\+|{_BLOCK_MARK})[ \t]*\Z"
     rf"|\.\.[ \t]+{_NAMES_WITHOUT_BODY}::|\.\.[ \t]+\|[^|\n]+\||{_NAMED_TARGET}[ \t]*(?:\S+[ \t]*)?\Z)"
 )
 """A line between a sentence and what it announces that is no part of it: what opens tabs, a label, a directive without text,
 the plus that goes on with an item of AsciiDoc, and what begins and ends its blocks.
 
-Below a `shortcode` anything may stand. What is `described` in the code and what stands `elsewhere` may have a text below it
+Below a `shortcode` anything may stand, and code below the `literal` colons of reStructuredText. What is `described` in the code and what stands `elsewhere` may have a text below it
 beside its options (OPTION_LINE), and then says something. Whatever is further in below the others is part of them.
 """
 OPTION_LINE = re.compile(r"[ \t]+:[\w-]+:(?:[ \t]|\Z)")

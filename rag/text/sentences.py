@@ -40,8 +40,13 @@ _LINE_MARK = re.compile(
     r"|(?P<row>\||\+(?:[-=]+\+)+(?=[ \t]*\Z))|(?P<quote>>[> \t]*\Z)"  # the blank line of a quotation
     rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE}|\+(?=[ \t]*\Z))"  # a plus alone goes on with an item of AsciiDoc
     r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
-    r"|(?P<fence>`{3,8}|~{3,8}))"
+    r"|(?P<fence>`{3,8}|~{3,8})"
+    r"|(?P<option>--?[A-Za-z][\w-]*[^\r\n]{0,80}?[ \t]{2,}(?=\S)))"  # and what it does, in the help of a program
 )
+_OPTION_ALONE = re.compile(
+    r"[ \t]+--?[A-Za-z][\w-]*(?:[ ,=]+\S+){0,4}[ \t]*\Z"
+)  # what it does stands below, further in
+_TERM = re.compile(r"[ \t]+[^\s#*+.-]\S*(?:[ ]\S+){0,4}(?<![.!?:;,])[ \t]{2,}(?=[^\s#=/\\|])")
 _QUOTED = re.compile(r"[ \t]{0,3}>(?!>>|=)[ \t]?(\d)?")
 _GRID_LINE = re.compile(r"[ \t]*[|+]")
 _NO_FIRST_CELL = re.compile(r"[ \t]*\|[ \t]+\|")
@@ -126,8 +131,8 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
     """Start and end of every sentence, trimmed and in order; together they hold each character that is not a space.
 
     A blank line ends a sentence, and so does the beginning or end of a quotation (`> `). A heading, a table row, a line of
-    fenced code and one that opens or closes a note or a tab (`:::tip`) are one each, and a list item begins a new one; any
-    other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it, and several lines
+    fenced code and one that opens or closes a note or a tab (`:::tip`) are one each, an option or command of a program's help
+    is one with the lines below it that are further in, and a list item begins a new one; any other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it, and several lines
     between the rulers of a grid (reStructuredText). Nothing ends between the backticks of code.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
@@ -153,6 +158,8 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
     closing_fences = _last_bare_fences(text)
     fence = ""  # the marks that opened the fenced code the line is in
     start, end, in_item = -1, -1, False
+    row = -1  # the columns that the first line of a row is in, -1 in anything else
+    columns = _columns_of_terms(text)
     in_quote: bool | None = None  # of the paragraph, None where its lines have not told yet
     for line_start, line_end in line_spans(text):
         is_quote = _is_quoted(text, line_start, line_end)
@@ -165,23 +172,48 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
                 fence = mark["fence"]
             elif fence and text[mark.start("fence") : line_end].strip() == fence:
                 fence = ""
-        if kind == "text" and start >= 0 and (in_quote is None or is_quote in (None, in_quote)):
+        begins_row = start < 0 or row >= 0  # prose may have a line that begins with an option
+        if kind == "text" and (
+            line_start in columns or (begins_row and _OPTION_ALONE.match(text[line_start:line_end]))
+        ):
+            kind = "row"
+        goes_on = in_quote is None or is_quote in (None, in_quote)
+        if kind == "text" and start >= 0 and goes_on and _indent_at(text, line_start, line_end) > row:
             end, in_quote = line_end, is_quote if in_quote is None else in_quote
             continue
-        if kind == "underline" and start >= 0 and not _closes_block(text, start, end, line_start, line_end):
+        if kind == "underline" and start >= 0 and row < 0 and not _closes_block(text, start, end, line_start, line_end):
             yield start, line_end, line_end - start > _MAX_TITLE
             start = -1
             continue
         if start >= 0:
-            yield start, end, True
+            yield start, end, row < 0
             start = -1
-        if kind in ("text", "item"):
+        if kind in ("text", "item", "row"):
             start, end, in_item = line_start, line_end, kind == "item"
+            row = _indent_at(text, line_start, line_end) if kind == "row" else -1
             in_quote = is_quote if start else None  # the text may begin in the middle of a line
         elif kind != "blank":
             yield line_start, line_end, False
     if start >= 0:
-        yield start, end, True
+        yield start, end, row < 0
+
+
+def _columns_of_terms(text: str) -> frozenset[int]:
+    """Where the lines begin of two or more terms below each other whose explanations begin in the same column."""
+    found: set[int] = set()
+    above, column = -1, -1
+    for start, end in line_spans(text) if "   " in text else ():
+        term = _TERM.match(text, start, end)
+        if term and above >= 0 and term.end() - start == column:
+            found |= {above, start}
+        if term or _indent_at(text, start, end) < column or start == end:  # else the explanation goes on
+            above, column = (start, term.end() - start) if term else (-1, -1)
+    return frozenset(found)
+
+
+def _indent_at(text: str, start: int, end: int) -> int:
+    """The spaces and tabs that a line begins with."""
+    return _match_end(_INDENT, text, start, end) - start
 
 
 def _closes_block(text: str, start: int, end: int, line_start: int, line_end: int) -> bool:
@@ -285,7 +317,7 @@ def _one_grid_row(lines: list[tuple[int, int, bool]]) -> list[tuple[int, int, bo
 
 
 def _line_kind(text: str, start: int, end: int, mark: re.Match[str] | None, in_fence: bool, in_paragraph: bool) -> str:
-    """What a line is: blank, unit (a sentence of its own), item, underline, fence, or text."""
+    """What a line is: blank, unit (a sentence of its own), row (one with what is further in), item, underline, fence, or text."""
     if start == end or text[start:end].isspace():
         return "blank"
     if in_fence or text.find(" | ", start, end) >= 0:
@@ -300,6 +332,8 @@ def _line_kind(text: str, start: int, end: int, mark: re.Match[str] | None, in_f
         return "underline"
     if mark["fence"]:
         return "text" if "`" in text[mark.end() : end] else "fence"
+    if mark["option"]:
+        return "row"
     return "unit"
 
 

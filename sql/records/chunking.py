@@ -55,7 +55,7 @@ class ChunkSettings:
     def of_chunker(cls, chunker: str) -> ChunkSettings | None:
         """Those by which a document was cut, by the name of what cut it; None where it did not come from a file.
 
-        >>> ChunkSettings.of_chunker("structure-8/120+0, part, one of 2")
+        >>> ChunkSettings.of_chunker("structure-9/120+0, part, one of 2")
         ChunkSettings(size=120, overlap=0, headings=False)
         """
         match = _CHUNKER.match(chunker)
@@ -67,7 +67,7 @@ class ChunkSettings:
 def embeds_headings(chunker: str) -> bool:
     """Whether the chunks of a document are embedded with their headings, by the name of what cut it.
 
-    >>> embeds_headings("structure-8/200+30+headings, part, one of 2"), embeds_headings("structure-6/200+30")
+    >>> embeds_headings("structure-9/200+30+headings, part, one of 2"), embeds_headings("structure-6/200+30")
     (True, False)
     """
     return chunker.partition(",")[0].endswith(_HEADINGS)

@@ -58,6 +58,10 @@ def test_no_other_sentence_asks(text: str) -> None:
         ("It takes these things.\n\n* a cup\n* a spoon\n", "It takes these things.\n\n* a cup\n* a spoon"),
         ("Run:\n\n```sh\nmake all\n\nmake test\n```\n\nDone.", "Run:\n\n```sh\nmake all\n\nmake test\n```"),
         ("Run::\n\n    make all\n    make test\n\nDone.", "Run::\n\n    make all\n    make test"),
+        (
+            "Add this line:\n\n::\n\n    Fire 60\n    Cool 240\n\nDone.",
+            "Add this line:\n\n::\n\n    Fire 60\n    Cool 240",
+        ),
         ("Prices:\n\n| a | b |\n|---|---|\n| c | 4 |\n\nBye.", "Prices:\n\n| a | b |\n|---|---|\n| c | 4 |"),
         (
             "The law reads:\n\nNobody may enter\nat night.\n\nIt is old.",
@@ -473,3 +477,10 @@ def test_a_row_of_a_grid_is_quoted_with_all_its_lines() -> None:
     row = "| cycle | Goes on between   |\n|       | a list. See below |"
     ruler = "+-------+-------------------+"
     assert quoted(f"{ruler}\n{row}\n{ruler}\n{row}\n{ruler}\n| x     | y                 |\n{ruler}")[0] == row
+
+
+def test_colons_by_themselves_open_code_also_where_it_is_further_out_than_the_sentence() -> None:
+    text = ".. note:: It cools. Add this:\n\n::\n\n    Fire 60\n    Cool 240\n\nDone now and here."
+    assert "Add this:\n\n::\n\n    Fire 60\n    Cool 240" in quoted(text)
+    text = ".. note:: It cools.\n          Add this line now:\n\n    Fire 60 and more\n\nDone now and here."
+    assert "Add this line now:" in quoted(text)

@@ -143,6 +143,56 @@ def test_a_dot_begins_an_item_of_asciidoc() -> None:
     ]
 
 
+def test_each_option_and_command_of_a_programs_help_is_a_row_with_what_is_further_in() -> None:
+    text = (
+        "Usage::\n\n"
+        "    kiln [command]\n\n"
+        "    Commands:\n"
+        "      fire          Fire the kiln\n"
+        "      cool          Let it cool, slowly.\n"
+        "                    It takes a night.\n\n"
+        "    Flags:\n"
+        "      -h, --heat degrees    how hot it gets. (default: 1240)\n"
+        "          --limit-wood n    logs an hour\n"
+        "                            or less\n"
+        "      --quiet\n"
+        "            Say nothing. Not even at the end.\n"
+        "      --verbose\n"
+        "            Say more.\n"
+        "    Ask for more.\n"
+    )
+    assert sentences(text) == [
+        "Usage::",
+        "kiln [command]",
+        "Commands:",
+        "fire          Fire the kiln",
+        "cool          Let it cool, slowly.\n                    It takes a night.",
+        "Flags:",
+        "-h, --heat degrees    how hot it gets. (default: 1240)",
+        "--limit-wood n    logs an hour\n                            or less",
+        "--quiet\n            Say nothing. Not even at the end.",
+        "--verbose\n            Say more.",
+        "Ask for more.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Fire it with the\n--quiet option and wait.", ["Fire it with the\n--quiet option and wait."]),
+        ("Fire it with\n  --quiet\n  and wait.", ["Fire it with\n  --quiet\n  and wait."]),
+        (
+            "  kiln = 1    # the old one\n  heat = 2    # degrees",
+            ["kiln = 1    # the old one\n  heat = 2    # degrees"],
+        ),
+        ("  It is so.   It was so,\n  and that.   What else", ["It is so.", "It was so,\n  and that.", "What else"]),
+        ("  one word     far\n  two words   apart", ["one word     far\n  two words   apart"]),  # not in one column
+    ],
+)
+def test_prose_and_code_that_look_like_help_are_no_rows(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
 def test_a_number_that_a_line_happens_to_begin_with_begins_no_list() -> None:
     assert sentences("Es war am\n5. Mai so. Ende.") == ["Es war am\n5. Mai so.", "Ende."]
     assert sentences("    Es war am\n    5. Mai so. Ende.") == ["Es war am\n    5. Mai so.", "Ende."]
