@@ -67,8 +67,9 @@ MARKUP_LINE = re.compile(
 """A line between a sentence and what it announces that is no part of it: what opens tabs, a label, a directive without text,
 the plus that goes on with an item of AsciiDoc, and what begins and ends its blocks.
 
-Below a `shortcode` anything may stand, and code below the `literal` colons of reStructuredText. What is `described` in the code and what stands `elsewhere` may have a text below it
-beside its options (OPTION_LINE), and then says something. Whatever is further in below the others is part of them.
+Below a `shortcode` anything may stand, and code below the `literal` colons of reStructuredText. What is `described` in the
+code and what stands `elsewhere` may have a text below it beside its options (OPTION_LINE), and then says something. Whatever
+is further in below the others is part of them.
 """
 OPTION_LINE = re.compile(r"[ \t]+:[\w-]+:(?:[ \t]|\Z)")
 """An option of a directive: `   :members:`."""

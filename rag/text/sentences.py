@@ -132,8 +132,9 @@ def split_sentences(text: str) -> list[tuple[int, int]]:
 
     A blank line ends a sentence, and so does the beginning or end of a quotation (`> `). A heading, a table row, a line of
     fenced code and one that opens or closes a note or a tab (`:::tip`) are one each, an option or command of a program's help
-    is one with the lines below it that are further in, and a list item begins a new one; any other line end is a space. A row may have a line for each cell (AsciiDoc) if a blank line ends it, and several lines
-    between the rulers of a grid (reStructuredText). Nothing ends between the backticks of code.
+    is one with the lines below it that are further in, and a list item begins a new one; any other line end is a space.
+    A row may have a line for each cell (AsciiDoc) if a blank line ends it, and several lines between the rulers of a grid
+    (reStructuredText). Nothing ends between the backticks of code.
 
     >>> [("Dr. No met J. Bond. It rained."[a:b]) for a, b in split_sentences("Dr. No met J. Bond. It rained.")]
     ['Dr. No met J. Bond.', 'It rained.']
