@@ -1,7 +1,8 @@
 """Questions with known answers in, what speaks for the sentences found for each out, for benchmarks/answers_fit.py.
 
-Two kinds of question are asked: those of a folder in BEIR layout with answers.jsonl, whose lines say where the answers begin, and
-those of benchmarks/documentation about a tree of documentation, whose right sentences match a pattern.
+Two kinds of question are asked: those of a folder in BEIR layout with answers.jsonl, whose lines say where the answers begin, with
+further ones of benchmarks/encyclopedia about its documents, and those of benchmarks/documentation about a tree of documentation,
+whose right sentences match a pattern.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 
 QUESTIONS = Path(__file__).with_name("documentation")
 DOCUMENTATION = "documentation"  # what the questions about all trees together are called
+WRITTEN = Path(__file__).with_name("encyclopedia")  # further questions about the documents of a set
+ENCYCLOPEDIA = "encyclopedia"  # what those about all sets together are called
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,20 @@ def ask_set(folder: Path) -> Iterable[Asked]:
         for text in (folder / "answers.jsonl").read_text(encoding="utf-8").splitlines():
             line = json.loads(text)
             yield from ask_twice(library, OfSet(folder.name, articles[line["doc_id"]], line))
+        for line in read_written(folder):
+            yield from ask_twice(library, OfSet(ENCYCLOPEDIA, articles[line["doc_id"]], line))
+
+
+def read_written(folder: Path) -> Iterable[dict[str, Any]]:
+    """The further questions about a set as its own lines have them; the file says only where each answer begins and ends."""
+    place = WRITTEN / f"{folder.name}.jsonl"
+    if not place.exists():
+        return
+    texts = {entry.id: entry.text for entry in read_corpus(folder)}
+    for text in place.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        start, end = line["answer"]
+        yield line | {"answers": [texts[line["doc_id"]][start:end]], "answer_start": [start]}
 
 
 def read_articles(folder: Path) -> dict[str, str]:

@@ -378,7 +378,7 @@ def show_summary(summary: Summary, store: str) -> None:
 
     kinds = kinds_of(summary.skipped)
     if len(summary.skipped) > MOST_NAMED:
-        note(f"skipped: {kinds} (--dry-run names each)")
+        kinds += "; --dry-run names each"
     else:
         for left_out in summary.skipped:
             note(f"skipped {left_out_line(left_out)}")
