@@ -1,8 +1,8 @@
 """Questions with known answers in, what speaks for the sentences found for each out, for benchmarks/answers_fit.py.
 
-Two kinds of question are asked: those of a folder in BEIR layout with answers.jsonl, whose lines say where the answers begin, with
-further ones of benchmarks/encyclopedia about its documents, and those of benchmarks/documentation about a tree of documentation,
-whose right sentences match a pattern.
+Two kinds of question are asked: those of a folder in BEIR layout with answers.jsonl, whose lines say where the answers begin,
+with further ones of benchmarks/encyclopedia about its documents, and those of benchmarks/documentation about a tree of
+documentation, whose right sentences match a pattern.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from scipy.optimize import minimize
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
-from answers_evidence import DOCUMENTATION, Asked, remembered
+from answers_evidence import DOCUMENTATION, ENCYCLOPEDIA, Asked, remembered
 from answers_network import fit_network
 
 from rag.answer import network
@@ -197,10 +197,13 @@ def fitted(judged: Sequence[Judged]) -> Floats:
 
     Those that their set has no answer for are written to mislead, and what is gathered here cannot tell them: fitted on
     them too, the confidence of all others would be far too low. Nor is it fitted on documentation, of which a chunk often
-    says what another does: taken away, the answer may still be there.
+    says what another does: taken away, the answer may still be there; nor on the further questions of ENCYCLOPEDIA, which
+    people would seldom ask so and which say less of what is not there.
     """
     useful = [
-        one for one in judged if one.asked.evidence and one.asked.has_answer and one.asked.folder != DOCUMENTATION
+        one
+        for one in judged
+        if one.asked.evidence and one.asked.has_answer and one.asked.folder not in {DOCUMENTATION, ENCYCLOPEDIA}
     ]
     found, right = np.stack([one.found for one in useful]), np.array([one.first for one in useful])
     removed = np.array([one.asked.is_removed for one in useful])

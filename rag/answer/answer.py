@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 MAX_SENTENCES = 3
 # A further sentence must be this probable, next to the best one.
-FURTHER_SENTENCES = 0.08
+FURTHER_SENTENCES = 0.06
 # A sentence that is withheld is named all the same from this confidence on.
 NEAREST_CONFIDENCE = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))

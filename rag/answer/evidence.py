@@ -240,9 +240,11 @@ def share_of_names(names: Sequence[Identifier], candidates: Sequence[Candidate])
 
 
 def held_share(name: Identifier, candidate: Candidate) -> float:
-    """How much of a name a candidate holds, or its heading or context, or else the sentence before."""
+    """How much of a name a candidate holds, or its heading or context, or else the sentence before, which no row goes on from."""
     own = share_in(name, folded(f"{candidate.quotation.heading}\n{candidate.judged}"))
-    return own or (SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0)
+    if own or candidate.quotation.is_row:
+        return own
+    return SENTENCE_BEFORE if name.is_in(folded(candidate.before)) else 0.0
 
 
 def share_in(name: Identifier, text: str) -> float:

@@ -371,7 +371,13 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
         return end, False  # what is not indented below a directive, such as `.. versionadded:: 2.0`, is no part of it
-    return _bounded_end(lines, end, len(text))
+    whole, is_cut = _bounded_end(lines, end, len(text))
+    if (
+        kind == "paragraph" and not is_cut and _COLON.search(text, end, whole)
+    ):  # `Example:`, which announces in its turn
+        further = carried(text, lines.spans[0][0] + below, whole, following)
+        return further if further[0] - end <= MOST_CHARACTERS else (whole, is_cut)
+    return whole, is_cut
 
 
 def _is_left_open(text: str, start: int, end: int, lines: _Lines) -> bool:

@@ -94,8 +94,7 @@ class Quantizer:
         """The options of `python -m ingest` that ask for it."""
         granularity = f" --granularity {self.granularity}" if self.calibrated else ""
         ranges = "" if self.ranges == USUAL_RANGES[self.bits] else f" --range {self.ranges}"
-        bits = "" if self.bits == CODE_BITS[0] else f" --bits {self.bits}"
-        return f"--quantizer {self.kind}{bits}{granularity}{ranges}"
+        return f"--quantizer {self.kind} --bits {self.bits}{granularity}{ranges}"
 
 
 @dataclass(frozen=True, slots=True)

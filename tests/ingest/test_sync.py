@@ -994,7 +994,7 @@ def test_another_quantizer_than_the_stores_is_refused(command: Command, tmp_path
     assert command.run(str(tmp_path / "docs"))[0] == EXIT_OK
     code, _, err = command.run(str(tmp_path / "docs"), "--quantizer", "asymmetric")
     assert code == EXIT_ERROR
-    assert "use `--quantizer symmetric`" in err
+    assert "use `--quantizer symmetric --bits 8`" in err
 
 
 @pytest.mark.either_back_end

@@ -293,6 +293,29 @@ def test_a_sentence_about_a_name_of_the_same_kind_is_not_quoted_and_one_about_an
     assert kept == [f"The default of {other} is six here.", f"We know {asked} well enough."]
 
 
+def test_of_the_help_of_a_program_the_row_of_the_option_is_quoted_and_no_other() -> None:
+    text = (
+        "  --quiet                say nothing while it fires\n"
+        "  --heat degrees         how hot it gets. (default: 1240)\n"
+        "  --wood\n"
+        "        Fire it with wood. It takes longer.\n"
+    )
+    found = candidate_sentences([hit(text)])
+    assert [one.quotation.is_row for one in found] == [True, True, True]
+    kept = [one.quotation.text for one in without_rivals(found, identifiers("What does --heat do?"))]
+    assert kept == ["--heat degrees         how hot it gets. (default: 1240)"]
+    (wood,) = without_rivals(found, identifiers("What does --wood do?"))
+    assert wood.quotation.text == "--wood\n        Fire it with wood. It takes longer."
+
+
+def test_a_row_below_that_of_the_name_asked_for_is_another_part() -> None:
+    found = candidate_sentences(
+        [hit("| part | price |\n|---|---|\n| P-0137 | 4.20 |\n| P-0191 | 5.20 |\n| P-0200 | 6.20 |\n")]
+    )
+    kept = [one.quotation.text for one in without_rivals(found, identifiers("What does P-0137 cost?"))]
+    assert kept == ["| part | price |", "| P-0137 | 4.20 |"]
+
+
 def test_only_sentences_with_the_member_are_left_where_none_has_the_whole_name() -> None:
     found = candidate_sentences([hit("Then `answer.headers` fails. The kiln is hot and dry.")])
     kept = [one.quotation.text for one in without_rivals(found, identifiers("Why does r.headers fail?"))]

@@ -58,6 +58,8 @@ def test_no_other_sentence_asks(text: str) -> None:
         ("It takes these things.\n\n* a cup\n* a spoon\n", "It takes these things.\n\n* a cup\n* a spoon"),
         ("Run:\n\n```sh\nmake all\n\nmake test\n```\n\nDone.", "Run:\n\n```sh\nmake all\n\nmake test\n```"),
         ("Run::\n\n    make all\n    make test\n\nDone.", "Run::\n\n    make all\n    make test"),
+        ("Skip it:\n\nSo:\n\n.. code:: sh\n\n    fire -n\n\nDone.", "Skip it:\n\nSo:\n\n.. code:: sh\n\n    fire -n"),
+        ("Skip it:\n\nSo: now.\n\n    fire -n\n\nDone.", "Skip it:\n\nSo: now."),
         (
             "Add this line:\n\n::\n\n    Fire 60\n    Cool 240\n\nDone.",
             "Add this line:\n\n::\n\n    Fire 60\n    Cool 240",

@@ -538,7 +538,7 @@ def test_the_command_makes_stores_of_every_granularity_and_remembers_it(
     code, _, errors = ingest()
     assert (code, errors) == (EXIT_OK, "")
     _, _, errors = ingest("--granularity", "vector", "--range", "minmax")
-    assert "use `--quantizer asymmetric --granularity dimension --range percentile`" in errors
+    assert "use `--quantizer asymmetric --bits 8 --granularity dimension --range percentile`" in errors
     code, output, _ = ingest("--recalibrate")
     assert code == EXIT_OK
     assert "1 indexed" in output

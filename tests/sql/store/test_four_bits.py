@@ -154,7 +154,7 @@ def test_codes_go_with_their_chunks_into_cells_exports_and_backups(tmp_path: Pat
         assert [row["codes"] for row in in_order(copy, "codes")] == expected
     with (
         written(tmp_path / "other", vectors, Quantizer("asymmetric")) as other,
-        pytest.raises(StoreMismatch, match="use `--quantizer asymmetric`, or ingest"),
+        pytest.raises(StoreMismatch, match="use `--quantizer asymmetric --bits 8`, or ingest"),
     ):
         import_store(other, tmp_path / "export", found)
 

@@ -429,7 +429,11 @@ def test_preparing_a_store_twice_changes_nothing(store: Store) -> None:
             QUANTIZER,
             "weights aaaaaaaa.*weights cccccccc.*use the same version of a-model",
         ),
-        (identity(), "symmetric int8 per vector", "asymmetric int8.*symmetric int8.*use `--quantizer asymmetric`"),
+        (
+            identity(),
+            "symmetric int8 per vector",
+            "asymmetric int8.*symmetric int8.*use `--quantizer asymmetric --bits 8`",
+        ),
     ],
 )
 def test_vectors_of_another_model_dimension_or_quantizer_are_refused_with_the_remedy(
