@@ -1,4 +1,4 @@
-"""benchmarks/documentation: what each file of questions says of its tree, and the trees as they are unpacked."""
+"""benchmarks/documentation and benchmarks/encyclopedia: what each file of questions says, and trees as they are unpacked."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BENCHMARKS = PROJECT / "benchmarks"
 FILES = sorted((BENCHMARKS / "documentation").glob("*.jsonl"))
+WRITTEN = sorted((BENCHMARKS / "encyclopedia").glob("*.jsonl"))
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -41,6 +42,44 @@ def test_every_question_says_which_files_answer_it_and_how_a_right_sentence_read
         assert one["sources"]
         assert re.compile(one["expected"]).search("") is None
     assert all(set(one) == {"question"} for one in questions if one not in answered)
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_every_further_question_says_where_its_answer_begins_and_ends_and_copies_nothing(path: Path) -> None:
+    questions = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len(questions) > 900
+    assert len({one["question"] for one in questions}) > len(questions) - 5
+    for one in questions:
+        assert set(one) == {"doc_id", "question", "answer"}
+        start, end = one["answer"]
+        assert 0 <= start < end
+    corpus = PROJECT.parent / "shared" / "eval" / path.stem / "corpus.jsonl"
+    if not corpus.exists():
+        pytest.skip(f"{corpus} is not there")
+    documents = (json.loads(line) for line in corpus.read_text(encoding="utf-8").splitlines())
+    texts = {one["_id"]: one["text"] for one in documents}
+    for one in questions:
+        answer = texts[one["doc_id"]][slice(*one["answer"])]
+        assert answer.strip() == answer
+        assert answer
+
+
+def test_a_failed_clone_leaves_no_tree_that_looks_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "clones" / "some+project").mkdir(parents=True)
+    script = (
+        "import documentation_trees as trees, pathlib\n"
+        "tree = {'project': 'some/project', 'commit': 'a' * 40, 'paths': ['docs']}\n"
+        "trees.unpack(tree, pathlib.Path('clones'), pathlib.Path('trees/kiln'))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(BENCHMARKS), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert not (tmp_path / "trees" / "kiln").exists()
 
 
 def test_a_tree_is_unpacked_as_its_commit_and_its_paths_say(tmp_path: Path) -> None:
