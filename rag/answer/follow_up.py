@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.pronouns import GRAMMARS, SUBJECTS, Grammar
+from rag.answer.pronouns import CLAUSE_OPENERS, GRAMMARS, PLURAL, SUBJECTS, Grammar
 from rag.text.analyser import detect_language
 from rag.text.identifiers import identifiers
 
@@ -26,6 +26,9 @@ NUMBER = re.compile(r"\d[\d.,:-]*")
 CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are seldom asked for anew
 LEAST_ALIKE = 0.15  # of a cosine, to stand for the same
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
+SHORT = 5  # words; a longer question with a word that nothing is known of may well explain it itself
+ONE = re.compile(r"(?:an?|one|every|each)\b", re.IGNORECASE)
+WITH_QUESTION = ")?"  # the end of one that has the question before beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,14 @@ def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = N
             return question
         if question[: question.index(asked)].rstrip().casefold().endswith("mit"):  # whose case would be wrong elsewhere
             asked = re.sub(rf"^{grammar.determined}", "", asked)
+        found = with_referents(asked, turns, grammar)
+        if found.endswith(WITH_QUESTION):
+            return capitalized(found)
+        if WORD.findall(asked)[0].casefold() in CLAUSE_OPENERS:  # and if it fails?
+            return capitalized(with_question(found, turns))
         if doing := other_doing(asked, turns[-1].question, grammar):
-            return f"{doing}{with_referents(asked, turns, grammar)}"
-        return completed(with_referents(asked, turns, grammar), turns[-1].question, grammar, alike)
+            return f"{doing}{found}"
+        return completed(found, turns[-1].question, grammar, alike)
     if is_bare(asked, grammar):
         return f"{bare(turns[-1].question)}, {grammar.conjunction} {lowered(bare(asked))}?"
     if grammar.asks_more.fullmatch(asked):
@@ -132,9 +140,11 @@ def is_bare(asked: str, grammar: Grammar) -> bool:
 def is_led(asked: str, grammar: Grammar) -> bool:
     """Whether this is a few words behind a preposition, or `which` and a noun: `on macOS?`, `with which algorithm?`."""
     words = [word.casefold() for word in WORD.findall(asked)]
-    if not 1 < len(words) <= FEW_WORDS or set(words) & grammar.auxiliaries:
+    if not (1 < len(words) < FEW_WORDS and asked.rstrip().endswith("?")) or set(words) & (
+        grammar.auxiliaries | grammar.referring
+    ):
         return False
-    return words[0] in grammar.prepositions or (len(words) == 2 and grammar.asks_which.match(asked) is not None)
+    return words[0] in grammar.leading or (len(words) == 2 and grammar.asks_which.match(asked) is not None)
 
 
 def other_doing(fragment: str, before: str, grammar: Grammar) -> str:
@@ -145,11 +155,9 @@ def other_doing(fragment: str, before: str, grammar: Grammar) -> str:
     'How do I '
     """
     first, *others = [word.casefold() for word in WORD.findall(fragment)]
-    if first in grammar.determiners | grammar.stop or not grammar.capitals_are_names:
-        return ""
     has_object = bool(set(others[:1]) & grammar.determiners or set(others) & grammar.of_things)
     doing = grammar.somebody_does.search(before)
-    return before[: doing.start(1)] if doing and has_object else ""
+    return before[: doing.start(1)] if doing and has_object and first in grammar.verbs else ""
 
 
 def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None) -> str:
@@ -205,13 +213,13 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
             continue
         if word in grammar.demonstratives | grammar.of_actions and grammar.of_statements.match(asked, match.end()):
             return with_question(asked, turns)
-        if word in grammar.of_actions and is_statement(turns[-1].question, grammar):
+        if word in grammar.of_actions and grammar.of_events.match(turns[-1].question):
             return with_question(asked, turns)
         if action := action_of(asked[: match.start()], word, turns[-1].question, grammar):
             return f"{bare(asked)} ({action})?"
         referent = referent_of(word, turns, grammar)
         if referent is None:
-            return with_question(asked, turns)
+            return with_question(asked, turns) if len(WORD.findall(asked)) <= SHORT else asked
         text = grammar.inflected(referent, word, asked[match.end() :])
         if text is None:  # where the word itself has to stay
             return f"{bare(asked)} ({referent})?"
@@ -223,12 +231,6 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
 def with_question(asked: str, turns: Sequence[Turn]) -> str:
     """A question with the one before in brackets."""
     return f"{bare(asked)} ({bare(turns[-1].question)})?"
-
-
-def is_statement(question: str, grammar: Grammar) -> bool:
-    """Whether a question says something first: `My build fails with E42, why?` is about more than the build."""
-    words = [word.casefold() for word in WORD.findall(question)]
-    return len(words) > FEW_WORDS and words[0] in grammar.determiners | SUBJECTS
 
 
 def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
@@ -286,10 +288,13 @@ def thing(word: str, question: str, phrases: Sequence[Phrase], answer: str, gram
     """The thing of a turn: what the answer is about where the question asked which, else what the question is about."""
     if grammar.asks_which.search(question) and (about := grammar.answer_subject.match(answer)):
         named = [one.casefold() for one in WORD.findall(about[1])]
-        if not set(named) & (grammar.stop | SUBJECTS):  # WE have two kilns
+        if named and named[0] not in grammar.stop | SUBJECTS:  # WE have two kilns
             return about[1] if 0 < len(named) <= FEW_WORDS else None
     fitting = [phrase for phrase in phrases if grammar.fits(phrase.text, word)]
-    return subject(fitting, grammar).text if fitting else None
+    if not fitting and grammar.asks_who.search(question):
+        return None  # who can see my salary, and why can THEY
+    possible = fitting or [phrase for phrase in phrases if word not in PLURAL or not ONE.match(phrase.text)]
+    return subject(possible, grammar).text if possible else None
 
 
 # Phrases
@@ -333,6 +338,8 @@ def phrases_of(question: str, grammar: Grammar) -> list[Phrase]:
     for run in grammar.runs(question):
         if span := grammar.named_by(question, run):
             text = question[slice(*span)]
+            if run.determined and span[0] == 0:
+                text = lowered(text)
             names = [word for word in WORD.findall(text) if word[0].isupper()]
             is_name = bool(names) and span[0] > 0 and (grammar.capitals_are_names or len(names) > 1)
             found.append(Phrase(text, *span, is_name, run.lead))

@@ -63,6 +63,9 @@ class Grammar:
     of_actions: frozenset[str]
     of_statements: re.Pattern[str]  # what follows a demonstrative that means all that was said
     asks_more: re.Pattern[str]  # the whole of a question that only wants more of the same
+    leading: frozenset[str]  # prepositions that begin a few words which go on with a question
+    verbs: frozenset[str]  # what else may be done with the same
+    of_events: re.Pattern[str]  # a question about something that happens
     owning: frozenset[str]
     somebody_does: re.Pattern[str]
     capitals_are_names: bool
@@ -133,7 +136,14 @@ class Grammar:
         if run.lead in DO and len(found) > least:
             found.pop()  # what does the index COST, how does celadon GET its colour
         elif run.lead in MODAL and run.follow in self.determiners:
-            found.pop()  # can restic ENCRYPT the data, who can SEE my salary
+            return None  # who can SEE my salary, can RESTIC ENCRYPT the data, where `it` is the data
+        elif (
+            run.determined
+            and found[0][0] == 0
+            and run.follow in self.prepositions
+            and question[found[-1][1] - 1] == "s"
+        ):
+            found.pop()  # my build FAILS with an error
         elif run.lead in CLAUSE_OPENERS and run.follow == CLAUSE_END and len(found) > least:
             found.pop()  # what happens when the hub RESTARTS
         elif run.lead in self.auxiliaries and self.participle.fullmatch(question[slice(*found[-1])]):
@@ -185,7 +195,7 @@ class Grammar:
 
 JOINING = "of"
 CLAUSE_END = "."  # in place of the word after a run
-CLAUSE_OPENERS = words("if when while because once")
+CLAUSE_OPENERS = words("if when while because once wenn falls weil")
 MODAL = words("can could will would shall should may might must")
 SUBJECTS = words("i we you one man ich wir")
 VERB_FOLLOWS = words("who what")
@@ -260,7 +270,7 @@ ENGLISH = Grammar(
     determiners=words("the a an my our your any some each every all one no both either"),
     other=words(
         "i me we us you there here now then today yet still also too only just ever never always usually "
-        "again twice once "
+        "again twice once up off out "
         "please tell show give explain describe and or but if because while whether not very more most less least"
     ),
     of_things=words("it its they them their"),
@@ -288,13 +298,22 @@ ENGLISH = Grammar(
     of_actions=words("it this that"),
     of_statements=pattern(
         r"\s+(?:possible|true|so|right|correct|allowed|normal|safe|enough|legal)\b"
-        r"|\s+(?:does(?:n't|\s+not)|did(?:n't|\s+not)|will\s+not|won't)\s+(?:help|work|do)\b|\s+fails?\b"
+        r"|\s+(?:does(?:n't|\s+not)|did(?:n't|\s+not)|will\s+not|won't)\s+(?:help|work|do)\b"
     ),
     asks_more=pattern(
         r"\s*(?:please\s+)?(?:(?:(?:can|could) you\s+)?(?:show|give|tell)\s+me\s+)?(?:for\s+)?(?:an?|some|any|another)?\s*"
         r"(?:more\s+)?(?:examples?|details?|more(?: about (?:it|this|that))?)(?:,?\s+please)?[\s?.!]*"
-        r"|which ones?\b.*|\w+ly[\s?.!]*"
+        r"|which ones?(?:\s+(?:is|are|was|were|do|does|can|should|would|will|has|have)\b.*|[\s?.!]*)"
+        r"|(?:automatical|manual|local|remote|permanent|temporari|complete|partial|safe|quick|recursive|dai|week|month|hour|year)ly"
+        r"[\s?.!]*"
     ),
+    leading=words("on in for with without by from to at under via until within"),
+    verbs=words(
+        "disable enable remove delete change set get use add keep stop start turn switch skip ignore avoid limit raise lower "
+        "increase decrease reset restart restore move rename copy list show see find check test verify undo revert update "
+        "upgrade install uninstall configure run edit export import share hide close open cancel"
+    ),
+    of_events=pattern(r"\s*what happens\b"),
     owning=words("its his her their"),
     somebody_does=pattern(r"\b(?:do|can|could|should|would|must|may|shall|to)\s+(?:i|we|you|one)\s+(.+)"),
     capitals_are_names=True,
@@ -362,6 +381,9 @@ GERMAN = Grammar(
         r"(?:details|einzelheiten))(?:,?\s+bitte)?[\s?.!]*"
         r"|welche[rs]? davon\b.*"
     ),
+    leading=words("auf in im für mit ohne bei beim unter am ab"),
+    verbs=frozenset(),  # they stand at the end
+    of_events=pattern(r"\s*was passiert\b"),
     owning=words("sein seine seinen seiner seinem ihre ihren ihrer ihrem"),
     somebody_does=pattern(r"\b(?:kann|muss|soll|darf|könnte|sollte)\s+(?:ich|man|wir)\s+(.+)"),
     capitals_are_names=False,

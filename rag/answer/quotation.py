@@ -24,7 +24,7 @@ from rag.text.markup_lines import (
     OBJECT_OPTIONS,
     OPTION_LINE,
 )
-from rag.text.sentences import indent_of, line_begin, line_spans, split_sentences, trimmed
+from rag.text.sentences import OPTION_ROW, indent_of, line_begin, line_spans, split_sentences, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,9 +41,6 @@ _UNDERLINED = re.compile(
     r"[\r\n][ \t]*(?!\+[ \t]*$)([=~^\"#*+-])\1*[ \t]*$"
 )  # a heading of Markdown or reStructuredText
 _PAIR = re.compile(r"[^:=\r\n]{1,200}(?::\s|=)\s*\S")  # dedupingInterval: 2000
-_OPTION = re.compile(
-    r"--?[A-Za-z][\w-]*[^\r\n]{0,80}?(?:[ \t]{2,}|[\r\n]+[ \t]+)\S"
-)  # of a program's help, with what it does
 _SETTING = re.compile(r"(?:- )?(?:export )?[\"']?[^\W\d][\w.$-]{0,80}[\"']?[ \t]{0,40}(?::(?:\s|\Z)|=)")
 _QUESTION_MARK = re.compile(r"[?？؟\u037e⁇⁈⁉‽⸮፧﹖][!！.…]*[\"'*_`)\]»”’“«」』）》〉~\s]*(?:\[\d+\]\s*)*$")
 _GREEK_QUESTION = re.compile(r"[\u0370-\u03ff\u1f00-\u1fff][\"'*_)\]»”\s]*;[\"'*_)\]»”\s]*$")
@@ -115,7 +112,7 @@ class Quotation:
         """Whether it is a row of a table or a line that gives a name a value: all of it is about its first cell."""
         if self.context is not None and (is_delimited(self.context.text) or has_columns(self.context.text)):
             return True
-        return len(cells(self.text)) > 1 or any(one.match(self.text) for one in (_PAIR, _OPTION))
+        return len(cells(self.text)) > 1 or any(one.match(self.text) for one in (_PAIR, OPTION_ROW))
 
 
 def quotations(hit: Hit) -> Sequence[Quotation]:
@@ -339,10 +336,11 @@ def cells(text: str) -> list[str]:
 # What a sentence brings along
 
 
-def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, bool]:
+def carried(text: str, start: int, end: int, following: str = "", *, again: bool = True) -> tuple[int, bool]:
     """Where a sentence ends with what it announces, and whether more of that follows; its own end where it is nothing.
 
-    `following` is how the document goes on behind the text, of which nothing is brought along.
+    `following` is how the document goes on behind the text, of which nothing is brought along. A paragraph that is announced
+    may announce something `again`.
     """
     begin = line_begin(text, start)
     item = _ITEM.match(text, begin)
@@ -367,15 +365,18 @@ def carried(text: str, start: int, end: int, following: str = "") -> tuple[int, 
         return end, False  # a row may say `see below`, and brings along no other
     indent = indent_of(text[begin:start])
     below = indent_of(lines.first)
-    if (below < indent and not lines.is_literal) or (item and below == indent and kind == "list"):
+    if below <= lines.literal_depth if lines.is_literal else below < indent:
+        return (
+            end,
+            False,
+        )  # what is no further in than the colons is no code; what is further out than the sentence, not its
+    if item and below == indent and kind == "list":
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
         return end, False  # what is not indented below a directive, such as `.. versionadded:: 2.0`, is no part of it
     whole, is_cut = _bounded_end(lines, end, len(text))
-    if (
-        kind == "paragraph" and not is_cut and _COLON.search(text, end, whole)
-    ):  # `Example:`, which announces in its turn
-        further = carried(text, lines.spans[0][0] + below, whole, following)
+    if again and kind == "paragraph" and not is_cut and _COLON.search(text, end, whole):  # `Example:`
+        further = carried(text, line_begin(text, whole) + below, whole, following, again=False)
         return further if further[0] - end <= MOST_CHARACTERS else (whole, is_cut)
     return whole, is_cut
 
@@ -408,7 +409,8 @@ class _Lines:
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
         self.after_blank = bool(self.spans) and _is_blank(text[slice(*self.spans[0])])
         self.is_elsewhere = False  # the first of what the sentence announces, which a line of markup stands for
-        self.is_literal = False  # whether that is code below colons that stand by themselves
+        self.is_literal = False  # whether that is code below colons that stand by themselves, at some depth
+        self.literal_depth = 0
         del self.spans[: self._markup_lines(column)]
         self.first = text[slice(*self.spans[0])] if self.spans else None
         self.opening, self.closing = self._fences()
@@ -428,7 +430,7 @@ class _Lines:
             owner, at, depth = MARKUP_LINE.match(line), number, indent_of(line)
             if owner is None or depth > column:
                 return number
-            self.is_literal = bool(owner["literal"])
+            self.is_literal, self.literal_depth = bool(owner["literal"]), depth
             self.is_elsewhere = self.is_elsewhere or _stands_for(owner)
         return len(self.spans)
 

@@ -33,6 +33,9 @@ _TIMES_A_TITLE = 8  # as long as the line below it, a paragraph is no title
 _MAX_CELLS, _MAX_ROW = 8, 1000  # of a row with a line for each cell; characters
 _LOOK_BACK = 24  # characters; no abbreviation is longer
 
+# Of a program's help, what stands before what an option does: beside it, or above it.
+_OPTION = r"--?[A-Za-z]\S*(?:[ ]\S+){0,4}(?<![.!?:;,])(?:[ ]{2,}|\t+)(?=\S)(?![^\r\n]*\\[ \t]*(?:\Z|[\r\n]))"
+_OPTION_ALONE = r"--?[A-Za-z][^\s,=]*(?:[ =][^\s,=]+|,[ ]--?[^\s,=]+){0,2}[ \t]*"
 _LINE_MARK = re.compile(
     r"[ \t]*(?:"
     r"(?P<item>[-*+•‣◦·](?=[ \t])|\.(?=[ \t]+\S)|(?P<number>\d{1,3})[.)](?=[ \t]))"
@@ -41,12 +44,17 @@ _LINE_MARK = re.compile(
     rf"|(?P<note>{NOTE}|{DIRECTIVE_ALONE}|\+(?=[ \t]*\Z))"  # a plus alone goes on with an item of AsciiDoc
     r"|(?P<underline>(?:=+|--+|(?P<rule>[*_~^+\#])(?P=rule){2,})(?=[ \t]*\Z))"
     r"|(?P<fence>`{3,8}|~{3,8})"
-    r"|(?P<option>--?[A-Za-z][\w-]*[^\r\n]{0,80}?[ \t]{2,}(?=\S)))"  # and what it does, in the help of a program
+    rf"|(?P<option>{_OPTION}))"
 )
-_OPTION_ALONE = re.compile(
-    r"[ \t]+--?[A-Za-z][\w-]*(?:[ ,=]+\S+){0,4}[ \t]*\Z"
-)  # what it does stands below, further in
-_TERM = re.compile(r"[ \t]+[^\s#*+.-]\S*(?:[ ]\S+){0,4}(?<![.!?:;,])[ \t]{2,}(?=[^\s#=/\\|])")
+OPTION_ROW = re.compile(rf"{_OPTION}|{_OPTION_ALONE}(?:\r\n|\r|\n)[ \t]+\S")
+"""The beginning of an option of a program's help with what it does, beside it or below it and further in."""
+_INDENTED_OPTION = re.compile(rf"[ \t]+{_OPTION_ALONE}\Z")
+_LONGEST_OPTION = 80  # characters of a line that is an option alone
+_TERM = re.compile(
+    r"[ \t]+[A-Za-z<\[][^\s(){}=\"']+(?:[ ][^\s(){}=\"']+){0,3}(?<![.!?:;,])[ ]{2,}(?=[\w(\[])(?![^\r\n]*[\\;{,][ \t]*\Z)"
+)
+_FEWEST_TERMS = 3  # below each other; two lines are soon alike
+_LONGEST_HELP = 400  # characters; what a row says that is longer is told apart into its sentences
 _QUOTED = re.compile(r"[ \t]{0,3}>(?!>>|=)[ \t]?(\d)?")
 _GRID_LINE = re.compile(r"[ \t]*[|+]")
 _NO_FIRST_CELL = re.compile(r"[ \t]*\|[ \t]+\|")
@@ -173,9 +181,10 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
                 fence = mark["fence"]
             elif fence and text[mark.start("fence") : line_end].strip() == fence:
                 fence = ""
-        begins_row = start < 0 or row >= 0  # prose may have a line that begins with an option
+        if kind == "row" and start >= 0 and text.count("`", max(start, line_start - _MAX_ROW), line_start) % 2:
+            kind = "text"  # within code
         if kind == "text" and (
-            line_start in columns or (begins_row and _OPTION_ALONE.match(text[line_start:line_end]))
+            line_start in columns or ((start < 0 or row >= 0) and _is_option(text, line_start, line_end))
         ):
             kind = "row"
         goes_on = in_quote is None or is_quote in (None, in_quote)
@@ -187,7 +196,7 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
             start = -1
             continue
         if start >= 0:
-            yield start, end, row < 0
+            yield start, end, row < 0 or end - start > _LONGEST_HELP
             start = -1
         if kind in ("text", "item", "row"):
             start, end, in_item = line_start, line_end, kind == "item"
@@ -196,20 +205,33 @@ def _paragraphs(text: str) -> Iterator[tuple[int, int, bool]]:
         elif kind != "blank":
             yield line_start, line_end, False
     if start >= 0:
-        yield start, end, row < 0
+        yield start, end, row < 0 or end - start > _LONGEST_HELP
 
 
 def _columns_of_terms(text: str) -> frozenset[int]:
-    """Where the lines begin of two or more terms below each other whose explanations begin in the same column."""
+    """Where the lines begin of some terms below each other whose explanations begin in the same column."""
     found: set[int] = set()
-    above, column = -1, -1
+    terms: list[int] = []
+    column = -1
     for start, end in line_spans(text) if "   " in text else ():
         term = _TERM.match(text, start, end)
-        if term and above >= 0 and term.end() - start == column:
-            found |= {above, start}
-        if term or _indent_at(text, start, end) < column or start == end:  # else the explanation goes on
-            above, column = (start, term.end() - start) if term else (-1, -1)
+        if not term and start < end and _indent_at(text, start, end) >= column > 0:
+            continue  # the explanation goes on
+        if not term or term.end() - start != column:
+            terms, column = [], term.end() - start if term else -1
+        if term:
+            terms.append(start)
+        if len(terms) >= _FEWEST_TERMS:
+            found.update(terms[-_FEWEST_TERMS:])
     return frozenset(found)
+
+
+def _is_option(text: str, start: int, end: int) -> bool:
+    """Whether a line that is further in is an option alone, with what it does below it and further in still."""
+    if end - start > _LONGEST_OPTION or not _INDENTED_OPTION.match(text, start, end):
+        return False
+    below = LINE_END.match(text, end)
+    return below is not None and _indent_at(text, below.end(), len(text)) > _indent_at(text, start, end)
 
 
 def _indent_at(text: str, start: int, end: int) -> int:

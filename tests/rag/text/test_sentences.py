@@ -150,7 +150,8 @@ def test_each_option_and_command_of_a_programs_help_is_a_row_with_what_is_furthe
         "    Commands:\n"
         "      fire          Fire the kiln\n"
         "      cool          Let it cool, slowly.\n"
-        "                    It takes a night.\n\n"
+        "                    It takes a night.\n"
+        "      look in       See what it is like\n\n"
         "    Flags:\n"
         "      -h, --heat degrees    how hot it gets. (default: 1240)\n"
         "          --limit-wood n    logs an hour\n"
@@ -167,6 +168,7 @@ def test_each_option_and_command_of_a_programs_help_is_a_row_with_what_is_furthe
         "Commands:",
         "fire          Fire the kiln",
         "cool          Let it cool, slowly.\n                    It takes a night.",
+        "look in       See what it is like",
         "Flags:",
         "-h, --heat degrees    how hot it gets. (default: 1240)",
         "--limit-wood n    logs an hour\n                            or less",
@@ -186,7 +188,19 @@ def test_each_option_and_command_of_a_programs_help_is_a_row_with_what_is_furthe
             ["kiln = 1    # the old one\n  heat = 2    # degrees"],
         ),
         ("  It is so.   It was so,\n  and that.   What else", ["It is so.", "It was so,\n  and that.", "What else"]),
-        ("  one word     far\n  two words   apart", ["one word     far\n  two words   apart"]),  # not in one column
+        (
+            "  one word     far\n  two words   apart\n  and so  on",
+            ["one word     far\n  two words   apart\n  and so  on"],
+        ),
+        ("Pass the\n--all to it.  It shows\nmore.", ["Pass the\n--all to it.", "It shows\nmore."]),
+        ("Use `a\n  --b  c` now.", ["Use `a\n  --b  c` now."]),
+        ("  int    a;\n  char   b;\n  float  c;", ["int    a;\n  char   b;\n  float  c;"]),
+        ("  fire --hot   \\\n  --wet        \\\n  now    then", ["fire --hot   \\\n  --wet        \\\n  now    then"]),
+        (
+            "  E       assert 1\n  E       a = 3\n  E       b = 4",
+            ["E       assert 1\n  E       a = 3\n  E       b = 4"],
+        ),
+        ("For example:\n\n  --fire=hot\n  or so.", ["For example:", "--fire=hot\n  or so."]),
     ],
 )
 def test_prose_and_code_that_look_like_help_are_no_rows(text: str, expected: list[str]) -> None:
