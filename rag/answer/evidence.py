@@ -8,6 +8,7 @@ is anything of the kind that is asked for: a number, a time, a person, a place, 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -37,6 +38,17 @@ if TYPE_CHECKING:
 
 REMEMBERED_TEXTS = 6000  # sentences and headings whose words are not looked for again, some 3 kB each
 WEIGHT_IN_STORE = 0.5  # of a word's rarity among all chunks, next to that among the sentences
+AS_SUBJECT = 1.5  # of a name that the sentence begins with, where it is asked what that is
+FIRST_WORDS = 2  # the mark of an item or an article among them
+ASKS_MEANING = re.compile(
+    r"\s*(?:what (?:does|do|is|are)(?: the)?|(?:the )?meaning of|was (?:macht|ist|bewirkt|bedeutet|heißt)(?: der| die| das)?"
+    r"|wozu (?:dient|ist)(?: der| die| das)?)?[\s`'\"]*",
+    re.IGNORECASE,
+)
+OF_MEANING = re.compile(
+    r"[\s`'\"]*(?:option|setting|flag|parameter|command|argument|key|directive|field)?\s*(?:do|mean|for|gut)?[\s?.!]*",
+    re.IGNORECASE,
+)
 SENTENCE_BEFORE = 0.5  # of a name in the sentence itself: what "it" may well refer to
 OF_ANOTHER = 0.7  # of a name: the same member of something else, as `response.elapsed` for `r.elapsed`
 WORD_IN_HEADING = 0.5  # of a word in the sentence itself: all sentences of a section have the same heading
@@ -63,7 +75,7 @@ def gather_evidence(
         before,
         before * leaning(candidates, known.language),
         after,
-        share_of_names(identifiers(question), candidates),
+        share_of_names(question, identifiers(question), candidates),
         *kinds_held(question, expected, candidates, known.language),
     ]
     unread = np.stack(columns, axis=1)
@@ -232,11 +244,28 @@ def stems_of_stop_words(language: str) -> frozenset[str]:
 # Exact names, and what is asked for
 
 
-def share_of_names(names: Sequence[Identifier], candidates: Sequence[Candidate]) -> Floats:
-    """The part of the exact names of a question that each candidate holds; 0 where it has none."""
+def share_of_names(question: str, names: Sequence[Identifier], candidates: Sequence[Candidate]) -> Floats:
+    """The part of the exact names of a question that each candidate holds; 0 where it has none.
+
+    Where the question only wants to know what one is, a sentence that begins with it holds AS_SUBJECT.
+    """
     if not names:
         return np.zeros(len(candidates))
-    return np.array([sum(held_share(name, candidate) for name in names) / len(names) for candidate in candidates])
+    shares = np.array([sum(held_share(name, candidate) for name in names) / len(names) for candidate in candidates])
+    if len(names) == 1 and asks_meaning(question, names[0]):
+        shares[[begins_with(names[0], candidate.quotation.text) for candidate in candidates]] = AS_SUBJECT
+    return shares
+
+
+def asks_meaning(question: str, name: Identifier) -> bool:
+    """Whether a question is a name alone, or only asks what it is or does."""
+    before, found, after = question.partition(name.text)
+    return bool(found) and bool(ASKS_MEANING.fullmatch(before)) and bool(OF_MEANING.fullmatch(after))
+
+
+def begins_with(name: Identifier, text: str) -> bool:
+    """Whether a sentence begins with a name, apart from the mark of an item and an article: `- **roll_keep** is how many`."""
+    return name.is_in(folded(" ".join(text.split(None, FIRST_WORDS)[:FIRST_WORDS])))
 
 
 def held_share(name: Identifier, candidate: Candidate) -> float:

@@ -27,6 +27,8 @@ CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are s
 LEAST_ALIKE = 0.15  # of a cosine, to stand for the same
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
 SHORT = 5  # words; a longer question with a word that nothing is known of may well explain it itself
+OWNING = "'s"
+BRACKETS = re.compile(r"\((.+)\)\Z")
 ONE = re.compile(r"(?:an?|one|every|each)\b", re.IGNORECASE)
 WITH_QUESTION = ")?"  # the end of one that has the question before beside it
 
@@ -229,8 +231,11 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
 
 
 def with_question(asked: str, turns: Sequence[Turn]) -> str:
-    """A question with the one before in brackets."""
-    return f"{bare(asked)} ({bare(turns[-1].question)})?"
+    """A question with the one before in brackets, or with what stands in brackets there: brackets do not grow."""
+    before = bare(turns[-1].question)
+    if within := BRACKETS.search(before):
+        before = within[1]
+    return f"{bare(asked)} ({before})?"
 
 
 def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
@@ -340,6 +345,8 @@ def phrases_of(question: str, grammar: Grammar) -> list[Phrase]:
             text = question[slice(*span)]
             if run.determined and span[0] == 0:
                 text = lowered(text)
+            if text.endswith(OWNING):
+                text = text[: -len(OWNING)]
             names = [word for word in WORD.findall(text) if word[0].isupper()]
             is_name = bool(names) and span[0] > 0 and (grammar.capitals_are_names or len(names) > 1)
             found.append(Phrase(text, *span, is_name, run.lead))

@@ -128,7 +128,7 @@ def is_code(lines: list[str]) -> bool:
     if not others:
         return False
     begins = _CODE_LINE.match(first) is not None
-    if begins and all(line.startswith(("  ", "\t")) for line in others):
+    if begins and all(line.startswith(("  ", "\t")) or _CLOSES.match(line) for line in others):
         return True
     return 2 * (begins + sum(_CODE_LINE.match(line) is not None for line in others)) > 1 + len(others)
 

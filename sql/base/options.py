@@ -54,7 +54,10 @@ class Parser(argparse.ArgumentParser):
         try:
             super()._check_value(action, value)
         except argparse.ArgumentError as error:
-            error.message += _meant(str(value), map(str, action.choices or ()))
+            known = [str(choice) for choice in action.choices or ()]
+            if "ask" in known and " " in str(value):
+                error.message = f"{str(value)!r:.80} is no command: put `ask` before a question"
+            error.message += _meant(str(value), known)
             raise
 
 

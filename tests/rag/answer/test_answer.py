@@ -23,7 +23,7 @@ from rag.answer.answer import (
     without_rivals,
 )
 from rag.answer.candidates import candidate_sentences
-from rag.answer.evidence import gather_evidence, shared_words
+from rag.answer.evidence import gather_evidence, share_of_names, shared_words
 from rag.answer.forms import ASKED, asked_form
 from rag.answer.merit import FEATURES, FINER, NETWORK_INPUTS, WEIGHTS, Evidence, merits, strangeness, sums
 from rag.answer.network import BEHIND, fitted_network
@@ -306,6 +306,22 @@ def test_of_the_help_of_a_program_the_row_of_the_option_is_quoted_and_no_other()
     assert kept == ["--heat degrees         how hot it gets. (default: 1240)"]
     (wood,) = without_rivals(found, identifiers("What does --wood do?"))
     assert wood.quotation.text == "--wood\n        Fire it with wood. It takes longer."
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What does roll_keep do?", "roll_keep", "what is the `roll_keep` setting for?", "Was bewirkt roll_keep?"],
+)
+def test_where_it_is_asked_what_a_name_is_the_sentence_that_begins_with_it_holds_more(question: str) -> None:
+    text = (
+        "- **roll_keep** is how many log files to keep.\n\n"
+        "To disable `roll_keep` set it to 0, so that all are kept.\n\n"
+        "- **roll_keep_for** is how long files are kept.\n"
+    )
+    found = candidate_sentences([hit(text)])
+    assert share_of_names(question, identifiers(question), found).tolist() == [1.5, 1.0, 0.5]
+    asked = "How do I disable roll_keep?"
+    assert share_of_names(asked, identifiers(asked), found).tolist() == [1.0, 1.0, 0.5]
 
 
 def test_a_row_below_that_of_the_name_asked_for_is_another_part() -> None:

@@ -110,6 +110,8 @@ DIALOGUES = [
     ),
     ("What is postgres?", "", "How do I install it?", "How do I install postgres?"),
     ("Can restic encrypt the data?", "", "Where is it kept?", "Where is the data kept?"),
+    ("Is it signed (add the key with Go)?", "", "Tell me more", "Tell me more (add the key with Go)?"),
+    ("What are ZeroSSL's limits?", "", "Which ports does it need?", "Which ports does ZeroSSL need?"),
     # What stands alone stays
     ("Where is the office?", "", "On call rota", "On call rota"),
     ("Where is the office?", "", "Per diem rates?", "Per diem rates?"),

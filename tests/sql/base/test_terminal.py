@@ -165,6 +165,16 @@ def test_a_choice_that_does_not_exist_is_refused_with_the_one_that_was_meant(
     assert f"; did you mean {'ask' if given_words == ['aks'] else 'hybrid'}?; see `python -m rag" in message
 
 
+def test_a_question_in_place_of_a_command_is_told_where_it_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="rag")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    commands.add_parser("ask")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["How long is it?"])
+    said = "rag: argument COMMAND: 'How long is it?' is no command: put `ask` before a question; see `rag --help`\n"
+    assert capsys.readouterr().err == said
+
+
 def test_a_choice_that_is_like_none_is_refused_without_a_guess(capsys: pytest.CaptureFixture[str]) -> None:
     parser = Parser(prog="python -m rag")
     parser.add_argument("--k", choices=["hybrid", "words"])
