@@ -412,8 +412,8 @@ def stream_text(events: Iterable[Event], found: Callable[[], None]) -> Answer | 
             if isinstance(event, Passages):
                 found()
             elif isinstance(event, Token):
+                shown += event.text  # first: Ctrl-C may come as soon as something is seen
                 flow.write(event.text)
-                shown += event.text
             elif isinstance(event, Finished):
                 show_end(event.answer, shown)
                 return event.answer

@@ -18,11 +18,13 @@ from language_models import EVENT_STREAM, completion, events
 from support import PROJECT
 
 import ingest
+from rag.answer.events import Token
+from rag.commands.ask import stream_answer
 from rag.commands.chat import HELP, Chat
 from rag.commands.command_line import command, make_parser
 from rag.library import Library
 from sql.base.settings import Settings
-from sql.base.terminal import run_command
+from sql.base.terminal import Flow, out_piece, run_command
 from sql.store import Store
 
 if TYPE_CHECKING:
@@ -299,6 +301,19 @@ class Terminal:
 
     def type(self, keys: str) -> None:
         os.write(self.master, keys.encode())
+
+
+def test_ctrl_c_right_after_the_first_words_says_that_they_are_no_whole_answer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(_flow: Flow, text: str) -> None:
+        out_piece(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Flow, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        stream_answer(iter([Token("Stoneware is fired.")]), as_json=False)
+    assert "what stands above is no whole answer" in capsys.readouterr().err
 
 
 @pytest.mark.slow
