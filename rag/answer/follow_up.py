@@ -30,7 +30,7 @@ SHORT = 5  # words; a longer question with a word that nothing is known of may w
 OWNING = "'s"
 BRACKETS = re.compile(r"\((.+)\)\Z")
 ONE = re.compile(r"(?:an?|one|every|each)\b", re.IGNORECASE)
-WITH_QUESTION = ")?"  # the end of one that has the question before beside it
+WITH_QUESTION = ")?"  # the end of one that has something that was said beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,6 @@ def leans(question: str, turns: Sequence[Turn]) -> bool:
     return (
         opened
         or len(words) < FEW_WORDS
-        or is_led(question, grammar)
         or grammar.asks_more.fullmatch(question) is not None
         or any(word in grammar.referring for word in words)
     )
@@ -131,7 +130,7 @@ def is_fragment(asked: str, grammar: Grammar) -> bool:
 def is_bare(asked: str, grammar: Grammar) -> bool:
     """Whether only a question word is there, as in `why?` and `since when?`."""
     words = [word.casefold() for word in WORD.findall(asked)]
-    behind = words[words[:1] != [] and words[0] in grammar.prepositions :]
+    behind = words[1:] if set(words[:1]) & grammar.prepositions else words
     return (
         0 < len(words) < FEW_WORDS
         and any(word in grammar.question_words for word in behind)
@@ -142,9 +141,8 @@ def is_bare(asked: str, grammar: Grammar) -> bool:
 def is_led(asked: str, grammar: Grammar) -> bool:
     """Whether this is a few words behind a preposition, or `which` and a noun: `on macOS?`, `with which algorithm?`."""
     words = [word.casefold() for word in WORD.findall(asked)]
-    if not (1 < len(words) < FEW_WORDS and asked.rstrip().endswith("?")) or set(words) & (
-        grammar.auxiliaries | grammar.referring
-    ):
+    is_short = 1 < len(words) < FEW_WORDS and asked.rstrip().endswith("?")
+    if not is_short or set(words) & (grammar.auxiliaries | grammar.referring):
         return False
     return words[0] in grammar.leading or (len(words) == 2 and grammar.asks_which.match(asked) is not None)
 
@@ -218,13 +216,13 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
         if word in grammar.of_actions and grammar.of_events.match(turns[-1].question):
             return with_question(asked, turns)
         if action := action_of(asked[: match.start()], word, turns[-1].question, grammar):
-            return f"{bare(asked)} ({action})?"
+            return beside(asked, action)
         referent = referent_of(word, turns, grammar)
         if referent is None:
             return with_question(asked, turns) if len(WORD.findall(asked)) <= SHORT else asked
         text = grammar.inflected(referent, word, asked[match.end() :])
         if text is None:  # where the word itself has to stay
-            return f"{bare(asked)} ({referent})?"
+            return beside(asked, referent)
         replaced = f"{asked[: match.start()]}{text}{asked[match.end() :]}"
         return capitalized(replaced) if asked[0].isupper() else replaced
     return asked
@@ -235,7 +233,12 @@ def with_question(asked: str, turns: Sequence[Turn]) -> str:
     before = bare(turns[-1].question)
     if within := BRACKETS.search(before):
         before = within[1]
-    return f"{bare(asked)} ({before})?"
+    return beside(asked, before)
+
+
+def beside(asked: str, said: str) -> str:
+    """A question with something that was said in brackets."""
+    return f"{bare(asked)} ({said}{WITH_QUESTION}"
 
 
 def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:

@@ -22,6 +22,9 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
+CLAUSE_END = "."  # in place of the word after a run
+
+
 @dataclass
 class Run:
     """Words in a row, each a start and an end, and the words before and after them in small letters."""
@@ -29,7 +32,7 @@ class Run:
     words: list[tuple[int, int]] = field(default_factory=list)
     lead: str = ""
     determined: bool = False
-    follow: str = ""
+    follow: str = CLAUSE_END
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,6 @@ class Grammar:
         for match in WORD.finditer(question):
             word = match[0].casefold()
             if run.words and question[end : match.start()].strip():  # a comma, a dash
-                run.follow = CLAUSE_END
                 yield run
                 run, joins = Run(), False
             of_question = word in self.around_question_words and (lead in self.question_words or lead == "many-of")
@@ -119,7 +121,6 @@ class Grammar:
                 lead, joins = "", False
             end = match.end()
         if run.words:
-            run.follow = CLAUSE_END
             yield run
 
     def named_by(self, question: str, run: Run) -> tuple[int, int] | None:
@@ -194,7 +195,6 @@ class Grammar:
 
 
 JOINING = "of"
-CLAUSE_END = "."  # in place of the word after a run
 CLAUSE_OPENERS = words("if when while because once wenn falls weil")
 MODAL = words("can could will would shall should may might must")
 SUBJECTS = words("i we you one man ich wir")

@@ -365,11 +365,9 @@ def carried(text: str, start: int, end: int, following: str = "", *, again: bool
         return end, False  # a row may say `see below`, and brings along no other
     indent = indent_of(text[begin:start])
     below = indent_of(lines.first)
-    if below <= lines.literal_depth if lines.is_literal else below < indent:
-        return (
-            end,
-            False,
-        )  # what is no further in than the colons is no code; what is further out than the sentence, not its
+    # Code is further in than colons by themselves, all else no further out than the sentence.
+    if below <= lines.colons_depth if lines.colons_depth >= 0 else below < indent:
+        return end, False
     if item and below == indent and kind == "list":
         return end, False  # the next item of the list that the sentence stands in, or what comes after that list
     if below == indent and _DIRECTIVE.match(text, start, end):
@@ -409,8 +407,7 @@ class _Lines:
         self.spans = [span for span, _ in zip(spans, range(4 * MOST_LINES), strict=False)]
         self.after_blank = bool(self.spans) and _is_blank(text[slice(*self.spans[0])])
         self.is_elsewhere = False  # the first of what the sentence announces, which a line of markup stands for
-        self.is_literal = False  # whether that is code below colons that stand by themselves, at some depth
-        self.literal_depth = 0
+        self.colons_depth = -1  # where that is code below colons that stand by themselves, their depth
         del self.spans[: self._markup_lines(column)]
         self.first = text[slice(*self.spans[0])] if self.spans else None
         self.opening, self.closing = self._fences()
@@ -430,7 +427,7 @@ class _Lines:
             owner, at, depth = MARKUP_LINE.match(line), number, indent_of(line)
             if owner is None or depth > column:
                 return number
-            self.is_literal, self.literal_depth = bool(owner["literal"]), depth
+            self.colons_depth = depth if owner["literal"] else -1
             self.is_elsewhere = self.is_elsewhere or _stands_for(owner)
         return len(self.spans)
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rag.library import Library
     from rag.retrieve.inspection import Explanation
     from sql.records import Hit
+    from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
     from sql.store.snapshot import Watch
@@ -75,7 +76,7 @@ def ask_library(options: Namespace) -> int:
             show_statements(steps, options, library)
             show_whole(answer, as_json=options.json)
         if not answer.answered:
-            note_empty(library, options.filter or [])
+            note_empty(library, request.filter, options)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -96,7 +97,7 @@ def search_library(options: Namespace) -> int:
         hits = library.search(request, watch=steps.append) if record is None else record["hits"]
         show_statements(steps, options, library)
         if not hits:
-            note_empty(library, options.filter or [])
+            note_empty(library, request.filter, options)
     if record is not None:
         out_json(record)
     else:
@@ -283,16 +284,16 @@ def show_statements(steps: Sequence[Step], options: Namespace, library: Library)
             show(f"-- the chunks that this finds are then ordered by {one_line(reranker.name)}\n")
 
 
-def note_empty(library: Library, given: Sequence[str]) -> None:
+def note_empty(library: Library, given: Filter | None, options: Namespace) -> None:
     """Says so where nothing was found because nothing is there, or nothing that passes the filter."""
-    from sql.search.filters import parse_filter
-
     snapshot, location = library.store.snapshot(), library.store.client.location
     if snapshot.chunk_count() == 0:
         note(library.store.emptiness)
-    elif given and not snapshot.listed_documents(parse_filter(given)):
+    elif given and not snapshot.passing_generations(given):
         shows = to_run("rag list", location)
-        note(f"no document passes the filter {one_line(' '.join(given))}: {shows} shows those that {location} has")
+        note(
+            f"no document passes the filter {one_line(' '.join(options.filter))}: {shows} shows those that {location} has"
+        )
 
 
 def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:

@@ -165,7 +165,7 @@ class Chat:
                 show_whole(answer, as_json=False)
                 out()
         if not answer.answered:
-            note_empty(self.library, self.options.filter or [])
+            note_empty(self.library, request.filter, self.options)
         self.answer = answer
         self.turns.append(Turn(question, answer.text))
         self.records.append(whole_record(replace(answer, question=line)) | {"asked": question})

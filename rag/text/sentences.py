@@ -258,7 +258,7 @@ def _hangs(text: str, end: int, below: int) -> bool:
     """Whether the line that ends at `end` is further in than the one that begins at `below`, as the lines of an item are, whose
     number a slice of a document may lack."""
     above = line_begin(text, end)
-    return _match_end(_INDENT, text, above, end) - above > _match_end(_INDENT, text, below, len(text)) - below
+    return _indent_at(text, above, end) > _indent_at(text, below, len(text))
 
 
 def _with_whole_rows(text: str, paragraphs: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int, bool]]:

@@ -246,7 +246,11 @@ class Flow:
 
     def write(self, text: str) -> None:
         """Shows a piece at once. A word is shown whole where it comes in one piece."""
-        out_piece(self.wrapped(clean(text)) if self.width else text)
+        out_piece(self.laid_out(text))
+
+    def laid_out(self, text: str) -> str:
+        """A piece as it is shown: clean and wrapped on a terminal, as it came elsewhere."""
+        return self.wrapped(clean(text)) if self.width else text
 
     def wrapped(self, text: str) -> str:
         """A piece with line ends in the place of spaces behind which a word would not fit."""
@@ -270,14 +274,12 @@ class Flow:
 
 def out_prose(text: str) -> None:
     """A line of prose on stdout; on a terminal it goes on in further lines between words."""
-    flow = Flow()
-    out(flow.wrapped(clean(text)) if flow.width else text)
+    out(Flow().laid_out(text))
 
 
 def indented(line: str, indent: str) -> str:
     """A line behind an indentation for stderr; on a terminal it goes on in further lines, as far in, between words."""
-    flow = Flow(sys.stderr, len(indent))
-    return f"{indent}{flow.wrapped(clean(line)) if flow.width else line}".replace("\n", f"\n{indent}")
+    return f"{indent}{Flow(sys.stderr, len(indent)).laid_out(line)}".replace("\n", f"\n{indent}")
 
 
 @contextmanager

@@ -458,13 +458,18 @@ class Snapshot:
         """Every document with what people want to know of it, by path; with a filter those with a chunk that passes it."""
         rows = self.client.query(Statement("listed_documents", {"epoch": self.epoch}))
         if given:
-            statement = Statement("filtered_generations", {"epoch": self.epoch}, compile_filter(given))
-            passing = {row["generation"] for row in self.client.query(statement)}
-            if not passing:
-                self.refuse_hopeless(given)
+            passing = self.passing_generations(given)
             rows = [row for row in rows if row["generation"] in passing]
         metadata = self.document_metadata()
         return [read_listed(row, metadata.get(row["generation"], NO_METADATA)) for row in rows]
+
+    def passing_generations(self, given: Filter) -> set[int]:
+        """The generations of the documents with a chunk that passes a filter; InvalidFilter for one that none can pass."""
+        statement = Statement("filtered_generations", {"epoch": self.epoch}, compile_filter(given))
+        passing = {row["generation"] for row in self.client.query(statement)}
+        if not passing:
+            self.refuse_hopeless(given)
+        return passing
 
     def document_text(self, document: LiveDocument) -> str:
         """The text that the offsets of a document count in.

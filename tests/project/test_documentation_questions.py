@@ -29,6 +29,22 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+def unpack(folder: Path, commit: str, paths: list[str]) -> subprocess.CompletedProcess[bytes]:
+    """What came of unpacking a commit of folder/clones/some+project as folder/trees/kiln."""
+    script = (
+        "import documentation_trees as trees, pathlib\n"
+        f"tree = {{'project': 'some/project', 'commit': {commit!r}, 'paths': {paths!r}}}\n"
+        "trees.unpack(tree, pathlib.Path('clones'), pathlib.Path('trees/kiln'))\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=folder,
+        env={"PYTHONPATH": str(BENCHMARKS), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_question_says_which_files_answer_it_and_how_a_right_sentence_reads_or_that_none_does(path: Path) -> None:
     about, *questions = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
@@ -66,18 +82,7 @@ def test_every_further_question_says_where_its_answer_begins_and_ends_and_copies
 
 def test_a_failed_clone_leaves_no_tree_that_looks_unpacked(tmp_path: Path) -> None:
     (tmp_path / "clones" / "some+project").mkdir(parents=True)
-    script = (
-        "import documentation_trees as trees, pathlib\n"
-        "tree = {'project': 'some/project', 'commit': 'a' * 40, 'paths': ['docs']}\n"
-        "trees.unpack(tree, pathlib.Path('clones'), pathlib.Path('trees/kiln'))\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(BENCHMARKS), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        check=False,
-    )
+    ended = unpack(tmp_path, "a" * 40, ["docs"])
     assert ended.returncode != 0
     assert not (tmp_path / "trees" / "kiln").exists()
 
@@ -94,16 +99,6 @@ def test_a_tree_is_unpacked_as_its_commit_and_its_paths_say(tmp_path: Path) -> N
     commit = git(clone, "rev-parse", "HEAD")
     (clone / "docs" / "kiln.md").write_text("The kiln is cold.", encoding="utf-8")
     git(clone, "commit", "--quiet", "-am", "second")
-    script = (
-        "import documentation_trees as trees, pathlib\n"
-        f"tree = {{'project': 'some/project', 'commit': '{commit}', 'paths': ['docs', ':!docs/man']}}\n"
-        "trees.unpack(tree, pathlib.Path('clones'), pathlib.Path('trees/kiln'))\n"
-    )
-    subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(BENCHMARKS), "PATH": "/usr/bin:/bin"},
-        check=True,
-    )
+    assert unpack(tmp_path, commit, ["docs", ":!docs/man"]).returncode == 0
     unpacked = [path for path in (tmp_path / "trees" / "kiln").rglob("*") if path.is_file()]
     assert [path.read_text(encoding="utf-8") for path in unpacked] == ["The kiln is hot."]

@@ -75,13 +75,19 @@ DIALOGUES = [
     ("Where are the logs stored?", "", "For how long?", "Where are the logs stored, and for how long?"),
     ("How do you install restic on Debian?", "", "On macOS?", "How do you install restic on macOS?"),
     ("Which backends are supported?", "", "What about S3?", "Which backends are supported, and S3?"),
-    # What no rule knows the meaning of stands beside the question before
     (
         "What tool do we use for backups?",
         "We have restic. [1]",
         "What are its disadvantages?",
         "What are backups' disadvantages?",
     ),
+    (
+        "My build fails with error E42, why?",
+        "",
+        "How do I fix it?",
+        "How do I fix my build?",
+    ),
+    # What no rule knows the meaning of stands beside the question before
     ("When do we deploy?", "", "And who approves it?", "Who approves it (When do we deploy)?"),
     ("Who can see my salary?", "", "Why them?", "Why them (Who can see my salary)?"),
     ("Does it use AES?", "", "Is it safe?", "Is it safe (Does it use AES)?"),
@@ -91,12 +97,6 @@ DIALOGUES = [
         "",
         "And if that does not help?",
         "If that does not help (What helps when a disk is full)?",
-    ),
-    (
-        "My build fails with error E42, why?",
-        "",
-        "How do I fix it?",
-        "How do I fix my build?",
     ),
     ("How do I delete snapshots?", "", "Show me an example", "Show me an example (How do I delete snapshots)?"),
     ("How do I delete snapshots?", "", "Automatically?", "Automatically (How do I delete snapshots)?"),
