@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ def ask_library(options: Namespace) -> int:
             show_statements(steps, options, library)
             show_whole(answer, as_json=options.json)
         if not answer.answered:
-            note_empty(library, request.filter, options)
+            note_unanswered(library, request, options)
     return EXIT_OK if answer.answered else EXIT_NOTHING_FOUND
 
 
@@ -284,8 +285,25 @@ def show_statements(steps: Sequence[Step], options: Namespace, library: Library)
             show(f"-- the chunks that this finds are then ordered by {one_line(reranker.name)}\n")
 
 
-def note_empty(library: Library, given: Filter | None, options: Namespace) -> None:
-    """Says so where nothing was found because nothing is there, or nothing that passes the filter."""
+def note_unanswered(library: Library, request: SearchRequest, options: Namespace) -> None:
+    """Says why a question may have got no answer: nothing is there to find, or the documents are in another language."""
+    from rag.text.analyser import detect_language
+    from rag.text.languages import LANGUAGES
+
+    if note_empty(library, request.filter, options):
+        return
+    languages = library.store.snapshot().text_statistics().languages
+    asked, stored = detect_language(request.question, languages), languages[0]
+    if asked != stored and {asked, stored} <= set(LANGUAGES):
+        asked, stored = (LANGUAGES[code].stemmer.capitalize() for code in (asked, stored))
+        note(
+            f"the question is in {asked} and most documents are in {stored}: unless the model is a multilingual one, "
+            f"ask in {stored}"
+        )
+
+
+def note_empty(library: Library, given: Filter | None, options: Namespace) -> bool:
+    """Says so where nothing was found because nothing is there, or nothing that passes the filter; whether it did."""
     snapshot, location = library.store.snapshot(), library.store.client.location
     if snapshot.chunk_count() == 0:
         note(library.store.emptiness)
@@ -294,6 +312,9 @@ def note_empty(library: Library, given: Filter | None, options: Namespace) -> No
         note(
             f"no document passes the filter {one_line(' '.join(options.filter))}: {shows} shows those that {location} has"
         )
+    else:
+        return False
+    return True
 
 
 def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:
@@ -335,8 +356,9 @@ def note_nearest(answer: Answer) -> None:
         more = ["…"] if len(lines) > MOST_NOTED_LINES else []
         lines = [f"  {line}" for line in (*lines[:MOST_NOTED_LINES], *more)]
     shown = "".join(f"{line}\n" for line in lines)
+    confidence = math.floor(100 * answer.confidence) / 100  # rounded up it could be the bound, below which it is
     note(
-        f"nearest, though it may not answer (confidence {answer.confidence:.2f}; --min-confidence sets the bound):\n"
+        f"nearest, though it may not answer (confidence {confidence:.2f}; --min-confidence sets the bound):\n"
         f"{shown}  {shown_place_and_heading(nearest)}"
     )
 

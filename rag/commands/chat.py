@@ -8,6 +8,7 @@ slash is a command. On a terminal an error is one sentence and the conversation 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from argparse import Namespace
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag.commands.ask import (
     ask_terms,
-    note_empty,
+    note_unanswered,
     open_library,
     read_request,
     show_citations,
@@ -68,6 +69,12 @@ HELP = {
 }
 LEAVE = {"/quit", "/exit"}
 LEAVE_AT_TERMINAL = LEAVE | {"quit", "exit"}  # which in a pipe are questions
+COURTESIES = re.compile(  # a line of nothing else asks nothing
+    r"\W*(?:(?:ok|okay|great|perfect|(?:(?:many )?thanks|thank you|thx)(?: a lot| (?:very|so) much)?(?: for (?:your|the) help)?"
+    r"|hi|hello|hey|good (?:morning|day)|goodbye|bye|got it|i see|never ?mind|(?:vielen )?dank(?:e|eschön)?(?: (?:schön|sehr))?"
+    r"|hallo|guten (?:tag|morgen)|tschüss|alles klar|verstanden)\b\W*)+",
+    re.IGNORECASE,
+)
 
 
 def chat(options: Namespace) -> int:
@@ -134,10 +141,12 @@ class Chat:
         return self.failure or (EXIT_NOTHING_FOUND if answered and not any(answered) else EXIT_OK)
 
     def take(self, line: str) -> None:
-        """Answers a question or obeys a command."""
+        """Answers a question or obeys a command; a mere `thanks` is no question, nor does the next one lean on it."""
         line = line.strip()
         if line.startswith("/"):
             self.obey(*line.split(None, 1))
+        elif COURTESIES.fullmatch(line):
+            note("ask a question about the documents; /help lists the commands")
         elif line:
             self.ask(line)
 
@@ -165,7 +174,7 @@ class Chat:
                 show_whole(answer, as_json=False)
                 out()
         if not answer.answered:
-            note_empty(self.library, request.filter, self.options)
+            note_unanswered(self.library, request, self.options)
         self.answer = answer
         self.turns.append(Turn(question, answer.text))
         self.records.append(whole_record(replace(answer, question=line)) | {"asked": question})

@@ -30,8 +30,14 @@ def list_documents(options: Namespace) -> int:
 
     with Store.open(options.db) as store:
         listed = store.snapshot().listed_documents(parse_filter(options.filter or []))
-        if not listed and not options.filter:
-            note(store.emptiness)
+        if not listed:
+            every = store.snapshot().listed_documents()
+            note(
+                f"no document passes the filter {one_line(' '.join(options.filter))}; the store has {len(every):,}, such as "
+                f"{shown_name(every[0].document.source)}"
+                if every
+                else store.emptiness
+            )
     if options.paths:
         documents = [one.document for one in listed]
         found: set[str] = set()

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+# What other programs call our options: no name that looks like them is near.
+ELSEWHERE = {
+    "store": "db", "database": "db", "top-k": "k", "limit": "k", "where": "filter", "threshold": "min-confidence"
+}  # fmt: skip
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose complaints are one sentence."""
 
@@ -64,7 +70,8 @@ class Parser(argparse.ArgumentParser):
 def _meant(given: str, known: Iterable[str]) -> str:
     # Without the dashes, which all options have in common: --json is not nearly --version.
     names = {name.lstrip("-"): name for name in known}
-    close = get_close_matches(given.lstrip("-"), names, 1)
+    plain = given.lstrip("-")
+    close = [name for name in (ELSEWHERE.get(plain, ""),) if name in names] or get_close_matches(plain, names, 1)
     return f"; did you mean {names[close[0]]}?" if close else ""
 
 

@@ -177,6 +177,20 @@ def test_a_filter_that_no_document_passes_is_named_where_it_leaves_no_answer(tal
     assert said[0].startswith("no document passes the filter source~none/*: `python -m rag list --db ")
 
 
+@pytest.mark.parametrize("line", ["Thanks!", "ok, thank you very much", "Vielen Dank", "hello"])
+def test_a_mere_courtesy_is_no_question_and_the_next_one_does_not_lean_on_it(
+    talk: Callable[..., Talk], line: str
+) -> None:
+    session = talk("At how many degrees is stoneware fired?", line, "And earthenware?", "/history")
+    assert session.stderr.count("ask a question about the documents") == 1
+    assert "1. At how many degrees is stoneware fired?\n2. At how many degrees is earthenware fired?" in session.stdout
+
+
+@pytest.mark.parametrize("line", ["thanks.md", "Hello, what is stoneware?", "nice"])
+def test_what_only_begins_like_a_courtesy_is_asked(talk: Callable[..., Talk], line: str) -> None:
+    assert f"1. {line}" in talk(line, "/history").stdout
+
+
 def test_a_question_after_a_file_that_cannot_be_written_is_answered(talk: Callable[..., Talk]) -> None:
     session = talk("/save nowhere/talk.md", "At how many degrees is stoneware fired?")
     assert session.code == 2

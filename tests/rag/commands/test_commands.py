@@ -149,6 +149,23 @@ def test_the_answer_reads_well_in_a_terminal(desk: Desk) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [
+        ("Wie heißt der Schachweltmeister, der in dieser Stadt geboren ist?", "German"),
+        ("Qui est le champion du monde dans cette ville?", "French"),
+        ("Who won the chess championship of 1972?", ""),
+    ],
+)
+def test_where_the_documents_are_in_another_language_than_an_unanswered_question_that_is_said(
+    desk: Desk, question: str, language: str
+) -> None:
+    finished = desk.run("rag", "ask", question)
+    assert finished.returncode == 3
+    assert ("most documents are in English" in finished.stderr) == bool(language)
+    assert (f"the question is in {language} and" in finished.stderr) == bool(language)
+
+
 def test_a_question_that_nothing_answers_ends_with_3(desk: Desk) -> None:
     finished = desk.run("rag", "ask", "Who won the chess championship of 1972?")
     assert (finished.returncode, finished.stdout) == (3, "No answer found.\n")

@@ -144,6 +144,14 @@ def test_a_name_of_which_the_list_has_nothing_is_told(run: Run, made: Path, caps
     )
 
 
+def test_a_filter_that_no_document_passes_is_told_with_one_of_those_that_there_are(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["list", "--filter", "source~sub/*", "--db", str(made / "store")]) == EXIT_NOTHING_FOUND
+    told = capsys.readouterr()
+    assert told.err == "no document passes the filter source~sub/*; the store has 5, such as docs/a.eml\n"
+
+
 def test_a_format_of_which_there_is_nothing_is_told_with_those_that_there_are(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

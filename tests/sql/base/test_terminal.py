@@ -98,6 +98,8 @@ def test_messages_call_our_commands_as_the_one_that_was_started(
             ["ask", "--langauge=de"],
             "python -m rag ask: unrecognized arguments: --langauge=de; did you mean --language?; ",
         ),
+        (["ask", "--store", "x"], "python -m rag ask: unrecognized arguments: --store x; did you mean --db?; "),
+        (["ask", "--top-k=3"], "python -m rag ask: unrecognized arguments: --top-k=3; "),  # where there is no -k
         (["ask", "more", "words"], "python -m rag ask: unrecognized arguments: more words; "),
         (["--zzz", "ask"], "python -m rag: unrecognized arguments: --zzz; "),
         (
@@ -113,6 +115,7 @@ def test_an_unknown_option_is_refused_by_its_command_which_names_the_one_that_wa
     ask = parser.add_subparsers().add_parser("ask")
     ask.add_argument("--language")
     ask.add_argument("--version")
+    ask.add_argument("--db")
     with pytest.raises(SystemExit):
         parser.parse_args(given_words)
     command = said.partition(":")[0]
