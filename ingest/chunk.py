@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rag.text.tokenizer import Tokenizer
 
 # To be raised with every change of a reader, of this file, or of rag/index/surroundings.py that changes what is stored.
-_VERSION = "structure-9"
+_VERSION = "structure-10"
 DEFAULT = ChunkSettings()
 MAX_CHARACTERS = 8000  # of one chunk: a "word" of 100,000 characters is a single [UNK] token
 
@@ -87,7 +87,7 @@ def chunker_name(settings: ChunkSettings = DEFAULT) -> str:
     """What decides where chunks begin and end and what is embedded of them; a document of another one is cut anew.
 
     >>> chunker_name(ChunkSettings(200, 30))
-    'structure-9/200+30+headings'
+    'structure-10/200+30+headings'
     """
     return f"{_VERSION}/{settings.name}"
 

@@ -46,7 +46,7 @@ def cut_name(
     it has pictures whose text was not recognised, and the names of metadata that the user gave it.
 
     >>> cut_name("", 1, has_pictures=True), cut_name("3", 12, ["year", "team"])
-    ('structure-9/200+30+headings, pictures unread', 'structure-9/200+30+headings, part, one of 12, given team year')
+    ('structure-10/200+30+headings, pictures unread', 'structure-10/200+30+headings, part, one of 12, given team year')
     """
     names = " ".join(sorted(given))
     cut = chunker + (_PART if part else "") + (f"{_ONE_OF}{count}" if count > 1 else "")

@@ -19,21 +19,24 @@ from rag.text.sentences import split_sentences
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from sql.records import Hit
 
 LONGEST_ANSWER = 100_000  # characters; no answer to a question is longer, and something that goes wrong may well be
 LEAST_SHARED_WORDS = 0.5  # of a sentence's words, to count as borne out by the passages it cites
 
-THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+# What a model thinks before it answers; where its template has opened the thought, only the end of it is written.
+THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*?</think>", re.DOTALL)
 CITED_NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
+CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,1000}`", re.DOTALL)  # in which `args[0]` cites nothing
 MARK = re.compile(rf"[\[【]\s?({CITED_NUMBERS}(?:\s?[,;]\s?{CITED_NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
 STOP_BEFORE_MARKS = re.compile(r"([.!?…。！？])([ \t]{1,4})(?=\[\d{1,4}\])")
 CITATION = re.compile(r"[ \t]{0,4}\[(\d{1,4})\]")
 NOT_SUPPORTED = "[not supported]"  # stands behind a sentence that its passages do not bear out
 CUT_SHORT = " …"  # stands behind a text that the model did not bring to its end
 EMPTY_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*")
+GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+|[1-9]\d{0,2}(?:,\d{3})+")
 CAPITAL_NOUNS = ("de",)  # languages in which a capital letter makes no name
 
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
@@ -43,8 +46,9 @@ IMAGE_MARK = re.compile(r"!(?=\[(?!\s?\d{1,4}[\s,;\]–-])[^\[\]]{0,500}\])")  #
 REFERENCE = re.compile(r"^[ \t]{0,8}\[[^\[\]\n]{1,200}\]:[ \t]*\n?[ \t]*(\S+).*$", re.MULTILINE)
 TAG = re.compile(r"</?(?![a-zA-Z+.-]{1,30}://)[a-zA-Z][^<>]{0,4000}=[^<>]{0,4000}>")
 ADDRESS = re.compile(
-    r"(?:\b[a-zA-Z][a-zA-Z0-9+.-]{1,30}://|\b(?:javascript|data|mailto|vbscript):|\bwww\.)[^\s<>\"'`()\[\]{}|\\^]{1,4000}"
+    r"(?:\b[a-zA-Z][a-zA-Z0-9+.-]{1,30}://|\b(?:javascript|mailto|vbscript):|\bdata:(?=[\w.+-]{0,80}[/,;])|\bwww\.)[^\s<>\"'`()\[\]{}|\\^]{1,4000}"
 )
+MOST_NESTED = 20  # links in the text of links; what is left is no link any more either, but its text stays
 LINK_REMOVED = "[link removed]"
 
 
@@ -246,7 +250,9 @@ def remove_links(text: str, passages: Sequence[str]) -> tuple[str, int]:
     before = None
     while before != text:  # what is taken out may bring the halves of another link together
         before = text
-        while (shorter := IMAGE_OR_LINK.sub(without_link, text)) != text:  # an image may be the text of a link
+        for _ in range(MOST_NESTED):  # an image may be the text of a link
+            if (shorter := IMAGE_OR_LINK.sub(without_link, text)) == text:
+                break
             text = shorter
         text = IMAGE_MARK.sub(without_tag, text)
         text = BEGUN_LINK.sub(without_begun_link, TAG.sub(without_tag, REFERENCE.sub(without_reference, text)))
@@ -280,8 +286,21 @@ def renumber(text: str, passages: int) -> tuple[str, list[int], int]:
             kept.append(f"[{order.index(number) + 1}]")
         return "".join(kept) or "\x00"
 
-    text = MARK.sub(replace, text)
+    text = outside_code(lambda piece: MARK.sub(replace, piece), text)
     return re.sub(r"[ \t]{0,8}\x00", "", text).strip(), order, dropped
+
+
+def outside_code(changed: Callable[[str], str], text: str) -> str:
+    """A text of which all but its code is changed.
+
+    >>> outside_code(str.upper, "so `args[0]` it is")
+    'SO `args[0]` IT IS'
+    """
+    pieces, done = [], 0
+    for code in CODE.finditer(text):
+        pieces += [changed(text[done : code.start()]), code[0]]
+        done = code.end()
+    return "".join([*pieces, changed(text[done:])])
 
 
 def cited_numbers(listed: str, passages: int) -> Iterator[int]:
@@ -297,8 +316,8 @@ def check_sentences(text: str, cited: Sequence[str]) -> Iterator[Sentence]:
     attached = STOP_BEFORE_MARKS.sub(r"\2\1", text)
     for start, end in split_sentences(attached):
         piece = text[start:end]
-        numbers = tuple(dict.fromkeys(int(match[1]) for match in CITATION.finditer(piece)))
-        words = CITATION.sub("", piece).strip()
+        numbers = tuple(dict.fromkeys(int(match[1]) for match in CITATION.finditer(CODE.sub("", piece))))
+        words = outside_code(lambda part: CITATION.sub("", part), piece).strip()
         if WORD.search(words):
             sources = [cited[number - 1] for number in numbers if number <= len(cited)]
             yield Sentence(words, numbers, bears_out(words, sources), start, end)
@@ -315,15 +334,23 @@ def bears_out(sentence: str, passages: Sequence[str]) -> bool:
     False
     """
     said, given = stems(sentence), set().union(*map(stems, passages))
-    figures = set(re.findall(r"\d+", sentence))
-    held = {figure for passage in passages for figure in re.findall(r"\d+", passage)}
     return (
         bool(passages)
-        and figures <= held
+        and figures(sentence) <= set().union(*map(figures, passages))
         and len(said & given) >= LEAST_SHARED_WORDS * len(said)
         and all(stems(name) <= given for name in names_in(sentence))
         and all(any(name.is_in(folded(passage)) for passage in passages) for name in identifiers(sentence))
     )
+
+
+def figures(text: str) -> set[str]:
+    """The numbers in a text, whichever way their thousands are grouped and their decimals marked.
+
+    >>> sorted(figures("1.240 or 1,240 Grad, 3,5 h and 10-20 min."))
+    ['10', '1240', '20', '3.5']
+    """
+    found = re.findall(r"\d+(?:[.,]\d+)*", text)
+    return {re.sub(r"[.,]", "" if GROUPED.fullmatch(number) else ".", number) for number in found}
 
 
 def names_in(sentence: str) -> list[str]:

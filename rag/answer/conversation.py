@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from rag.answer.check import ADDRESS, THOUGHT, names_in
+from rag.answer.check import ADDRESS, THOUGHT, figures, names_in
 from rag.answer.follow_up import MARKS, Turn, leans, self_contained
 from rag.answer.prompt import Prompt, draw_fence, without_controls
+from rag.text.analyser import plain_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,9 +69,10 @@ def acceptable(written: str, question: str, turns: Sequence[Turn]) -> str | None
     if len(lines) != 1:
         return None
     text = QUESTION_LABEL.sub("", lines[0]).strip("\"'“”„ ")
-    known = " ".join([question, *(f"{turn.question} {turn.answer}" for turn in turns)]).casefold()
-    new = [*re.findall(r"\d+", text), *names_in(text)]
+    known = " ".join([question, *(f"{turn.question} {turn.answer}" for turn in turns)])
+    held = {*figures(known), *plain_words(known)}
+    new = [*figures(text), *(word for name in names_in(text) for word in plain_words(name))]
     is_question = text.endswith("?") or not question.rstrip().endswith("?")
     if not text or len(text) > LONGEST_REWRITTEN or not is_question or ADDRESS.search(text):
         return None
-    return text if all(word.casefold() in known for word in new) else None
+    return text if held.issuperset(new) else None

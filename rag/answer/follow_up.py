@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     Alike = Callable[[str, Sequence[str]], Sequence[float]]  # how like a text each of some phrases is, as a cosine
 
 WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
-MARKS = re.compile(r"\s*\[(?:\d{1,4}|not supported)\]")
+MARKS = re.compile(r"(?<!\s)\s*\[(?:\d{1,4}|not supported)\]")
 NUMBER = re.compile(r"\d[\d.,:-]*")
 CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are seldom asked for anew
 LEAST_ALIKE = 0.15  # of a cosine, to stand for the same
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
 SHORT = 5  # words; a longer question with a word that nothing is known of may well explain it itself
 OWNING = "'s"
+# What is said of a thing and cannot be switched off itself.
+DEFAULT_OF = re.compile(
+    r"(?:the|der|die|das|den|dem)\s+(?:default(?:\s+value|\s+setting)?|standardwert|voreinstellung)\s+(?:of|for|von)\s+",
+    re.IGNORECASE,
+)
 BRACKETS = re.compile(r"\((.+)\)\Z")
 ONE = re.compile(r"(?:an?|one|every|each)\b", re.IGNORECASE)
 WITH_QUESTION = ")?"  # the end of one that has something that was said beside it
@@ -69,6 +74,8 @@ def self_contained(question: str, turns: Sequence[Turn], alike: Alike | None = N
             return question
         if question[: question.index(asked)].rstrip().casefold().endswith("mit"):  # whose case would be wrong elsewhere
             asked = re.sub(rf"^{grammar.determined}", "", asked)
+        if not WORD.search(asked):
+            return question
         found = with_referents(asked, turns, grammar)
         if found.endswith(WITH_QUESTION):
             return capitalized(found)
@@ -169,6 +176,8 @@ def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None)
     if first[0].casefold() in grammar.prepositions:
         led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s?]*[^\s?,]", re.IGNORECASE)
         place = led.search(base)
+        if place is None and rival_names(piece, base):  # the default of a.b, and for a.c?
+            return completed(piece[first.end() :], before, grammar, alike)
         whole = f"{base[: place.start()]}{piece}{base[place.end() :]}" if place else f"{base} {piece}"
         return f"{capitalized(whole)}?"
     replaced = parallel(piece, base, grammar, alike)
@@ -182,7 +191,7 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
     """The span of a question that a fragment stands for: a number for a number, a name for one, else what is most alike."""
     if NUMBER.fullmatch(piece) and (numbers := list(NUMBER.finditer(base))):
         return numbers[-1].span()
-    if (named := identifiers(piece)) and (rivals := same_shape(named[0].shape, base)):
+    if rivals := rival_names(piece, base):
         return rivals[-1]
     phrases = phrases_of(base, grammar)
     names = [phrase for phrase in phrases if phrase.is_name]
@@ -196,10 +205,14 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
     return chosen.start, chosen.end
 
 
-def same_shape(shape: str, base: str) -> list[tuple[int, int]]:
-    """Where exact names of a shape stand in a question."""
-    places = [(match.start(), match.end()) for match in re.finditer(r"[^\s,;?!()]+", base)]
-    return [(start, end) for start, end in places if any(one.shape == shape for one in identifiers(base[start:end]))]
+def rival_names(piece: str, base: str) -> list[tuple[int, int]]:
+    """Where exact names stand in a question that one in a fragment may stand for: of its shape, or else any."""
+    wanted = identifiers(piece)
+    if not wanted:
+        return []
+    found = [(match.span(), identifiers(match[0])) for match in re.finditer(r"[^\s,;?!()]+", base)]
+    named = [(span, names[0].shape) for span, names in found if names]
+    return [span for span, shape in named if shape == wanted[0].shape] or [span for span, _ in named]
 
 
 # Pronouns
@@ -220,7 +233,7 @@ def with_referents(asked: str, turns: Sequence[Turn], grammar: Grammar) -> str:
         referent = referent_of(word, turns, grammar)
         if referent is None:
             return with_question(asked, turns) if len(WORD.findall(asked)) <= SHORT else asked
-        text = grammar.inflected(referent, word, asked[match.end() :])
+        text = grammar.inflected(DEFAULT_OF.sub("", referent), word, asked[match.end() :])
         if text is None:  # where the word itself has to stay
             return beside(asked, referent)
         replaced = f"{asked[: match.start()]}{text}{asked[match.end() :]}"
@@ -246,6 +259,8 @@ def refers_back(asked: str, pronoun: re.Match[str], grammar: Grammar) -> bool:
     before, behind = asked[: pronoun.start()], asked[pronoun.end() :]
     if grammar.empty.search(f"{before}\x00{pronoun[0]}{behind}"):
         return False
+    if not grammar.capitals_are_names and pronoun.start() and pronoun[0][0].isupper():
+        return False  # können SIE mir sagen: whoever is asked
     stands_alone = grammar.alone.match(behind) or grammar.of_statements.match(behind)
     if pronoun[0].casefold() in grammar.demonstratives and not stands_alone:
         return False

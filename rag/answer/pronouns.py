@@ -233,12 +233,20 @@ GENDER_OF_DETERMINER = {
 def german(referent: str, word: str) -> str | None:
     """A German referent in the case of a pronoun, as article and adjective show it; None for a pronoun that has to stay.
 
+    What `ein` alone does not show, its gender, the pronoun does; where neither does, `ein` stays.
+
     >>> german("der alte Ofen", "ihn"), german("eine Glasur", "sie"), german("der Ofen", "sein")
     ('den alten Ofen', 'die Glasur', None)
+    >>> german("ein Konto", "es"), german("ein Ofen", "er"), german("ein Konto", "das")
+    ('das Konto', 'der Ofen', 'ein Konto')
     """
     if word not in {"er", "sie", "es", "ihn", "ihm", "ihnen", "das", "dies", "dieser", "dieses"}:
         return None
     article, _, rest = referent.partition(" ")
+    if article.casefold() in {"ein", "einem", "dem"} and word in {"es", "dieses"}:
+        article = "das"
+    elif article.casefold() == "ein" and word in {"das", "dies"}:
+        return referent
     plain = {"ein": "der", "eine": "die", "einen": "der", "einem": "der", "einer": "die", "den": "der", "dem": "der"}
     known = plain.get(article.casefold(), article.casefold())
     if not rest or known not in {"der", "die", "das"}:

@@ -30,8 +30,8 @@ _SOURCE = (
 )
 # What only the one who was given them calls so: a statement about them is hardly one about the subject.
 _GIVEN = (
-    r"(?:passages|excerpts|extracts|snippets|context|passagen|textstellen|textpassagen|auszügen?|auszüge|kontext|"
-    r"extraits|contexte|pasajes|contexto|passaggi|contesto|passagens|trechos|"
+    r"(?:passages|excerpts|extracts|snippets|passagen|textstellen|textpassagen|auszügen?|auszüge|"
+    r"extraits|pasajes|passaggi|passagens|trechos|context|kontext|contexte|contexto|contesto|"
     r"(?:given|provided|available|retrieved|supplied|vorliegenden|fournis|proporcionados) \w+|"
     r"(?:texts?|documents?|information|material|sources?) (?:provided|given))"
 )
@@ -108,7 +108,13 @@ _INSTEAD = re.compile(
 )
 # In "if the text is not found" the text lacks something and not the passages.
 _CONDITION = re.compile(r"\b(?:if|when|whenever|unless|wenn|falls|sobald|si|se|quand|cuando)\b")
-_ABOUT_GIVEN = re.compile(rf"\b{_GIVEN}\b")
+# Of contexts only *the* context: an application context and a context manager are subjects.
+_ABOUT_GIVEN = re.compile(
+    rf"(?:(?<!\w)(?<!\w )|\b(?:the|this|your|any|given|provided|available|retrieved|im|der|den|dem|le|el|il|o|do|no) )"
+    r"(?:context|kontext|contexte|contexto|contesto)\b(?! (?:manager|menu|window|object|process|switch|path|root|variable|class|"
+    r"provider|type|length|size|key|value|file|lock))"
+    rf"|\b(?!context|kontext|contest|contexto){_GIVEN}\b"
+)
 _COURTESY = re.compile(
     r"^(?:i'm |i am |we are |we're )?(?:very )?(?:sorry|please|if you|you (?:may|might|could|can)|let me know|feel free|"
     r"unfortunately|apologies|i apologi[sz]e|therefore, no|bitte|leider|falls|wenn sie|tut mir leid|es tut mir leid|"

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.check import clean_answer, marked_text, refuse_a_book, renumber
+from rag.answer.check import CODE, clean_answer, marked_text, refuse_a_book, renumber
 from rag.answer.refusals import says_something
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 STEP = 100  # a text is looked at again when it has grown by this part of its length: twice the text, twice the work
 LONGEST_OPEN = 5000  # characters that a tag or the target of a link may have; what is open longer is none
 OPEN_REFERENCE = re.compile(r"(?:^|\n)[ \t]{0,8}\[[^\[\]\n]{1,200}\]:[ \t]*\n?[ \t]*\S*[^\n]*\Z")
+OPEN_TAG = re.compile(r"<(?:[a-zA-Z/!][^>]*)?\Z")
 SPACE = re.compile(r"\s")
 
 
@@ -69,13 +70,16 @@ class Unfolding:
 def settled(text: str) -> int:
     """How much of a text that goes on is settled: up to a space before what is still open.
 
-    >>> [text[: settled(text)] for text in ("See [the pa", "It is a <b", "At 1240 deg", "Is it so [1, ")]
-    ['See', 'It is a', 'At 1240', 'Is it so']
+    >>> [text[: settled(text)] for text in ("See [the pa", "It is a <b", "At 1240 deg", "Is it so [1, ", "x < 5 is", "Put `a")]
+    ['See', 'It is a', 'At 1240', 'Is it so', 'x < 5', 'Put']
     """
     end = len(text)
     least = max(0, end - LONGEST_OPEN)
-    if (tag := text.rfind("<", least)) >= 0 and ">" not in text[tag:]:
+    if (tag := text.rfind("<", least)) >= 0 and OPEN_TAG.match(text, tag):
         end = tag
+    code = max((one.end() for one in CODE.finditer(text)), default=0)
+    if (tick := text.find("`", max(code, text.rfind("\n") + 1))) >= 0:
+        end = min(end, tick)
     for opening, closing in ("[]", "【】"):
         bracket = text.rfind(opening, least)
         if bracket >= 0 and is_open(text[bracket + 1 :], closing):

@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from argparse import Namespace
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,8 @@ from rag.commands.ask import (
 )
 from rag.commands.chat_terminal import editing_terminal
 from sql.base.errors import (
-    EXIT_ERROR,
     EXIT_NOTHING_FOUND,
     EXIT_OK,
-    EXIT_USAGE,
     RagError,
     UsageError,
 )
@@ -61,7 +59,7 @@ HELP = {
     "/filter [F]": "search only chunks such as name=value, name>=3, name~path/*; off takes it away",
     "/k [N]": "how many chunks are found",
     "/sql": "the statements of the last search, ready to paste into a client",
-    "/history": "the questions so far, as they were asked",
+    "/history": "the questions so far, as they were understood",
     "/save FILE": "write questions and answers to a new file, .jsonl as records, else as Markdown",
     "/new": "forget what was said",
     "/help": "show this list",
@@ -113,7 +111,8 @@ class Chat:
 
         def next_line() -> str | None:
             line = read()
-            return None if line.strip().casefold() in LEAVE_AT_TERMINAL else line
+            said = line.strip().casefold()
+            return None if said in LEAVE_AT_TERMINAL else "/help" if said in {"help", "?"} else line
 
         take_lines(next_line, self.take, interrupted=self.give_up)
 
@@ -131,7 +130,7 @@ class Chat:
             try:
                 self.take(line)
             except RagError as error:
-                self.failure = self.failure or (EXIT_USAGE if isinstance(error, UsageError) else EXIT_ERROR)
+                self.failure = self.failure or error.exit_code
                 note(f"error: {one_line(str(error))}")
                 if self.options.json and not line.lstrip().startswith("/"):
                     failed = {"code": error.code, "message": str(error)}
@@ -164,12 +163,14 @@ class Chat:
         self.steps, self.answer = [], None
         request = read_request(Namespace(**{**vars(self.options), "question": question}))
         terms = ask_terms(self.options)
-        if is_typed() and not self.options.json:
+        is_written = self.library.llm not in {None, "none"}
+        if is_typed() and is_written and not self.options.json:
             with self.library.ask_stream(request, watch=self.steps.append, **terms) as events, waiting() as heard:
                 answer = stream_answer(until_heard(events, heard), as_json=False)
             out()
         else:
-            answer = self.library.ask(request, watch=self.steps.append, **terms)
+            with waiting() if is_typed() else nullcontext():
+                answer = self.library.ask(request, watch=self.steps.append, **terms)
             if not self.options.json:
                 show_whole(answer, as_json=False)
                 out()
@@ -185,7 +186,7 @@ class Chat:
 
     def obey(self, name: str, argument: str = "") -> None:
         """Runs a command; UsageError for one there is not, or one that cannot do what it is told."""
-        argument = argument.strip()
+        name, argument = name.casefold(), argument.strip()
         takes_one: dict[str, Callable[[str], None]] = {
             "/sources": self.show_sources,
             "/filter": self.set_filter,
@@ -225,7 +226,7 @@ class Chat:
     def set_filter(self, text: str) -> None:
         """Restricts the search; without a text says how it is restricted. One that nothing can pass changes nothing."""
         if not text:
-            note(f"filter: {one_line(' '.join(self.options.filter or ['none']))}")
+            self.note_filter()
             return
         wanted = None if text == "off" else [text]
         request = read_request(Namespace(**{**vars(self.options), "question": "any", "filter": wanted}))
@@ -233,15 +234,18 @@ class Chat:
         if request.filter and store.collection() is not None:
             store.snapshot().refuse_hopeless(request.filter)  # before every question fails with it
         self.options.filter = wanted
+        self.note_filter()
+
+    def note_filter(self) -> None:
+        """Says how the search is restricted."""
+        note(f"filter: {one_line(' '.join(self.options.filter or ['none']))}")
 
     def set_k(self, number: str) -> None:
-        """Sets how many chunks are found; without a number says how many."""
-        if not number:
-            note(f"k: {self.options.k}")
-            return
-        if not number.isdecimal() or int(number) < 1:
+        """Sets how many chunks are found, and says how many; without a number only that."""
+        if number and (not number.isdecimal() or int(number) < 1):
             raise UsageError(f"/k {number}: give how many chunks are to be found, at least 1")
-        self.options.k = int(number)
+        self.options.k = int(number or self.options.k)
+        note(f"k: {self.options.k}")
 
     def show_sql(self) -> None:
         """The statements that found the chunks of the last answer."""
@@ -250,7 +254,7 @@ class Chat:
         show_statements(self.steps, Namespace(show_sql=True, json=self.options.json), self.library)
 
     def show_history(self) -> None:
-        """The questions, as they were asked."""
+        """The questions, as they were understood."""
         for number, turn in enumerate(self.turns, start=1):
             out(f"{number}. {one_line(turn.question)}")
 

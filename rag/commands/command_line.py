@@ -203,7 +203,12 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
     add_common_options(one, store)
     one.set_defaults(run=list_documents)
     one = commands.add_parser("show", help="show one document or a page of it", description=show.__doc__)
-    one.add_argument("path", type=given_path, metavar="PATH", help="the document: its source, or the path of its file")
+    one.add_argument(
+        "path",
+        type=given_path,
+        metavar="PATH",
+        help="the document: its source or the path of its file, or PATH:LINE of a citation",
+    )
     one.add_argument("--span", metavar="START:END", help="only this span, marked, with some text around it")
     one.add_argument("--page", metavar="N", help="only this page: its number from 1, or what it is called")
     one.add_argument("--png", metavar="OUT", help="draw the page into this file instead, with the span marked")

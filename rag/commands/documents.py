@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, StoreError, to_run
@@ -45,7 +46,7 @@ def list_documents(options: Namespace) -> int:
             meant = named_or_below(name, documents)
             found.update(one.path for one in meant)
             if not meant and not options.filter:
-                note(str(unknown(name, options.db)))
+                note(str(unknown(name, options.db, documents)))
         listed = [one for one in listed if one.document.path in found]
     if options.format:
         formats = Counter(one.document.format for one in listed)
@@ -151,10 +152,13 @@ def file_of(document: LiveDocument, documents: Iterable[LiveDocument]) -> Stored
     return next(file for file in stored_files(documents).values() if document in file.documents)
 
 
-def unknown(name: str, location: object) -> StoreError:
-    """What is said where a name means no document."""
+def unknown(name: str, location: object, documents: Iterable[LiveDocument] = ()) -> StoreError:
+    """What is said where a name means no document: which one may be meant, whose path ends so or is spelled much like it."""
+    sources = [one.source for one in documents]
+    ends = [source for source in sources if source.endswith(f"/{name}")] or get_close_matches(name, sources, 1, 0.85)
+    meant = f"; did you mean {shown_name(ends[0])}?" if ends else ""
     shows = to_run("rag list", location)
-    return StoreError(f"{location} has no document {shown_name(name)}: {shows} shows those it has")
+    return StoreError(f"{location} has no document {shown_name(name)}: {shows} shows those it has{meant}")
 
 
 # remove
@@ -174,7 +178,7 @@ def remove(options: Namespace) -> int:
         for name in options.paths:
             found = named_or_below(name, documents)
             if not found:
-                raise unknown(name, location)
+                raise unknown(name, location, documents)
             chosen |= {one.path: one for one in found}
         if not options.dry_run:
             store.writer.publish([], chosen.values())

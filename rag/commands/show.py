@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 DRAWN_FORMAT = "pdf"  # the only one whose pages can be drawn
 CONTEXT = 300  # characters shown on each side of a span
+CITED_LINE = re.compile(r"(.+):(\d{1,9})", re.DOTALL)  # docs/garden.md:5, where `ask` says that a sentence stands
 MARKS = "[[", "]]"  # what stands around a span
 
 
@@ -49,6 +51,10 @@ def show(options: Namespace) -> int:
 
     if options.png and options.page is None and options.span is None:
         raise UsageError("--png needs to know the page: give --page N, or --span START:END of a citation")
+    if options.page is not None and options.span is not None and not options.png:
+        raise UsageError(
+            "--page and --span are two things to show: give one of them, or --png FILE to draw the span there"
+        )
     with Store.open(options.db) as store:
         shown = read_shown(store.snapshot(), options)
         page = wanted_page(store.snapshot(), shown, options) if options.page is not None or options.png else None
@@ -60,7 +66,7 @@ def show(options: Namespace) -> int:
         out_json(shown_record(shown, page_only=options.page is not None and options.span is None))
     else:
         show_header(shown)
-        show_text(shown, marked=options.span is not None)
+        show_text(shown, marked=options.page is None)
     return EXIT_OK
 
 
@@ -71,15 +77,18 @@ def read_shown(snapshot: Snapshot, options: Namespace) -> Shown:
     """The document of that name; StoreError where there is none, or several, UsageError for a span it does not have."""
     listed = {one.document.path: one for one in snapshot.listed_documents()}
     documents = [one.document for one in listed.values()]
-    found = named(options.path, documents)
+    found, line = named(options.path, documents), 0
+    if not found and (cited := CITED_LINE.fullmatch(options.path)):
+        found, line = named(cited[1], documents), int(cited[2])
     if not found:
-        raise unknown(options.path, snapshot.client.location)
+        raise unknown(options.path, snapshot.client.location, documents)
     document = found[0]
     parts = tuple(one.source for one in file_of(document, documents).documents if one is not document)
     if len(found) > 1 and set(parts) != {one.source for one in found[1:]}:
         paths = ", ".join(shown_name(one.path) for one in found[:5])
         raise StoreError(f"{len(found)} documents are called {shown_name(options.path)}: name one by its path, {paths}")
-    text, span = snapshot.document_text(document), parse_span(options.span)
+    text = snapshot.document_text(document)
+    span = parse_span(options.span) if options.span or not line else span_at(snapshot, document, line)
     if span is not None and not 0 <= span[0] < span[1] <= len(text):
         raise UsageError(
             f"--span {options.span}: a span of {shown_name(document.source)} lies within its {len(text):,} characters "
@@ -87,6 +96,12 @@ def read_shown(snapshot: Snapshot, options: Namespace) -> Shown:
         )
     places = places_of(snapshot, document, span) if span else ()
     return Shown(listed[document.path], parts, text, span, places)
+
+
+def span_at(snapshot: Snapshot, document: LiveDocument, line: int) -> tuple[int, int] | None:
+    """The span of the chunk on that line of the file, as a citation names it; None where the document has no chunk before."""
+    before = [chunk for chunk in snapshot.document_chunks([document.document_id]) if chunk.line <= line]
+    return (before[-1].start, before[-1].end) if before else None
 
 
 def parse_span(text: str | None) -> tuple[int, int] | None:

@@ -19,12 +19,16 @@ _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-
 _LONGEST = 200  # characters of an identifier; beyond it a "word" is data
 
 _MEASURE = re.compile(r"[\d.,:/%+-]*\d[\d.,:/%+-]*[^\W\d_]{0,3}")  # 1,000; 3.5kg; 19th; 24/7
-_COUNTED_WORD = re.compile(r"\d+s?(-[a-z]{2,})+|[a-z]+-\d{4}s", re.IGNORECASE)  # 20-year-old; mid-1990s
+_COUNTED_WORD = re.compile(r"\d+s?(-[^\W\d_]{2,})+|[a-z]+-\d{4}s", re.IGNORECASE)  # 20-year-old; 20-jährig; mid-1990s
+_YEARS = re.compile(r"(?:1\d|20)\d\d-(?:(?:1\d|20)?\d\d)")  # 2009-2017
+_BOTH_GENDERS = re.compile(r"[^\W\d_]+_inn?en?", re.IGNORECASE)  # Kund_innen
+_COMPOUND = re.compile(r"(.*\d[^-]*)((?:-[^\W\d_]{3,})+)")  # IPv4-Adressen, Covid-19-Pandemie, WW2-era
 _DOTTED_NUMBER = re.compile(r"\d+(?:\.\d+){2,}|\d+(?:-\d+)+")  # an address, a version, a date, a book's number
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OTHER_FORMS = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,3}(?:\.\d{3}){2}")  # days, and 1.234.567
 _OPTION = re.compile(r"--?[^\W\d_][\w-]*")
 _CAMEL = re.compile(r"[a-z]+\d*[A-Z]")
-_DOTTED_NAME = re.compile(r"[^\W\d_][\w/-]*(?:\.[^\W\d]\w+)+")
+_DOTTED_NAME = re.compile(r"[^\W\d_][\w/-]*(?:\.[^\W\d]\w+)+(?:-\w+)*")
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 _CODE = re.compile(r"[^\W\d_]+-?\d+")  # E1234, UTF-8, P-0137: written with or without the hyphen
 _VERSION = re.compile(r"v(\d+(?:\.\d+)*)")  # v3, v2.1.3
@@ -94,8 +98,20 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
     for piece in _SEPARATORS.split(visible(_ESCAPED.sub("", text))):
         written = unicodedata.normalize("NFKC", piece[:_LONGEST]).translate(_DASHES).strip("*!?.:…~&§€$£#").rstrip("-")
         if any(map(str.isalnum, written)) and _is_identifier(written) and not _is_prefix(piece):
-            found.setdefault(written.casefold(), _identifier(written))
+            name = without_noun(written)
+            if name is written or _is_identifier(name):
+                found.setdefault(name.casefold(), _identifier(name))
     return tuple(found.values())
+
+
+def without_noun(written: str) -> str:
+    """A name without the nouns that German joins to it, which have endings: `IPv4` of `IPv4-Adressen`.
+
+    >>> [without_noun(name) for name in ("DIN-A4-Blatt", "gpt-4-turbo", "P-0137-B")]
+    ['DIN-A4', 'gpt-4-turbo', 'P-0137-B']
+    """
+    compound = _COMPOUND.fullmatch(written)
+    return compound[1] if compound and all(noun.istitle() for noun in compound[2][1:].split("-")) else written
 
 
 def _identifier(written: str) -> Identifier:
@@ -118,9 +134,11 @@ def _is_prefix(piece: str) -> bool:
 
 
 def _is_identifier(written: str) -> bool:
+    if _YEARS.fullmatch(written):
+        return False
     if _DOTTED_NUMBER.fullmatch(written) or _OPTION.fullmatch(written):
         return True
-    if _MEASURE.fullmatch(written) or _COUNTED_WORD.fullmatch(written):
+    if any(one.fullmatch(written) for one in (_MEASURE, _COUNTED_WORD, _BOTH_GENDERS)):
         return False
     if any(map(str.isdigit, written)) or "_" in written.strip("_") or "::" in written:
         return True
@@ -137,8 +155,11 @@ def _shape(written: str) -> str:
 
 def _has_other_forms(written: str) -> bool:
     """Whether a document may well name the same thing otherwise, as it does a day, or speak of it by an example of its own,
-    as it does of a file that is named by a day."""
-    return _DATE.match(written) is not None
+    as it does of a file that is named by a day, or of the WW2-era as that of the war."""
+    if _DOTTED_NAME.fullmatch(written) and "-" in written.rpartition(".")[2]:
+        return True  # requests.max-retries and node.js-based look alike
+    compound = _COMPOUND.fullmatch(written)
+    return _OTHER_FORMS.fullmatch(written) is not None or (compound is not None and compound[2].islower())
 
 
 @lru_cache(maxsize=1000)
@@ -151,7 +172,7 @@ def _pattern(name: str) -> re.Pattern[str]:
     elif name[0] == "-":
         after = r"(?![\w]|-\w)"
     elif any(map(str.isdigit, name)):
-        after = r"(?!\w|-\w|\.\d)"
+        after = r"(?!\w|-(?![^\W\d_]{3})\w|\.\d)"  # UTF-8-encoded
     elif "." in name:
         after = r"(?!\w|\.\w)"
     inner = re.escape(name)

@@ -70,14 +70,14 @@ def _words(listed: str) -> frozenset[str]:
 
 _BEFORE_NAMES = _words(
     """dr mr mrs ms prof hr fr st mt gen col lt sgt capt maj rep sen gov pres rev hon messrs mme mlle dipl ing
-    vs cf viz approx ca bzw resp evtl ggf inkl exkl zzgl vgl sog bspw insb einschl gem geb gest e.g i.e z.b d.h u.a
+    fa lfd med vs cf viz approx ca bzw resp evtl ggf inkl exkl zzgl vgl sog bspw insb einschl gem geb gest e.g i.e z.b d.h u.a
     o.ä i.d.r z.t v.a u.u s.o s.u"""
 )
 _BEFORE_NUMBERS = _words(
     """no nos nr fig figs abb tab vol art sec ch chap eq eqs ref refs p pp s bd kap abs ziff anm max min str tel
     jan feb mar mär apr jun jul aug sep sept oct okt nov dec dez"""
 )
-_BEFORE_ANYTHING = _words("al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m")
+_BEFORE_ANYTHING = _words("jh al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m")
 _SPACED_ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:z\.\s?B|d\.\s?h|u\.\s?a|o\.\s?ä|v\.\s?a|z\.\s?T|z\.\s?Z|u\.\s?U|s\.\s?o|s\.\s?u|i\.\s?A|m\.\s?E"
     r"|i\.\s?d\.\s?R|i\.\s?e|e\.\s?g)$"
@@ -86,6 +86,7 @@ _AFTER_ORDINALS = _words(
     """januar jänner februar märz april mai juni juli august september oktober november dezember jahrhundert
     jahrhunderts jahrtausend weltkrieg weltkriegs quartal kapitel auflage klasse platz tag jahr mal stock"""
 )
+_BEFORE_ORDINALS = _words("der die das den dem des am im zum zur vom beim")
 # The words that so often begin a sentence that they end one after "U.S." or an initial.
 _STARTERS = _words(
     """the this that these those it its he she they we you in on at for from with as if when while but and however
@@ -463,7 +464,9 @@ def _is_abbreviation(text: str, start: int, dot: int, following: int, end: int) 
     if word in _BEFORE_NUMBERS and (text[following].isdigit() or len(next_word) == 1):
         return True
     if word.isdigit():
-        return len(word) <= 2 and next_word in _AFTER_ORDINALS
+        before_it = words[-2].casefold() if len(words) > 1 else ""
+        is_ordinal = before_it in _BEFORE_ORDINALS and next_word not in _STARTERS
+        return len(word) <= 2 and (next_word in _AFTER_ORDINALS or is_ordinal)
     is_initial = len(word) == 1 and word.isalpha()
     is_dotted = "." in word and all(len(part) <= 3 and part.isalpha() for part in word.split("."))
     return (is_initial or is_dotted or word in _BEFORE_ANYTHING) and next_word not in _STARTERS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from language_models import Parrot
+from work import growth
 
 from rag.answer.conversation import acceptable, rewriting_prompt, understood
 from rag.answer.follow_up import Turn, leans, self_contained
@@ -32,7 +33,21 @@ DIALOGUES = [
     ("Is the kiln closed on Mondays?", "", "Why?", "Is the kiln closed on Mondays, and why?"),
     ("Who invented the kiln?", "", "And when?", "Who invented the kiln, and when?"),
     ("Who built the kiln?", "", "And what is celadon?", "What is celadon?"),
+    ("What is the default of kiln.max-heat?", "", "And for wood.heat?", "What is the default of wood.heat?"),
+    ("What is the default of kiln.max-heat?", "", "What about wood.heat?", "What is the default of wood.heat?"),
+    ("What does --verify do?", "", "and -v?", "What does -v do?"),
+    ("Which file sets the heat?", "", "And for kiln.yaml?", "Which file sets the heat for kiln.yaml?"),
+    ("Was kostet der Ofen?", "", "Was ist mit dem ?", "Was ist mit dem ?"),
     # Pronouns
+    ("What is the default of kiln.heat?", "", "How do I turn it off?", "How do I turn kiln.heat off?"),
+    ("Wie lege ich ein Konto an?", "", "Wie kann ich es löschen?", "Wie kann ich das Konto löschen?"),
+    (
+        "Was kostet der Pass?",
+        "",
+        "Können Sie mir sagen, wie lange das dauert?",
+        "Können Sie mir sagen, wie lange das dauert?",
+    ),
+    ("Was kostet die Jacke?", "", "Haben Sie auch rote?", "Haben Sie auch rote?"),
     ("How is the old kiln fired?", "", "How long does it take?", "How long does the old kiln take?"),
     ("What is celadon?", "", "What does it cost?", "What does celadon cost?"),
     ("Where do the bees live?", "", "How do they make honey?", "How do the bees make honey?"),
@@ -234,6 +249,7 @@ def test_a_model_is_asked_only_where_a_question_leans_on_another() -> None:
         "HACKED",
         "When was Josiah Wedgwood born?",  # of whom nobody spoke
         "When was Josiah Spode born in 1733?",
+        "When was Ann born in 7?",  # which stand in `annual` and 1794
         "Here it is:\nWhen was he born?",
         "See https://evil.example/?q=born",
         "When was he born" + " and born" * 100 + "?",
@@ -242,6 +258,13 @@ def test_a_model_is_asked_only_where_a_question_leans_on_another() -> None:
 def test_what_a_model_makes_up_is_not_asked(written: str) -> None:
     assert acceptable(written, "When was he born?", TURNS) is None
     assert understood("When was he born?", TURNS, None, Parrot(written)) == "When was Josiah Spode born?"  # by rules
+
+
+def test_spaces_without_end_in_an_answer_cost_nothing() -> None:
+    once, twice = growth(
+        lambda text: self_contained("When was he born?", [Turn("Who?", text)]), lambda n: " " * n, 20_000
+    )
+    assert twice.is_about_twice(once), (once, twice)
 
 
 def test_the_frills_of_a_model_are_taken_off() -> None:

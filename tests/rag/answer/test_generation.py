@@ -129,6 +129,8 @@ def test_a_context_without_room_for_one_passage_is_an_error_and_nothing_is_asked
         ("Wide 【2】 and 【1†L3】.", "Wide [1] and [2].", [2, 1], 0),
         ("A list[x] and [text] stay.", "A list[x] and [text] stay.", [], 0),
         ("Again [2] and [2].", "Again [1] and [1].", [2], 0),
+        ("Take `args[0]` [3].", "Take `args[0]` [1].", [3], 0),
+        ("Match `[0-9]+` [2]:\n```\na[7] = m[1, 2]\n```", "Match `[0-9]+` [1]:\n```\na[7] = m[1, 2]\n```", [2], 0),
     ],
 )
 def test_citations_are_numbered_anew_and_those_of_nothing_are_dropped(
@@ -248,6 +250,9 @@ def test_a_model_that_says_in_its_own_words_that_there_is_no_answer_gives_none(w
         "It is impossible to see the summit from the hut.",
         "The contract does not mention a deadline. [1]",
         "The program prints NO ANSWER then. [1]",
+        "The context manager does not provide a timeout. [1]",
+        "The application context does not contain beans. [1]",
+        "Available options do not include gas. [1]",
     ],
 )
 def test_an_answer_that_denies_something_stays_an_answer(written: str) -> None:
@@ -277,6 +282,8 @@ def test_thoughts_are_no_part_of_the_answer() -> None:
     answer = check_answer("m", "q", "<think>maybe [2]?</think>\nIn February [3].", HITS)
     assert (answer.text, [c.source for c in answer.citations]) == ("In February [1].", ["docs/3.md"])
     assert not check_answer("m", "q", "<think>and so on and on", HITS).answered
+    opened_by_the_template = check_answer("m", "q", "Let me see [1].</think>\nIn February [3].", HITS)
+    assert opened_by_the_template.text == "In February [1]."
 
 
 # Links and images
@@ -314,6 +321,9 @@ def test_thoughts_are_no_part_of_the_answer() -> None:
         ("See https://bees.example/hive?d=secret.", f"See {LINK_REMOVED}"),
         ("See ![x](https://bees.example/hive?d=secret).", "See x."),
         ("No link [1] at all: a < b, f(x)[i], 3://4.", "No link [1] at all: a < b, f(x)[i], 3://4."),
+        ("Set data:image and data:true.", "Set data:image and data:true."),
+        ("See data:image/png;base64,AAAA", f"See {LINK_REMOVED}"),
+        ("See data:,AAAA", f"See {LINK_REMOVED}"),
     ],
 )
 def test_only_addresses_of_the_passages_stay(written: str, text: str | None) -> None:
@@ -327,13 +337,22 @@ def test_only_addresses_of_the_passages_stay(written: str, text: str | None) -> 
 
 
 @pytest.mark.parametrize(
-    "piece", ["[", "![", "![a](", "](", "<a ", "<", "[1", "[1-", "http://", "]: ", "[a]:\n", "[a][", "【", " \t"]
+    "piece",
+    ["[", "![", "![a](", "](", "<a ", "<", "[1", "[1-", "http://", "]: ", "[a]:\n", "[a][", "【", " \t", "`", "`[1]"],
 )
 def test_twice_the_answer_is_twice_the_work_of_checking_it(piece: str) -> None:
     once, twice = growth(lambda text: check_answer("m", "q", text, HITS), lambda n: (piece * n)[:n], 3000)
     assert twice.is_about_twice(once), (once, twice)
     longest = (piece * LONGEST_ANSWER)[:LONGEST_ANSWER]  # a pattern that takes a power of the length would not end here
     assert len(check_answer("m", "q", longest, HITS).text) <= 2 * LONGEST_ANSWER
+
+
+def test_links_in_links_in_links_are_no_links_any_more_and_cost_a_bounded_number_of_looks() -> None:
+    deep = LONGEST_ANSWER // 8
+    found, removed = remove_links("[" * deep + "a" + f"]({EVIL})" * 100 + "](x)" * deep, [])
+    assert removed > 0
+    assert "](" not in found
+    assert "://evil" not in found
 
 
 def test_an_answer_of_a_book_is_refused() -> None:

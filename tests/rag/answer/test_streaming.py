@@ -89,6 +89,9 @@ def test_an_answer_of_which_strict_leaves_nothing_is_none() -> None:
         ("A hive holds 60,000 bees [2].", False),
         ("A hive in Kent holds 40,000 bees [2].", False),
         ("Bone china was made in part P-0137 [2].", False),
+        ("A hive holds 40.000 bees [2].", True),
+        ("A hive holds 40000 bees [2].", True),
+        ("A hive holds 4 bees, not 0,000 [2].", False),
         ("Das Porzellan heißt bone china und Josiah Spode made it [2].", True),
     ],
 )
@@ -124,6 +127,14 @@ def test_strict_streams_only_whole_sentences_that_are_supported() -> None:
     assert "".join(tokens) == last.answer.text
     assert tokens[0] == "Tomatoes want a litre of water. [1]"
     assert not any("moon" in token for token in tokens)
+
+
+def test_what_is_no_tag_holds_nothing_back_and_open_code_does() -> None:
+    unfolding = Unfolding("m", HITS)
+    assert unfolding.more("Tomatoes want water [1]. If x < 5, the ") == "Tomatoes want water [1]. If x < 5, the"
+    assert unfolding.more("old wood is cut, and ") == " old wood is cut, and"
+    assert unfolding.more("`args[2] is ") == ""
+    assert unfolding.more("it` then ") == " `args[2] is it` then"
 
 
 def test_words_come_before_the_sentence_they_stand_in_has_ended() -> None:

@@ -23,6 +23,7 @@ from rag.commands.ask import stream_answer
 from rag.commands.chat import HELP, Chat
 from rag.commands.command_line import command, make_parser
 from rag.library import Library
+from sql.base.errors import StoreBusy
 from sql.base.settings import Settings
 from sql.base.terminal import Flow, out_piece, run_command
 from sql.store import Store
@@ -153,7 +154,7 @@ MISTAKES = {
 
 
 def test_a_mistake_is_one_sentence_and_the_session_goes_on(talk: Callable[..., Talk]) -> None:
-    session = talk(*MISTAKES, "/k 7", "/k", "/quit", "/never reached")
+    session = talk(*MISTAKES, "/K 7", "/quit", "/never reached")
     assert session.code == 2
     *sentences, last = session.stderr.splitlines()
     assert last == "k: 7"
@@ -195,6 +196,23 @@ def test_a_question_after_a_file_that_cannot_be_written_is_answered(talk: Callab
     session = talk("/save nowhere/talk.md", "At how many degrees is stoneware fired?")
     assert session.code == 2
     assert "Stoneware is fired at 1240 degrees." in session.stdout
+
+
+def test_a_session_ends_with_the_code_of_its_first_error(
+    talk: Callable[..., Talk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_held(*_: Any, **__: Any) -> None:
+        raise StoreBusy(".rag is in use by process 7")
+
+    monkeypatch.setattr(Library, "ask", is_held)
+    session = talk("At how many degrees is stoneware fired?", "/never")
+    assert session.code == 75
+    assert "error: .rag is in use by process 7\n" in session.stderr
+
+
+def test_what_was_set_is_said(talk: Callable[..., Talk]) -> None:
+    session = talk("/k 3", "/filter source=pottery.md", "/filter off")
+    assert session.stderr == "k: 3\nfilter: source=pottery.md\nfilter: none\n"
 
 
 def test_a_question_that_fails_has_a_record_too(talk: Callable[..., Talk]) -> None:

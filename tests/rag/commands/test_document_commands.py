@@ -175,6 +175,24 @@ def test_a_document_is_shown_with_its_stored_text_and_what_is_known_of_it(run: R
     assert (record["text"], record["metadata"]) == (REPORT, {"year": 1998})
 
 
+def test_the_place_of_a_citation_can_be_pasted_to_see_the_chunk_there(run: Run) -> None:
+    assert "[[two]]" in run("show", "docs/sub/plain.txt:3")
+    assert json.loads(run("show", "docs/sub/plain.txt:2", "--json"))["text"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("plain.txt", "docs/sub/plain.txt"), ("docs/reprot.pdf", "docs/report.pdf")]
+)
+def test_a_document_that_was_nearly_named_is_offered(run: Run, name: str, meant: str) -> None:
+    with pytest.raises(StoreError, match=f"shows those it has; did you mean {meant}?"):
+        run("show", name)
+
+
+def test_a_page_and_a_span_are_two_things_to_show(run: Run) -> None:
+    with pytest.raises(UsageError, match="--page and --span are two things to show"):
+        run("show", "docs/report.pdf", "--page", "7", "--span", "0:5")
+
+
 def test_what_a_plain_text_has_between_its_chunks_keeps_its_length(run: Run) -> None:
     record = json.loads(run("show", "docs/sub/plain.txt", "--json"))
     assert record["text"] == "one\n\n   two"
