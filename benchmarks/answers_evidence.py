@@ -24,7 +24,7 @@ from experience import read_questions
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare, sync
-from rag.answer.answer import NAMED_CANDIDATES, with_names_first, without_rivals
+from rag.answer.answer import looked_at, most_telling, without_rivals
 from rag.answer.candidates import candidate_sentences
 from rag.answer.evidence import gather_evidence
 from rag.evaluate.answer_measures import without_case
@@ -190,7 +190,8 @@ def ask_twice(library: Library, known: Known) -> Iterable[Asked]:
     """A question asked of all documents, and without what answers it."""
     snapshot = library.store.snapshot()
     query = library.encoder.encode_query(known.question)
-    request = library.request(known.question, vector=query, k=(NAMED_CANDIDATES + 1) * DEFAULT_K)
+    most = looked_at(known.question, DEFAULT_K) + DEFAULT_K  # of which some may go
+    request = library.request(known.question, vector=query, k=most)
     hits = snapshot.with_outlines(library.retriever.retrieve(snapshot, request))
     rarities = word_rarities(snapshot, known.question)
     yield ask(known, query, hits, rarities, library.encoder, is_removed=False)
@@ -214,9 +215,8 @@ def ask(
     is_removed: bool,
 ) -> Asked:
     """What speaks for the sentences of the chunks that `Library.ask` would look at."""
-    names = identifiers(known.question)
-    looked_at = with_names_first(hits[: DEFAULT_K * (NAMED_CANDIDATES if names else 1)], names)[:DEFAULT_K]
-    candidates = without_rivals(candidate_sentences(looked_at), names)
+    most = most_telling(known.question, hits[: looked_at(known.question, DEFAULT_K)])[:DEFAULT_K]
+    candidates = without_rivals(candidate_sentences(most), identifiers(known.question))
     judged = np.array([known.judge(candidate) for candidate in candidates], np.bool_).reshape(-1, 2)
     evidence = gather_evidence(known.question, query, candidates, encoder, rarities) if candidates else None
     if evidence is not None:

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # beside this file, `ingest` is a benchmark
 
@@ -23,11 +24,14 @@ from rag.evaluate.beir import read_evaluation_set
 from rag.evaluate.evaluation import rank_documents
 from rag.evaluate.metrics import mean_measures
 from rag.library import Library
-from rag.retrieve.retriever import fuse_ranks
 from rag.text.analyser import choose_language, chunk_words
 from sql.search.request import SearchRequest
 from sql.store import Store
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
 MODES = ("vector", "bm25", "hybrid", "ranks", "ranks-even")
 BYTES = """
 SELECT table, sum(data_compressed_bytes) AS bytes FROM system.parts
@@ -75,6 +79,19 @@ def measure_set(store: Store, folder: Path, questions: int) -> dict[str, float]:
     print(f"{'  ms a question':16}" + "".join(f"{1000 * seconds[mode] / len(queries):12.1f}" for mode in MODES[:3]))
     show_costs(store)
     return result
+
+
+def fuse_ranks(rankings: Sequence[Sequence[str]], weights: Sequence[float]) -> list[str]:
+    """Reciprocal rank fusion: names in the order of sum of weight / (60 + rank), of equal ones the first by name.
+
+    >>> fuse_ranks([["a", "b", "c"], ["b", "d", "a"]], [1, 1])  # a: 1/61 + 1/63, b: 1/62 + 1/61, c: 1/63, d: 1/62
+    ['b', 'a', 'd', 'c']
+    """
+    scores: dict[str, float] = {}
+    for ranking, weight in zip(rankings, weights, strict=True):
+        for rank, name in enumerate(ranking, start=1):
+            scores[name] = scores.get(name, 0.0) + weight / (RANK_CONSTANT + rank)
+    return sorted(scores, key=lambda name: (-scores[name], name))
 
 
 def show_costs(store: Store) -> None:

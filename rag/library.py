@@ -490,16 +490,11 @@ class Library:
                 yield event
 
     def _chunks_to_answer_from(self, snapshot: Snapshot, request: SearchRequest, watch: Watch) -> list[Hit]:
-        """Those that fit best, of which for a question with exact names those that hold them.
+        """Those that fit best, of which those first that tell by exact names and definitions."""
+        from rag.answer.answer import looked_at, most_telling
 
-        A search knows the parts of such a name and not the name itself.
-        """
-        from rag.answer.answer import NAMED_CANDIDATES, with_names_first
-        from rag.text.identifiers import identifiers
-
-        names = identifiers(request.question)
-        wanted = replace(request, k=request.k * NAMED_CANDIDATES) if names else request
-        return with_names_first(self.retriever.retrieve(snapshot, wanted, watch), names)[: request.k]
+        wanted = replace(request, k=looked_at(request.question, request.k))
+        return most_telling(request.question, self.retriever.retrieve(snapshot, wanted, watch))[: request.k]
 
     # Models of pairs, and language models
 

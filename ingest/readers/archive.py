@@ -151,4 +151,4 @@ def _refuse_other_files(data: bytes, source: str) -> None:
     if data.count(_ENTRY_MARK) > MAX_ENTRIES:
         raise UnreadableDocument(f"{source} is an archive of more than {MAX_ENTRIES:,} entries, which is the limit")
     if _ENTRY_MARK not in data:
-        raise UnreadableDocument(f"{source} is not a zip archive, as a document with this name is")
+        raise UnreadableDocument(f"{source} is not a zip archive, which a file of this type has to be")

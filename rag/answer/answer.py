@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rag.answer.candidates import Candidate, candidate_sentences
+from rag.answer.definitions import asked_term, defining_first
 from rag.answer.evidence import gather_evidence, held_share, share_in
 from rag.answer.merit import confidence as confidence_of
 from rag.answer.merit import merits, shares
@@ -42,7 +43,7 @@ FURTHER_SENTENCES = 0.06
 # A sentence that is withheld is named all the same from this confidence on.
 NEAREST_CONFIDENCE = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
-NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
+MORE_CANDIDATES = 4  # times as many chunks are looked at where some are told by more than their rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,12 @@ class Answer:
     @property
     def text(self) -> str:
         """The sentences with their numbers: `The first one. [1] The second one. [2]`; empty where nothing fits."""
-        parts = self.parts
-        return ("\n" if any("\n" in part for part in parts) else " ").join(parts)
+        return self.separator.join(self.parts)
+
+    @property
+    def separator(self) -> str:
+        """What stands between its sentences: a line end where one of them has several lines."""
+        return "\n" if any("\n" in part for part in self.parts) else " "
 
     @property
     def parts(self) -> list[str]:
@@ -284,6 +289,19 @@ def count_lines(text: str) -> int:
 
 
 # Exact names
+
+
+def looked_at(question: str, k: int) -> int:
+    """How many chunks are looked at for k to answer from: more for exact names, and where it is asked what a thing is."""
+    return k * MORE_CANDIDATES if identifiers(question) or asked_term(question) else k
+
+
+def most_telling(question: str, hits: Sequence[Hit]) -> list[Hit]:
+    """The chunks, those first that hold the exact names of a question, and of them those that say what it asks the meaning of.
+
+    A search knows the parts of such a name and not the name itself, and many chunks are nearer to a term than what defines it.
+    """
+    return with_names_first(defining_first(hits, asked_term(question)), identifiers(question))
 
 
 def with_names_first(hits: Sequence[Hit], names: Sequence[Identifier]) -> list[Hit]:

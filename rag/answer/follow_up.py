@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rag.answer.pronouns import CLAUSE_OPENERS, GRAMMARS, PLURAL, SUBJECTS, Grammar
+from rag.answer.pronouns import CLAUSE_OPENERS, GRAMMARS, PLURAL, SUBJECTS, WORD, Grammar
 from rag.text.analyser import detect_language
 from rag.text.identifiers import identifiers
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     Alike = Callable[[str, Sequence[str]], Sequence[float]]  # how like a text each of some phrases is, as a cosine
 
-WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 MARKS = re.compile(r"(?<!\s)\s*\[(?:\d{1,4}|not supported)\]")
 NUMBER = re.compile(r"\d[\d.,:-]*")
 CLEARLY = 0.2  # of a cosine; parts of a question that are not its subject are seldom asked for anew

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.definitions import asked_stems, asked_term, defines, is_named, subject_share
 from rag.text.analyser import WORD, stems, stop_words
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ FORMS = (
     "because",  # gives a reason where one is asked for,
     "remedy",  # or a remedy where something goes wrong;
     "keywords_new",  # `new_share` where the question is a row of words
+    "subject",  # share of the question's words that it begins with
+    "defines",  # how much it looks like it says what a thing is, where that is asked,
+    "named",  # and whether it is the first below a heading of that name;
+    "first",  # or below any heading
 )
 # And of the question.
 ASKED = (
@@ -138,13 +143,15 @@ def forms(question: str, candidates: Sequence[Candidate], language: str) -> Floa
     how, _, why, whether, keywords, default, _ = asked_form(question)
     is_wrong = _WRONG.search(question) is not None
     asked = stems(question)
+    term, asked_words = asked_term(question), asked_stems(question)
+    are_first = first_below_headings(candidates)
     ranks: dict[int, int] = {}
     for one in candidates:
         ranks.setdefault(id(one.hit), len(ranks))
     of_hits = {id(one.hit): one.hit.source for one in candidates}
     of_documents = Counter(of_hits.values())
     rows = []
-    for one in candidates:
+    for one, is_first in zip(candidates, are_first, strict=True):
         quotation = one.quotation
         written, said = of_sentence(quotation.text[:LONGEST], language)
         new = said - asked
@@ -166,10 +173,28 @@ def forms(question: str, candidates: Sequence[Candidate], language: str) -> Floa
             "because": why and written["because"],
             "remedy": is_wrong and written["remedy"],
             "keywords_new": keywords * share,
+            "subject": subject_share(asked_words, quotation.text),
+            "defines": defines(term, quotation.text) if term else 0.0,
+            "named": is_first and is_named(term, one.section),
+            "first": is_first,
         }
         rows.append([float(row[name]) for name in FORMS])
     found = np.array(rows).reshape(-1, len(FORMS))
     return as_new_as_others(found) if keywords else found
+
+
+def first_below_headings(candidates: Sequence[Candidate]) -> list[bool]:
+    """Whether each sentence is the first below its heading, as far as its chunk shows."""
+    above: dict[int, str] = {}
+    found = []
+    for one in candidates:
+        hit, quotation = one.hit, one.quotation
+        if id(hit) in above:
+            found.append(above[id(hit)] != quotation.heading)
+        else:  # what stands before it in the chunk is a heading
+            found.append(quotation.start > hit.start or quotation.start == 0)
+        above[id(hit)] = quotation.heading
+    return found
 
 
 def as_new_as_others(found: Floats) -> Floats:

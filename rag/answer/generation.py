@@ -97,9 +97,8 @@ def stream_answer(
 def quoted_events(answer: Answer, hits: Sequence[Hit]) -> Iterator[Event]:
     """The events of an answer that is quoted: its passages, its sentences one by one, the answer."""
     yield Passages(tuple(hits))
-    parts = answer.parts
-    between = "\n" if any("\n" in part for part in parts) else " "
-    yield from (Token(f"{between if number else ''}{part}") for number, part in enumerate(parts))
+    between = answer.separator
+    yield from (Token(f"{between if number else ''}{part}") for number, part in enumerate(answer.parts))
     yield Finished(answer)
 
 

@@ -2,7 +2,8 @@
 
 The merit is a sum of weights, and what a small network adds to it (rag/answer/network.py). All weights were fitted by
 `python benchmarks/answers_fit.py` on 2026-12-01, with the default encoder, on the questions of SQuAD 2 (half of its
-development set, CC BY-SA 4.0) and XQuAD English and German (CC BY-SA 4.0), and on those of benchmarks/documentation.
+development set, CC BY-SA 4.0) and XQuAD English and German (CC BY-SA 4.0), and on those of benchmarks/documentation and
+benchmarks/encyclopedia.
 """
 
 from __future__ import annotations

@@ -124,8 +124,8 @@ class Grammar:
             yield run
 
     def named_by(self, question: str, run: Run) -> tuple[int, int] | None:
-        """The part of a run that names something, without a verb at its beginning or end; None where "
-        "nothing is left."""
+        """The part of a run that names something, without a verb at its beginning or end; None where nothing is
+        left."""
         found = list(run.words)
         least = 1 + run.determined
         if not self.capitals_are_names:  # every noun has one
@@ -157,10 +157,6 @@ class Grammar:
             names = [place for place in found if question[place[0]].isupper()]
             found = names if found[: len(names)] == names else found
         return found[0][0], found[-1][1]
-
-    def opens_clause(self, question: str) -> re.Match[str] | None:
-        """The word that ties a whole question to the one before."""
-        return self.openers.match(question)
 
     def place_in(self, text: str) -> str | None:
         """A place that a text names, with its preposition."""

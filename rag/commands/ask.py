@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from sql.store.snapshot import Watch
 
 NO_ANSWER = "No answer found."
+DOUBTFUL = 0.5  # a confidence below which an answer is more often wrong than right, and shown with it
 MOST_NOTED_LINES = 12  # of a sentence that is withheld, with what it brings along
 SHOWN_STAGES = {"search", "words", "hits"}  # of --show-sql: the searches themselves, not what is looked up for them
 SNIPPET = 240  # characters of a hit shown on a terminal
@@ -342,6 +343,13 @@ def show_answer(answer: Answer) -> None:
         (out if "\n" in part else out_prose)(part)
     out()
     show_citations(answer)
+    if answer.confidence < DOUBTFUL:
+        note(f"this may not answer the question (confidence {shown_confidence(answer)})")
+
+
+def shown_confidence(answer: Answer) -> str:
+    """Two digits, cut off: rounded up it could be the bound that it is below."""
+    return f"{math.floor(100 * answer.confidence) / 100:.2f}"
 
 
 def note_nearest(answer: Answer) -> None:
@@ -356,9 +364,8 @@ def note_nearest(answer: Answer) -> None:
         more = ["…"] if len(lines) > MOST_NOTED_LINES else []
         lines = [f"  {line}" for line in (*lines[:MOST_NOTED_LINES], *more)]
     shown = "".join(f"{line}\n" for line in lines)
-    confidence = math.floor(100 * answer.confidence) / 100  # rounded up it could be the bound, below which it is
     note(
-        f"nearest, though it may not answer (confidence {confidence:.2f}; --min-confidence sets the bound):\n"
+        f"nearest, though it may not answer (confidence {shown_confidence(answer)}; --min-confidence sets the bound):\n"
         f"{shown}  {shown_place_and_heading(nearest)}"
     )
 
@@ -460,7 +467,7 @@ def show_end(answer: Answer | GeneratedAnswer, shown: str) -> None:
             note_nearest(answer)
     elif shown != answer.text:
         if shown:
-            note("the end has changed what the beginning means; the whole answer:")
+            note("the final answer differs from the text above:")
         out(answer.text)
     if answer.answered:
         out()
@@ -495,14 +502,18 @@ def shown_place_and_heading(found: Citation | Hit) -> str:
     return f"{shown_place(found)}  {one_line(found.heading)}" if found.heading else shown_place(found)
 
 
+def snippet(text: str, most: int = SNIPPET) -> str:
+    """The beginning of a text of one line."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def show_hits(hits: Sequence[Hit]) -> None:
     """A line of place and score for each hit, and the beginning of its text."""
     if not hits:
         out("Nothing found.")
     for hit in hits:
         out_emphasized(f"{hit.score:6.3f}  ", shown_place_and_heading(hit))
-        text = one_line(hit.text)
-        out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
+        out(f"        {snippet(one_line(hit.text))}")
 
 
 def whole_record(answer: Answer | GeneratedAnswer) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rag.commands.ask import (
+    NO_ANSWER,
     ask_terms,
     note_unanswered,
     open_library,
@@ -304,7 +305,7 @@ def saved_lines(records: Iterable[dict[str, Any]], path: Path) -> Iterator[str]:
         yield f"## {one_line(record['question'])}\n\n"
         if record["asked"] != record["question"]:
             yield f"Asked as: {one_line(record['asked'])}\n\n"
-        yield f"{record['answer'] or 'No answer found.'}\n\n"
+        yield f"{record['answer'] or NO_ANSWER}\n\n"
         for number, citation in enumerate(record["citations"], start=1):
             place = f", {citation['place_name']}" if citation["place_name"] else f":{citation['line']}"
             yield f"- [{number}] {one_line(citation['source'])}{one_line(place)}\n"

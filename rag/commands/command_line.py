@@ -105,10 +105,10 @@ def make_parser() -> Parser:
                 "--min-confidence",
                 type=float,
                 metavar="P",
-                help="give no answer that is less probably right, 0 to 1 "
+                help="withhold answers with a confidence below P, 0 to 1 "
                 f"(default {DEFAULT_MIN_CONFIDENCE}; with a reader {READER_MIN_CONFIDENCE})",
             )
-            add_reader_option(one, "model that marks the answer in them")
+            add_reader_option(one, "model that marks the answer in the chunks found")
             add_language_model_options(one)
         if run is ask:
             one.add_argument(

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from rag.commands.ask import snippet
 from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, UsageError
 from sql.base.terminal import note, one_line, out, out_emphasized, out_json, shown_name
 from sql.base.wording import counted
@@ -154,7 +155,7 @@ def show_explained(rows: list[Row]) -> None:
             place = f"{shown_name(row['source'])}:{row['line']}"
             out_emphasized(f"{row['rank']:4}{scores(row)}  ", f"{place}  {one_line(row['heading'])}".rstrip())
             text = one_line(row["text"]) if row["text"] else "(its text is no longer kept)"
-            out(f"        {text if len(text) <= SNIPPET else text[: SNIPPET - 1] + '…'}")
+            out(f"        {snippet(text, SNIPPET)}")
 
 
 def scores(row: Row) -> str:

@@ -136,7 +136,7 @@ def wanted_page(snapshot: Snapshot, shown: Shown, options: Namespace) -> int:
         if isinstance(place.where, Page) and place.where.label == options.page:
             return place.where.number
     raise UsageError(
-        f"--page {options.page}: no page of {shown_name(shown.document.source)} that has text is called so: give its number"
+        f"--page {options.page}: no page of {shown_name(shown.document.source)} with text has that label: give its number"
     )
 
 

@@ -42,7 +42,6 @@ LOOK_AT_ALL = ("auto", "exact")  # strategies for which a small store is searche
 VECTOR_SHARE = 0.45
 HIGHEST_COSINE = 1.01  # of int8 vectors, whose lengths are 1 but for what quantization changed
 ROUNDING = 1e-9  # of a score that is computed here and in the database
-RANK_CONSTANT = 60  # Cormack, Clarke and Buettcher, 2009: reciprocal rank fusion
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,18 +272,3 @@ def pieces_per_word(question: str, tokenizer: Tokenizer) -> float:
     words = WORD.findall(visible(question))
     pieces = sum(tokenizer.count(word) for word in words)
     return max(1.0, pieces / len(words)) if words else 1.0
-
-
-def fuse_ranks(rankings: Sequence[Sequence[str]], weights: Sequence[float]) -> list[str]:
-    """Reciprocal rank fusion: names in the order of sum of weight / (60 + rank), of equal ones the first by name.
-
-    The alternative to the weighted mean of scores, kept to be measured against it (benchmarks/hybrid.py).
-
-    >>> fuse_ranks([["a", "b"], ["b", "c"]], [1.0, 1.0])
-    ['b', 'a', 'c']
-    """
-    scores: dict[str, float] = {}
-    for ranking, weight in zip(rankings, weights, strict=True):
-        for rank, name in enumerate(ranking, start=1):
-            scores[name] = scores.get(name, 0.0) + weight / (RANK_CONSTANT + rank)
-    return sorted(scores, key=lambda name: (-scores[name], name))

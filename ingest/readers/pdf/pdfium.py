@@ -101,6 +101,8 @@ def _page_number(mark: Any) -> int:
 @contextmanager
 def opened(data: bytes, source: str) -> Iterator[PdfFile]:
     """The file of these bytes, open as long as the context; UnreadableDocument says in a sentence why it cannot be."""
+    if not data:
+        raise UnreadableDocument(f"{source} is empty, not a PDF as its name says")
     if b"%PDF-" not in data[:_HEADER_BYTES]:
         raise UnreadableDocument(f"{source} is not a PDF: its first {_HEADER_BYTES} bytes do not hold the mark %PDF-")
     try:

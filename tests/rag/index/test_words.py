@@ -18,7 +18,7 @@ import sql.search.search
 import sql.store.snapshot
 from rag.int8.quantization import quantize_query, quantize_vectors
 from rag.library import Library
-from rag.retrieve.retriever import VECTOR_SHARE, Retriever, fuse_ranks, pieces_per_word
+from rag.retrieve.retriever import VECTOR_SHARE, Retriever, pieces_per_word
 from rag.retrieve.words import (
     COMPOUND_WEIGHT,
     OTHER_LANGUAGE_WEIGHT,
@@ -469,14 +469,6 @@ def test_pieces_per_word_worked_out_by_hand(tokenizer: Tokenizer) -> None:
     assert pieces_per_word("the cat", tokenizer) == 1
     assert pieces_per_word("The bird!", tokenizer) == 2.5  # b ##i ##r ##d
     assert pieces_per_word("?", tokenizer) == 1
-
-
-def test_ranks_are_fused_as_worked_out_by_hand() -> None:
-    # a: 1/61 + 1/63, b: 1/62 + 1/61, c: 1/63, d: 1/62
-    assert fuse_ranks([["a", "b", "c"], ["b", "d", "a"]], [1, 1]) == ["b", "a", "d", "c"]
-    assert fuse_ranks([["a", "b"], ["b", "a"]], [1, 0.5]) == ["a", "b"]
-    assert fuse_ranks([["b"], ["a"]], [1, 1]) == ["a", "b"]
-    assert fuse_ranks([[], []], [1, 1]) == []
 
 
 # Refusals and the open interface

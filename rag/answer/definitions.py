@@ -1,0 +1,180 @@
+"""A question for what a thing is in, how well each sentence says it out.
+
+Many sentences name the thing, and come nearer to the question than the one that says what it is. That one mostly begins with
+it, or is the first below a heading of its name, and goes on as `is a`, `means` or a dash. English and German.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+from rag.answer.pronouns import words
+from rag.text.analyser import crude_stem, plain_words, stems, stop_words
+from rag.text.sentences import split_sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sql.records import Hit
+
+LONGEST_LOOK = 240  # characters of a sentence in which its subject and verb are looked for
+MOST_TERM_WORDS = 4
+FIRST_WORDS = 4  # of a sentence, stop words apart, that are taken for its subject
+LIKELY = 0.7  # that a sentence looks like a definition, for its chunk to come first
+
+_ARTICLES = words("a an the any each every one der die das ein eine jeder jede jedes")
+_ASKS = re.compile(
+    r"\W*(?:(?:what|who|was|wer)(?:[’']s|\s+(?:is|are|was|were|ist|sind|bedeutet|bedeuten|heißt|does|do|did|macht|bewirkt))"
+    r"|(?:please\s+)?(?:define|explain|erkläre?)|(?:the\s+)?(?:definition|meaning|purpose|bedeutung)\s+(?:of|von)"
+    r"|what\s+is\s+meant\s+by|what\s+do(?:es)?\s+\w+\s+mean\s+by|was\s+versteht\s+man\s+unter|wozu\s+dien(?:t|en))\s+"
+    r"(?:(?:the|die|der)\s+(?:meaning|purpose|role|point|idea|definition|concept|bedeutung|aufgabe|rolle)\s+(?:of|von|des|der)\s+)?"
+    r"(?:(?:an?|the|ein|eine|einem|einer|der|die|das|dem)\s+)?(?P<term>\S.{0,60}?)"
+    r"(?:\s+(?:mean|means|stand\s+for|do|exactly|actually|for|about|used\s+for|gut|für|genau|eigentlich))*"
+    r"(?:\s+in\s+\w+)?\W*",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(r"\W*(?P<term>\S.{0,60}?)\s+(?:meaning|definition|bedeutung)\W*", re.IGNORECASE)
+_MARKS = re.compile(r"^[\s>*+|•`\"'“„(\[_:.~#=-]*(?:\d+[.)]\s+)?")
+_ADDRESSES = re.compile(r"\]\([^)]*\)|<[^>]*>|:[a-z]+:(?=`)|\([^)]*\)")
+_IS = words("is are was were ist sind war waren")
+_MEANS = words(
+    "means mean refers refer describes stands allows allow lets let provides provide represents contains enables enable "
+    "defines consists helps holds specifies determines controls sets ensures makes gives creates runs "
+    "bezeichnet bedeutet ermöglicht beschreibt steht dient enthält legt bestimmt stellt"
+)
+_WHAT_IT_IS = _ARTICLES | words(
+    "when where what how simply just basically essentially our your their its another part used similar responsible nothing "
+    "wenn wo was wie einfach unsere ihre teil verantwortlich zuständig"
+)
+_MARKED = re.compile(r"\s*(?:[*_`\"'”“)]*\s*(?:\([^)]*\)\s*)?(?::{1,2}|–|—|-|=)\s|[*_`\"'”“)]+\s*(?:\([^)]*\)\s*)?$)")
+
+
+@cache
+def left_out() -> frozenset[str]:
+    """The stop words of both languages."""
+    return stop_words("en") | stop_words("de")
+
+
+def asked_term(question: str) -> tuple[str, ...]:
+    """The crude stems of what a question wants to know the meaning of; empty where it asks something else.
+
+    >>> asked_term("What is a work queue?"), asked_term("mixin meaning"), asked_term("How do I start it?")
+    (('work', 'queu'), ('mixi',), ())
+    """
+    found = _ASKS.fullmatch(question) or _NAMES.fullmatch(question)
+    if found is None:
+        return ()
+    term = tuple(crude_stem(word) for word in plain_words(found["term"]) if word not in left_out())
+    return term if len(term) <= MOST_TERM_WORDS else ()
+
+
+def defining_first(hits: Sequence[Hit], term: Sequence[str]) -> list[Hit]:
+    """The chunks, those first in which a sentence looks like it says what a term means; of equal ones as found."""
+    return sorted(hits, key=lambda hit: not holds_definition(term, hit)) if term else list(hits)
+
+
+def holds_definition(term: Sequence[str], hit: Hit) -> bool:
+    """Whether a sentence of a chunk looks like a definition, or its heading is the term."""
+    if is_named(term, hit.heading.rsplit(" > ", 1)[-1]):
+        return True
+    text = hit.text
+    return set(term) <= stems(text) and any(
+        defines(term, text[start:end]) >= LIKELY for start, end in split_sentences(text)
+    )
+
+
+def is_named(term: Sequence[str], heading: str) -> bool:
+    """Whether a heading is a term, give or take a word.
+
+    >>> [is_named(("work", "queu"), heading) for heading in ("Work queues", "Work queue limits", "Queue", "Work of clients")]
+    [True, True, True, False]
+    """
+    held, wanted = stems(heading, left_out()), set(term)
+    return bool(held) and (held <= wanted or wanted <= held) and abs(len(held) - len(wanted)) <= 1
+
+
+def asked_stems(question: str) -> frozenset[str]:
+    """The stems of a question without stop words."""
+    return frozenset(stems(question, left_out()))
+
+
+def subject_share(asked: frozenset[str], text: str) -> float:
+    """The share of the stems of a question that a sentence begins with.
+
+    >>> subject_share(frozenset({"kil", "heat"}), "The kiln is lit at dawn.")
+    0.5
+    """
+    return len(asked & first_stems(text)) / max(1, len(asked))
+
+
+@lru_cache(maxsize=6000)
+def first_stems(text: str) -> frozenset[str]:
+    """The stems of the first words of a sentence, without marks, addresses and stop words."""
+    return frozenset([crude_stem(word) for word in words_of(text) if word not in left_out()][:FIRST_WORDS])
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a sentence as they are read: without what its links lead to and what stands in brackets."""
+    return plain_words(_ADDRESSES.sub(" ", _MARKS.sub("", text[:LONGEST_LOOK])))
+
+
+def defines(term: Sequence[str], text: str) -> float:
+    """How much a sentence looks like it says what a term means: 1 for `X is a`, less the further it is from that, 0 for none.
+
+    >>> [defines(("kil",), text) for text in ("A kiln is an oven.", "Kiln: an oven.", "The kiln is hot.", "Light the kiln.")]
+    [1.0, 0.8, 0.5, 0.0]
+    """
+    words = words_of(text)
+    found = _place_of(term, [crude_stem(word) for word in words])
+    if found is None:
+        return 0.0
+    start, end = found
+    before = [word for word in words[:start] if word not in _ARTICLES]
+    part = 1.0 if not before else 0.7 if len(before) <= MOST_TERM_WORDS else 0.5
+    said = _said_of(words[end : end + 4])
+    if said is None and not before and _introduces(term, text):
+        said = 0.8
+    if said is None:
+        return 0.3 if not before else 0.0
+    return part * said
+
+
+def _place_of(term: Sequence[str], stems: Sequence[str]) -> tuple[int, int] | None:
+    # Where the words of the term stand together, in any order, the first time.
+    wanted = set(term)
+    for start, stem in enumerate(stems):
+        if stem in wanted and wanted <= set(stems[start : start + len(term) + 1]):
+            end = max(place for place in range(start, min(start + len(term) + 1, len(stems))) if stems[place] in wanted)
+            return start, end + 1
+    return None
+
+
+def _said_of(behind: Sequence[str]) -> float | None:
+    # What the words behind a term say of it; `command` or `plugin` may come first.
+    for place, word in enumerate(behind[:3]):
+        follows = behind[place + 1] if place + 1 < len(behind) else ""
+        if word in _IS:
+            return _worth_of(word, follows) - 0.1 * place
+        if word in _MEANS:
+            return 0.8 - 0.1 * place
+    return None
+
+
+def _worth_of(verb: str, follows: str) -> float:
+    # How much `is` with the word after it says what something is: `is a`, `are closures`, `is hot`, `is pronounced`.
+    if follows in _WHAT_IT_IS:
+        return 1.0
+    if verb in {"are", "were"} and len(follows) > 3 and follows.endswith("s"):
+        return 0.9
+    return 0.3 if follows.endswith(("ed", "ing", "en", "iert")) else 0.5
+
+
+def _introduces(term: Sequence[str], text: str) -> bool:
+    # Whether a mark divides the term from the rest, as in `- **Kiln** - an oven` and in the first line of an item.
+    plain = _MARKS.sub("", text[:LONGEST_LOOK])
+    last = max(
+        (match.end() for match in re.finditer(r"\w+", plain[:80]) if crude_stem(match[0].casefold()) in term), default=0
+    )
+    return last > 0 and _MARKED.match(plain, last) is not None
