@@ -458,7 +458,12 @@ def make_parser() -> Parser:
         metavar="PATH",
         help="a file or a folder; - reads a list of paths from stdin",
     )
-    parser.add_argument(
+    choosing = parser.add_argument_group("which files, and what is known of them")
+    cutting = parser.add_argument_group("chunks and words")
+    encoding = parser.add_argument_group("encoder")
+    coding = parser.add_argument_group("codes of vectors")
+    sharing = parser.add_argument_group("several processes")
+    choosing.add_argument(
         "--include",
         action="append",
         default=[],
@@ -466,80 +471,80 @@ def make_parser() -> Parser:
         help="below folders only files that match, like *.md or manual/, and no others stay in the store; patterns as in "
         ".gitignore, again for more",
     )
-    parser.add_argument(
+    choosing.add_argument(
         "--exclude", action="append", default=[], metavar="PATTERN", help="below folders no file or folder that matches"
     )
-    parser.add_argument("--no-gitignore", action="store_true", help="read what .gitignore files leave out too")
-    parser.add_argument(
+    choosing.add_argument("--no-gitignore", action="store_true", help="read what .gitignore files leave out too")
+    choosing.add_argument(
         "--meta",
         action="append",
         default=[],
         metavar="NAME=VALUE",
         help="metadata that every document is given, such as year=2024; again for more names",
     )
-    parser.add_argument(
+    choosing.add_argument(
         "--meta-file",
         metavar="FILE",
         help="metadata by path or pattern: CSV or TSV with a column path, JSON or JSON Lines",
     )
-    parser.add_argument(
+    choosing.add_argument(
         "--acl",
         action="append",
         metavar="PATTERN=GROUPS",
         help="who may read which files, on a server: people/=hr,board, or a file with a pattern and groups on each line",
     )
-    add_model_option(parser)
-    add_prompt_options(parser)
-    add_compute_option(parser)
-    parser.add_argument(
+    add_model_option(encoding)
+    add_prompt_options(encoding)
+    add_compute_option(encoding)
+    coding.add_argument(
         "--quantizer",
         choices=QUANTIZERS,
         help="how vectors become codes, chosen once for a new store (default asymmetric)",
     )
-    parser.add_argument(
+    coding.add_argument(
         "--bits",
         type=int,
         choices=CODE_BITS,
         help="of a code, chosen once for a new store (default 8); 4 take half the bytes and find less",
     )
-    parser.add_argument(
+    coding.add_argument(
         "--granularity",
         choices=GRANULARITIES,
         help="what shares a scale and zero-point, chosen once for a new store (default vector)",
     )
-    parser.add_argument(
+    coding.add_argument(
         "--range",
         choices=RANGE_METHODS,
         help="how the range that has codes is found, chosen once for a new store (default minmax, with --bits 4 mse)",
     )
-    parser.add_argument(
+    cutting.add_argument(
         "--chunk-size",
         type=int,
         metavar="N",
         help="most tokens of a chunk (default: as the store has it, in a new one 200)",
     )
-    parser.add_argument(
+    cutting.add_argument(
         "--chunk-overlap",
         type=int,
         metavar="N",
         help="how many of them a chunk may repeat of the one before (default: as the store has it, in a new one 30)",
     )
-    parser.add_argument(
+    cutting.add_argument(
         "--embed-headings",
         action=BooleanOptionalAction,
         help="embed the headings above a chunk with it (default: as the store has it, in a new one yes)",
     )
-    parser.add_argument(
+    cutting.add_argument(
         "--ocr",
         action="store_true",
         help="recognise the text of PDF pages that are pictures (needs the extra `ocr`)",
     )
-    parser.add_argument(
+    coding.add_argument(
         "--recalibrate",
         action="store_true",
         help="fit the ranges per dimension or collection again, and code every document with them",
     )
-    parser.add_argument(
+    coding.add_argument(
         "--keep-floats",
         type=int,
         default=0,
@@ -557,22 +562,22 @@ def make_parser() -> Parser:
         help="choose how searches go: recall=0.99 for the cheapest way that finds so much, ms=10 for the best in that time, "
         "or none",
     )
-    parser.add_argument(
+    encoding.add_argument(
         "--reembed",
         action="store_true",
         help="embed the documents of the store with --model M instead; readers go on until the store changes in one step",
     )
-    parser.add_argument(
+    encoding.add_argument(
         "--into", metavar="E", help="with --reembed: fill the store E instead and leave that of --db as it is"
     )
-    add_language_option(parser, "the documents that are indexed now")
-    parser.add_argument(
+    add_language_option(cutting, "the documents that are indexed now")
+    sharing.add_argument(
         "--shard",
         type=parse_shard,
         metavar="I/N",
         help="only part I of N, for N processes that share a store on a server",
     )
-    parser.add_argument(
+    sharing.add_argument(
         "--ray", type=int, metavar="N", help="N workers of Ray, each with its part (needs the extra `ray`)"
     )
     parser.add_argument(

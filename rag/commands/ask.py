@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError, to_run
+from rag.commands.remarks import note_empty, note_unanswered
+from sql.base.errors import EXIT_NOTHING_FOUND, EXIT_OK, RagError, UsageError
 from sql.base.settings import read_settings
 from sql.base.terminal import (
     Flow,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from rag.library import Library
     from rag.retrieve.inspection import Explanation
     from sql.records import Hit
-    from sql.search.filters import Filter
     from sql.search.request import SearchRequest
     from sql.search.search import Step
     from sql.store.snapshot import Watch
@@ -284,38 +284,6 @@ def show_statements(steps: Sequence[Step], options: Namespace, library: Library)
             show(f"{statement.as_script()}\n")
         if reranker := library.reranker():
             show(f"-- the chunks that this finds are then ordered by {one_line(reranker.name)}\n")
-
-
-def note_unanswered(library: Library, request: SearchRequest, options: Namespace) -> None:
-    """Says why a question may have got no answer: nothing is there to find, or the documents are in another language."""
-    from rag.text.analyser import detect_language
-    from rag.text.languages import LANGUAGES
-
-    if note_empty(library, request.filter, options):
-        return
-    languages = library.store.snapshot().text_statistics().languages
-    asked, stored = detect_language(request.question, languages), languages[0]
-    if asked != stored and {asked, stored} <= set(LANGUAGES):
-        asked, stored = (LANGUAGES[code].stemmer.capitalize() for code in (asked, stored))
-        note(
-            f"the question is in {asked} and most documents are in {stored}: unless the model is a multilingual one, "
-            f"ask in {stored}"
-        )
-
-
-def note_empty(library: Library, given: Filter | None, options: Namespace) -> bool:
-    """Says so where nothing was found because nothing is there, or nothing that passes the filter; whether it did."""
-    snapshot, location = library.store.snapshot(), library.store.client.location
-    if snapshot.chunk_count() == 0:
-        note(library.store.emptiness)
-    elif given and not snapshot.passing_generations(given):
-        shows = to_run("rag list", location)
-        note(
-            f"no document passes the filter {one_line(' '.join(options.filter))}: {shows} shows those that {location} has"
-        )
-    else:
-        return False
-    return True
 
 
 def show_whole(answer: Answer | GeneratedAnswer, *, as_json: bool) -> None:

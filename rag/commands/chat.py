@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from rag.commands.ask import (
     NO_ANSWER,
     ask_terms,
-    note_unanswered,
     open_library,
     read_request,
     show_citations,
@@ -29,6 +28,7 @@ from rag.commands.ask import (
     whole_record,
 )
 from rag.commands.chat_terminal import editing_terminal
+from rag.commands.remarks import note_unanswered
 from sql.base.errors import (
     EXIT_NOTHING_FOUND,
     EXIT_OK,

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence
 
+    from rag.commands.options import Options
+
 
 def command(arguments: Sequence[str]) -> int:
     """Runs the command that was named."""
@@ -83,14 +85,17 @@ def make_parser() -> Parser:
         if run is not chat:
             one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
-        one.add_argument(
+        searching = one.add_argument_group("how chunks are found")
+        written = one.add_argument_group("answers of a language model")
+        encoding = one.add_argument_group("encoder")
+        searching.add_argument(
             "--ranking",
             choices=RANKINGS,
             default=RANKINGS[0],
             help="compare by meaning (vector), by words, or by both (default %(default)s)",
         )
-        one.add_argument("--mode", dest="ranking", action=FormerRanking, help=SUPPRESS)
-        add_language_option(one, "the question")
+        searching.add_argument("--mode", dest="ranking", action=FormerRanking, help=SUPPRESS)
+        add_language_option(searching, "the question")
         one.add_argument("--json", action="store_true", help="print JSON")
         if run is not chat:
             one.add_argument(
@@ -99,7 +104,7 @@ def make_parser() -> Parser:
         one.add_argument(
             "--log", action="store_true", help="keep the question and what comes of it in the store (RAG_LOG_QUERIES)"
         )
-        add_rerank_option(one, "cross-encoder that orders the chunks found")
+        add_rerank_option(searching, "cross-encoder that orders the chunks found")
         if run is not search:
             one.add_argument(
                 "--min-confidence",
@@ -109,7 +114,7 @@ def make_parser() -> Parser:
                 f"(default {DEFAULT_MIN_CONFIDENCE}; with a reader {READER_MIN_CONFIDENCE})",
             )
             add_reader_option(one, "model that marks the answer in the chunks found")
-            add_language_model_options(one)
+            add_language_model_options(written)
         if run is ask:
             one.add_argument(
                 "--stream",
@@ -122,11 +127,11 @@ def make_parser() -> Parser:
         one.add_argument(
             "--filter", action="append", metavar="F", help="only chunks with name=value, name>=3, name~path/*, or JSON"
         )
-        one.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
-        add_search_options(one)
-        add_model_option(one)
-        add_prompt_options(one)
-        add_compute_option(one)
+        searching.add_argument("--per-document", type=int, metavar="N", help="at most N chunks of one document")
+        add_search_options(searching)
+        add_model_option(encoding)
+        add_prompt_options(encoding)
+        add_compute_option(encoding)
         add_common_options(one, store)
         one.set_defaults(run=run)
     add_documents(commands, store)
@@ -143,7 +148,7 @@ def make_parser() -> Parser:
     return parser
 
 
-def add_language_model_options(parser: Parser) -> None:
+def add_language_model_options(parser: Options) -> None:
     """The options of an answer that a language model writes."""
     # The default itself is not shown: nothing of a URL is anybody else's business.
     parser.add_argument(
@@ -172,7 +177,7 @@ def add_language_model_options(parser: Parser) -> None:
     )
 
 
-def add_search_options(one: Parser) -> None:
+def add_search_options(one: Options) -> None:
     """How chunks are searched."""
     one.add_argument(
         "--strategy", choices=STRATEGIES, default=STRATEGIES[0], help="how vectors are searched (default %(default)s)"

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping
 
+    Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
-def add_model_option(parser: argparse.ArgumentParser, default: str = "the store's own") -> None:
+
+def add_model_option(parser: Options, default: str = "the store's own") -> None:
     """The option that names an encoder."""
     parser.add_argument("--model", metavar="M", help=f"encoder: a hub id or a folder (RAG_MODEL; default: {default})")
 
 
-def add_prompt_options(parser: argparse.ArgumentParser) -> None:
+def add_prompt_options(parser: Options) -> None:
     """The options that name what is put before texts."""
     for name, texts in (("query", "questions"), ("document", "documents")):
         parser.add_argument(
@@ -28,7 +30,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def add_rerank_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_rerank_option(parser: Options, what: str) -> None:
     """The option that names a cross-encoder."""
     parser.add_argument(
         "--rerank",
@@ -37,25 +39,25 @@ def add_rerank_option(parser: argparse.ArgumentParser, what: str) -> None:
     )
 
 
-def add_reader_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_reader_option(parser: Options, what: str) -> None:
     """The option that names a reader."""
     parser.add_argument("--reader", metavar="M", help=f"{what}: a hub id, a folder or none (RAG_READER; default: none)")
 
 
-def add_headed_model_options(parser: argparse.ArgumentParser) -> None:
+def add_headed_model_options(parser: Options) -> None:
     """The options that name a cross-encoder or a reader in place of an encoder."""
     parser.add_argument("--rerank", metavar="M", help="a cross-encoder instead: a hub id or a folder")
     parser.add_argument("--reader", metavar="M", help="a reader instead: a hub id or a folder")
 
 
-def add_compute_option(parser: argparse.ArgumentParser) -> None:
+def add_compute_option(parser: Options) -> None:
     """The option that chooses the encoder's arithmetic."""
     parser.add_argument(
         "--compute", choices=COMPUTE_MODES, help="the encoder's arithmetic (RAG_COMPUTE; default: auto, by the CPU)"
     )
 
 
-def add_language_option(parser: argparse.ArgumentParser, what: str) -> None:
+def add_language_option(parser: Options, what: str) -> None:
     """`--language`, for a command that looks at words."""
     parser.add_argument(
         "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"

@@ -3,16 +3,16 @@
 | variable | meaning | default |
 |---|---|---|
 | RAG_DB | the store: a folder, or the DSN of a ClickHouse server | `.rag` in the working directory |
-| RAG_MODEL | the encoder: a hub id or a folder | the store's own, at first sentence-transformers/all-MiniLM-L6-v2 |
+| RAG_MODEL | the encoder: a hub id or a folder | the store's own, initially sentence-transformers/all-MiniLM-L6-v2 |
 | RAG_CACHE | where int8 checkpoints are kept | `int8-rag` in the user's cache folder |
 | RAG_COMPUTE | the encoder's arithmetic: auto, int8, bf16 or fp32 | auto |
 | RAG_LLM | the language model: `hf:FOLDER_OR_ID`, `openai:MODEL@URL` or `langchain:PACKAGE:MODEL` | none: answers quote |
 | RAG_RERANK | the cross-encoder that orders what a search has found: a hub id or a folder | none |
 | RAG_READER | the model that marks the answer in what was found: a hub id or a folder | none: sentences are quoted |
 | RAG_LOG_QUERIES | 1 keeps every question with its hits and answer in the store | 0: nothing is kept |
-| RAG_LLM_KEY | the key that a served language model wants | none |
-| RAG_TOKEN | the token that clients of `int8-rag serve` have to send, or @FILE | none: only this machine is served |
-| OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS as well | one for each processor of the process |
+| RAG_LLM_KEY | the key that a served language model requires | none |
+| RAG_TOKEN | the token that clients of `int8-rag serve` must send, or @FILE | none: only this machine is served |
+| OMP_NUM_THREADS | how many threads torch computes with; MKL_NUM_THREADS does the same | one for each processor of the process |
 | HF_HUB_OFFLINE | 1 asks neither the Hugging Face hub nor pip for a model | 0 |
 """
 
