@@ -96,7 +96,7 @@ def read_rules(name: str) -> list[Rule]:
         text = file_bytes(path, name, None).decode("utf-8-sig")
     except (UnreadableDocument, UnicodeDecodeError) as error:
         raise UsageError(
-            f"--acl {name!r:.80} is neither PATTERN=GROUP,GROUP nor a file of rules that can be read ({error})"
+            f"--acl {name!r:.80} is neither PATTERN=GROUP,GROUP nor a readable file of rules ({error})"
         ) from error
     rules = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -106,7 +106,7 @@ def read_rules(name: str) -> list[Rule]:
         found = LINE.fullmatch(line.strip())
         if found is None:
             raise UsageError(
-                f"{where}: {line.strip()!r:.80} ends with a backslash: write what it stands before, or two"
+                f"{where}: {line.strip()!r:.80} ends with a backslash: write the character it escapes, or two backslashes"
             )
         pattern = re.sub(r"\\(\s)", r"\1", found[1])
         said = COMMENT.split(found[2] or "", maxsplit=1)[0]

@@ -61,7 +61,9 @@ def carry_out(parser: Parser, options: Namespace) -> int:
     if options.word_vectors:
         check_word_vectors(options)
     if options.keep_floats < 0:
-        raise UsageError(f"--keep-floats {options.keep_floats}: one chunk in 1 or more can be kept, or 0 for none")
+        raise UsageError(
+            f"--keep-floats {options.keep_floats}: give 1 or more to keep one chunk in that many, or 0 for none"
+        )
     if options.acl is not None:
         parse_location(options.db).require_policies()
     if options.reembed:
@@ -87,7 +89,9 @@ def check_budget(options: Namespace) -> None:
     from rag.evaluate.budget import NO_BUDGET, Budget
 
     if options.dry_run or options.watch or options.reembed or options.shard is not None or options.ray is not None:
-        raise UsageError("--budget goes with PATHs alone: give no --dry-run, --watch, --reembed, --shard or --ray")
+        raise UsageError(
+            "--budget cannot be combined with --dry-run, --watch, --reembed, --shard or --ray: leave those out"
+        )
     if options.budget != NO_BUDGET:
         Budget.parse(options.budget)
 
@@ -96,15 +100,17 @@ def check_word_vectors(options: Namespace) -> None:
     """Refuses vectors of words beside what does not end with a whole store."""
     if options.dry_run or options.reembed or options.shard is not None or options.ray is not None:
         raise UsageError(
-            "--word-vectors goes with PATHs alone: give no --dry-run, --reembed, --shard or --ray (a store that has them "
-            "keeps them when it is embedded again)"
+            "--word-vectors cannot be combined with --dry-run, --reembed, --shard or --ray: leave those out (a store "
+            "that has them keeps them when it is embedded again)"
         )
 
 
 def watch_folders(options: Namespace) -> int:
     """Carries out one synchronization after another, until the user ends it."""
     if options.dry_run or options.recalibrate or options.shard is not None or STDIN in options.paths:
-        raise UsageError("--watch goes with PATHs alone: give no --dry-run, --recalibrate or --shard, and no -")
+        raise UsageError(
+            "--watch cannot be combined with --dry-run, --recalibrate, --shard or the PATH -: leave those out"
+        )
     from ingest.watch import changes_below, run_again_and_again
 
     store = parse_location(options.db).real_folder
@@ -210,7 +216,7 @@ def listed_paths() -> list[str]:
     data = sys.stdin.buffer.read()
     names = data.split(b"\0") if b"\0" in data else data.splitlines()
     if not (paths := [os.fsdecode(name) for name in names if name]):
-        raise UsageError("PATH - reads a list of files from stdin, and there was none: give one path a line")
+        raise UsageError("PATH - reads a list of files from stdin, and it held none: give one path per line")
     return paths
 
 
@@ -265,7 +271,7 @@ def chunk_options(options: Namespace) -> ChunkOptions:
 def embed_again(options: Namespace) -> int:
     """Embeds the documents of the store with another model."""
     if not options.model:
-        raise UsageError("--reembed needs the model that the documents are to be embedded with: give --model")
+        raise UsageError("--reembed needs the model to embed the documents with: give --model")
     if (
         options.paths
         or options.dry_run
@@ -409,7 +415,7 @@ def note_nothing_read(found: Walk | Summary) -> None:
 
     why = f"none of what was found is {readable_types()}" if found.skipped else "no files were found"
     if any(one.kind in (NOT_INCLUDED, EXCLUDED) for one in found.skipped):
-        why = "--include and --exclude leave out all that could be read"
+        why = "--include and --exclude leave out everything that could be read"
     note(f"nothing to index: {why}")
 
 
@@ -458,34 +464,38 @@ def make_parser() -> Parser:
         metavar="PATH",
         help="a file or a folder; - reads a list of paths from stdin",
     )
-    choosing = parser.add_argument_group("which files, and what is known of them")
+    choosing = parser.add_argument_group("which files, and what is known about them")
     cutting = parser.add_argument_group("chunks and words")
     encoding = parser.add_argument_group("encoder")
-    coding = parser.add_argument_group("codes of vectors")
+    coding = parser.add_argument_group("vector codes")
     sharing = parser.add_argument_group("several processes")
     choosing.add_argument(
         "--include",
         action="append",
         default=[],
         metavar="PATTERN",
-        help="below folders only files that match, like *.md or manual/, and no others stay in the store; patterns as in "
-        ".gitignore, again for more",
+        help="in folders, read only files that match, like *.md or manual/, and keep no others in the store; patterns "
+        "as in .gitignore, repeatable",
     )
     choosing.add_argument(
-        "--exclude", action="append", default=[], metavar="PATTERN", help="below folders no file or folder that matches"
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="in folders, leave out files and folders that match",
     )
-    choosing.add_argument("--no-gitignore", action="store_true", help="read what .gitignore files leave out too")
+    choosing.add_argument("--no-gitignore", action="store_true", help="also read what .gitignore files leave out")
     choosing.add_argument(
         "--meta",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="metadata that every document is given, such as year=2024; again for more names",
+        help="metadata to give every document, such as year=2024; repeat for more names",
     )
     choosing.add_argument(
         "--meta-file",
         metavar="FILE",
-        help="metadata by path or pattern: CSV or TSV with a column path, JSON or JSON Lines",
+        help="metadata by path or pattern: CSV or TSV with a column named path, JSON or JSON Lines",
     )
     choosing.add_argument(
         "--acl",
@@ -505,7 +515,7 @@ def make_parser() -> Parser:
         "--bits",
         type=int,
         choices=CODE_BITS,
-        help="of a code, chosen once for a new store (default 8); 4 take half the bytes and find less",
+        help="bits in a code, chosen once for a new store (default 8); 4 take half the bytes and find less",
     )
     coding.add_argument(
         "--granularity",
@@ -515,24 +525,24 @@ def make_parser() -> Parser:
     coding.add_argument(
         "--range",
         choices=RANGE_METHODS,
-        help="how the range that has codes is found, chosen once for a new store (default minmax, with --bits 4 mse)",
+        help="how the range that codes cover is found, chosen once for a new store (default minmax, with --bits 4 mse)",
     )
     cutting.add_argument(
         "--chunk-size",
         type=int,
         metavar="N",
-        help="most tokens of a chunk (default: as the store has it, in a new one 200)",
+        help="most tokens in a chunk (default: the store's own, 200 in a new one)",
     )
     cutting.add_argument(
         "--chunk-overlap",
         type=int,
         metavar="N",
-        help="how many of them a chunk may repeat of the one before (default: as the store has it, in a new one 30)",
+        help="how many of them a chunk may repeat from the one before (default: the store's own, 30 in a new one)",
     )
     cutting.add_argument(
         "--embed-headings",
         action=BooleanOptionalAction,
-        help="embed the headings above a chunk with it (default: as the store has it, in a new one yes)",
+        help="embed the headings above a chunk with it (default: the store's own, yes in a new one)",
     )
     cutting.add_argument(
         "--ocr",
@@ -549,41 +559,42 @@ def make_parser() -> Parser:
         type=int,
         default=0,
         metavar="N",
-        help="also keep the float32 vector of one chunk in N, for python -m rag report (default: of none)",
+        help="also keep the float32 vector of one chunk in N, for python -m rag report (default: none)",
     )
     parser.add_argument(
         "--word-vectors",
         action="store_true",
-        help="also keep a vector of every word, so that SQL can search for a text without this program; later runs go on with it",
+        help="also store a vector for every word, so that SQL can search for a text without this program; later runs keep "
+        "doing so",
     )
     parser.add_argument(
         "--budget",
         metavar="B",
-        help="choose how searches go: recall=0.99 for the cheapest way that finds so much, ms=10 for the best in that time, "
-        "or none",
+        help="choose how searches run: recall=0.99 for the cheapest way to find that much, ms=10 for the best within that "
+        "time, or none",
     )
     encoding.add_argument(
         "--reembed",
         action="store_true",
-        help="embed the documents of the store with --model M instead; readers go on until the store changes in one step",
+        help="embed the store's documents again, with --model M; readers carry on until the store switches over in one step",
     )
     encoding.add_argument(
-        "--into", metavar="E", help="with --reembed: fill the store E instead and leave that of --db as it is"
+        "--into", metavar="E", help="with --reembed: fill the store E instead and leave the one in --db as it is"
     )
-    add_language_option(cutting, "the documents that are indexed now")
+    add_language_option(cutting, "the documents being indexed")
     sharing.add_argument(
         "--shard",
         type=parse_shard,
         metavar="I/N",
-        help="only part I of N, for N processes that share a store on a server",
+        help="process only part I of N, for N processes that share a store on a server",
     )
     sharing.add_argument(
-        "--ray", type=int, metavar="N", help="N workers of Ray, each with its part (needs the extra `ray`)"
+        "--ray", type=int, metavar="N", help="use N Ray workers, each with its own part (needs the extra `ray`)"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="go on: run again whenever something below the folders has changed"
+        "--watch", action="store_true", help="keep running: ingest again whenever something below the folders changes"
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be done and do nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done without doing it")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.add_argument("--version", action="version", version=program_version())
     add_common_options(parser, read_settings().store)

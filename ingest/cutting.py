@@ -44,7 +44,7 @@ def chosen_settings(
     if options.size is not None and encoder is not None and options.size > encoder.max_document_tokens:
         raise UsageError(
             f"chunk size {options.size}: {encoder.identity.model} reads {encoder.max_document_tokens} tokens of a chunk: "
-            "give no more than those"
+            "give no more than that"
         )
     try:
         return ChunkSettings(

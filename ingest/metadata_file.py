@@ -31,7 +31,7 @@ def read_rules(name: str) -> list[Rule]:
     path = expand_user(name, "--meta-file")
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise UsageError(f"{where}: its suffix has to tell its format, one of {', '.join(READERS)}")
+        raise UsageError(f"{where}: its suffix must name its format, one of {', '.join(READERS)}")
     try:
         text = file_bytes(path, name).decode("utf-8-sig")
     except UnreadableDocument as error:
@@ -68,7 +68,7 @@ def csv_rules(text: str, where: str, suffix: str) -> Iterator[Rule]:
     except csv.Error as error:
         raise UsageError(f"{where}, line {rows.line_num}: {error}") from error
     if not names:
-        raise UsageError(f"{where} is empty: its first line has the names, one of which is {PATH}")
+        raise UsageError(f"{where} is empty: its first line must hold the column names, one of them {PATH}")
 
 
 def columns(line: str, divider: str) -> list[str]:
@@ -81,7 +81,7 @@ def header_names(row: list[str], where: str) -> list[str]:
     names = [cell.strip() for cell in row]
     if PATH not in names:
         raise UsageError(
-            f"{where}: no column is called {PATH}, which says what files are meant: {', '.join(names):.80}"
+            f"{where}: no column is called {PATH}, which says which files are meant: {', '.join(names):.80}"
         )
     for name in names:
         if names.count(name) > 1:

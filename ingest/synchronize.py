@@ -168,7 +168,7 @@ def sync(
     """
     if library.store.client.read_only:
         raise UsageError(
-            f"{library.store.client.location} was opened for reading alone: rag.open(..., write=True) can fill it"
+            f"{library.store.client.location} was opened for reading only: use rag.open(..., write=True) to fill it"
         )
     given = [paths] if isinstance(paths, str | Path) else paths
     selection = Selection(tuple(include), tuple(exclude), gitignore, library.store.client.location.real_folder)
@@ -414,7 +414,7 @@ def where_it_ended(pipeline: Pipeline, done: int, files: int) -> str:
     """What a person who has interrupted a run wants to know."""
     if pipeline.holds_back:
         return "nothing was changed, for new ranges are published with the last document"
-    return f"{done} of {counted(files, 'file')} to read are in the store, and the same command goes on from there"
+    return f"{done} of {counted(files, 'file')} to read are in the store, and the same command continues from there"
 
 
 def check_ocr(*, ocr: bool) -> None:

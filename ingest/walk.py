@@ -134,7 +134,7 @@ def walk_folder(found: Walk, folder: Path, name: str, entries: Sequence[str], se
         for entry, path, status in entries_of(found, real, name, entries):
             source = os.path.join(given_as, entry)  # noqa: PTH118 (keeps the path as given)
             if stat.S_ISLNK(status.st_mode):
-                reason = "a symbolic link: its target is read only where it is given"
+                reason = "a symbolic link: its target is read only if it is given itself"
                 found.skipped.append(LeftOut(printable(source), reason, "symbolic link"))
                 continue
             is_folder = stat.S_ISDIR(status.st_mode)
@@ -207,7 +207,11 @@ def why_unwanted(name: str, source: str, selection: Selection) -> LeftOut | None
     """Why a file that could be read is not, below a folder for which nobody has said what to read; None where it is."""
     if selection.include or not is_generated(name):
         return None
-    return LeftOut(printable(source), "made by a program for programs: --include or its own path reads it", "generated")
+    return LeftOut(
+        printable(source),
+        "made by a program for programs: name it with --include or by its own path to read it",
+        "generated",
+    )
 
 
 def kinds_of(skipped: Iterable[LeftOut]) -> str:

@@ -144,7 +144,7 @@ def _refuse_other_files(data: bytes, source: str) -> None:
     if data.startswith(_OLD_OFFICE_MARK):
         if _ENCRYPTED_PACKAGE in data:
             raise UnreadableDocument(f"{source} is encrypted: save it without a password")
-        raise UnreadableDocument(f"{source} is an old Office file by its first bytes: save it in the present format")
+        raise UnreadableDocument(f"{source} is an old Office file by its first bytes: save it in the current format")
     if not data:
         raise UnreadableDocument(f"{source} is empty, not a document as its name says")
     # before zipfile makes an object of each, of which an archive within the limit of a file can have two million

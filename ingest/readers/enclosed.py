@@ -93,7 +93,7 @@ def enclosed_file(file: RawFile, name: str, part: str, data: bytes, media_type: 
         )
         raise UnreadableDocument(f"{source} {kind}, which this program does not read")
     if file.depth >= MAX_DEPTH:
-        raise UnreadableDocument(f"{source} lies in {MAX_DEPTH} files one in the other: save it by itself")
+        raise UnreadableDocument(f"{source} lies in {MAX_DEPTH} files, one inside the other: save it by itself")
     file.allowance.bytes_left -= len(data)
     if file.allowance.bytes_left < 0:
         raise UnreadableDocument(

@@ -39,7 +39,7 @@ def sheets(data: bytes, source: str) -> Iterator[Sheet]:
     """The sheets of a workbook in their order; UnreadableDocument where it is none."""
     root = parse_xml(data.lstrip(b"\t\r\n "), source)
     if root.tag != _named("Workbook"):
-        raise UnreadableDocument(f"{source} is no workbook of Excel 2003, whose XML begins with an element Workbook")
+        raise UnreadableDocument(f"{source} is not a workbook of Excel 2003, whose XML begins with an element Workbook")
     styles = {_value(style, "ID"): style for style in root.iter(_named("Style"))}
     codes = {name: _format(name, styles) for name in styles}
     for sheet in root.iterchildren(_named("Worksheet")):

@@ -54,11 +54,13 @@ def _parsed(written: str, source: str) -> dict[str, Any]:
     try:
         notebook = json.loads(written.removeprefix("\ufeff"), parse_int=_bounded_integer, strict=False)
     except json.JSONDecodeError as error:
-        raise UnreadableDocument(f"{source} is no notebook: line {error.lineno} is not JSON ({error.msg})") from error
+        raise UnreadableDocument(
+            f"{source} is not a notebook: line {error.lineno} is not JSON ({error.msg})"
+        ) from error
     except RecursionError as error:
-        raise UnreadableDocument(f"{source} is no notebook: its JSON is nested deeper than any notebook") from error
+        raise UnreadableDocument(f"{source} is not a notebook: its JSON is nested deeper than any notebook") from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells", notebook.get("worksheets")), list):
-        raise UnreadableDocument(f"{source} is no notebook: it has no list of cells")
+        raise UnreadableDocument(f"{source} is not a notebook: it has no list of cells")
     return notebook
 
 

@@ -39,9 +39,7 @@ def sheets(data: bytes, source: str, entry: str = "") -> Iterator[Sheet]:
     root = parse_xml(data, source, entry)
     body = child_of(child_of(root, "office:body"), "office:spreadsheet")
     if body is None:
-        raise UnreadableDocument(
-            f"{source} is an OpenDocument file without a spreadsheet in it, which its name promises"
-        )
+        raise UnreadableDocument(f"{source} is an OpenDocument file without the spreadsheet that its name promises")
     hidden = {
         value_of(style, "style:name")
         for style in all_named(root, "style:style")

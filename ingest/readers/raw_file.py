@@ -220,7 +220,7 @@ def _check_readable(status: os.stat_result, source: str) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise UnreadableDocument(f"{source} is a folder, not a file")
     if stat.S_ISLNK(status.st_mode):
-        raise UnreadableDocument(f"{source} is a symbolic link, whose target is read only where it is given")
+        raise UnreadableDocument(f"{source} is a symbolic link, whose target is read only if it is given itself")
     if not stat.S_ISREG(status.st_mode):
         raise UnreadableDocument(f"{source} is a pipe, socket or device, not a file")
     if status.st_size > MAX_FILE_BYTES:

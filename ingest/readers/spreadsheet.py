@@ -112,11 +112,11 @@ def _calamine_sheets(data: bytes, source: str, formats: Sequence[SheetFormats]) 
     except PasswordError as error:
         raise UnreadableDocument(_protected(source)) from error
     except CalamineError as error:
-        raise UnreadableDocument(f"{source} is no workbook that can be read ({error}): save it again") from error
+        raise UnreadableDocument(f"{source} is not a readable workbook ({error}): save it again") from error
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # how a fault in Rust arrives, which is no Exception
             raise
-        raise UnreadableDocument(f"{source} is no workbook that can be read ({error}): save it again") from error
+        raise UnreadableDocument(f"{source} is not a readable workbook ({error}): save it again") from error
 
 
 def _entry_text(archive: Archive, name: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def acl(options: Namespace) -> int:
-    """Shows which groups may read how many documents of a store on a server, or gives documents other groups."""
+    """Shows how many documents each group may read in a store on a server, or gives documents other groups."""
     from sql.engine.client import parse_location
 
     location = parse_location(options.db)

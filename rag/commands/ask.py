@@ -213,9 +213,9 @@ def read_request(options: Namespace) -> SearchRequest:
     from sql.search.request import SearchRequest
 
     if options.k < 1:
-        raise UsageError(f"-k {options.k}: at least 1 result has to be asked for")
+        raise UsageError(f"-k {options.k}: ask for at least 1 result")
     if options.per_document is not None and options.per_document < 1:
-        raise UsageError(f"--per-document {options.per_document}: at least 1 chunk of a document has to be allowed")
+        raise UsageError(f"--per-document {options.per_document}: allow at least 1 chunk per document")
     if not getattr(options, "verify", False):
         check_question(options.question or "")
     return SearchRequest(
@@ -359,10 +359,10 @@ def show_checks(answer: GeneratedAnswer) -> None:
     what = "left out" if answer.strict else "not supported"
     unsupported = {sentence.text: sentence for sentence in answer.sentences if not sentence.supported}
     for text, sentence in unsupported.items():
-        reason = "its passages do not hold it" if sentence.citations else "it cites no passage"
+        reason = "its passages do not support it" if sentence.citations else "it cites no passage"
         note(f"{what}: {one_line(text)} ({reason})")
     if answer.is_cut:
-        note("the language model did not come to the end of its answer: use a larger --max-tokens")
+        note("the language model did not finish its answer: use a larger --max-tokens")
 
 
 # Answers as they come
@@ -418,7 +418,7 @@ def stream_text(events: Iterable[Event], found: Callable[[], None]) -> Answer | 
     except BaseException:
         if shown:
             out()
-            note("what stands above is no whole answer")
+            note("the answer above is incomplete")
         raise
     raise KeyboardInterrupt
 

@@ -55,9 +55,9 @@ if TYPE_CHECKING:
 
 PROMPT = "? "
 HELP = {
-    "QUESTION": "ask; it may lean on the questions before it",
-    "/sources [N]": "where the last answer stands, or the text of its source N",
-    "/filter [F]": "search only chunks such as name=value, name>=3, name~path/*; off takes it away",
+    "QUESTION": "ask; it may refer to earlier questions",
+    "/sources [N]": "where the last answer comes from, or the text of its source N",
+    "/filter [F]": "search only chunks such as name=value, name>=3, name~path/*; off removes it",
     "/k [N]": "how many chunks are found",
     "/sql": "the statements of the last search, ready to paste into a client",
     "/history": "the questions so far, as they were understood",
@@ -212,7 +212,7 @@ class Chat:
     def show_sources(self, number: str) -> None:
         """Where the last answer stands, or the whole text of one of its sources."""
         if self.answer is None or not self.answer.answered:
-            raise UsageError("there is no answer whose sources could be shown: ask a question first")
+            raise UsageError("there is no answer to show sources of: ask a question first")
         citations = self.answer.citations
         if not number:
             show_citations(self.answer)
@@ -244,7 +244,7 @@ class Chat:
     def set_k(self, number: str) -> None:
         """Sets how many chunks are found, and says how many; without a number only that."""
         if number and (not number.isdecimal() or int(number) < 1):
-            raise UsageError(f"/k {number}: give how many chunks are to be found, at least 1")
+            raise UsageError(f"/k {number}: give the number of chunks to find, at least 1")
         self.options.k = int(number or self.options.k)
         note(f"k: {self.options.k}")
 

@@ -77,8 +77,8 @@ def make_parser() -> Parser:
     store = read_settings().store
     for name, run, text in (
         ("ask", ask, "answer a question with cited sentences"),
-        ("search", search, "list the chunks that fit a query best"),
-        ("chat", chat, "ask questions one after the other, each understood with those before it"),
+        ("search", search, "list the chunks that best match a query"),
+        ("chat", chat, "ask one question after another, each understood together with those before it"),
     ):
         one = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         nargs = "?" if name == "search" else None  # --verify needs none
@@ -86,13 +86,13 @@ def make_parser() -> Parser:
             one.add_argument("question", nargs=nargs, help="in plain words, between quotes")
         one.add_argument("-k", type=int, default=DEFAULT_K, metavar="N", help="chunks to find (default %(default)s)")
         searching = one.add_argument_group("how chunks are found")
-        written = one.add_argument_group("answers of a language model")
+        written = one.add_argument_group("answers by a language model")
         encoding = one.add_argument_group("encoder")
         searching.add_argument(
             "--ranking",
             choices=RANKINGS,
             default=RANKINGS[0],
-            help="compare by meaning (vector), by words, or by both (default %(default)s)",
+            help="rank by meaning (vector), by words, or by both (default %(default)s)",
         )
         searching.add_argument("--mode", dest="ranking", action=FormerRanking, help=SUPPRESS)
         add_language_option(searching, "the question")
@@ -102,7 +102,7 @@ def make_parser() -> Parser:
                 "--show-sql", action="store_true", help="print the statements, ready to paste into a client"
             )
         one.add_argument(
-            "--log", action="store_true", help="keep the question and what comes of it in the store (RAG_LOG_QUERIES)"
+            "--log", action="store_true", help="keep the question and its result in the store (RAG_LOG_QUERIES)"
         )
         add_rerank_option(searching, "cross-encoder that orders the chunks found")
         if run is not search:
@@ -119,7 +119,7 @@ def make_parser() -> Parser:
             one.add_argument(
                 "--stream",
                 action=BooleanOptionalAction,
-                help="print the answer as it is written; with --json a line for each event (default: on a terminal)",
+                help="print the answer as it is written; with --json, one line per event (default: on a terminal)",
             )
         if name == "search":
             one.add_argument("--explain", action="store_true", help="print stages, times, scores and SQL")
@@ -162,18 +162,18 @@ def add_language_model_options(parser: Options) -> None:
         type=int,
         default=DEFAULT_ANSWER_TOKENS,
         metavar="N",
-        help="longest answer of a language model (default %(default)s)",
+        help="longest answer of a language model, in tokens (default %(default)s)",
     )
     parser.add_argument(
         "--context",
         type=int,
         metavar="N",
-        help="tokens that it reads, its answer included (default: what it says itself)",
+        help="tokens it can read, including its answer (default: what it reports itself)",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="leave out sentences that the passages do not bear out, instead of marking them",
+        help="leave out sentences that the passages do not support, instead of marking them",
     )
 
 
@@ -187,9 +187,9 @@ def add_search_options(one: Options) -> None:
         "--candidates",
         type=int,
         metavar="N",
-        help="chunks that two-stage scores (default 300, or 15 for each hit if that is more)",
+        help="how many chunks two-stage scores (default 300, or 15 per hit if that is more)",
     )
-    one.add_argument("--probes", type=int, metavar="N", help="about how many cells are searched (default 80)")
+    one.add_argument("--probes", type=int, metavar="N", help="about how many cells to search (default 80)")
 
 
 def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> None:
@@ -203,7 +203,9 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
         help="only this document or file, or those below this folder",
     )
     one.add_argument("--format", action="append", metavar="F", help="only documents of this format, such as pdf")
-    one.add_argument("--filter", action="append", metavar="F", help="only documents with such chunks, as in a search")
+    one.add_argument(
+        "--filter", action="append", metavar="F", help="only documents with chunks that match, as in a search"
+    )
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=list_documents)
@@ -215,14 +217,14 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
         help="the document: its source or the path of its file, or PATH:LINE of a citation",
     )
     one.add_argument("--span", metavar="START:END", help="only this span, marked, with some text around it")
-    one.add_argument("--page", metavar="N", help="only this page: its number from 1, or what it is called")
+    one.add_argument("--page", metavar="N", help="only this page: its number, from 1, or its label")
     one.add_argument("--png", metavar="OUT", help="draw the page into this file instead, with the span marked")
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=show)
     one = commands.add_parser("remove", help="delete documents from the store", description=remove.__doc__)
     one.add_argument("paths", type=given_path, nargs="+", metavar="PATH", help="a document, a file, or a folder")
-    one.add_argument("--dry-run", action="store_true", help="show what would be removed and do nothing")
+    one.add_argument("--dry-run", action="store_true", help="show what would be removed without removing it")
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=remove)
@@ -230,13 +232,15 @@ def add_documents(commands: argparse._SubParsersAction[Parser], store: str) -> N
 
 def add_acl(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     """`acl`."""
-    one = commands.add_parser("acl", help="who may read which documents, on a server", description=acl.__doc__)
+    one = commands.add_parser(
+        "acl", help="show or set who may read which documents, on a server", description=acl.__doc__
+    )
     one.add_argument(
         "paths",
         type=given_path,
         nargs="*",
         metavar="PATH",
-        help="give this document, file or folder the groups of --groups",
+        help="give this document, file or folder the groups in --groups",
     )
     one.add_argument("--groups", metavar="G,G", help="roles that may read it, or everyone; '' for nobody")
     one.add_argument(
@@ -250,31 +254,37 @@ def add_acl(commands: argparse._SubParsersAction[Parser], store: str) -> None:
 def add_servers(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     """`serve`, `mcp` and `ddl`."""
     one = commands.add_parser("serve", help="answer over HTTP: REST, OpenAI's API and MCP", description=serve.__doc__)
-    one.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen at (default %(default)s)")
-    one.add_argument("--port", type=int, default=8000, metavar="N", help="0: any that is free (default %(default)s)")
+    one.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen on (default %(default)s)")
+    one.add_argument(
+        "--port",
+        type=int,
+        default=8000,
+        metavar="N",
+        help="port to listen on, 0 for any free one (default %(default)s)",
+    )
     one.add_argument(
         "--token",
         metavar="T",
-        help="what clients have to send, or @FILE (RAG_TOKEN); needed for other hosts than this one",
+        help="token that clients must send, or @FILE (RAG_TOKEN); required unless --host is this machine",
     )
     one.add_argument("--allow-host", action="append", metavar="NAME", help="a name by which clients call this server")
     one.add_argument("--allow-origin", action="append", metavar="URL", help="an origin whose pages may use this server")
-    one.add_argument("--log-texts", action="store_true", help="write questions into the log too")
+    one.add_argument("--log-texts", action="store_true", help="also write questions to the log")
     add_server_options(one, store)
     one.set_defaults(run=serve)
     one = commands.add_parser("mcp", help="answer over MCP on stdin and stdout", description=serve_protocol.__doc__)
     add_server_options(one, store)
     one.set_defaults(run=serve_protocol)
     one = commands.add_parser(
-        "ddl", help="print the SQL that lets a ClickHouse ask `serve`", description=print_ddl.__doc__
+        "ddl", help="print the SQL that lets ClickHouse query `serve`", description=print_ddl.__doc__
     )
     one.add_argument(
         "--url",
         default="http://127.0.0.1:8000",
         metavar="URL",
-        help="where the database reaches the server (default %(default)s)",
+        help="address at which the database reaches the server (default %(default)s)",
     )
-    one.add_argument("--token", metavar="T", help="the token of the server, or @FILE (RAG_TOKEN); it is printed")
+    one.add_argument("--token", metavar="T", help="the server's token, or @FILE (RAG_TOKEN); the output contains it")
     add_debug_option(one)
     one.set_defaults(run=print_ddl)
 
@@ -286,7 +296,7 @@ def add_server_options(one: Parser, store: str) -> None:
         "--llm", metavar="SPEC", help="let a language model write answers, as in ask (RAG_LLM; default: none)"
     )
     add_rerank_option(one, "cross-encoder that orders the chunks found")
-    add_reader_option(one, "model that marks answers in them")
+    add_reader_option(one, "model that marks answers in the chunks found")
     add_language_option(one, "questions")
     add_model_option(one)
     add_prompt_options(one)
@@ -299,12 +309,16 @@ def add_queries(commands: argparse._SubParsersAction[Parser], store: str) -> Non
     one = commands.add_parser("log", help="list the questions that were kept", description=log.__doc__)
     one.add_argument("-n", type=int, default=20, metavar="N", help="how many, the newest first (default %(default)s)")
     one.add_argument(
-        "--keep", metavar="HOW_LONG", help="forget older ones now and from now on: 90d, 12h, 1000 (the newest) or all"
+        "--keep",
+        metavar="HOW_LONG",
+        help="keep only these and forget older ones, now and in future: 90d, 12h, 1000 (the newest) or all",
     )
     one.add_argument("--json", action="store_true", help="print JSON")
     add_common_options(one, store)
     one.set_defaults(run=log)
-    one = commands.add_parser("explain", help="why a kept question was answered so", description=explain_query.__doc__)
+    one = commands.add_parser(
+        "explain", help="show why a kept question was answered as it was", description=explain_query.__doc__
+    )
     one.add_argument("id", metavar="ID", help="its id, or the beginning of it")
     one.add_argument("--show-sql", action="store_true", help="print the statement, ready to paste into a client")
     one.add_argument("--json", action="store_true", help="print JSON")
@@ -312,7 +326,7 @@ def add_queries(commands: argparse._SubParsersAction[Parser], store: str) -> Non
     one.set_defaults(run=explain_query)
     one = commands.add_parser("replay", help="ask a kept question again", description=replay.__doc__)
     one.add_argument("id", metavar="ID", help="its id, or the beginning of it")
-    one.add_argument("--today", action="store_true", help="ask the documents of today, not those of then")
+    one.add_argument("--today", action="store_true", help="ask today's documents, not those of that time")
     one.add_argument("--json", action="store_true", help="print JSON")
     add_compute_option(one)
     add_common_options(one, store)
@@ -327,24 +341,24 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
         type=given_path,
         nargs="?",
         metavar="DIR",
-        help="corpus.jsonl, queries.jsonl, qrels/test.tsv and perhaps answers.jsonl",
+        help="corpus.jsonl, queries.jsonl, qrels/test.tsv and optionally answers.jsonl",
     )
     one.add_argument(
         "--from-store",
         action="store_true",
-        help="ask what the store's own documents and query log suggest, no DIR needed",
+        help="ask questions made from the store's own documents and query log; no DIR needed",
     )
     one.add_argument("--compare", choices=["fp32"], help="also measure the float32 model with float32 vectors")
-    one.add_argument("--save", metavar="NAME", help="keep the figures under this name, or in this file NAME.json")
+    one.add_argument("--save", metavar="NAME", help="save the figures under this name, or to this file NAME.json")
     one.add_argument("--against", metavar="NAME", help="compare with a saved run; exit code 5 if significantly worse")
-    one.add_argument("--worst", type=int, metavar="N", help="list the N questions that came out worst, or lost most")
+    one.add_argument("--worst", type=int, metavar="N", help="list the N questions that did worst, or lost most")
     one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument(
         "--db", metavar="D", help="keep the store here (default: a temporary one; with --from-store RAG_DB or .rag)"
     )
     add_search_options(one)
-    add_rerank_option(one, "also measure the order of a cross-encoder")
+    add_rerank_option(one, "also measure the ranking of a cross-encoder")
     add_reader_option(one, "measure the answers that a model marks")
     add_model_option(one)
     add_prompt_options(one)
@@ -355,16 +369,21 @@ def add_evaluation(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
     """`doctor`."""
-    one = commands.add_parser("doctor", help="which arithmetic runs here and why", description=diagnose.__doc__)
-    one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of reading what is cached")
+    one = commands.add_parser("doctor", help="show which arithmetic runs here and why", description=diagnose.__doc__)
+    one.add_argument("--fresh", action="store_true", help="probe the CPU again instead of using the cached result")
     one.add_argument(
-        "--drift", action="store_true", help="how vectors have changed by day, folder and language, and what helps"
+        "--drift",
+        action="store_true",
+        help="show how vectors have changed by day, folder and language, and what to do about it",
     )
     one.add_argument(
         "--sample", type=int, default=32, metavar="N", help="chunks to encode again for --drift (default %(default)s)"
     )
     one.add_argument(
-        "--as", dest="user", metavar="USER", help="what a user of the server reaches: documents, tables, and ways round"
+        "--as",
+        dest="user",
+        metavar="USER",
+        help="show what a user of the server can reach: documents, tables, and ways round the policies",
     )
     one.add_argument("--json", action="store_true", help="print JSON")
     add_model_option(one)
@@ -375,7 +394,9 @@ def add_doctor(commands: argparse._SubParsersAction[Parser]) -> None:
 
 def add_report(commands: argparse._SubParsersAction[Parser]) -> None:
     """`report`."""
-    one = commands.add_parser("report", help="what int8 and the search cost, apart", description=report.__doc__)
+    one = commands.add_parser(
+        "report", help="measure what int8 and the search cost, separately", description=report.__doc__
+    )
     one.add_argument(
         "--eval", metavar="DIR", help="measure nDCG@10 on this folder in BEIR layout, which is indexed first"
     )
@@ -403,7 +424,7 @@ def add_stats(commands: argparse._SubParsersAction[Parser], store: str) -> None:
 def add_migrate(commands: argparse._SubParsersAction[Parser], store: str) -> None:
     """`migrate` and its options."""
     one = commands.add_parser(
-        "migrate", help="bring the store of an older version up to date", description=migrate.__doc__
+        "migrate", help="bring a store made by an older version up to date", description=migrate.__doc__
     )
     one.set_defaults(run=migrate)
     add_language_option(one, "the documents, for a store without words")
@@ -414,7 +435,7 @@ def add_transfers(commands: argparse._SubParsersAction[Parser], store: str) -> N
     """`export`, `import`, `backup` and `restore`, which have the same options."""
     for name, run, text in (
         ("export", export, "write the documents as Parquet files"),
-        ("import", import_, "read the documents of an export"),
+        ("import", import_, "load the documents of an export"),
         ("backup", backup, "copy the folder of the store"),
         ("restore", restore, "copy a backup to a new store"),
     ):
@@ -454,7 +475,7 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
         metavar="DIR",
         nargs="+",
         default=[],
-        help="also measure nDCG@10 on folders in BEIR layout, whose texts are then the ones measured with",
+        help="also measure nDCG@10 on folders in BEIR layout, and use their texts for all measurements",
     )
     one.add_argument("--json", action="store_true", help="print JSON")
     one.add_argument("--plot", metavar="FILE.png", help="also draw the figures (needs matplotlib)")
@@ -462,7 +483,7 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
         "--architecture",
         choices=["distilbert-base-uncased", "none"],
         default="distilbert-base-uncased",
-        help="whose sizes are shown too, from its architecture alone (default %(default)s)",
+        help="also show the sizes of this architecture, with random weights (default %(default)s)",
     )
     add_model_option(one, DEFAULT_MODEL)
     add_headed_model_options(one)
@@ -472,7 +493,7 @@ def add_model_report(actions: argparse._SubParsersAction[Parser]) -> None:
 
 def add_quantize(actions: argparse._SubParsersAction[Parser]) -> None:
     """`model quantize`."""
-    one = actions.add_parser("quantize", help="quantize it in another way", description=requantize.__doc__)
+    one = actions.add_parser("quantize", help="quantize it differently", description=requantize.__doc__)
     add_recipe_options(one)
     one.add_argument(
         "--calibrate", nargs="+", metavar="PATH", help="take the ranges of activations from these documents"
@@ -506,20 +527,20 @@ def add_train(actions: argparse._SubParsersAction[Parser]) -> None:
         help="with --qat: imitate the float32 model, or let headings find their passages (default distill)",
     )
     length = one.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=int, default=3, metavar="N", help="times through all of it (default 3)")
+    length.add_argument("--epochs", type=int, default=3, metavar="N", help="passes over the training data (default 3)")
     length.add_argument("--steps", type=int, metavar="N", help="batches to learn from, instead of --epochs")
     one.add_argument("--batch-size", type=int, default=16, metavar="N", help="texts in a batch (default %(default)s)")
     one.add_argument(
         "--learning-rate",
         type=float,
         metavar="R",
-        help="highest rate (default 1e-4 to distill, 2e-5 contrastive, 2e-4 to read or rerank)",
+        help="highest learning rate (default 1e-4 to distill, 2e-5 contrastive, 2e-4 to read or rerank)",
     )
     one.add_argument(
         "--max-tokens",
         type=int,
         metavar="N",
-        help="where training texts are cut (default 128; 256 for a question with its passage)",
+        help="tokens at which training texts are cut (default 128; 256 for a question with its passage)",
     )
     one.add_argument("--seed", type=int, default=0, metavar="N", help="order of the texts (default %(default)s)")
     one.add_argument(
@@ -534,7 +555,7 @@ def add_recipe_options(one: Parser) -> None:
     one.add_argument(
         "--out", required=True, metavar="FOLDER", help="new folder for the checkpoint, to use with --model"
     )
-    one.add_argument("--bits", type=int, choices=[8, 4], default=8, help="of a linear layer's weights (default 8)")
+    one.add_argument("--bits", type=int, choices=[8, 4], default=8, help="bits of a linear layer's weights (default 8)")
     one.add_argument(
         "--weights",
         choices=["per-channel", "per-tensor"],
@@ -545,7 +566,7 @@ def add_recipe_options(one: Parser) -> None:
         "--ranges",
         choices=["minmax", "percentile", "mse"],
         default="minmax",
-        help="what the scales of weights are chosen by (default %(default)s)",
+        help="how the scales of weights are chosen (default %(default)s)",
     )
 
 

@@ -19,7 +19,7 @@ NO_TOKEN = "none"  # noqa: S105 - what a server that wants no token is sent
 
 
 def print_ddl(options: Namespace) -> int:
-    """Print the statements that let a ClickHouse ask a running server: SELECT answer, citations FROM rag_answer(...)."""
+    """Print the statements that let ClickHouse query a running server: SELECT answer, citations FROM rag_answer(...)."""
     address = options.url.rstrip("/")
     parts = ADDRESS.fullmatch(address)
     if parts is None:

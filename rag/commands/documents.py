@@ -165,7 +165,7 @@ def unknown(name: str, location: object, documents: Iterable[LiveDocument] = ())
 
 
 def remove(options: Namespace) -> int:
-    """Deletes documents from the store, not their files; of a file all its parts, of a folder all documents below."""
+    """Deletes documents from the store, not their files; for a file all its parts, for a folder all documents below it."""
     from ingest.identity import stored_files
     from sql.engine.client import parse_location
     from sql.store import Store

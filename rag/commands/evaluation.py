@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def evaluate(options: Namespace) -> int:
     """Indexes a folder in BEIR layout, measures the search on its judged queries and the answers to its questions, and
-    compares them with a saved run. Ends with 5 where they are significantly worse. With --from-store the questions are made
+    compares them with a saved run. Exits with 5 if they are significantly worse. With --from-store the questions are made
     from the documents of a store, and what a float32 model finds counts as right.
     """
     check_options(options)
@@ -59,13 +59,13 @@ def evaluate(options: Namespace) -> int:
 def check_options(options: Namespace) -> None:
     """Raises UsageError for options that do not go together."""
     if options.worst is not None and options.worst < 1:
-        raise UsageError(f"--worst {options.worst}: at least 1 question has to be listed")
+        raise UsageError(f"--worst {options.worst}: list at least 1 question")
     if (options.folder is None) != options.from_store:
         raise UsageError(
             "give a folder with judged queries, or --from-store for questions made from the store's documents"
         )
     if options.from_store and (options.compare or options.rerank or options.reader):
-        raise UsageError("--from-store compares with float32 as it is: leave out --compare, --rerank and --reader")
+        raise UsageError("--from-store already compares with float32: leave out --compare, --rerank and --reader")
 
 
 def measured_as_asked(options: Namespace) -> tuple[SetEvaluation, Run, dict[str, Any]]:

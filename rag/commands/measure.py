@@ -47,8 +47,8 @@ def index_set(library: Library, folder: Path, given: EvaluationSet, *, quiet: bo
 
 
 def diagnose(options: Namespace) -> int:
-    """Tells which arithmetic the encoder uses on this CPU and why, what files are read in, and whether model and store are
-    at hand.
+    """Shows which arithmetic the encoder uses on this CPU and why, what protects this machine from the files that are read,
+    and whether model and store are available.
     """
     if options.user is not None:
         return diagnose_reach(options)
@@ -76,7 +76,7 @@ def diagnose_drift(options: Namespace) -> int:
     from rag.evaluate.drift import drift_lines, examine_drift
 
     if options.sample < 1:
-        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be encoded again")
+        raise UsageError(f"--sample {options.sample}: encode at least 1 chunk again")
     with rag.library.open(options.db, model=options.model, compute=options.compute, announce=note) as library:
         found = examine_drift(library, options.sample)
     if options.json:
@@ -117,10 +117,10 @@ def diagnose_reach(options: Namespace) -> int:
 def report(options: Namespace) -> int:
     """Measures what the int8 model, the int8 vectors and the search each cost, on a store that keeps float32 vectors.
 
-    With --ladder: what ever more bits, candidates and cells find and cost on this corpus.
+    With --ladder: what more and more bits, candidates and cells find and cost on this corpus.
     """
     if options.sample < 1:
-        raise UsageError(f"--sample {options.sample}: at least 1 chunk has to be compared")
+        raise UsageError(f"--sample {options.sample}: compare at least 1 chunk")
     location = options.db if options.eval is not None else options.db or read_settings().store
     measure, show = (ladder_in, show_ladder) if options.ladder else (report_in, show_losses)
     found = measured(location, lambda location: measure(location, options))

@@ -53,14 +53,16 @@ def add_headed_model_options(parser: Options) -> None:
 def add_compute_option(parser: Options) -> None:
     """The option that chooses the encoder's arithmetic."""
     parser.add_argument(
-        "--compute", choices=COMPUTE_MODES, help="the encoder's arithmetic (RAG_COMPUTE; default: auto, by the CPU)"
+        "--compute",
+        choices=COMPUTE_MODES,
+        help="the encoder's arithmetic (RAG_COMPUTE; default: auto, chosen for the CPU)",
     )
 
 
 def add_language_option(parser: Options, what: str) -> None:
     """`--language`, for a command that looks at words."""
     parser.add_argument(
-        "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: found out; none: any)"
+        "--language", choices=LANGUAGES, default="auto", help=f"language of {what} (default auto: detected; none: any)"
     )
 
 

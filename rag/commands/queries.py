@@ -22,12 +22,12 @@ SNIPPET = 160
 
 
 def log(options: Namespace) -> int:
-    """Lists the newest questions that were kept (--log, RAG_LOG_QUERIES), or says how long they are to be kept."""
+    """Lists the newest questions that were kept (--log, RAG_LOG_QUERIES), or sets how long they are kept."""
     from sql.store import Store
     from sql.store.query_log import QueryLog
 
     if options.n < 1:
-        raise UsageError(f"-n {options.n}: at least 1 query has to be listed")
+        raise UsageError(f"-n {options.n}: list at least 1 query")
     if options.keep is not None:
         return keep(options)
     with Store.open(options.db) as store:
@@ -90,7 +90,7 @@ def query_record(row: Row) -> dict[str, Any]:
 
 
 def explain_query(options: Namespace) -> int:
-    """Tells why a kept question was answered as it was: its hits with the score of each stage, and where the time went."""
+    """Shows why a kept question was answered as it was: its hits with the score of each stage, and where the time went."""
     from sql.store import Store
     from sql.store.query_log import QueryLog
 
@@ -170,7 +170,7 @@ def scores(row: Row) -> str:
 
 
 def replay(options: Namespace) -> int:
-    """Asks a kept question again, at its epoch while that is kept or with --today at the newest, and shows what changed."""
+    """Asks a kept question again, at its own epoch while that is kept, or at the newest with --today, and shows what changed."""
     import rag.library
     from rag.evaluate.replay import replay_query
 

@@ -29,7 +29,7 @@ LONGEST_TOKEN_FILE = 10_000  # bytes
 
 
 def serve(options: Namespace) -> int:
-    """Answers questions over HTTP until it is told to end: REST, OpenAI's API, and the Model Context Protocol."""
+    """Answers questions over HTTP until it is stopped: REST, OpenAI's API, and the Model Context Protocol."""
     require_extra("serve")
     from rag.serve.app import Service, make_app
     from rag.serve.guard import Access, is_loopback
@@ -42,7 +42,8 @@ def serve(options: Namespace) -> int:
     token = read_token(options.token)
     if token is None and not is_loopback(options.host):
         raise UsageError(
-            f"--host {options.host} can be reached by others: set a token that clients have to send, RAG_TOKEN or --token @FILE"
+            f"--host {options.host} can be reached from elsewhere: set a token that clients must send, with "
+            "RAG_TOKEN or --token @FILE"
         )
     limits = Limits()
     telemetry = Telemetry(note, log_texts=options.log_texts)
@@ -74,7 +75,7 @@ def serve(options: Namespace) -> int:
 
 
 def serve_protocol(options: Namespace) -> int:
-    """Answers the program that has started this one, over stdin and stdout, by the Model Context Protocol."""
+    """Answers the program that started it over stdin and stdout, using the Model Context Protocol."""
     require_extra("mcp")
     from rag.serve.limits import Limits
     from rag.serve.model_context import make_server, over_stdio

@@ -46,11 +46,11 @@ class Shown:
 
 
 def show(options: Namespace) -> int:
-    """Prints the stored text of a document with what is known of it, or draws a page of its file with a span marked."""
+    """Prints the stored text of a document with what is known about it, or draws a page of its file with a span marked."""
     from sql.store import Store
 
     if options.png and options.page is None and options.span is None:
-        raise UsageError("--png needs to know the page: give --page N, or --span START:END of a citation")
+        raise UsageError("--png needs a page: give --page N, or --span START:END of a citation")
     if options.page is not None and options.span is not None and not options.png:
         raise UsageError(
             "--page and --span are two things to show: give one of them, or --png FILE to draw the span there"
@@ -110,7 +110,7 @@ def parse_span(text: str | None) -> tuple[int, int] | None:
         return None
     start, _, end = text.partition(":")
     if not (start.isdecimal() and end.isdecimal() and len(text) < 40):
-        raise UsageError(f"--span {text}: two offsets are written START:END, such as 1200:1280")
+        raise UsageError(f"--span {text}: write two offsets as START:END, such as 1200:1280")
     return int(start), int(end)
 
 
@@ -163,7 +163,7 @@ def on_page(snapshot: Snapshot, shown: Shown, page: int) -> Shown:
             numbers.append(place.where.number)
     there = f"its text is on pages {min(numbers)} to {max(numbers)}" if numbers else "it has no pages"
     raise UsageError(
-        f"--page {page}: the store has no text of such a page of {shown_name(shown.document.source)}; {there}"
+        f"--page {page}: the store has no text for such a page of {shown_name(shown.document.source)}; {there}"
     )
 
 
@@ -274,7 +274,7 @@ def unchanged_file(document: LiveDocument) -> bytes:
     if (now := sha256(data).hexdigest()) != document.content_sha256:
         raise DocumentChanged(
             f"{source} has changed since it was stored (SHA-256 {now[:12]}…, then {document.content_sha256[:12]}…), so the "
-            "places of its text may be others now: ingest it again, and ask again"
+            "places of its text may have moved: ingest it again, and ask again"
         )
     part = document.path.removeprefix(str(path)).removeprefix(PART_MARK)
     return file_in(RawFile(path.name, source, MAIL, data), part).data if part else data

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def migrate(options: Namespace) -> int:
-    """Brings a store of an older version up to date; may be stopped at any time and run again."""
+    """Brings a store made by an older version up to date; may be stopped at any time and run again."""
     from rag.index.word_index import add_words
     from sql.engine.client import parse_location
     from sql.store import Store
@@ -62,12 +62,12 @@ def import_(options: Namespace) -> int:
 
 
 def backup(options: Namespace) -> int:
-    """Copies the store, its files while nobody can use it or else its documents, and checks every document of the copy."""
+    """Copies the store (its files if it is not in use, else its documents) and checks every document of the copy."""
     return copy(options.db, options.folder)
 
 
 def restore(options: Namespace) -> int:
-    """Copies a backup to where there is no store, and checks every document."""
+    """Copies a backup to a place without a store, and checks every document."""
     return copy(options.folder, options.db)
 
 

@@ -86,7 +86,7 @@ def choose_search(store: Store, text: str, questions: int = QUESTIONS) -> str:
     """
     if text == NO_BUDGET:
         store.made_with.revise(search_choice="")
-        return "searches have no budget: the way is chosen by the size of the store"
+        return "searches have no budget: their strategy depends on the size of the store"
     budget, snapshot = Budget.parse(text), store.snapshot()
     rungs = [rung for rung in Table.of(snapshot).rungs() if rung.strategy]
     price = budget.choose(measure_ladder(snapshot, rungs=rungs, questions=questions).prices)

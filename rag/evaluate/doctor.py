@@ -129,7 +129,7 @@ def fits_sentence(fits: Sequence[Fit]) -> str:
     if not poor:
         return each
     return (
-        f"{each}. The model was hardly made for {', '.join(poor)}: a multilingual one will find more "
+        f"{each}. The model was probably not made for {', '.join(poor)}: a multilingual one will find more "
         "(`python -m ingest --reembed --model M`)"
     )
 

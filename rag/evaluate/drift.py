@@ -178,7 +178,7 @@ def encoding_findings(again: EncodedAgain, bits: int) -> Iterator[Finding]:
         f"{again.other_codes:.2%} of the numbers, least cosine {again.least_cosine:.5f}"
     )
     if again.least_cosine >= LEAST_COSINE[bits]:
-        yield Finding(found, "nothing has to be done: that is the arithmetic of another CPU or of `--compute`")
+        yield Finding(found, "nothing needs to be done: that is the arithmetic of another CPU or of `--compute`")
     else:
         yield Finding(
             found, "the vectors are not those of this encoder: ingest the documents into a new store with another --db"

@@ -98,7 +98,7 @@ def replay_query(
     asked = json.loads(logged["request"])
     if "reranker" in asked:
         raise UsageError(
-            f"the query {logged['query_id']} was ranked by {asked['reranker']}, which is not at hand: ask it again yourself"
+            f"the query {logged['query_id']} was ranked by {asked['reranker']}, which is not available: ask it again yourself"
         )
     epoch = library.store.epoch()
     if not today:

@@ -432,13 +432,11 @@ class State:
             tensors = load_file(self.path)
             losses: list[float] = json.loads(header["losses"])
         except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelError(
-                f"{self.folder} holds no state of a training that can be read ({error}): {remedy}"
-            ) from error
+            raise ModelError(f"{self.folder} holds no readable training state ({error}): {remedy}") from error
         if header.get("format") != STATE_FORMAT or header.get("fingerprint") != self.fingerprint:
             raise ModelError(
-                f"{self.folder} holds the state of a training with another model, other texts or other options: "
-                f"repeat the command it was begun with, {remedy}"
+                f"{self.folder} holds the state of a training run with another model, other texts or other options: "
+                f"repeat the command that began it, {remedy}"
             )
         with torch.no_grad():
             for name, parameter in student.named_parameters():
@@ -469,7 +467,7 @@ class State:
             self.draft.replace(self.path)
         except (OSError, SafetensorError) as error:
             raise ModelError(
-                f"the state of the training cannot be written to {self.folder} ({error}): make room or choose another "
+                f"the training state cannot be written to {self.folder} ({error}): make room or choose another "
                 "--out, and run the command again"
             ) from error
 

@@ -160,7 +160,7 @@ def exchange_folders(one: Path, other: Path) -> None:
         failed = ctypes.set_errno(errno.ENOSYS) or 1
     if failed:
         raise StoreError(
-            f"{one} and {other} cannot change places ({os.strerror(ctypes.get_errno())}): "
+            f"{one} and {other} cannot be swapped ({os.strerror(ctypes.get_errno())}): "
             "stop everything that uses the store and rename the folders by hand"
         )
 

@@ -84,7 +84,7 @@ class Retention:
         match = KEEP.fullmatch(text)
         if match is None:
             raise UsageError(
-                f"{text!r:.40} says not how long queries are kept: write 90d, 12h, 1000 (the newest) or {ALL}"
+                f"{text!r:.40} does not say how long to keep queries: write 90d, 12h, 1000 (the newest) or {ALL}"
             )
         number = int(match[1])
         return cls(hours=number * HOURS[match[2]]) if match[2] else cls(newest=number)

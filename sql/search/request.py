@@ -72,5 +72,5 @@ class SearchRequest:
         if self.candidates is not None and self.candidates < 1:
             raise UsageError(f"{self.candidates} candidates: at least 1 is needed")
         if self.probes is not None and self.probes < 1:
-            raise UsageError(f"{self.probes} probes: at least 1 cell has to be searched")
+            raise UsageError(f"{self.probes} probes: search at least 1 cell")
         object.__setattr__(self, "condition", compile_filter(self.filter) if self.filter else None)

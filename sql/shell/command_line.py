@@ -93,7 +93,11 @@ def make_parser() -> Parser:
     parser.add_argument("statement", nargs="?", help="one SQL statement, or - to read it from stdin")
     parser.add_argument("--tables", action="store_true", help="list tables and views")
     parser.add_argument(
-        "--schema", nargs="?", const="", metavar="TABLE", help="show how a table or view was made, or all of them"
+        "--schema",
+        nargs="?",
+        const="",
+        metavar="TABLE",
+        help="show the definition of a table or view, or of all of them",
     )
     parser.add_argument("--write", action="store_true", help="allow statements that change data")
     parser.add_argument(
@@ -102,10 +106,10 @@ def make_parser() -> Parser:
         help="table, csv, tsv, json, jsonl, markdown, vertical, parquet, arrow, or ClickHouse's own",
     )
     parser.add_argument(
-        "--query", metavar="TEXT", help="let {query:Array(Float32)} in the statement be the vector of a text"
+        "--query", metavar="TEXT", help="set {query:Array(Float32)} in the statement to the vector of a text"
     )
     parser.add_argument("--output", metavar="FILE", help="write the result to a file")
-    parser.add_argument("--timing", action="store_true", help="say on stderr how long the statement took")
+    parser.add_argument("--timing", action="store_true", help="print on stderr how long the statement took")
     parser.add_argument("--version", action="version", version=program_version())
     add_common_options(parser, read_settings().store)
     return parser

@@ -25,11 +25,11 @@ PROMPT, CONTINUED = "sql> ", "...> "
 HELP = {
     "STATEMENT;": "run SQL, which may take several lines",
     ".tables": "list tables and views",
-    ".schema [TABLE]": "show how a table or view was made, or all of them",
+    ".schema [TABLE]": "show the definition of a table or view, or of all of them",
     ".format [NAME]": f"print results as {', '.join(FORMATS)} or a format of ClickHouse's",
     ".output [FILE]": "write results to a file; without a name, print them again",
     ".timing on|off": "say how long each statement took",
-    ".query [TEXT]": "let {query:Array(Float32)} be the vector of a text; without one, forget it",
+    ".query [TEXT]": "set {query:Array(Float32)} to the vector of a text; without one, unset it",
     ".help": "show this list",
     ".quit": "leave, as Ctrl-D does",
 }

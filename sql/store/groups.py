@@ -34,9 +34,9 @@ DOCUMENTS_PER_STATEMENT = 2_000
 def check_group(name: str) -> str:
     """A group's name; UsageError where a role is not called so."""
     if not 0 < len(name) <= LONGEST_GROUP or name != name.strip() or not name.isprintable() or "," in name:
-        raise UsageError(f"the group {name!r:.80} is none: give the name of a role, without commas, or {EVERYONE}")
+        raise UsageError(f"{name!r:.80} is not a group: give the name of a role, without commas, or {EVERYONE}")
     if name == ALL_DOCUMENTS:
-        raise UsageError(f"the group {name} is none: who has this role sees every document, whatever its groups")
+        raise UsageError(f"{name} is not a group: whoever has this role sees every document, whatever its groups")
     return name
 
 

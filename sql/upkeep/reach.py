@@ -152,7 +152,7 @@ def require_free(client: Client, guards: Iterable[Row]) -> None:
     asker = Account.of(row["name"], client)
     if ALL_DOCUMENTS not in asker.roles and any(asker.is_meant_by(guard) for guard in guards):
         raise UsageError(
-            f"the row policies hold for {asker.user}, who asks, so he cannot see what others reach: "
+            f"the row policies hold for {asker.user}, who asks, so they cannot see what others can reach: "
             f"GRANT {ALL_DOCUMENTS} TO {asker.user}"
         )
 

@@ -55,7 +55,7 @@ def test_a_file_of_rules_says_the_same_as_options(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("term", "message"),
     [
-        ("no-such-file", "is neither PATTERN=GROUP,GROUP nor a file of rules that can be read"),
+        ("no-such-file", "is neither PATTERN=GROUP,GROUP nor a readable file of rules"),
         ("=hr", "names no file"),
         ("!x*=hr", "fits no file"),
         ("*=rag_all_documents", "sees every document"),

@@ -257,7 +257,7 @@ def test_rules_are_read_in_every_form_with_their_types(tmp_path: Path, name: str
 @pytest.mark.parametrize(
     ("name", "text", "complaint"),
     [
-        ("m.yaml", "a: 1", "its suffix has to tell its format, one of .csv"),
+        ("m.yaml", "a: 1", "its suffix must name its format, one of .csv"),
         ("m.csv", "", "is empty"),
         ("m.csv", "file,year\na.md,1\n", "line 1: no column is called path"),
         ("m.csv", "path,year,year\na.md,1,2\n", "line 1: two columns are called 'year'"),

@@ -214,7 +214,7 @@ def test_an_interrupted_file_of_many_parts_is_no_file_that_is_done_and_is_made_w
     library.write("a.sections", sections(**parts))
     with pytest.raises(KeyboardInterrupt) as interrupted:
         library.sync(batches_left=1)
-    assert str(interrupted.value) == "0 of 1 file to read are in the store, and the same command goes on from there"
+    assert str(interrupted.value) == "0 of 1 file to read are in the store, and the same command continues from there"
     assert len(library.names()) == LEAST_CHUNKS_PER_WINDOW  # in one state with the file's content, and yet not all
     library.reopen()
     assert counts(library.sync()) == (1, 1, 0, 0, 0)

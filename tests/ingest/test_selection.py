@@ -223,7 +223,7 @@ def test_an_empty_list_is_a_mistake(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\n\n")))
     assert run_command(ingest.command_line.command, ["-", "--dry-run"]) == EXIT_USAGE
-    assert "one path a line" in capsys.readouterr().err
+    assert "one path per line" in capsys.readouterr().err
 
 
 # What is remembered of a file

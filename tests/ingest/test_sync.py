@@ -390,7 +390,7 @@ def test_a_part_of_a_path_that_becomes_a_link_after_the_walk_leads_nowhere(
     name = library.folder.name if swapped == "." else Path(swapped).name
     assert failed["a.txt"] in {
         f"cannot be read: {name} was a folder and is one no longer",
-        "is a symbolic link, whose target is read only where it is given",
+        "is a symbolic link, whose target is read only if it is given itself",
     }
     assert CANARY.encode() not in library.store.client.text("SELECT * FROM chunks", "TSV")
 
@@ -548,7 +548,7 @@ def test_a_run_that_was_interrupted_goes_on_where_it_stopped(library: Library) -
     published = len(library.store.snapshot().documents())
     assert published == LEAST_CHUNKS_PER_WINDOW
     assert str(interrupted.value) == (
-        f"{published} of {files} files to read are in the store, and the same command goes on from there"
+        f"{published} of {files} files to read are in the store, and the same command continues from there"
     )
     assert library.store.snapshot().damaged_documents() == []
     library.reopen()
@@ -904,7 +904,7 @@ def test_patterns_that_leave_out_everything_are_named(command: Command, tmp_path
     for options in (["--include", "*.xyz"], ["--exclude", "*.md"]):
         code, _, err = command.run(str(tmp_path / "docs"), *options)
         assert code == EXIT_OK
-        assert err.endswith("nothing to index: --include and --exclude leave out all that could be read\n")
+        assert err.endswith("nothing to index: --include and --exclude leave out everything that could be read\n")
 
 
 @pytest.mark.either_back_end
@@ -1099,7 +1099,7 @@ def test_an_ingest_that_is_ended_by_a_signal_says_what_is_in_the_store_and_goes_
     stored = LEAST_CHUNKS_PER_WINDOW + sum(int(line.removeprefix("published ")) for line in published)
     assert stored < files
     assert (
-        told == f"{word}: {stored} of {files} files to read are in the store, and the same command goes on from there"
+        told == f"{word}: {stored} of {files} files to read are in the store, and the same command continues from there"
     )
     _, out, _ = command.run(str(tmp_path / "docs"), "--json")
     record = json.loads(out)

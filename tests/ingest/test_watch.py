@@ -101,4 +101,4 @@ def test_an_error_of_a_later_run_is_told_and_that_of_the_first_is_raised() -> No
 @pytest.mark.parametrize("option", ["--dry-run", "--recalibrate", "-"])
 def test_what_does_not_go_with_watching_is_refused(tmp_path: Path, option: str) -> None:
     ended = run_main("ingest", str(tmp_path), option, "--watch", "--db", str(tmp_path / "store"))
-    assert (ended.returncode, "--watch goes with PATHs alone" in ended.stderr) == (EXIT_USAGE, True)
+    assert (ended.returncode, "--watch cannot be combined with" in ended.stderr) == (EXIT_USAGE, True)

@@ -312,7 +312,7 @@ def test_option_tables_say_what_help_says(command: str, environment: dict[str, s
 def test_the_defaults_of_a_search_are_those_of_the_code() -> None:
     meanings = dict(option_tables()["int8-rag search"])
     assert meanings["`--probes N`"].endswith(f"(default {search.PROBES})")
-    candidates = f"(default {search.CANDIDATES}, or {search.CANDIDATES_PER_RESULT} for each hit if that is more)"
+    candidates = f"(default {search.CANDIDATES}, or {search.CANDIDATES_PER_RESULT} per hit if that is more)"
     assert meanings["`--candidates N`"].endswith(candidates)
 
 

@@ -74,7 +74,7 @@ def test_a_library_that_is_open_for_reading_says_how_one_that_can_be_filled_is_o
     library: Library, folder: Path
 ) -> None:
     with pytest.raises(
-        errors.UsageError, match=r"opened for reading alone: rag\.open\(\.\.\., write=True\) can fill it"
+        errors.UsageError, match=r"opened for reading only: use rag\.open\(\.\.\., write=True\) to fill it"
     ):
         ingest.sync(library, [folder])
 

@@ -72,7 +72,7 @@ class Mail:
             self._parts_left = _MAX_PARTS
             texts = list(self._texts(message, "", 0))
         except RecursionError as error:
-            raise UnreadableDocument(f"{source} has parts in parts, deeper than can be read") from error
+            raise UnreadableDocument(f"{source} has parts nested deeper than can be read") from error
         self.text, self.blocks, self.places = _written(self.title, _header_lines(message), texts)
 
     def _texts(self, part: Message, number: str, depth: int) -> Iterator[TextPart]:

@@ -114,7 +114,9 @@ def _mailbox_documents(file: RawFile) -> Iterator[Document]:
             continue
         found += [replace(documents[0], line_marks=((0, line),)), *documents[1:]] if documents else []
     if not found:
-        raise UnreadableDocument(f"{file.source} is no mailbox: no message begins with a line From and a header below")
+        raise UnreadableDocument(
+            f"{file.source} is not a mailbox: no message begins with a From line and a header below it"
+        )
     if unread:
         found[0] = replace(found[0], remark="; ".join(filter(None, (found[0].remark, _remark(unread)))))
     yield from found

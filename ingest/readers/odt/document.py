@@ -61,7 +61,7 @@ class _Reader:
         body = child_of(child_of(content, "office:body"), "office:text")
         if body is None:
             raise UnreadableDocument(
-                f"{file.source} is an OpenDocument file without a text in it, which its name promises"
+                f"{file.source} is an OpenDocument file without the text document that its name promises"
             )
         self._body = body
         self._styles = Styles([content, styles] if styles is not None else [content])

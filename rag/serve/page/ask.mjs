@@ -182,7 +182,7 @@ class Turn {
   checks() {
     const unborne = (this.answer.checked?.sentences ?? []).filter((sentence) => !sentence.supported);
     const found = unborne.map((sentence) => h("p", { class: "note" }, `Not borne out by the passages: ${sentence.text}`));
-    if (this.answer.checked?.truncated) found.push(h("p", { class: "note" }, "The language model did not come to the end of its answer."));
+    if (this.answer.checked?.truncated) found.push(h("p", { class: "note" }, "The language model did not finish its answer."));
     return found;
   }
 
@@ -230,7 +230,7 @@ class Turn {
     this.waiting.hidden = true;
     this.text.setAttribute("aria-busy", "false");
     const sentence = error.name === "AbortError" ? "Stopped." : error instanceof Gone || error instanceof Refused ? error.message : `The page failed: ${error.message}`;
-    const incomplete = this.said ? " What stands above is no whole answer." : "";
+    const incomplete = this.said ? " The answer above is incomplete." : "";
     const again = h("button", { type: "button", click: () => !working && this.again() }, "Ask again");
     this.below.replaceChildren(h("p", { class: "note" }, sentence + incomplete), h("p", { class: "row" }, again));
     say(sentence + incomplete);

@@ -238,7 +238,7 @@ def test_mails_in_mails_are_read_to_a_limit() -> None:
         message = outer
     documents = read(message.as_bytes())
     assert len(documents) == MAX_DEPTH + 1
-    assert f"lies in {MAX_DEPTH} files one in the other" in documents[-1].remark
+    assert f"lies in {MAX_DEPTH} files, one inside the other" in documents[-1].remark
 
 
 def test_attachments_share_an_allowance() -> None:
@@ -279,7 +279,7 @@ def test_the_first_message_of_a_mailbox_needs_no_line_from(begin: bytes) -> None
     [
         ("a.eml", b"the cat", "has none of the fields"),
         ("a.eml", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a mail of Outlook's own format"),
-        ("a.mbox", b"From here on\nthe cat\n", "is no mailbox"),
+        ("a.mbox", b"From here on\nthe cat\n", "is not a mailbox"),
     ],
 )
 def test_what_is_no_mail_is_refused(name: str, data: bytes, reason: str) -> None:
@@ -388,7 +388,7 @@ def test_no_mail_takes_the_square_of_its_length(before: bytes, unit: bytes) -> N
 
 @pytest.mark.parametrize("unit", [b"From a\n", b"\n\nFrom a\n", b">", b"From ", b"\nFrom a\nb"])
 def test_no_mailbox_takes_the_square_of_its_length(unit: bytes) -> None:
-    with pytest.raises(UnreadableDocument, match="is no mailbox"):
+    with pytest.raises(UnreadableDocument, match="is not a mailbox"):
         read(unit * (1_000_000 // len(unit)), "a.mbox")
 
 

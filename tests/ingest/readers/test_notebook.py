@@ -151,5 +151,5 @@ def test_what_is_odd_in_a_cell_harms_no_other(cell: Any, text: str) -> None:
 
 @pytest.mark.parametrize("data", [b"the cat", b"[]", b"{}", b'{"cells": 3}', b'{"cells": [', b"[" * 200_000])
 def test_what_is_no_notebook_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableDocument, match=r"^a\.ipynb is no notebook: "):
+    with pytest.raises(UnreadableDocument, match=r"^a\.ipynb is not a notebook: "):
         read(data)

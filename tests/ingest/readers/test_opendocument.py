@@ -246,7 +246,7 @@ def test_what_a_document_says_of_itself_is_title_and_metadata() -> None:
     [
         (zipped({"a": ""}), "has no content.xml"),
         (zipped({"content.xml": f"<office:document-content {SPACES}><office:body><office:spreadsheet/></office:body></office:document-content>"}),
-         "an OpenDocument file without a text in it"),
+         "an OpenDocument file without the text document"),
         (zipped({"META-INF/manifest.xml": "<m:manifest xmlns:m='x'><m:file-entry><m:encryption-data/></m:file-entry></m:manifest>", "content.xml": ""}),
          "is encrypted: save it without a password"),
     ],

@@ -422,7 +422,7 @@ def test_a_document_within_itself_ends() -> None:
         data = word_file(p(str(depth)) + "<w:altChunk r:id='r1'/>", more={**more, "word/c.docx": data})
     document = read_bytes(data, "a.docx")
     assert document.text.split() == ["8", "7", "6", "5", "4", "3", "2"]
-    assert "lies in 6 files one in the other" in document.remark
+    assert "lies in 6 files, one inside the other" in document.remark
 
 
 def test_what_is_left_out_is_said() -> None:

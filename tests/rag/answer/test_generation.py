@@ -690,7 +690,7 @@ def test_a_broken_stream_ends_with_an_error_and_no_record(ask: Ask, serve: Any) 
     in_words = ask(QUESTION, "--stream", "--llm", f"openai:{server.spec}")
     assert in_words.returncode == 1
     assert in_words.stdout == "A litre [1]. Every\n"
-    assert in_words.stderr.splitlines()[0] == "what stands above is no whole answer"
+    assert in_words.stderr.splitlines()[0] == "the answer above is incomplete"
 
 
 def test_passages_for_which_there_is_no_room_are_an_error_where_not_one_fits(ask: Ask, serve: Any) -> None:

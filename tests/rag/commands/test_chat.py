@@ -139,11 +139,11 @@ def test_commands_change_the_search_and_show_what_it_did(talk: Callable[..., Tal
 
 MISTAKES = {
     "/never": "there is no command /never: /help lists them",
-    "/k many": "/k many: give how many chunks are to be found, at least 1",
+    "/k many": "/k many: give the number of chunks to find, at least 1",
     "/filter $bad=1": "$bad",
     "/filter nope=1": "no chunk has the name nope to filter by",
     "/filter page=one": "page is compared with a text and holds only values of the type number",
-    "/sources": "there is no answer whose sources could be shown",
+    "/sources": "there is no answer to show sources of",
     "/sources 7": "there is no answer",
     "/sql": "nothing has been searched for yet",
     "/new now": "/new cannot take 'now'",
@@ -345,7 +345,7 @@ def test_ctrl_c_right_after_the_first_words_says_that_they_are_no_whole_answer(
     monkeypatch.setattr(Flow, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         stream_answer(iter([Token("Stoneware is fired.")]), as_json=False)
-    assert "what stands above is no whole answer" in capsys.readouterr().err
+    assert "the answer above is incomplete" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -368,7 +368,7 @@ def test_a_conversation_in_a_real_terminal(place: Path, model_cache: Path, serve
     terminal.type("At how many degrees is stoneware fired?\r")
     terminal.wait_for("fired at 1240 degrees [1]. Stoneware is fired")
     terminal.type("\x03")
-    terminal.wait_for("what stands above is no whole answer")
+    terminal.wait_for("the answer above is incomplete")
     terminal.type("/k\r")
     terminal.wait_for("k: 8\n?")
     terminal.type(leave)

@@ -237,14 +237,14 @@ def test_a_page_is_shown_by_its_number_or_by_what_it_is_called(run: Run) -> None
     [
         (("docs/report.pdf", "--span", "7:4"), "--span 7:4: a span of docs/report.pdf lies within its 25 characters"),
         (("docs/report.pdf", "--span", "4:26"), "within its 25 characters"),
-        (("docs/report.pdf", "--span", "four"), "--span four: two offsets are written START:END"),
+        (("docs/report.pdf", "--span", "four"), "--span four: write two offsets as START:END"),
         (("docs/report.pdf", "--page", "iv"), "--page iv: no page of docs/report.pdf that has text is called so"),
         (
             ("docs/report.pdf", "--page", "3"),
-            "--page 3: the store has no text of such a page of docs/report.pdf; its text is on pages 1 to 2",
+            "--page 3: the store has no text for such a page of docs/report.pdf; its text is on pages 1 to 2",
         ),
         (("docs/sub/plain.txt", "--page", "1"), "such a page of docs/sub/plain.txt; it has no pages"),
-        (("docs/report.pdf", "--png", "x.png"), "--png needs to know the page"),
+        (("docs/report.pdf", "--png", "x.png"), "--png needs a page"),
         (("docs/report.pdf", "--png", "x.png", "--page", "3"), "--page 3: docs/report.pdf has pages 1 to 2, not 3"),
         (("docs/report.pdf", "--png", "no/x.png", "--page", "1"), "--png no/x.png cannot be written"),
         (("docs/sub/plain.txt", "--png", "x.png", "--page", "1"), "docs/sub/plain.txt is text, and only pages of pdf"),

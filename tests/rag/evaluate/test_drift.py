@@ -92,7 +92,7 @@ def test_codes_that_the_encoder_does_not_make_are_found(library: Library) -> Non
 def test_a_step_here_and_there_needs_no_remedy() -> None:
     (found,) = encoding_findings(EncodedAgain(10, 4, 0.01, 0.9999), 8)
     assert found.finding.startswith("6 of 10 chunks get other codes on this CPU: 1.00% of the numbers")
-    assert found.remedy.startswith("nothing has to be done")
+    assert found.remedy.startswith("nothing needs to be done")
 
 
 def test_vectors_outside_shared_ranges_are_found_by_their_folder(folder: Path, tokenizer: Tokenizer) -> None:
@@ -150,5 +150,5 @@ def test_the_command_prints_lines_or_json(
     assert program.command([*arguments, "--json", "--sample", "2"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (len(found["groups"]), found["encoded_again"]["chunks"], found["findings"]) == (2, 2, [])
-    with pytest.raises(UsageError, match="--sample 0: at least 1 chunk"):
+    with pytest.raises(UsageError, match="--sample 0: encode at least 1 chunk"):
         program.command([*arguments, "--sample", "0"])

@@ -544,7 +544,7 @@ def test_the_command_makes_stores_of_every_granularity_and_remembers_it(
     assert "1 indexed" in output
     code, _, errors = ingest("--keep-floats", "-1")
     assert code == EXIT_USAGE
-    assert "--keep-floats -1: one chunk in 1 or more can be kept" in errors
+    assert "--keep-floats -1: give 1 or more to keep one chunk in that many" in errors
 
 
 def test_the_command_makes_a_store_of_4_bits_and_remembers_them(

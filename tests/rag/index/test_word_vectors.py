@@ -432,7 +432,7 @@ def test_an_export_takes_the_vectors_of_words_along(tmp_path: Path, store: Store
 
 @pytest.mark.parametrize("other", [["--dry-run"], ["--shard", "1/2"], ["--reembed", "--model", "m"]])
 def test_word_vectors_beside_half_a_run_are_refused(folder: Path, other: list[str]) -> None:
-    with pytest.raises(UsageError, match="--word-vectors goes with PATHs alone"):
+    with pytest.raises(UsageError, match="--word-vectors cannot be combined with"):
         command([str(folder), "--word-vectors", *other])
 
 

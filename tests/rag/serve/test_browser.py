@@ -237,7 +237,7 @@ def test_what_a_language_model_writes_is_shown_as_it_comes_and_can_be_stopped(
             assert page.one(".answer").get_attribute("aria-busy") == "true"
             page.one("#stop").click()
             page.until(lambda: page.all(".below-answer .note"))
-            assert page.one(".below-answer .note").text == "Stopped. What stands above is no whole answer."
+            assert page.one(".below-answer .note").text == "Stopped. The answer above is incomplete."
             assert page.one("#send").is_displayed()
             gate.set()
             page.click(".below-answer button")

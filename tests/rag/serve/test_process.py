@@ -59,7 +59,7 @@ def test_what_is_no_token_is_refused(token: str) -> None:
 def test_any_address_but_this_machines_needs_a_token(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAG_TOKEN", raising=False)
     options = make_parser().parse_args(["serve", "--host", host])
-    with pytest.raises(UsageError, match="can be reached by others: set a token"):
+    with pytest.raises(UsageError, match="can be reached from elsewhere: set a token"):
         options.run(options)
 
 

@@ -174,7 +174,7 @@ def test_a_damaged_state_is_refused_in_a_sentence(
     else:
         changed = {"truncated": content[: len(content) // 2], "empty": b"", "foreign": b"PK\x03\x04" * 100}[damage]
         (state_folder(folder) / STATE_FILE).write_bytes(changed)
-    with pytest.raises(ModelError, match="no state of a training"):
+    with pytest.raises(ModelError, match="no readable training state"):
         train(model, PASSAGES, folder, SHORT, device="cpu")
 
 

@@ -326,7 +326,7 @@ def test_a_store_from_before_the_table_gets_it_with_its_first_groups(server: Ser
 def test_what_is_no_role_is_refused_as_a_group(name: str) -> None:
     from sql.store.groups import check_group
 
-    with pytest.raises(UsageError, match="is none: "):
+    with pytest.raises(UsageError, match="is not a group: "):
         check_group(name)
 
 
