@@ -38,7 +38,7 @@ ORDER = (
         "ingest.cutting",
     ),
     *("ingest.plan", "ingest.synchronize", "ingest.corpus", "ingest.passages", "ingest.reembed", "ingest.shard"),
-    *("ingest.watch", "ingest.ray", "ingest", "ingest.command_line"),
+    *("ingest.watch", "ingest.ray", "ingest", "ingest.options", "ingest.command_line"),
 )
 PACKAGES = ("sql", "rag", "ingest")
 TOP_FLOOR = {"sql": 8, "rag": 15}  # how many packages and modules may stand right below
