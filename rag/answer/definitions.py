@@ -38,6 +38,7 @@ _ASKS = re.compile(
 _NAMES = re.compile(r"\W*(?P<term>\S.{0,60}?)\s+(?:meaning|definition|bedeutung)\W*", re.IGNORECASE)
 _MARKS = re.compile(r"^[\s>*+|•`\"'“„(\[_:.~#=-]*(?:\d+[.)]\s+)?")
 _ADDRESSES = re.compile(r"\]\([^)]*\)|<[^>]*>|:[a-z]+:(?=`)|\([^)]*\)")
+_RELATION = re.compile(r"\b(?:of|by|in|from|von|vom|des|im|bei)\b|['’]s\b(?!\s+(?:an?|the)\b)", re.IGNORECASE)
 _IS = words("is are was were ist sind war waren")
 _MEANS = words(
     "means mean refers refer describes stands allows allow lets let provides provide represents contains enables enable "
@@ -68,6 +69,15 @@ def asked_term(question: str) -> tuple[str, ...]:
         return ()
     term = tuple(crude_stem(word) for word in plain_words(found["term"]) if word not in left_out())
     return term if len(term) <= MOST_TERM_WORDS else ()
+
+
+def is_bare(question: str) -> bool:
+    """Whether a term is asked for by itself, and not in its relation to another, as in "What is the father of X?".
+
+    >>> is_bare("What is a kiln?"), is_bare("What is the height of a kiln?")
+    (True, False)
+    """
+    return _RELATION.search(question) is None
 
 
 def defining_first(hits: Sequence[Hit], term: Sequence[str]) -> list[Hit]:

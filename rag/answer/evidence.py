@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rag.answer.definitions import asked_term, is_bare
 from rag.answer.forms import asked_form, forms
 from rag.answer.merit import FINER_OF_WORDS, Evidence, can_win
 from rag.answer.tokens import compare_tokens, weighted
@@ -87,7 +88,8 @@ def gather_evidence(
     of_tokens, finer = compare_tokens(question, asked, query, worth, encoder, known)
     finer = np.hstack([finer, words.finer[read], forms(question, candidates, known.language)[read]])
     rows = np.hstack([of_tokens, unread[read]])
-    return Evidence(rows, read, words.missing_names, pieces, expected, finer, asked_form(question))
+    term_words = len(asked_term(question)) if is_bare(question) else 0
+    return Evidence(rows, read, words.missing_names, pieces, expected, finer, asked_form(question), term_words)
 
 
 def leaning(candidates: Sequence[Candidate], language: str) -> Floats:
