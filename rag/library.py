@@ -493,7 +493,8 @@ class Library:
         """Those that fit best, of which those first that tell by exact names and definitions."""
         from rag.answer.answer import looked_at, most_telling
 
-        wanted = replace(request, k=looked_at(request.question, request.k))
+        most = looked_at(request.question, request.k, is_reranked=request.reranker is not None)
+        wanted = replace(request, k=most)
         return most_telling(request.question, self.retriever.retrieve(snapshot, wanted, watch))[: request.k]
 
     # Models of pairs, and language models

@@ -43,7 +43,8 @@ FURTHER_SENTENCES = 0.06
 # A sentence that is withheld is named all the same from this confidence on.
 NEAREST_CONFIDENCE = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
-MORE_CANDIDATES = 4  # times as many chunks are looked at where some are told by more than their rank
+NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
+DEFINING_CANDIDATES = 25  # and where it is asked what a thing is: what it names, most chunks may name
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +292,12 @@ def count_lines(text: str) -> int:
 # Exact names
 
 
-def looked_at(question: str, k: int) -> int:
-    """How many chunks are looked at for k to answer from: more for exact names, and where it is asked what a thing is."""
-    return k * MORE_CANDIDATES if identifiers(question) or asked_term(question) else k
+def looked_at(question: str, k: int, *, is_reranked: bool = False) -> int:
+    """How many chunks are looked at for k to answer from: more for exact names, and where it is asked what a thing is, but for
+    no more than a cross-encoder can order in a moment."""
+    if asked_term(question):
+        return k * (NAMED_CANDIDATES if is_reranked else DEFINING_CANDIDATES)
+    return k * NAMED_CANDIDATES if identifiers(question) else k
 
 
 def most_telling(question: str, hits: Sequence[Hit]) -> list[Hit]:

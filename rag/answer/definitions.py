@@ -7,12 +7,12 @@ it, or is the first below a heading of its name, and goes on as `is a`, `means` 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from rag.answer.pronouns import words
 from rag.text.analyser import crude_stem, plain_words, stems, stop_words
-from rag.text.sentences import split_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,8 @@ _ASKS = re.compile(
 _NAMES = re.compile(r"\W*(?P<term>\S.{0,60}?)\s+(?:meaning|definition|bedeutung)\W*", re.IGNORECASE)
 _MARKS = re.compile(r"^[\s>*+|•`\"'“„(\[_:.~#=-]*(?:\d+[.)]\s+)?")
 _ADDRESSES = re.compile(r"\]\([^)]*\)|<[^>]*>|:[a-z]+:(?=`)|\([^)]*\)")
+_HEADINGS = re.compile(r"^(?:#{1,6}|={1,6})[ \t]+(.{1,80})$|^(.{1,80})\n[=~^\"'*+-]{3,80}[ \t]*$", re.MULTILINE)
+_BEGINS = re.compile(r"\A|(?<=[.!?:])\s+|\n\s*")  # of sentences, roughly
 _RELATION = re.compile(r"\b(?:of|by|in|from|von|vom|des|im|bei)\b|['’]s\b(?!\s+(?:an?|the)\b)", re.IGNORECASE)
 _IS = words("is are was were ist sind war waren")
 _MEANS = words(
@@ -86,13 +88,25 @@ def defining_first(hits: Sequence[Hit], term: Sequence[str]) -> list[Hit]:
 
 
 def holds_definition(term: Sequence[str], hit: Hit) -> bool:
-    """Whether a sentence of a chunk looks like a definition, or its heading is the term."""
-    if is_named(term, hit.heading.rsplit(" > ", 1)[-1]):
-        return True
+    """Whether a sentence of a chunk looks like a definition, or a heading above it or in it is the term."""
     text = hit.text
-    return set(term) <= stems(text) and any(
-        defines(term, text[start:end]) >= LIKELY for start, end in split_sentences(text)
-    )
+    headings = [hit.heading.rsplit(" > ", 1)[-1], *(found[1] or found[2] for found in _HEADINGS.finditer(text))]
+    if any(is_named(term, heading) for heading in headings):
+        return True
+    return any(defines(term, text[start : start + LONGEST_LOOK]) >= LIKELY for start in sentences_with(term, text))
+
+
+def sentences_with(term: Sequence[str], text: str) -> set[int]:
+    """Where the sentences begin that may hold a term, as far as stops and line ends show it: to divide hundreds of chunks into
+    their sentences takes longer than to find them."""
+    plain = text.casefold()
+    if not all(stem in plain for stem in term):
+        return set()
+    begins = [begin.end() for begin in _BEGINS.finditer(text)]
+    if len(plain) != len(text):  # ß is ss there, and places differ
+        return set(begins)
+    places = [found.start() for found in re.finditer(re.escape(min(term, key=plain.count)), plain)]
+    return {begins[max(0, bisect_right(begins, place) - 1)] for place in places}
 
 
 def is_named(term: Sequence[str], heading: str) -> bool:

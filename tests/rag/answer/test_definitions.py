@@ -83,8 +83,18 @@ def test_chunks_that_define_come_first_and_else_as_they_were_found() -> None:
     found = defining_first([hit(text) for text in texts], asked_term("What is a saggar?"))
     assert [one.text for one in found] == [texts[2], texts[0], texts[1], texts[3]]
     assert defining_first(found, ()) == found
+    german = [hit("Eine Maß ist groß."), hit("Es ist heiß. Ein Maß ist ein Krug.")]
+    assert defining_first(german, asked_term("Was ist ein Maß?"))[0] is german[1]
     below = [hit("It cools."), hit("Of clay.", "Kilns > Saggars")]
     assert [one.text for one in defining_first(below, asked_term("What is a saggar?"))] == ["Of clay.", "It cools."]
+
+
+@pytest.mark.parametrize(
+    "text", ["See [here].\n\n## Saggars\n\nOf clay.", "Kilns\n=====\n\nSaggars\n-------\n\nOf clay."]
+)
+def test_a_chunk_with_a_heading_of_the_term_defines_it(text: str) -> None:
+    found = defining_first([hit("It cools."), hit(text)], asked_term("What is a saggar?"))
+    assert found[0].text == text
 
 
 def test_an_exact_name_counts_more_than_a_definition() -> None:
@@ -95,10 +105,16 @@ def test_an_exact_name_counts_more_than_a_definition() -> None:
 
 def test_more_chunks_are_looked_at_where_some_may_define_or_hold_a_name() -> None:
     assert [looked_at(question, 8) for question in ("What is a saggar?", "Where is P-0137?", "Why is it hot?")] == [
-        32,
+        200,
         32,
         8,
     ]
+
+
+def test_a_cross_encoder_is_not_given_hundreds_of_chunks() -> None:
+    assert (
+        looked_at("What is a saggar?", 8, is_reranked=True) == looked_at("Where is P-0137?", 8, is_reranked=True) == 32
+    )
 
 
 def test_a_heading_of_one_word_more_or_less_is_of_the_term() -> None:
