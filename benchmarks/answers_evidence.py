@@ -24,15 +24,13 @@ from experience import read_questions
 
 from ingest.corpus import index_corpus
 from ingest.synchronize import prepare, sync
-from rag.answer.answer import looked_at, most_telling, without_rivals
-from rag.answer.candidates import candidate_sentences
+from rag.answer.answer import looked_at, most_telling, possible_answers
 from rag.answer.evidence import gather_evidence
 from rag.evaluate.answer_measures import without_case
 from rag.evaluate.beir import read_corpus
 from rag.library import Library
 from rag.retrieve.words import Rarities, word_rarities
 from rag.text.analyser import analyse
-from rag.text.identifiers import identifiers
 from sql.base.settings import DEFAULT_K
 from sql.store import Store
 
@@ -216,7 +214,7 @@ def ask(
 ) -> Asked:
     """What speaks for the sentences of the chunks that `Library.ask` would look at."""
     most = most_telling(known.question, hits[: looked_at(known.question, DEFAULT_K)])[:DEFAULT_K]
-    candidates = without_rivals(candidate_sentences(most), identifiers(known.question))
+    candidates = possible_answers(known.question, most)
     judged = np.array([known.judge(candidate) for candidate in candidates], np.bool_).reshape(-1, 2)
     evidence = gather_evidence(known.question, query, candidates, encoder, rarities) if candidates else None
     if evidence is not None:

@@ -18,6 +18,7 @@ from rag.answer.merit import confidence as confidence_of
 from rag.answer.merit import merits, shares
 from rag.answer.quotation import BLANK_LINE, Context, quotations
 from rag.answer.shown import shown_text
+from rag.text.analyser import plain_words
 from rag.text.identifiers import folded, identifiers
 from rag.text.pronouns import leans_back
 from sql.base.settings import DEFAULT_MIN_CONFIDENCE
@@ -43,6 +44,7 @@ FURTHER_SENTENCES = 0.06
 # A sentence that is withheld is named all the same from this confidence on.
 NEAREST_CONFIDENCE = 0.08
 QUOTATION_MARKS = str.maketrans(dict.fromkeys("“”„«»", '"') | dict.fromkeys("‘’‚", "'"))
+ECHOED_WORDS = 3  # of a question, for a sentence to hold it by more than chance
 NAMED_CANDIDATES = 4  # times as many chunks are looked at for a question with exact names
 DEFINING_CANDIDATES = 25  # and where it is asked what a thing is: what it names, most chunks may name
 
@@ -232,7 +234,7 @@ def judge_sentences(
     question: str, query: NDArray[np.float32], hits: Sequence[Hit], encoder: Encoder, rarities: Rarities | None = None
 ) -> tuple[list[Citation], float]:
     """The same, and the probability that the best one answers; none and 0 where nothing may."""
-    candidates = without_rivals(candidate_sentences(hits), identifiers(question))
+    candidates = possible_answers(question, hits)
     if not candidates:
         return [], 0.0
     evidence = gather_evidence(question, query, candidates, encoder, rarities)
@@ -317,6 +319,25 @@ def with_names_first(hits: Sequence[Hit], names: Sequence[Identifier]) -> list[H
     held = [sum(share_in(name, text) for name in names) for text in texts]
     order = sorted(range(len(hits)), key=lambda place: -held[place])
     return [hits[place] for place in order]
+
+
+def possible_answers(question: str, hits: Sequence[Hit]) -> list[Candidate]:
+    """The sentences of the chunks that may answer: neither about something else of the kind of what is asked about, nor the
+    question once more, as the example of a command has it."""
+    return without_rivals(without_echoes(question, candidate_sentences(hits)), identifiers(question))
+
+
+def without_echoes(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates but for those that hold a question word by word; a row may have the answer beside it."""
+    words = plain_words(question)
+    if len(words) < ECHOED_WORDS or not question.rstrip().endswith("?"):
+        return list(candidates)
+    echoed = f" {' '.join(words)} "
+    return [
+        one
+        for one in candidates
+        if one.quotation.is_row or echoed not in f" {' '.join(plain_words(one.quotation.text))} "
+    ]
 
 
 def without_rivals(candidates: Sequence[Candidate], names: Sequence[Identifier]) -> list[Candidate]:

@@ -19,7 +19,7 @@ from rag.text.sentences import split_sentences
 from sql.base.errors import RagError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from sql.records import Hit
 
@@ -27,16 +27,18 @@ LONGEST_ANSWER = 100_000  # characters; no answer to a question is longer, and s
 LEAST_SHARED_WORDS = 0.5  # of a sentence's words, to count as borne out by the passages it cites
 
 # What a model thinks before it answers; where its template has opened the thought, only the end of it is written.
-THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*?</think>", re.DOTALL)
+THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*?</think>[ \t]*(?=\n|\Z)", re.DOTALL)
 CITED_NUMBERS = r"\d{1,4}(?:\s?[-–]\s?\d{1,4})?"
-CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,1000}`", re.DOTALL)  # in which `args[0]` cites nothing
+CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,1000}`", re.DOTALL)
+IN_CODE = re.compile(r"\S\Z|[=(,\[{:][ \t]*\Z")  # before a bracket of code that cites nothing: `args[0]`, x = [1, 2]
 MARK = re.compile(rf"[\[【]\s?({CITED_NUMBERS}(?:\s?[,;]\s?{CITED_NUMBERS}){{0,20}})\s?(?:†[^\]】]{{0,80}})?[\]】]")
 STOP_BEFORE_MARKS = re.compile(r"([.!?…。！？])([ \t]{1,4})(?=\[\d{1,4}\])")
 CITATION = re.compile(r"[ \t]{0,4}\[(\d{1,4})\]")
 NOT_SUPPORTED = "[not supported]"  # stands behind a sentence that its passages do not bear out
 CUT_SHORT = " …"  # stands behind a text that the model did not bring to its end
 EMPTY_ITEM = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]*")
-GROUPED = re.compile(r"[1-9]\d{0,2}(?:\.\d{3})+|[1-9]\d{0,2}(?:,\d{3})+")
+GROUPED = re.compile(r"([1-9]\d{0,2}(?:\.\d{3})+)(,\d+)?|([1-9]\d{0,2}(?:,\d{3})+)(\.\d+)?")
+SPACED = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:[ \u00a0\u202f]\d{3})+(?![\d.,]?\d)")
 CAPITAL_NOUNS = ("de",)  # languages in which a capital letter makes no name
 
 # Every way Markdown and HTML have of making a reader's program fetch an address or offer to.
@@ -286,21 +288,24 @@ def renumber(text: str, passages: int) -> tuple[str, list[int], int]:
             kept.append(f"[{order.index(number) + 1}]")
         return "".join(kept) or "\x00"
 
-    text = outside_code(lambda piece: MARK.sub(replace, piece), text)
+    code = code_brackets(text)
+    text = MARK.sub(lambda match: match[0] if match.start() in code else replace(match), text)
     return re.sub(r"[ \t]{0,8}\x00", "", text).strip(), order, dropped
 
 
-def outside_code(changed: Callable[[str], str], text: str) -> str:
-    """A text of which all but its code is changed.
+def code_brackets(text: str) -> set[int]:
+    """Where brackets stand that belong to code and cite nothing. One in code behind a space does cite: some models put all of
+    an answer in a fence.
 
-    >>> outside_code(str.upper, "so `args[0]` it is")
-    'SO `args[0]` IT IS'
+    >>> code_brackets("so `args[0]` it is [1]")
+    {8}
     """
-    pieces, done = [], 0
-    for code in CODE.finditer(text):
-        pieces += [changed(text[done : code.start()]), code[0]]
-        done = code.end()
-    return "".join([*pieces, changed(text[done:])])
+    return {
+        mark.start()
+        for code in CODE.finditer(text)
+        for mark in MARK.finditer(text, code.start(), code.end())
+        if IN_CODE.search(text[max(code.start(), mark.start() - 20) : mark.start()])
+    }
 
 
 def cited_numbers(listed: str, passages: int) -> Iterator[int]:
@@ -314,13 +319,23 @@ def check_sentences(text: str, cited: Sequence[str]) -> Iterator[Sentence]:
     """The sentences of an answer, each with its citations and whether they bear it out."""
     # `It is. [1]` is one sentence, whose citation follows its stop: as `It is .[1]`, where all else stays in its place.
     attached = STOP_BEFORE_MARKS.sub(r"\2\1", text)
+    code = code_brackets(text)
     for start, end in split_sentences(attached):
-        piece = text[start:end]
-        numbers = tuple(dict.fromkeys(int(match[1]) for match in CITATION.finditer(CODE.sub("", piece))))
-        words = outside_code(lambda part: CITATION.sub("", part), piece).strip()
+        marks = [mark for mark in CITATION.finditer(text, start, end) if mark.end() - len(mark[1]) - 2 not in code]
+        numbers = tuple(dict.fromkeys(int(mark[1]) for mark in marks))
+        words = without_spans(text, start, end, [mark.span() for mark in marks]).strip()
         if WORD.search(words):
-            sources = [cited[number - 1] for number in numbers if number <= len(cited)]
+            sources = [cited[number - 1] for number in numbers if 1 <= number <= len(cited)]
             yield Sentence(words, numbers, bears_out(words, sources), start, end)
+
+
+def without_spans(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> str:
+    """text[start:end] without some spans of it, in order."""
+    kept = []
+    for first, last in spans:
+        kept.append(text[start:first])
+        start = last
+    return "".join([*kept, text[start:end]])
 
 
 def bears_out(sentence: str, passages: Sequence[str]) -> bool:
@@ -336,7 +351,7 @@ def bears_out(sentence: str, passages: Sequence[str]) -> bool:
     said, given = stems(sentence), set().union(*map(stems, passages))
     return (
         bool(passages)
-        and figures(sentence) <= set().union(*map(figures, passages))
+        and holds_figures(figures(sentence), set().union(*map(figures, passages)))
         and len(said & given) >= LEAST_SHARED_WORDS * len(said)
         and all(stems(name) <= given for name in names_in(sentence))
         and all(any(name.is_in(folded(passage)) for passage in passages) for name in identifiers(sentence))
@@ -346,11 +361,34 @@ def bears_out(sentence: str, passages: Sequence[str]) -> bool:
 def figures(text: str) -> set[str]:
     """The numbers in a text, whichever way their thousands are grouped and their decimals marked.
 
-    >>> sorted(figures("1.240 or 1,240 Grad, 3,5 h and 10-20 min."))
-    ['10', '1240', '20', '3.5']
+    >>> sorted(figures("1.240 or 1,240.50 Grad, 40 000, 3,5 h and 10-20 min."))
+    ['10', '1240', '1240.50', '20', '3.5', '40000']
     """
-    found = re.findall(r"\d+(?:[.,]\d+)*", text)
-    return {re.sub(r"[.,]", "" if GROUPED.fullmatch(number) else ".", number) for number in found}
+    joined = SPACED.sub(lambda number: "".join(number[0].split()), text)
+    return {plain_figure(number) for number in re.findall(r"\d+(?:[.,]\d+)*", joined)}
+
+
+def plain_figure(number: str) -> str:
+    """A number with a dot for its decimals and nothing between its thousands."""
+    if grouped := GROUPED.fullmatch(number):
+        whole, decimals = re.sub(r"[.,]", "", grouped[1] or grouped[3]), grouped[2] or grouped[4] or ""
+        number = f"{whole}.{decimals[1:]}" if decimals else whole
+    return number.replace(",", ".")
+
+
+def holds_figures(said: set[str], given: set[str]) -> bool:
+    """Whether each number is given, or is the beginning of one that is given, as 3.10 of 3.10.4, or the end, as a year of a day.
+
+    >>> holds_figures({"3.10", "2024"}, {"3.10.4", "01.02.2024"}), holds_figures({"3.5"}, {"5.3", "3", "5"})
+    (True, False)
+    """
+    dotted = [one for one in given if one.count(".") > 1]
+    return all(
+        one in given
+        or any(other.startswith(f"{one}.") or other.endswith(f".{one}") for other in dotted)
+        or (one.count(".") > 1 and set(one.split(".")) <= given)
+        for one in said
+    )
 
 
 def names_in(sentence: str) -> list[str]:

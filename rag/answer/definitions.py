@@ -25,22 +25,31 @@ FIRST_WORDS = 4  # of a sentence, stop words apart, that are taken for its subje
 LIKELY = 0.7  # that a sentence looks like a definition, for its chunk to come first
 
 _ARTICLES = words("a an the any each every one der die das ein eine jeder jede jedes")
+_TERM = r"(?:(?:an?|the|ein|eine|einem|einer|der|die|das|dem)\s+)?(?P<term>\S.{0,60}?)"
+_END = r"(?:\s+(?:exactly|actually|for|about|used\s+for|gut|für|genau|eigentlich))*(?:\s+in\s+\w+)?\W*"
 _ASKS = re.compile(
-    r"\W*(?:(?:what|who|was|wer)(?:[’']s|\s+(?:is|are|was|were|ist|sind|bedeutet|bedeuten|heißt|does|do|did|macht|bewirkt))"
+    r"\W*(?:(?:what|who|was|wer)(?:[’']s|\s+(?:is|are|was|were|ist|sind|bedeutet|bedeuten|heißt|macht|bewirkt))"
     r"|(?:please\s+)?(?:define|explain|erkläre?)|(?:the\s+)?(?:definition|meaning|purpose|bedeutung)\s+(?:of|von)"
-    r"|what\s+is\s+meant\s+by|what\s+do(?:es)?\s+\w+\s+mean\s+by|was\s+versteht\s+man\s+unter|wozu\s+dien(?:t|en))\s+"
+    r"|what\s+is\s+meant\s+by|was\s+versteht\s+man\s+unter|wozu\s+dien(?:t|en))\s+"
     r"(?:(?:the|die|der)\s+(?:meaning|purpose|role|point|idea|definition|concept|bedeutung|aufgabe|rolle)\s+(?:of|von|des|der)\s+)?"
-    r"(?:(?:an?|the|ein|eine|einem|einer|der|die|das|dem)\s+)?(?P<term>\S.{0,60}?)"
-    r"(?:\s+(?:mean|means|stand\s+for|do|exactly|actually|for|about|used\s+for|gut|für|genau|eigentlich))*"
-    r"(?:\s+in\s+\w+)?\W*",
+    + _TERM
+    + _END,
     re.IGNORECASE,
+)
+_ASKS_DOING = re.compile(
+    rf"\W*what\s+(?:does|do|did)\s+{_TERM}\s+(?:do|mean|stand\s+for|refer\s+to){_END}", re.IGNORECASE
 )
 _NAMES = re.compile(r"\W*(?P<term>\S.{0,60}?)\s+(?:meaning|definition|bedeutung)\W*", re.IGNORECASE)
 _MARKS = re.compile(r"^[\s>*+|•`\"'“„(\[_:.~#=-]*(?:\d+[.)]\s+)?")
 _ADDRESSES = re.compile(r"\]\([^)]*\)|<[^>]*>|:[a-z]+:(?=`)|\([^)]*\)")
 _HEADINGS = re.compile(r"^(?:#{1,6}|={1,6})[ \t]+(.{1,80})$|^(.{1,80})\n[=~^\"'*+-]{3,80}[ \t]*$", re.MULTILINE)
 _BEGINS = re.compile(r"\A|(?<=[.!?:])\s+|\n\s*")  # of sentences, roughly
-_RELATION = re.compile(r"\b(?:of|by|in|from|von|vom|des|im|bei)\b|['’]s\b(?!\s+(?:an?|the)\b)", re.IGNORECASE)
+_RELATION = re.compile(
+    r"\b(?:of|by|in|from|for|why|how|when|where|von|vom|des|im|bei|für|warum|wie|wann|wo)\b|['’]s\b(?!\s+(?:an?|the)\b)"
+    r"|\b(?:number|price|costs?|hours|phone|address|limit|size|name|version|port|value|date|time|email|deadline|default|nummer"
+    r"|preis|kosten|öffnungszeiten|adresse|größe|wert|datum|uhrzeit|standard\w*)\W*$",
+    re.IGNORECASE,
+)
 _IS = words("is are was were ist sind war waren")
 _MEANS = words(
     "means mean refers refer describes stands allows allow lets let provides provide represents contains enables enable "
@@ -66,7 +75,7 @@ def asked_term(question: str) -> tuple[str, ...]:
     >>> asked_term("What is a work queue?"), asked_term("mixin meaning"), asked_term("How do I start it?")
     (('work', 'queu'), ('mixi',), ())
     """
-    found = _ASKS.fullmatch(question) or _NAMES.fullmatch(question)
+    found = next(filter(None, (one.fullmatch(question) for one in (_ASKS, _ASKS_DOING, _NAMES))), None)
     if found is None:
         return ()
     term = tuple(crude_stem(word) for word in plain_words(found["term"]) if word not in left_out())
@@ -74,10 +83,10 @@ def asked_term(question: str) -> tuple[str, ...]:
 
 
 def is_bare(question: str) -> bool:
-    """Whether a term is asked for by itself, and not in its relation to another, as in "What is the father of X?".
+    """Whether a term is asked for by itself, and neither in its relation to another nor as the value of something.
 
-    >>> is_bare("What is a kiln?"), is_bare("What is the height of a kiln?")
-    (True, False)
+    >>> [is_bare(one) for one in ("What is a kiln?", "What is the height of a kiln?", "What is the phone number?")]
+    [True, False, False]
     """
     return _RELATION.search(question) is None
 
@@ -116,7 +125,7 @@ def is_named(term: Sequence[str], heading: str) -> bool:
     [True, True, True, False]
     """
     held, wanted = stems(heading, left_out()), set(term)
-    return bool(held) and (held <= wanted or wanted <= held) and abs(len(held) - len(wanted)) <= 1
+    return bool(held and wanted) and (held <= wanted or wanted <= held) and abs(len(held) - len(wanted)) <= 1
 
 
 def asked_stems(question: str) -> frozenset[str]:

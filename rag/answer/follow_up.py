@@ -18,6 +18,8 @@ from rag.text.identifiers import identifiers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rag.text.identifiers import Identifier
+
     Alike = Callable[[str, Sequence[str]], Sequence[float]]  # how like a text each of some phrases is, as a cosine
 
 MARKS = re.compile(r"(?<!\s)\s*\[(?:\d{1,4}|not supported)\]")
@@ -27,6 +29,8 @@ LEAST_ALIKE = 0.15  # of a cosine, to stand for the same
 FEW_WORDS = 4  # of a question that may lean on another without a word that says so
 SHORT = 5  # words; a longer question with a word that nothing is known of may well explain it itself
 OWNING = "'s"
+OF = frozenset({"for", "of", "für", "von"})
+SETTING = re.compile(r"[^\W\d]+(?:[._-][^\W\d]+)+")  # kiln.heat, max_heat
 # What is said of a thing and cannot be switched off itself.
 DEFAULT_OF = re.compile(
     r"(?:the|der|die|das|den|dem)\s+(?:default(?:\s+value|\s+setting)?|standardwert|voreinstellung)\s+(?:of|for|von)\s+",
@@ -175,7 +179,7 @@ def completed(fragment: str, before: str, grammar: Grammar, alike: Alike | None)
     if first[0].casefold() in grammar.prepositions:
         led = re.compile(rf"\b{re.escape(first[0])}\s+(?:{grammar.determined})?[^\s?]*[^\s?,]", re.IGNORECASE)
         place = led.search(base)
-        if place is None and rival_names(piece, base):  # the default of a.b, and for a.c?
+        if place is None and first[0].casefold() in OF and rival_names(piece, base):  # the default of a.b, and for a.c?
             return completed(piece[first.end() :], before, grammar, alike)
         whole = f"{base[: place.start()]}{piece}{base[place.end() :]}" if place else f"{base} {piece}"
         return f"{capitalized(whole)}?"
@@ -205,13 +209,21 @@ def parallel(piece: str, base: str, grammar: Grammar, alike: Alike | None) -> tu
 
 
 def rival_names(piece: str, base: str) -> list[tuple[int, int]]:
-    """Where exact names stand in a question that one in a fragment may stand for: of its shape, or else any."""
+    """Where exact names stand in a question that one in a fragment may stand for: of its shape, or else of its kind."""
     wanted = identifiers(piece)
     if not wanted:
         return []
     found = [(match.span(), identifiers(match[0])) for match in re.finditer(r"[^\s,;?!()]+", base)]
-    named = [(span, names[0].shape) for span, names in found if names]
-    return [span for span, shape in named if shape == wanted[0].shape] or [span for span, _ in named]
+    named = [(span, names[0]) for span, names in found if names]
+    alike = [span for span, name in named if name.shape == wanted[0].shape]
+    return alike or [span for span, name in named if kind_of(name) == kind_of(wanted[0]) != ""]
+
+
+def kind_of(name: Identifier) -> str:
+    """Whether an exact name is an option or a setting; "" for others, which are alike only by their shape."""
+    if name.text.startswith("-"):
+        return "option"
+    return "setting" if SETTING.fullmatch(name.text) else ""
 
 
 # Pronouns

@@ -64,7 +64,7 @@ class Unfolding:
         if self.strict:  # whether the last one will stay is not known before its end
             text = marked_text(cleaned.text[: cleaned.sentences[-1].start], ended, strict=True)
             return renumber(text, len(cleaned.cited))[0]
-        return marked_text(cleaned.text, ended, strict=False)
+        return marked_text(cleaned.text[: cleaned.sentences[-1].end], ended, strict=False)
 
 
 def settled(text: str) -> int:

@@ -67,7 +67,7 @@ HELP = {
     "/quit": "leave, as Ctrl-D, quit and exit do",
 }
 LEAVE = {"/quit", "/exit"}
-LEAVE_AT_TERMINAL = LEAVE | {"quit", "exit"}  # which in a pipe are questions
+LEAVE_AT_TERMINAL = LEAVE | {"quit", "exit", "q", "bye"}  # which in a pipe are questions
 COURTESIES = re.compile(  # a line of nothing else asks nothing
     r"\W*(?:(?:ok|okay|great|perfect|(?:(?:many )?thanks|thank you|thx)(?: a lot| (?:very|so) much)?(?: for (?:your|the) help)?"
     r"|hi|hello|hey|good (?:morning|day)|goodbye|bye|got it|i see|never ?mind|(?:vielen )?dank(?:e|eschön)?(?: (?:schön|sehr))?"
@@ -145,7 +145,7 @@ class Chat:
         line = line.strip()
         if line.startswith("/"):
             self.obey(*line.split(None, 1))
-        elif COURTESIES.fullmatch(line):
+        elif COURTESIES.fullmatch(line) and not self.options.json:  # there each line has its record
             note("ask a question about the documents; /help lists the commands")
         elif line:
             self.ask(line)
@@ -205,7 +205,7 @@ class Chat:
         elif name not in takes_none:
             raise UsageError(f"there is no command {name}: /help lists them")
         elif argument:
-            raise UsageError(f"{name} cannot take {argument!r}: /help shows what it takes")
+            raise UsageError(f"{name} takes no argument, and was given {argument!r}")
         else:
             takes_none[name]()
 

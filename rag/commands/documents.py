@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -155,7 +156,8 @@ def file_of(document: LiveDocument, documents: Iterable[LiveDocument]) -> Stored
 def unknown(name: str, location: object, documents: Iterable[LiveDocument] = ()) -> StoreError:
     """What is said where a name means no document: which one may be meant, whose path ends so or is spelled much like it."""
     sources = [one.source for one in documents]
-    ends = [source for source in sources if source.endswith(f"/{name}")] or get_close_matches(name, sources, 1, 0.85)
+    plain = re.sub(r":\d+\Z", "", name)  # as a citation has it
+    ends = [source for source in sources if source.endswith(f"/{plain}")] or get_close_matches(plain, sources, 1, 0.85)
     meant = f"; did you mean {shown_name(ends[0])}?" if ends else ""
     shows = to_run("rag list", location)
     return StoreError(f"{location} has no document {shown_name(name)}: {shows} shows those it has{meant}")

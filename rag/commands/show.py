@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DRAWN_FORMAT = "pdf"  # the only one whose pages can be drawn
 CONTEXT = 300  # characters shown on each side of a span
-CITED_LINE = re.compile(r"(.+):(\d{1,9})", re.DOTALL)  # docs/garden.md:5, where `ask` says that a sentence stands
+CITED_LINE = re.compile(r"(.+):([1-9]\d{0,8})", re.DOTALL)  # docs/garden.md:5, where `ask` says that a sentence stands
 MARKS = "[[", "]]"  # what stands around a span
 
 

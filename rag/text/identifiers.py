@@ -8,21 +8,30 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from rag.text.analyser import visible
+from rag.text.analyser import detect_language, visible
 
 _SEPARATORS = re.compile(r"[\s|\"'“”„‚‘’«»`(){}\[\]<>,;=，、。（）「」]+")
 _ESCAPED = re.compile(r"\\(?=[^\w\s]|_)")  # Markdown: max\_connections
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-"))
+_NOUN = 4  # letters of a noun that all its forms share
 _LONGEST = 200  # characters of an identifier; beyond it a "word" is data
 
 _MEASURE = re.compile(r"[\d.,:/%+-]*\d[\d.,:/%+-]*[^\W\d_]{0,3}")  # 1,000; 3.5kg; 19th; 24/7
 _COUNTED_WORD = re.compile(r"\d+s?(-[^\W\d_]{2,})+|[a-z]+-\d{4}s", re.IGNORECASE)  # 20-year-old; 20-jährig; mid-1990s
 _YEARS = re.compile(r"(?:1\d|20)\d\d-(?:(?:1\d|20)?\d\d)")  # 2009-2017
 _BOTH_GENDERS = re.compile(r"[^\W\d_]+_inn?en?", re.IGNORECASE)  # Kund_innen
-_COMPOUND = re.compile(r"(.*\d[^-]*)((?:-[^\W\d_]{3,})+)")  # IPv4-Adressen, Covid-19-Pandemie, WW2-era
+_COMPOUND = re.compile(r"(.*\d[^-]*)-([^\W\d_]{3,})")  # IPv4-Adressen, Covid-19-Pandemie
+_ENDINGS = "encoded based compatible style like only ready enabled aware specific formatted related era"
+_ORDINARY = re.compile(rf".*-(?:{_ENDINGS.replace(' ', '|')})")  # WW2-era, node.js-based
+# Words behind a name that make it another one, also in German: an iPhone-15-Pro.
+_VARIANTS = re.compile(
+    "pro|max|mini|plus|turbo|air|lite|light|ultra|opus|sonnet|haiku|beta|alpha|rc|snapshot|preview|base|large|small|red|blue|green"
+    "|black|white|rot|blau|grün|schwarz|weiß|gelb",
+    re.IGNORECASE,
+)
 _DOTTED_NUMBER = re.compile(r"\d+(?:\.\d+){2,}|\d+(?:-\d+)+")  # an address, a version, a date, a book's number
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _OTHER_FORMS = re.compile(r"\d{4}-\d{2}-\d{2}.*|\d{1,2}\.\d{1,2}\.\d{4}|\d{1,3}(?:\.\d{3}){2}")  # days, and 1.234.567
@@ -43,8 +52,8 @@ _PARTS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")  # of max_connections and m
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """An exact name: as it was written, folded; its shape; whether it could have been written in another form; its `parts`, as
-    `max` and `connections`; and of a member of something (`a.PoolTimeout`) that alone, which is telling if it is a name by
-    itself."""
+    `max` and `connections`; of a member of something (`a.PoolTimeout`) that alone, which is telling if it is a name by itself;
+    and the `noun` that German has joined to it, as far as its endings leave it alone."""
 
     text: str
     shape: str
@@ -52,6 +61,7 @@ class Identifier:
     parts: frozenset[str] = frozenset()
     member: str = ""
     has_telling_member: bool = False
+    noun: str = ""
 
     @property
     def has_digits(self) -> bool:
@@ -60,7 +70,7 @@ class Identifier:
 
     def is_in(self, text: str) -> bool:
         """Whether a text, as `folded` makes it, holds this very name and not only a longer one around it."""
-        return _pattern(self.text).search(text) is not None
+        return _pattern(self.text, self.noun).search(text) is not None
 
     def is_partly_in(self, text: str) -> bool:
         """Whether a text, as `folded` makes it, holds the name of the same member of something else: `response.elapsed` for
@@ -98,20 +108,23 @@ def identifiers(text: str) -> tuple[Identifier, ...]:
     for piece in _SEPARATORS.split(visible(_ESCAPED.sub("", text))):
         written = unicodedata.normalize("NFKC", piece[:_LONGEST]).translate(_DASHES).strip("*!?.:…~&§€$£#").rstrip("-")
         if any(map(str.isalnum, written)) and _is_identifier(written) and not _is_prefix(piece):
-            name = without_noun(written)
-            if name is written or _is_identifier(name):
-                found.setdefault(name.casefold(), _identifier(name))
+            name, noun = without_noun(written, text)
+            if not noun or _is_identifier(name):
+                found.setdefault(name.casefold(), replace(_identifier(name), noun=noun))
     return tuple(found.values())
 
 
-def without_noun(written: str) -> str:
-    """A name without the nouns that German joins to it, which have endings: `IPv4` of `IPv4-Adressen`.
+def without_noun(written: str, text: str) -> tuple[str, str]:
+    """A name in a German text without the noun that is joined to it, and the beginning of that, which no ending changes; the
+    name and nothing where there is none.
 
-    >>> [without_noun(name) for name in ("DIN-A4-Blatt", "gpt-4-turbo", "P-0137-B")]
-    ['DIN-A4', 'gpt-4-turbo', 'P-0137-B']
+    >>> without_noun("IPv4-Adressen", "Wo stehen die IPv4-Adressen?"), without_noun("P-0137-B", "Was kostet das P-0137-B?")
+    (('IPv4', 'adre'), ('P-0137-B', ''))
     """
     compound = _COMPOUND.fullmatch(written)
-    return compound[1] if compound and all(noun.istitle() for noun in compound[2][1:].split("-")) else written
+    if compound is None or not compound[2].istitle() or _VARIANTS.fullmatch(compound[2]):
+        return written, ""
+    return (compound[1], compound[2].casefold()[:_NOUN]) if detect_language(text) == "de" else (written, "")
 
 
 def _identifier(written: str) -> Identifier:
@@ -156,15 +169,14 @@ def _shape(written: str) -> str:
 def _has_other_forms(written: str) -> bool:
     """Whether a document may well name the same thing otherwise, as it does a day, or speak of it by an example of its own,
     as it does of a file that is named by a day, or of the WW2-era as that of the war."""
-    if _DOTTED_NAME.fullmatch(written) and "-" in written.rpartition(".")[2]:
-        return True  # requests.max-retries and node.js-based look alike
-    compound = _COMPOUND.fullmatch(written)
-    return _OTHER_FORMS.fullmatch(written) is not None or (compound is not None and compound[2].islower())
+    looks_ordinary = _DOTTED_NAME.fullmatch(written) and "-" in written.rpartition(".")[2]  # as node.js-based does
+    return bool(looks_ordinary or _OTHER_FORMS.fullmatch(written) or _ORDINARY.fullmatch(written))
 
 
 @lru_cache(maxsize=1000)
-def _pattern(name: str) -> re.Pattern[str]:
-    """What matches the name alone: P-0137 is neither in XP-0137 nor in P-01370, 2.1.3 not in 2.1.3.4."""
+def _pattern(name: str, noun: str = "") -> re.Pattern[str]:
+    """What matches the name alone: P-0137 is neither in XP-0137 nor in P-01370, 2.1.3 not in 2.1.3.4; but with its noun, or
+    with an ordinary word behind it."""
     before = r"(?<![\w-])" if name.startswith("-") else r"(?<!\w)(?<!\d[.-])" if name[0].isdigit() else r"(?<!\w)"
     after = r"(?!\w)"
     if _DATE.fullmatch(name):
@@ -172,7 +184,8 @@ def _pattern(name: str) -> re.Pattern[str]:
     elif name[0] == "-":
         after = r"(?![\w]|-\w)"
     elif any(map(str.isdigit, name)):
-        after = r"(?!\w|-(?![^\W\d_]{3})\w|\.\d)"  # UTF-8-encoded
+        joined = rf"(?:(?:{_ENDINGS.replace(' ', '|')})\b{f'|{noun}' if noun else ''})"
+        after = rf"(?!\w|-(?!{joined})\w|\.\d)"  # UTF-8-encoded
     elif "." in name:
         after = r"(?!\w|\.\w)"
     inner = re.escape(name)

@@ -86,7 +86,7 @@ _AFTER_ORDINALS = _words(
     """januar jänner februar märz april mai juni juli august september oktober november dezember jahrhundert
     jahrhunderts jahrtausend weltkrieg weltkriegs quartal kapitel auflage klasse platz tag jahr mal stock"""
 )
-_BEFORE_ORDINALS = _words("der die das den dem des am im zum zur vom beim")
+_BEFORE_ORDINALS = _words("der die das den dem des im")  # am 15. may end a sentence
 # The words that so often begin a sentence that they end one after "U.S." or an initial.
 _STARTERS = _words(
     """the this that these those it its he she they we you in on at for from with as if when while but and however

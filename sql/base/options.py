@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # What other programs call our options: no name that looks like them is near.
 ELSEWHERE = {
-    "store": "db", "database": "db", "top-k": "k", "limit": "k", "where": "filter", "threshold": "min-confidence"
+    "store": "db", "database": "db", "index": "db", "top-k": "k", "topk": "k", "limit": "k", "where": "filter",
+    "threshold": "min-confidence",
 }  # fmt: skip
 
 
@@ -40,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         if unknown:
             question = getattr(found, "question", None)
             if isinstance(question, str) and not any(word.startswith("-") for word in unknown):
-                self.error(f'a question of several words stands between quotes: "{" ".join([question, *unknown])}"')
+                self.error(f'put a question of several words in quotes: "{" ".join([question, *unknown])}"')
             option = unknown[0].partition("=")[0]
             meant = _meant(option, self._option_string_actions) if option[:2] == "--" else ""
             self.error(f"unrecognized arguments: {' '.join(unknown)}{meant}")
@@ -52,7 +53,7 @@ class Parser(argparse.ArgumentParser):
             return super()._get_value(action, arg_string)
         except argparse.ArgumentError as error:
             if wanted := {int: "whole number", float: "number"}.get(action.type):  # type: ignore[call-overload]
-                error.message = f"{arg_string!r} is no {wanted}"
+                error.message = f"{arg_string!r} is not a {wanted}"
             raise
 
     def _check_value(self, action: argparse.Action, value: object) -> None:

@@ -244,7 +244,7 @@ def refuse_hopeless(given: Filter, known: Mapping[str, set[str]]) -> None:
         held = {"text" if "text" in place.fragments else "number"} if place.is_column else known.get(place.name)
         if held is None:
             names = [*COLUMNS, *(name if name not in COLUMNS else f"{METADATA_PREFIX}{name}" for name in sorted(known))]
-            raise InvalidFilter(f"no chunk has the name {place.name} to filter by: there are {', '.join(names)}")
+            raise InvalidFilter(f"chunks have no field {place.name} to filter by; the fields are {', '.join(names)}")
         if wanted and "list" not in held and not wanted & held:
             raise InvalidFilter(
                 f"{place.name} is compared with a {' or a '.join(sorted(wanted))} and holds only values of the type "

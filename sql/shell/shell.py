@@ -89,7 +89,7 @@ class Shell:
         elif name not in takes_none:
             raise UsageError(f"there is no command {name}: .help lists them")
         elif argument.strip():
-            raise UsageError(f"{name} cannot take {argument.strip()!r}: .help shows what it takes")
+            raise UsageError(f"{name} takes no argument, and was given {argument.strip()!r}")
         else:
             takes_none[name]()
 

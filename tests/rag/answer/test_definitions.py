@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from rag.answer.answer import looked_at, most_telling
-from rag.answer.definitions import asked_term, defines, defining_first, is_named
+from rag.answer.answer import looked_at, most_telling, possible_answers
+from rag.answer.definitions import asked_term, defines, defining_first, is_bare, is_named
 from sql.records import Hit
 
 
@@ -27,6 +27,8 @@ def hit(text: str, heading: str = "") -> Hit:
         ("What is a saggar used for?", ("saggar",)),
         ("What is the role of the kiln master?", ("kil", "master")),
         ("Who is the kiln master?", ("kil", "master")),
+        ("what does glaze do", ("glaz",)),
+        ("What does TC stand for?", ("tc",)),
         ("define saggar", ("saggar",)),
         ("saggar meaning", ("saggar",)),
         ("Was ist eine Kapsel?", ("kapsel",)),
@@ -44,6 +46,7 @@ def test_a_question_for_what_a_thing_is_names_it(question: str, term: tuple[str,
     [
         "How do I fire a saggar?",
         "What happens when the kiln cools?",
+        "What does the kiln show?",
         "Which saggar is best?",
         "Who made the first saggar of white clay in the old works?",
         "saggar",
@@ -111,6 +114,19 @@ def test_more_chunks_are_looked_at_where_some_may_define_or_hold_a_name() -> Non
     ]
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What is the phone number?",
+        "What are the opening hours?",
+        "Explain why the kiln is hot",
+        "What is the price of a kiln?",
+    ],
+)
+def test_what_is_asked_for_its_value_needs_no_definition(question: str) -> None:
+    assert not is_bare(question)
+
+
 def test_a_cross_encoder_is_not_given_hundreds_of_chunks() -> None:
     assert (
         looked_at("What is a saggar?", 8, is_reranked=True) == looked_at("Where is P-0137?", 8, is_reranked=True) == 32
@@ -128,6 +144,7 @@ def test_a_heading_of_one_word_more_or_less_is_of_the_term() -> None:
         False,
     ]
     assert not is_named((), "")
+    assert not is_named((), "Kilns")
 
 
 @pytest.mark.parametrize("piece", [" ", "what is ", "a ", "for ", "is a x ", "**", "(", "](", "\u00e9", "mean ", "in "])
@@ -137,3 +154,14 @@ def test_no_question_and_no_sentence_takes_long(piece: str) -> None:
         asked_term(text)
         defines(("a", "x"), text)
     assert time.process_time() - started < 5  # a pattern that takes a power of the length takes hours
+
+
+def test_a_sentence_that_only_repeats_the_question_is_no_answer_but_a_row_may_have_it_beside() -> None:
+    text = 'Try `find "What is a saggar?" --all` now.\n\nA saggar is a box.\n\n| What is a saggar? | a box of clay |\n| --- | --- |\n'
+    found = [one.quotation.text for one in possible_answers("What is a saggar?", [hit(text)])]
+    assert any(one.startswith("A saggar is a box") for one in found)
+    assert not any("find" in one for one in found)
+    pasted = [one.quotation.text for one in possible_answers("A saggar is a box.", [hit(text)])]
+    assert any(one.startswith("A saggar is a box") for one in pasted)
+    row = "| question | answer |\n| --- | --- |\n| What is a saggar? | a box of clay |\n"
+    assert any("a box of clay" in one.quotation.text for one in possible_answers("What is a saggar?", [hit(row)]))

@@ -36,6 +36,10 @@ DIALOGUES = [
     ("What is the default of kiln.max-heat?", "", "And for wood.heat?", "What is the default of wood.heat?"),
     ("What is the default of kiln.max-heat?", "", "What about wood.heat?", "What is the default of wood.heat?"),
     ("What does --verify do?", "", "and -v?", "What does -v do?"),
+    ("How do I fire Kiln 3.12.1?", "", "And on macOS?", "How do I fire Kiln 3.12.1 on macOS?"),
+    ("Where is kiln.yaml stored?", "", "And on macOS?", "Where is kiln.yaml stored on macOS?"),
+    ("How do I set HEAT_MODE?", "", "And in kiln.py?", "How do I set HEAT_MODE in kiln.py?"),
+    ("What is the default of max_heat?", "", "How do I change it?", "How do I change max_heat?"),
     ("Which file sets the heat?", "", "And for kiln.yaml?", "Which file sets the heat for kiln.yaml?"),
     ("Was kostet der Ofen?", "", "Was ist mit dem ?", "Was ist mit dem ?"),
     # Pronouns

@@ -22,6 +22,7 @@ from work import growth
 from rag.answer.check import (
     LINK_REMOVED,
     LONGEST_ANSWER,
+    NOT_SUPPORTED,
     bears_out,
     check_answer,
     check_sentences,
@@ -130,6 +131,8 @@ def test_a_context_without_room_for_one_passage_is_an_error_and_nothing_is_asked
         ("A list[x] and [text] stay.", "A list[x] and [text] stay.", [], 0),
         ("Again [2] and [2].", "Again [1] and [1].", [2], 0),
         ("Take `args[0]` [3].", "Take `args[0]` [1].", [3], 0),
+        ("```\nIt is cut [3]. So it is [9].\n```", "```\nIt is cut [1]. So it is.\n```", [3], 1),
+        ("The `old wood' is cut [3] and the `new' too.", "The `old wood' is cut [1] and the `new' too.", [3], 0),
         ("Match `[0-9]+` [2]:\n```\na[7] = m[1, 2]\n```", "Match `[0-9]+` [1]:\n```\na[7] = m[1, 2]\n```", [2], 0),
     ],
 )
@@ -137,6 +140,24 @@ def test_citations_are_numbered_anew_and_those_of_nothing_are_dropped(
     written: str, text: str, order: list[int], dropped: int
 ) -> None:
     assert renumber(written, 3) == (text, order, dropped)
+
+
+def test_code_of_an_answer_that_cites_nothing_is_left_as_it_is() -> None:
+    written = "Read the first argument:\n\n```python\nimport sys\n\nname = sys.argv[0]\nothers = [1, 2]\n```"
+    answer = check_answer("m", "q", written, HITS)
+    assert (answer.citations, answer.dropped_citations) == ((), 0)
+    assert "name = sys.argv[0]\nothers = [1, 2]" in answer.text.replace(f" {NOT_SUPPORTED}", "")
+    assert not any(sentence.citations or sentence.supported for sentence in answer.sentences)
+
+
+def test_strict_keeps_the_source_of_every_number_that_it_keeps() -> None:
+    written = (
+        "The old wood is cut back in February [3].\n\n```python\nfoo bar\n```\n\nTomatoes want a litre of water [1]."
+    )
+    answer = check_answer("m", "q", written, HITS, strict=True)
+    assert [one.source for one in answer.citations] == ["docs/3.md", "docs/1.md"]
+    assert "[1]" in answer.text
+    assert "[2]" in answer.text
 
 
 def test_a_range_of_millions_costs_nothing() -> None:
@@ -284,6 +305,8 @@ def test_thoughts_are_no_part_of_the_answer() -> None:
     assert not check_answer("m", "q", "<think>and so on and on", HITS).answered
     opened_by_the_template = check_answer("m", "q", "Let me see [1].</think>\nIn February [3].", HITS)
     assert opened_by_the_template.text == "In February [1]."
+    spoken_of = check_answer("m", "q", "The tag `</think>` ends the thought in February [3].", HITS)
+    assert spoken_of.text.startswith("The tag `</think>` ends")
 
 
 # Links and images

@@ -92,6 +92,7 @@ def test_an_answer_of_which_strict_leaves_nothing_is_none() -> None:
         ("A hive holds 40.000 bees [2].", True),
         ("A hive holds 40000 bees [2].", True),
         ("A hive holds 4 bees, not 0,000 [2].", False),
+        ("A hive holds 40 000 bees [2].", True),
         ("Das Porzellan heißt bone china und Josiah Spode made it [2].", True),
     ],
 )

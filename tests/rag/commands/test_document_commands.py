@@ -130,7 +130,7 @@ def test_the_list_can_be_of_a_folder_a_file_a_format_or_what_a_filter_passes(run
     assert listed(run, str(made / "docs" / "a.eml")) == ["docs/a.eml", "docs/a.eml#plan"]
     assert listed(run, "--format", "pdf", "--format", "mail") == ["docs/a.eml", "docs/report.pdf"]
     assert listed(run, "--filter", "year>=1990") == ["docs/report.pdf"]
-    with pytest.raises(InvalidFilter, match="no chunk has the name yaer to filter by: there are source, "):
+    with pytest.raises(InvalidFilter, match="chunks have no field yaer to filter by; the fields are source, "):
         run("list", "--filter", "yaer>=1990")
     assert run("list", "doc", ends=EXIT_NOTHING_FOUND) == "Nothing found.\n"  # is no folder of theirs
 

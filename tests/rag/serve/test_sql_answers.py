@@ -112,7 +112,7 @@ def test_what_is_wrong_with_one_question_is_in_its_row(http: httpx2.Client) -> N
     empty, filtered, unknown, broken = posted(http, "/v1/sql/answers", *given)
     assert empty["error"] == "the question is empty: write it between quotes"
     assert {citation["source"].rpartition("/")[2] for citation in filtered["citations"]} == {"dog.txt"}
-    assert unknown["error"].startswith("no chunk has the name sauce")
+    assert unknown["error"].startswith("chunks have no field sauce")
     assert broken["error"].startswith("filter: this is no JSON")
     assert {(row["answered"], row["status"]) for row in (empty, unknown, broken)} == {(False, 422)}
 

@@ -55,6 +55,7 @@ def test_no_sentence_ends_inside(text: str) -> None:
         ("**It rained.** We stayed.", ["**It rained.**", "We stayed."]),
         ("It rained.[1] We stayed.[12]", ["It rained.[1]", "We stayed.[12]"]),
         ("He lives in the U.S. The law is old.", ["He lives in the U.S.", "The law is old."]),
+        ("Wir kommen am 15. Bitte bringt Holz.", ["Wir kommen am 15.", "Bitte bringt Holz."]),
         ("I am 12. Then I was 13. Who knows.", ["I am 12.", "Then I was 13.", "Who knows."]),
         ("Es war im 19. Jh. Die Zahl blieb.", ["Es war im 19. Jh.", "Die Zahl blieb."]),
         ("He said no. Then he left.", ["He said no.", "Then he left."]),

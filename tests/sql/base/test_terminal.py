@@ -127,12 +127,12 @@ def test_an_unknown_option_is_refused_by_its_command_which_names_the_one_that_wa
     [
         (
             ["how", "long", "is", "a", "cycle"],
-            'a question of several words stands between quotes: "how long is a cycle"',
+            'put a question of several words in quotes: "how long is a cycle"',
         ),
-        (["how", "-k", "3", "long"], 'a question of several words stands between quotes: "how long"'),
+        (["how", "-k", "3", "long"], 'put a question of several words in quotes: "how long"'),
         (["how", "long", "--jsn"], "unrecognized arguments: long --jsn"),
-        (["how", "-k", "many"], "argument -k: 'many' is no whole number"),
-        (["how", "-p", "high"], "argument -p: 'high' is no number"),
+        (["how", "-k", "many"], "argument -k: 'many' is not a whole number"),
+        (["how", "-p", "high"], "argument -p: 'high' is not a number"),
     ],
 )
 def test_a_question_without_quotes_and_a_word_in_place_of_a_number_are_called_that(

@@ -42,11 +42,11 @@ def publish_with(store: Store, path: str, metadata: dict[str, Any]) -> None:
     [
         (
             {"nosuch": 3},
-            "no chunk has the name nosuch to filter by: there are source, title, heading, path, format, line, page, "
+            "chunks have no field nosuch to filter by; the fields are source, title, heading, path, format, line, page, "
             "draft, metadata.line, stars, tags, zip",
         ),
-        ({"$or": [{"nosuch": {"$exists": True}}, {"stars": 9}]}, "no chunk has the name nosuch"),
-        ({"$and": [{"stars": {"$gt": 9}}, {"metadata.page": 3}]}, "no chunk has the name page"),
+        ({"$or": [{"nosuch": {"$exists": True}}, {"stars": 9}]}, "chunks have no field nosuch"),
+        ({"$and": [{"stars": {"$gt": 9}}, {"metadata.page": 3}]}, "chunks have no field page"),
         ({"stars": "many"}, "stars is compared with a text and holds only values of the type number"),
         ({"zip": 1097}, "zip is compared with a number and holds only values of the type text"),
         (

@@ -197,7 +197,7 @@ def test_an_error_is_one_sentence_and_the_shell_goes_on(talk: Talk) -> None:
         (".schema nothing", "there is no table nothing in .rag: there are "),
         (".nothing", "there is no command .nothing: .help lists them"),
         (".timing perhaps", ".timing takes on or off"),
-        (".tables of mine", "cannot take 'of mine'"),
+        (".tables of mine", "takes no argument, and was given 'of mine'"),
         (".format a-b", "'a-b' is not a format: give table, csv"),
     ):
         complaint = talk.type(line)
