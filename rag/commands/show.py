@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.commands.documents import file_of, listed_record, named, unknown
+from rag.text.sentences import line_spans
 from sql.base.errors import EXIT_OK, DocumentChanged, StoreError, UsageError
 from sql.base.paths import expand_user
 from sql.base.terminal import one_line, out, out_json, shown_name
@@ -88,7 +89,7 @@ def read_shown(snapshot: Snapshot, options: Namespace) -> Shown:
         paths = ", ".join(shown_name(one.path) for one in found[:5])
         raise StoreError(f"{len(found)} documents are called {shown_name(options.path)}: name one by its path, {paths}")
     text = snapshot.document_text(document)
-    span = parse_span(options.span) if options.span or not line else span_at(snapshot, document, line)
+    span = parse_span(options.span) if options.span or not line else span_at(snapshot, document, text, line)
     if span is not None and not 0 <= span[0] < span[1] <= len(text):
         raise UsageError(
             f"--span {options.span}: a span of {shown_name(document.source)} lies within its {len(text):,} characters "
@@ -98,9 +99,18 @@ def read_shown(snapshot: Snapshot, options: Namespace) -> Shown:
     return Shown(listed[document.path], parts, text, span, places)
 
 
-def span_at(snapshot: Snapshot, document: LiveDocument, line: int) -> tuple[int, int] | None:
-    """The span of the chunk on that line of the file, as a citation names it; None where the document has no chunk before."""
-    before = [chunk for chunk in snapshot.document_chunks([document.document_id]) if chunk.line <= line]
+def span_at(snapshot: Snapshot, document: LiveDocument, text: str, line: int) -> tuple[int, int] | None:
+    """The span of a line of the file, as a citation names it; where its lines are not those of the stored text, or the line
+    is empty, that of the chunk there, and None where the document has no chunk before. UsageError beyond the last line."""
+    chunks = snapshot.document_chunks([document.document_id])
+    if all(text.count("\n", 0, chunk.start) + 1 == chunk.line for chunk in chunks):
+        lines = list(line_spans(text))
+        if line > len(lines):
+            raise UsageError(f"{shown_name(document.source)}:{line}: the text ends on line {len(lines):,}")
+        start, end = lines[line - 1]
+        if text[start:end].strip():
+            return start, end
+    before = [chunk for chunk in chunks if chunk.line <= line]
     return (before[-1].start, before[-1].end) if before else None
 
 
@@ -200,6 +210,10 @@ def show_text(shown: Shown, *, marked: bool) -> None:
         out(shown.text)
         return
     before, text, after = around(shown)
+    if len(before) == CONTEXT:  # from a whole word on, and to one
+        before = before[before.find(" ") + 1 :]
+    if len(after) == CONTEXT:
+        after = after[: after.rfind(" ")]
     out(f"{before}{MARKS[0]}{text}{MARKS[1]}{after}" if marked else text)
 
 

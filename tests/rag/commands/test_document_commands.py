@@ -175,9 +175,16 @@ def test_a_document_is_shown_with_its_stored_text_and_what_is_known_of_it(run: R
     assert (record["text"], record["metadata"]) == (REPORT, {"year": 1998})
 
 
-def test_the_place_of_a_citation_can_be_pasted_to_see_the_chunk_there(run: Run) -> None:
-    assert "[[two]]" in run("show", "docs/sub/plain.txt:3")
-    assert json.loads(run("show", "docs/sub/plain.txt:2", "--json"))["text"] == "one"
+def test_the_place_of_a_citation_can_be_pasted_to_see_the_line_there(run: Run) -> None:
+    assert "[[   two]]" in run("show", "docs/sub/plain.txt:3")
+    assert (
+        json.loads(run("show", "docs/sub/plain.txt:2", "--json"))["text"] == "one"
+    )  # of an empty line the chunk before
+    assert json.loads(run("show", "docs/report.pdf:1", "--json"))["text"] == "the cat sat"
+    with pytest.raises(UsageError, match=r"docs/sub/plain\.txt:9: the text ends on line 3"):
+        run("show", "docs/sub/plain.txt:9")
+    with pytest.raises(StoreError, match=r"has no document docs/sub/plain\.txt:0"):
+        run("show", "docs/sub/plain.txt:0")
 
 
 @pytest.mark.parametrize(
@@ -238,7 +245,7 @@ def test_a_page_is_shown_by_its_number_or_by_what_it_is_called(run: Run) -> None
         (("docs/report.pdf", "--span", "7:4"), "--span 7:4: a span of docs/report.pdf lies within its 25 characters"),
         (("docs/report.pdf", "--span", "4:26"), "within its 25 characters"),
         (("docs/report.pdf", "--span", "four"), "--span four: write two offsets as START:END"),
-        (("docs/report.pdf", "--page", "iv"), "--page iv: no page of docs/report.pdf that has text is called so"),
+        (("docs/report.pdf", "--page", "iv"), "--page iv: no page of docs/report.pdf with text has that label"),
         (
             ("docs/report.pdf", "--page", "3"),
             "--page 3: the store has no text for such a page of docs/report.pdf; its text is on pages 1 to 2",
