@@ -50,11 +50,13 @@ _RELATION = re.compile(
     r"|preis|kosten|öffnungszeiten|adresse|größe|wert|datum|uhrzeit|standard\w*)\W*$",
     re.IGNORECASE,
 )
+_SHORT_FORM = re.compile(r"\W{0,8}(?:[\w-]+[ \t]+){1,6}?\(([^()]{1,30})\)")
 _IS = words("is are was were ist sind war waren")
 _MEANS = words(
-    "means mean refers refer describes stands allows allow lets let provides provide represents contains enables enable "
-    "defines consists helps holds specifies determines controls sets ensures makes gives creates runs "
-    "bezeichnet bedeutet ermöglicht beschreibt steht dient enthält legt bestimmt stellt"
+    "means mean refers refer describes describe stands stand allows allow lets let provides provide represents represent "
+    "contains contain enables enable defines define consists consist helps help holds hold specifies specify determines determine "
+    "controls control sets set ensures ensure makes make gives give creates create runs run bezeichnet bezeichnen bedeutet "
+    "ermöglicht ermöglichen beschreibt beschreiben steht stehen dient dienen enthält enthalten legt bestimmt bestimmen stellt"
 )
 _WHAT_IT_IS = _ARTICLES | words(
     "when where what how simply just basically essentially our your their its another part used similar responsible nothing "
@@ -100,7 +102,7 @@ def holds_definition(term: Sequence[str], hit: Hit) -> bool:
     """Whether a sentence of a chunk looks like a definition, or a heading above it or in it is the term."""
     text = hit.text
     headings = [hit.heading.rsplit(" > ", 1)[-1], *(found[1] or found[2] for found in _HEADINGS.finditer(text))]
-    if any(is_named(term, heading) for heading in headings):
+    if any(is_heading_of(term, heading) for heading in headings):
         return True
     return any(defines(term, text[start : start + LONGEST_LOOK]) >= LIKELY for start in sentences_with(term, text))
 
@@ -116,6 +118,16 @@ def sentences_with(term: Sequence[str], text: str) -> set[int]:
         return set(begins)
     places = [found.start() for found in re.finditer(re.escape(min(term, key=plain.count)), plain)]
     return {begins[max(0, bisect_right(begins, place) - 1)] for place in places}
+
+
+def is_heading_of(term: Sequence[str], heading: str) -> bool:
+    """Whether what stands below a heading is about a term: it is the term, but perhaps for what that is a part of.
+
+    >>> [is_heading_of(("poetry", "lock"), heading) for heading in ("lock", "Poetry lock", "Lock files", "Add a lock")]
+    [True, True, False, False]
+    """
+    held, wanted = stems(heading, left_out()), set(term)
+    return bool(held) and held <= wanted and len(wanted) - len(held) <= 1
 
 
 def is_named(term: Sequence[str], heading: str) -> bool:
@@ -159,7 +171,7 @@ def defines(term: Sequence[str], text: str) -> float:
     >>> [defines(("kil",), text) for text in ("A kiln is an oven.", "Kiln: an oven.", "The kiln is hot.", "Light the kiln.")]
     [1.0, 0.8, 0.5, 0.0]
     """
-    words = words_of(text)
+    words = words_of(with_short_form(term, text))
     found = _place_of(term, [crude_stem(word) for word in words])
     if found is None:
         return 0.0
@@ -172,6 +184,16 @@ def defines(term: Sequence[str], text: str) -> float:
     if said is None:
         return 0.3 if not before else 0.0
     return part * said
+
+
+def with_short_form(term: Sequence[str], text: str) -> str:
+    """A sentence that begins with the short form of a term, where that is what is asked for and stands in brackets.
+
+    >>> with_short_form(("sla",), "Service Level Agreements (SLAs) ensure timely responses.")
+    'SLAs ensure timely responses.'
+    """
+    short = _SHORT_FORM.match(text)
+    return f"{short[1]}{text[short.end() :]}" if short and stems(short[1]) == set(term) else text
 
 
 def _place_of(term: Sequence[str], stems: Sequence[str]) -> tuple[int, int] | None:

@@ -69,6 +69,11 @@ def test_other_questions_have_no_term(question: str) -> None:
             ["Run `xkiln build`."],
         ),
         ("What does `glaze` do?", "`glaze` ensures that pots are tight.", ["The `glaze` step comes last."]),
+        (
+            "What is an SLA?",
+            "Service Level Agreements (SLAs) ensure timely answers.",
+            ["Name the SLA by what it is about."],
+        ),
         ("What is a kiln?", "Put simply, a **kiln** is an oven.", ["The kiln is lit at dawn."]),
         ("What are seals?", "**Seals** (or stamps) are marks of the maker.", ["Seals are pressed into clay."]),
         ("Was ist eine Kapsel?", "Eine Kapsel ist ein Kasten aus Ton.", ["Die Kapsel ist heiß."]),
