@@ -53,10 +53,11 @@ _RELATION = re.compile(
 _SHORT_FORM = re.compile(r"\W{0,8}(?:[\w-]+[ \t]+){1,6}?\(([^()]{1,30})\)")
 _IS = words("is are was were ist sind war waren")
 _MEANS = words(
-    "means mean refers refer describes describe stands stand allows allow lets let provides provide represents represent "
-    "contains contain enables enable defines define consists consist helps help holds hold specifies specify determines determine "
-    "controls control sets set ensures ensure makes make gives give creates create runs run bezeichnet bezeichnen bedeutet "
-    "ermöglicht ermöglichen beschreibt beschreiben steht stehen dient dienen enthält enthalten legt bestimmt bestimmen stellt"
+    "means mean refers refer describes describe stands stand allows allow lets let provides provide represents "
+    "represent contains contain enables enable defines define consists consist helps help holds hold specifies "
+    "specify determines determine controls control sets set ensures ensure makes make gives give creates create "
+    "runs run bezeichnet bezeichnen bedeutet ermöglicht ermöglichen beschreibt beschreiben steht stehen dient "
+    "dienen enthält enthalten legt bestimmt bestimmen stellt"
 )
 _WHAT_IT_IS = _ARTICLES | words(
     "when where what how simply just basically essentially our your their its another part used similar responsible nothing "

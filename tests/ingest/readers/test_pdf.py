@@ -399,7 +399,7 @@ def test_the_text_of_a_picture_is_recognised_where_that_is_asked_for_and_install
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "is not a PDF"),
+        (b"", "is empty, not a PDF"),
         (b"PK\3\4 a zip archive", "is not a PDF"),
         (b"%PDF-1.7\nnothing else", "is a damaged PDF"),
     ],
