@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 LONGEST_LOOK = 240  # characters of a sentence in which its subject and verb are looked for
 MOST_TERM_WORDS = 4
 FIRST_WORDS = 4  # of a sentence, stop words apart, that are taken for its subject
-LIKELY = 0.7  # that a sentence looks like a definition, for its chunk to come first
+LIKELY, SURE = 0.7, 0.9  # how much a sentence looks like a definition, for its chunk to come before others
 
 _ARTICLES = words("a an the any each every one der die das ein eine jeder jede jedes")
 _TERM = r"(?:(?:an?|the|ein|eine|einem|einer|der|die|das|dem)\s+)?(?P<term>\S.{0,60}?)"
@@ -95,17 +95,21 @@ def is_bare(question: str) -> bool:
 
 
 def defining_first(hits: Sequence[Hit], term: Sequence[str]) -> list[Hit]:
-    """The chunks, those first in which a sentence looks like it says what a term means; of equal ones as found."""
-    return sorted(hits, key=lambda hit: not holds_definition(term, hit)) if term else list(hits)
+    """The chunks, those first in which a sentence says what a term is, then those in which one looks a little like it; of equal
+    ones as found."""
+    return sorted(hits, key=lambda hit: -defined_in(term, hit)) if term else list(hits)
 
 
-def holds_definition(term: Sequence[str], hit: Hit) -> bool:
-    """Whether a sentence of a chunk looks like a definition, or a heading above it or in it is the term."""
+def defined_in(term: Sequence[str], hit: Hit) -> int:
+    """2 for a chunk in which a sentence says what a term is, or which has a heading of it, 1 for one that may do so, 0 for
+    others."""
     text = hit.text
     headings = [hit.heading.rsplit(" > ", 1)[-1], *(found[1] or found[2] for found in _HEADINGS.finditer(text))]
     if any(is_heading_of(term, heading) for heading in headings):
-        return True
-    return any(defines(term, text[start : start + LONGEST_LOOK]) >= LIKELY for start in sentences_with(term, text))
+        return 2
+    looks = (defines(term, text[start : start + LONGEST_LOOK]) for start in sentences_with(term, text))
+    best = max(looks, default=0.0)
+    return 2 if best >= SURE else 1 if best >= LIKELY else 0
 
 
 def sentences_with(term: Sequence[str], text: str) -> set[int]:

@@ -82,22 +82,22 @@ NETWORK_INPUTS = input_names(
 # English one does with most words of other languages: what its vectors say is worth less then. Those of names and
 # versions are not fitted, for those questions have hardly any.
 WEIGHTS = {
-    "meaning": (5.991, 0.017),
-    "tokens": (11.47, 5.521),
-    "weakest": (5.245, 1.311),
-    "asking": (7.169, 0.406),
-    "passage": (9.816, 9.943),
-    "length": (-0.551, -0.508),
+    "meaning": (5.996, 0.0),
+    "tokens": (11.434, 5.545),
+    "weakest": (5.279, 1.219),
+    "asking": (7.164, 0.405),
+    "passage": (9.834, 9.929),
+    "length": (-0.551, -0.504),
     "chunk": (0.0, 0.0),
-    "words": (5.566, 10.824),
-    "before": (4.182, 6.646),
-    "leaning": (3.306, 1.958),
-    "after": (1.069, 3.692),
+    "words": (5.581, 10.81),
+    "before": (4.174, 6.629),
+    "leaning": (3.317, 1.982),
+    "after": (1.066, 3.696),
     "names": (4.0, 4.0),
-    "number": (2.507, 2.586),
-    "time": (0.834, 2.446),
-    "person": (0.433, 0.918),
-    "place": (0.674, 0.461),
+    "number": (2.509, 2.583),
+    "time": (0.834, 2.444),
+    "person": (0.434, 0.917),
+    "place": (0.673, 0.461),
     "version": (1.0, 1.0),
 }
 # How much speaks against a best sentence without the kind of thing that was asked for. No version is told without a digit.
@@ -109,15 +109,15 @@ LACKING = {"version": 1.0, "person": 0.4}
 LACKING_DEFINITION = {1: 0.5, 2: 0.25}
 DEFINES = 0.45  # how much a sentence has to look like a definition, to count as one
 # Of a logistic regression over questions whose best sentence answers or does not; that of `lacking` is not fitted.
-CONFIDENCE_AT_ZERO = -4.411
+CONFIDENCE_AT_ZERO = -4.356
 CONFIDENCE_WEIGHTS = {
-    "lead": 0.32,
-    "passage": 4.363,
-    "words": 2.17,
-    "chunk": 1.165,
-    "missing_names": -0.889,
-    "read": -1.197,
-    "pieces": 0.371,
+    "lead": 0.314,
+    "passage": 4.413,
+    "words": 2.172,
+    "chunk": 1.054,
+    "missing_names": -0.881,
+    "read": -1.218,
+    "pieces": 0.373,
     "lacking": -2.5,
 }
 

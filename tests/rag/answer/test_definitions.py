@@ -91,6 +91,8 @@ def test_chunks_that_define_come_first_and_else_as_they_were_found() -> None:
     found = defining_first([hit(text) for text in texts], asked_term("What is a saggar?"))
     assert [one.text for one in found] == [texts[2], texts[0], texts[1], texts[3]]
     assert defining_first(found, ()) == found
+    surer = [hit("A saggar helps much."), hit("A saggar is a box.")]
+    assert defining_first(surer, asked_term("What is a saggar?")) == surer[::-1]
     german = [hit("Eine Maß ist groß."), hit("Es ist heiß. Ein Maß ist ein Krug.")]
     assert defining_first(german, asked_term("Was ist ein Maß?"))[0] is german[1]
     below = [hit("It cools."), hit("Of clay.", "Kilns > Saggars")]
