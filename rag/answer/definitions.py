@@ -201,12 +201,12 @@ def with_short_form(term: Sequence[str], text: str) -> str:
     return f"{short[1]}{text[short.end() :]}" if short and stems(short[1]) == set(term) else text
 
 
-def _place_of(term: Sequence[str], stems: Sequence[str]) -> tuple[int, int] | None:
+def _place_of(term: Sequence[str], listed: Sequence[str]) -> tuple[int, int] | None:
     # Where the words of the term stand together, in any order, the first time.
     wanted = set(term)
-    for start, stem in enumerate(stems):
-        if stem in wanted and wanted <= set(stems[start : start + len(term) + 1]):
-            end = max(place for place in range(start, min(start + len(term) + 1, len(stems))) if stems[place] in wanted)
+    for start, stem in enumerate(listed):
+        if stem in wanted and wanted <= set(listed[start : start + len(term) + 1]):
+            end = max(place for place in range(start, min(start + len(term) + 1, len(listed))) if listed[place] in wanted)
             return start, end + 1
     return None
 
