@@ -206,7 +206,9 @@ def _place_of(term: Sequence[str], listed: Sequence[str]) -> tuple[int, int] | N
     wanted = set(term)
     for start, stem in enumerate(listed):
         if stem in wanted and wanted <= set(listed[start : start + len(term) + 1]):
-            end = max(place for place in range(start, min(start + len(term) + 1, len(listed))) if listed[place] in wanted)
+            end = max(
+                place for place in range(start, min(start + len(term) + 1, len(listed))) if listed[place] in wanted
+            )
             return start, end + 1
     return None
 

@@ -82,22 +82,22 @@ NETWORK_INPUTS = input_names(
 # English one does with most words of other languages: what its vectors say is worth less then. Those of names and
 # versions are not fitted, for those questions have hardly any.
 WEIGHTS = {
-    "meaning": (5.996, 0.0),
-    "tokens": (11.434, 5.545),
-    "weakest": (5.279, 1.219),
-    "asking": (7.164, 0.405),
-    "passage": (9.834, 9.929),
-    "length": (-0.551, -0.504),
+    "meaning": (5.921, 0.0),
+    "tokens": (11.527, 5.657),
+    "weakest": (5.27, 1.352),
+    "asking": (7.134, 0.373),
+    "passage": (9.864, 9.986),
+    "length": (-0.551, -0.514),
     "chunk": (0.0, 0.0),
-    "words": (5.581, 10.81),
-    "before": (4.174, 6.629),
-    "leaning": (3.317, 1.982),
-    "after": (1.066, 3.696),
+    "words": (5.537, 10.605),
+    "before": (4.183, 6.483),
+    "leaning": (3.244, 2.002),
+    "after": (1.067, 3.527),
     "names": (4.0, 4.0),
-    "number": (2.509, 2.583),
-    "time": (0.834, 2.444),
-    "person": (0.434, 0.917),
-    "place": (0.673, 0.461),
+    "number": (2.506, 2.579),
+    "time": (0.835, 2.443),
+    "person": (0.433, 0.921),
+    "place": (0.674, 0.461),
     "version": (1.0, 1.0),
 }
 # How much speaks against a best sentence without the kind of thing that was asked for. No version is told without a digit.
@@ -109,15 +109,15 @@ LACKING = {"version": 1.0, "person": 0.4}
 LACKING_DEFINITION = {1: 0.5, 2: 0.25}
 DEFINES = 0.45  # how much a sentence has to look like a definition, to count as one
 # Of a logistic regression over questions whose best sentence answers or does not; that of `lacking` is not fitted.
-CONFIDENCE_AT_ZERO = -4.356
+CONFIDENCE_AT_ZERO = -4.402
 CONFIDENCE_WEIGHTS = {
     "lead": 0.314,
-    "passage": 4.413,
-    "words": 2.172,
-    "chunk": 1.054,
-    "missing_names": -0.881,
-    "read": -1.218,
-    "pieces": 0.373,
+    "passage": 4.48,
+    "words": 2.14,
+    "chunk": 1.066,
+    "missing_names": -0.895,
+    "read": -1.211,
+    "pieces": 0.379,
     "lacking": -2.5,
 }
 

@@ -366,8 +366,9 @@ def test_the_answers_page_has_the_weights_and_thresholds_of_the_code() -> None:
     rows = re.findall(r"^   \| (\w+) \| (-?[\d.]+) \| (-?[\d.]+) \|", text, re.MULTILINE)
     weights = {name: (float(known), float(strange)) for name, known, strange in rows}
     assert weights == {name: both for name, both in merit.WEIGHTS.items() if any(both)}
+    text = " ".join(text.split())
     assert f"below {settings.DEFAULT_MIN_CONFIDENCE}" in text
-    assert f"at least {answer.FURTHER_SENTENCES} of the best" in text
+    assert f"at least {answer.FURTHER_SENTENCES} times the best" in text
     assert f"At most {quotation.MOST_LINES} lines and {quotation.MOST_CHARACTERS:,} characters" in text
     assert f"The {settings.DEFAULT_K} chunks nearest" in text
     assert f"fewer than {quotation.FEWEST_WORDS} words" in text
