@@ -291,7 +291,7 @@ def count_lines(text: str) -> int:
     return text.count("\n") + text.count("\r") - text.count("\r\n")
 
 
-# Exact names
+# Which chunks and sentences are looked at
 
 
 def looked_at(question: str, k: int, *, is_reranked: bool = False) -> int:

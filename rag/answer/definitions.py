@@ -72,6 +72,7 @@ def left_out() -> frozenset[str]:
     return stop_words("en") | stop_words("de")
 
 
+@lru_cache(maxsize=100)
 def asked_term(question: str) -> tuple[str, ...]:
     """The crude stems of what a question wants to know the meaning of; empty where it asks something else.
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rag.answer.definitions import LIKELY, asked_term, defines, is_bare
-from rag.answer.forms import asked_form, forms
+from rag.answer.definitions import LIKELY, asked_term, is_bare
+from rag.answer.forms import FORMS, asked_form, forms
 from rag.answer.merit import FINER_OF_WORDS, Evidence, can_win
 from rag.answer.tokens import compare_tokens, weighted
 from rag.retrieve.words import Rarities
@@ -84,27 +84,20 @@ def gather_evidence(
     (asked,) = encoder.token_states([question], encoder.config.query_prompt)
     pieces = min(len(asked.spans) / max(1, len(WORD.findall(question))), MOST_PIECES)
     chunks = np.array([number[id(candidate.hit)] for candidate in candidates])
-    read = can_win(unread, chunks, pieces) | in_defining_chunks(question, candidates, chunks)
+    written = forms(question, candidates, known.language)
+    read = can_win(unread, chunks, pieces) | in_defining_chunks(written[:, FORMS.index("defines")], chunks)
     worth = [candidate for candidate, is_read in zip(candidates, read.tolist(), strict=True) if is_read]
     of_tokens, finer = compare_tokens(question, asked, query, worth, encoder, known)
-    finer = np.hstack([finer, words.finer[read], forms(question, candidates, known.language)[read]])
+    finer = np.hstack([finer, words.finer[read], written[read]])
     rows = np.hstack([of_tokens, unread[read]])
     term_words = len(asked_term(question)) if is_bare(question) else 0
     return Evidence(rows, read, words.missing_names, pieces, expected, finer, asked_form(question), term_words)
 
 
-def in_defining_chunks(question: str, candidates: Sequence[Candidate], chunks: NDArray[np.intp]) -> NDArray[np.bool_]:
+def in_defining_chunks(defining: Floats, chunks: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Whether each candidate is of a chunk in which one looks like a definition of what is asked for: many that only name it
-    are nearer. bool (candidates,)."""
-    term = asked_term(question)
-    if not term:
-        return np.zeros(len(candidates), np.bool_)
-    found = [
-        number
-        for number, one in zip(chunks.tolist(), candidates, strict=True)
-        if defines(term, one.quotation.text) >= LIKELY
-    ]
-    return np.isin(chunks, found)
+    are nearer. bool (candidates,); `defining` float64 (candidates,) says how much each does."""
+    return np.isin(chunks, chunks[defining >= LIKELY])
 
 
 def leaning(candidates: Sequence[Candidate], language: str) -> Floats:

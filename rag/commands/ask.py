@@ -372,7 +372,12 @@ def is_streamed(library: Library, options: Namespace) -> bool:
     """Whether an answer is shown as it comes: where that was asked for, and of a language model on a terminal."""
     if options.stream is not None:
         return bool(options.stream)
-    return library.llm not in {None, "none"} and is_terminal() and not options.json
+    return is_written(library) and is_terminal() and not options.json
+
+
+def is_written(library: Library) -> bool:
+    """Whether a language model writes the answers."""
+    return library.llm not in {None, "none"}
 
 
 def stream_answer(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rag.commands.ask import (
     NO_ANSWER,
     ask_terms,
+    is_written,
     open_library,
     read_request,
     show_citations,
@@ -164,8 +165,7 @@ class Chat:
         self.steps, self.answer = [], None
         request = read_request(Namespace(**{**vars(self.options), "question": question}))
         terms = ask_terms(self.options)
-        is_written = self.library.llm not in {None, "none"}
-        if is_typed() and is_written and not self.options.json:
+        if is_typed() and is_written(self.library) and not self.options.json:
             with self.library.ask_stream(request, watch=self.steps.append, **terms) as events, waiting() as heard:
                 answer = stream_answer(until_heard(events, heard), as_json=False)
             out()

@@ -33,7 +33,7 @@ def list_documents(options: Namespace) -> int:
     with Store.open(options.db) as store:
         listed = store.snapshot().listed_documents(parse_filter(options.filter or []))
         if not listed:
-            every = store.snapshot().listed_documents()
+            every = store.snapshot().listed_documents() if options.filter else []
             note(
                 f"no document passes the filter {one_line(' '.join(options.filter))}; the store has {len(every):,}, such as "
                 f"{shown_name(every[0].document.source)}"

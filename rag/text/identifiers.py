@@ -24,8 +24,8 @@ _COUNTED_WORD = re.compile(r"\d+s?(-[^\W\d_]{2,})+|[a-z]+-\d{4}s", re.IGNORECASE
 _YEARS = re.compile(r"(?:1\d|20)\d\d-(?:(?:1\d|20)?\d\d)")  # 2009-2017
 _BOTH_GENDERS = re.compile(r"[^\W\d_]+_inn?en?", re.IGNORECASE)  # Kund_innen
 _COMPOUND = re.compile(r"(.*\d[^-]*)-([^\W\d_]{3,})")  # IPv4-Adressen, Covid-19-Pandemie
-_ENDINGS = "encoded based compatible style like only ready enabled aware specific formatted related era"
-_ORDINARY = re.compile(rf".*-(?:{_ENDINGS.replace(' ', '|')})")  # WW2-era, node.js-based
+_ENDINGS = "encoded|based|compatible|style|like|only|ready|enabled|aware|specific|formatted|related|era"
+_ORDINARY = re.compile(rf".*-(?:{_ENDINGS})")  # WW2-era, node.js-based
 # Words behind a name that make it another one, also in German: an iPhone-15-Pro.
 _VARIANTS = re.compile(
     "pro|max|mini|plus|turbo|air|lite|light|ultra|opus|sonnet|haiku|beta|alpha|rc|snapshot|preview|base|large|small|red|blue|green"
@@ -184,7 +184,7 @@ def _pattern(name: str, noun: str = "") -> re.Pattern[str]:
     elif name[0] == "-":
         after = r"(?![\w]|-\w)"
     elif any(map(str.isdigit, name)):
-        joined = rf"(?:(?:{_ENDINGS.replace(' ', '|')})\b{f'|{noun}' if noun else ''})"
+        joined = rf"(?:(?:{_ENDINGS})\b{f'|{noun}' if noun else ''})"
         after = rf"(?!\w|-(?!{joined})\w|\.\d)"  # UTF-8-encoded
     elif "." in name:
         after = r"(?!\w|\.\w)"
