@@ -11,8 +11,8 @@ from bisect import bisect_right
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from rag.answer.pronouns import words
 from rag.text.analyser import crude_stem, plain_words, stems, stop_words
+from rag.text.languages import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ MOST_TERM_WORDS = 4
 FIRST_WORDS = 4  # of a sentence, stop words apart, that are taken for its subject
 LIKELY, SURE = 0.7, 0.9  # how much a sentence looks like a definition, for its chunk to come before others
 
-_ARTICLES = words("a an the any each every one der die das ein eine jeder jede jedes")
+_ARTICLES = words_of("a an the any each every one der die das ein eine jeder jede jedes")
 _TERM = r"(?:(?:an?|the|ein|eine|einem|einer|der|die|das|dem)\s+)?(?P<term>\S.{0,60}?)"
 _END = r"(?:\s+(?:exactly|actually|for|about|used\s+for|gut|für|genau|eigentlich))*(?:\s+in\s+\w+)?\W*"
 _ASKS = re.compile(
@@ -51,15 +51,15 @@ _RELATION = re.compile(
     re.IGNORECASE,
 )
 _SHORT_FORM = re.compile(r"\W{0,8}(?:[\w-]+[ \t]+){1,6}?\(([^()]{1,30})\)")
-_IS = words("is are was were ist sind war waren")
-_MEANS = words(
+_IS = words_of("is are was were ist sind war waren")
+_MEANS = words_of(
     "means mean refers refer describes describe stands stand allows allow lets let provides provide represents "
     "represent contains contain enables enable defines define consists consist helps help holds hold specifies "
     "specify determines determine controls control sets set ensures ensure makes make gives give creates create "
     "runs run bezeichnet bezeichnen bedeutet ermöglicht ermöglichen beschreibt beschreiben steht stehen dient "
     "dienen enthält enthalten legt bestimmt bestimmen stellt"
 )
-_WHAT_IT_IS = _ARTICLES | words(
+_WHAT_IT_IS = _ARTICLES | words_of(
     "when where what how simply just basically essentially our your their its another part used similar responsible nothing "
     "wenn wo was wie einfach unsere ihre teil verantwortlich zuständig"
 )
@@ -163,10 +163,10 @@ def subject_share(asked: frozenset[str], text: str) -> float:
 @lru_cache(maxsize=6000)
 def first_stems(text: str) -> frozenset[str]:
     """The stems of the first words of a sentence, without marks, addresses and stop words."""
-    return frozenset([crude_stem(word) for word in words_of(text) if word not in left_out()][:FIRST_WORDS])
+    return frozenset([crude_stem(word) for word in read_words(text) if word not in left_out()][:FIRST_WORDS])
 
 
-def words_of(text: str) -> list[str]:
+def read_words(text: str) -> list[str]:
     """The words of a sentence as they are read: without what its links lead to and what stands in brackets."""
     return plain_words(_ADDRESSES.sub(" ", _MARKS.sub("", text[:LONGEST_LOOK])))
 
@@ -177,7 +177,7 @@ def defines(term: Sequence[str], text: str) -> float:
     >>> [defines(("kil",), text) for text in ("A kiln is an oven.", "Kiln: an oven.", "The kiln is hot.", "Light the kiln.")]
     [1.0, 0.8, 0.5, 0.0]
     """
-    words = words_of(with_short_form(term, text))
+    words = read_words(with_short_form(term, text))
     found = _place_of(term, [crude_stem(word) for word in words])
     if found is None:
         return 0.0

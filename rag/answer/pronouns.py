@@ -6,15 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rag.text.languages import words_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WORD = re.compile(r"[^\W_]+(?:['’._-][^\W_]+)*")
-
-
-def words(listed: str) -> frozenset[str]:
-    """A set of words, written one after the other."""
-    return frozenset(listed.split())
 
 
 def pattern(text: str) -> re.Pattern[str]:
@@ -191,13 +188,13 @@ class Grammar:
 
 
 JOINING = "of"
-CLAUSE_OPENERS = words("if when while because once wenn falls weil")
-MODAL = words("can could will would shall should may might must")
-SUBJECTS = words("i we you one man ich wir")
-VERB_FOLLOWS = words("who what")
-DO = words("do does did")
-PLURAL = words("they them their these those")
-SINGULAR = words("it its this that")
+CLAUSE_OPENERS = words_of("if when while because once wenn falls weil")
+MODAL = words_of("can could will would shall should may might must")
+SUBJECTS = words_of("i we you one man ich wir")
+VERB_FOLLOWS = words_of("who what")
+DO = words_of("do does did")
+PLURAL = words_of("they them their these those")
+SINGULAR = words_of("it its this that")
 PLURAL_NOUN = re.compile(r"^(?!an?\b|one\b)(?:.*\s)?[^\W\d_A-Z][\w-]+(?<![suio'’])s$")  # backups; neither bus nor Atlas
 GENDERS = {
     "er": "m",
@@ -258,29 +255,29 @@ ENGLISH = Grammar(
     openers=pattern(
         r"\s*(?:(?:and|but|or|so|ok|okay|then)\b[,\s]+)*(?:(?:what|how) about\s+|(?:and|but|or|so)\b[,\s]+)"
     ),
-    question_words=words("who whom whose what which when where why how"),
-    around_question_words=words(
+    question_words=words_of("who whom whose what which when where why how"),
+    around_question_words=words_of(
         "long much many often far old big large high deep fast hot cold late soon since until not so else exactly"
     ),
-    auxiliaries=words(
+    auxiliaries=words_of(
         "is are was were be been am do does did has have had can could will would shall should may might must "
         "isn't aren't wasn't weren't doesn't don't didn't can't cannot won't"
     ),
-    prepositions=words(
+    prepositions=words_of(
         "in on at for from with without to into by about under over between among during after before "
         "against per via of "
         "within towards near behind through across until since as like than"
     ),
-    determiners=words("the a an my our your any some each every all one no both either"),
-    other=words(
+    determiners=words_of("the a an my our your any some each every all one no both either"),
+    other=words_of(
         "i me we us you there here now then today yet still also too only just ever never always usually "
         "again twice once up off out "
         "please tell show give explain describe and or but if because while whether not very more most less least"
     ),
-    of_things=words("it its they them their"),
-    of_persons=words("he him his she her"),
-    of_places=words("there"),
-    demonstratives=words("this that these those"),
+    of_things=words_of("it its they them their"),
+    of_persons=words_of("he him his she her"),
+    of_places=words_of("there"),
+    demonstratives=words_of("this that these those"),
     empty=pattern(
         r"\b(?:is|was|isn't|wasn't|would|will)\s+\x00it\s+(?:be\s+|not\s+)?"
         r"(?:possible|allowed|necessary|true|safe|legal|better|best|okay|ok|worth|that)\b(?!\s*(?:[?.!]|$))"
@@ -299,7 +296,7 @@ ENGLISH = Grammar(
         r"\s*(?:the |an? )?((?:[^\W_][\w'’-]*\s){0,3}?[^\W_][\w'’-]*)\s+(?:is|are|was|were|has|have|can|holds?|comes?)\b"
     ),
     place=re.compile(r"\b((?:in|at|to|near)\s+(?:the\s+)?[A-Z][\w'’-]+(?:\s[A-Z][\w'’-]+)*)"),
-    of_actions=words("it this that"),
+    of_actions=words_of("it this that"),
     of_statements=pattern(
         r"\s+(?:possible|true|so|right|correct|allowed|normal|safe|enough|legal)\b"
         r"|\s+(?:does(?:n't|\s+not)|did(?:n't|\s+not)|will\s+not|won't)\s+(?:help|work|do)\b"
@@ -311,14 +308,14 @@ ENGLISH = Grammar(
         r"|(?:automatical|manual|local|remote|permanent|temporari|complete|partial|safe|quick|recursive|dai|week|month|hour|year)ly"
         r"[\s?.!]*"
     ),
-    leading=words("on in for with without by from to at under via until within"),
-    verbs=words(
+    leading=words_of("on in for with without by from to at under via until within"),
+    verbs=words_of(
         "disable enable remove delete change set get use add keep stop start turn switch skip ignore avoid limit raise lower "
         "increase decrease reset restart restore move rename copy list show see find check test verify undo revert update "
         "upgrade install uninstall configure run edit export import share hide close open cancel"
     ),
     of_events=pattern(r"\s*what happens\b"),
-    owning=words("its his her their"),
+    owning=words_of("its his her their"),
     somebody_does=pattern(r"\b(?:do|can|could|should|would|must|may|shall|to)\s+(?:i|we|you|one)\s+(.+)"),
     capitals_are_names=True,
     participle=pattern(
@@ -334,38 +331,38 @@ GERMAN = Grammar(
         r"\s*(?:(?:und|aber|oder|also|ok|okay|dann)\b[,\s]+)*"
         r"(?:(?:was ist|wie ist es|wie steht es|wie wäre es) mit\s+|(?:und|aber|oder|also)\b[,\s]+)"
     ),
-    question_words=words(
+    question_words=words_of(
         "wer wen wem wessen was welche welcher welches welchen welchem wann wo wohin woher warum wieso "
         "weshalb wie womit wofür wozu"
     ),
-    around_question_words=words(
+    around_question_words=words_of(
         "lange viel viele oft weit alt groß hoch tief schnell heiß kalt spät bald seit bis nicht so sonst genau"
     ),
-    auxiliaries=words(
+    auxiliaries=words_of(
         "ist sind war waren sein bin wird werden wurde wurden hat haben hatte hatten kann können konnte "
         "könnte soll sollte "
         "muss müssen darf dürfen will wollen möchte gibt gab heißt heißen dauert kostet brennt braucht "
         "liegt steht geht "
         "funktioniert bedeutet macht kommt hält passiert"
     ),
-    prepositions=words(
+    prepositions=words_of(
         "in im ins an am ans auf für aus von vom mit ohne zu zum zur bei beim durch um über unter nach "
         "vor seit während gegen pro je "
         "zwischen wegen als"
     ),
-    determiners=words("der die das den dem des ein eine einen einem einer eines jeder jede jedes alle kein keine"),
-    other=words(
+    determiners=words_of("der die das den dem des ein eine einen einem einer eines jeder jede jedes alle kein keine"),
+    other=words_of(
         "ich mich mir wir uns du man sich hier jetzt dann heute noch auch nur schon immer nie wieder "
         "bitte und oder aber wenn weil ob "
         "nicht sehr mehr meisten es gebrannt gebaut gemacht geboren gegründet erfunden"
     ),
-    of_things=words(
+    of_things=words_of(
         "es ihn ihm ihr ihnen sie er sein seine seinen seiner seinem ihre ihren ihrer ihrem davon dafür "
         "damit darin dazu daran darauf"
     ),
     of_persons=frozenset(),
-    of_places=words("dort"),
-    demonstratives=words("das dies dieser dieses"),
+    of_places=words_of("dort"),
+    demonstratives=words_of("das dies dieser dieses"),
     empty=pattern(
         r"\b(?:gibt|gab|geht|handelt)\s+\x00es\b|\x00es\s+(?:gibt|gab|regnet)\b|\b\x00es,\s+(?:bis|dass|wenn)\b"
         r"|\b(?:ist|war|wäre)\s+\x00es\s+(?:möglich|erlaubt|nötig|wahr|besser|richtig|sinnvoll)\b"
@@ -378,17 +375,17 @@ GERMAN = Grammar(
         r"\s*((?:[^\W_][\w'’-]*\s){0,3}?[^\W_][\w'’-]*)\s+(?:ist|sind|war|waren|hat|haben|wird|werden)\b"
     ),
     place=re.compile(r"\b((?:in|im|bei|nach)\s+(?:der\s+|dem\s+)?[A-ZÄÖÜ][\w'’-]+(?:\s[A-ZÄÖÜ][\w'’-]+)*)"),
-    of_actions=words("es das dies"),
+    of_actions=words_of("es das dies"),
     of_statements=pattern(r"\s+(?:möglich|wahr|so|richtig|erlaubt|normal|sicher|genug)\b"),
     asks_more=pattern(
         r"\s*(?:bitte\s+)?(?:(?:zeig|gib|nenn)e?\s+mir\s+)?(?:zum\s+|ein\s+|noch\s+ein\s+)?(?:mehr(?:\s+dazu)?|beispiele?|(?:mehr\s+)?"
         r"(?:details|einzelheiten))(?:,?\s+bitte)?[\s?.!]*"
         r"|welche[rs]? davon\b.*"
     ),
-    leading=words("auf in im für mit ohne bei beim unter am ab"),
+    leading=words_of("auf in im für mit ohne bei beim unter am ab"),
     verbs=frozenset(),  # they stand at the end
     of_events=pattern(r"\s*was passiert\b"),
-    owning=words("sein seine seinen seiner seinem ihre ihren ihrer ihrem"),
+    owning=words_of("sein seine seinen seiner seinem ihre ihren ihrer ihrem"),
     somebody_does=pattern(r"\b(?:kann|muss|soll|darf|könnte|sollte)\s+(?:ich|man|wir)\s+(.+)"),
     capitals_are_names=False,
     participle=pattern(

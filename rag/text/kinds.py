@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.text.analyser import detect_language, plain_words, stop_words, visible
+from rag.text.languages import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -110,12 +111,8 @@ _ASKED = {
 }  # fmt: skip
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
 # What a question may begin with, in those languages.
-ASKING = _words(
+ASKING = words_of(
     """who whom whose when where what which why how wer wem wen wessen wann wo woher wohin was welche welcher welches
     welchem welchen warum wie wieviel wieviele qui que quoi quand où combien comment pourquoi quel quelle quels quelles
     quién quiénes cuándo dónde cuánto cuánta cuántos cuántas qué cuál cuáles cómo chi cosa quando dove quanto quanta
@@ -123,7 +120,7 @@ ASKING = _words(
     när var hur vilken vilket vilka varför hvem hvornår hvor hvordan hvorfor hvilken hvilket hvilke kuka milloin missä
     mistä mihin kuinka miksi mikä кто кого кому когда где куда откуда сколько почему как какой какая какое какие"""
 )
-_NUMBER_WORDS = _words(
+_NUMBER_WORDS = words_of(
     """two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
     nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion dozen half quarter
     third twice once several zwei drei vier fünf sechs sieben acht neun zehn elf zwölf zwanzig dreißig vierzig fünfzig
@@ -131,7 +128,7 @@ _NUMBER_WORDS = _words(
     trois quatre cinq sept huit neuf dix cent mille dos tres cuatro cinco seis siete ocho nueve diez cien mil due tre
     quattro cinque sei sette otto nove dieci cento twee drie vier vijf zes zeven acht negen tien honderd duizend"""
 )
-_TIME_WORDS = _words(
+_TIME_WORDS = words_of(
     """january february march april may june july august september october november december monday tuesday wednesday
     thursday friday saturday sunday century centuries decade decades year years day days daily morning noon evening
     night midnight today o'clock januar jänner februar märz mai juni juli oktober dezember montag dienstag mittwoch

@@ -10,6 +10,7 @@ import re
 from itertools import compress
 from typing import TYPE_CHECKING
 
+from rag.text.languages import words_of
 from rag.text.markup_lines import BLOCK_MARKS, DIRECTIVE_ALONE, NOTE
 
 if TYPE_CHECKING:
@@ -64,31 +65,27 @@ _BACKTICKS = re.compile(r"`+")
 _BARE_FENCE = re.compile(r"(?:(?<=[\r\n])|(?<!.))[ \t]*(`{3,8}|~{3,8})[ \t]*(?=[\r\n]|\Z)", re.DOTALL)
 
 
-def _words(listed: str) -> frozenset[str]:
-    return frozenset(listed.split())
-
-
-_BEFORE_NAMES = _words(
+_BEFORE_NAMES = words_of(
     """dr mr mrs ms prof hr fr st mt gen col lt sgt capt maj rep sen gov pres rev hon messrs mme mlle dipl ing
     fa lfd med vs cf viz approx ca bzw resp evtl ggf inkl exkl zzgl vgl sog bspw insb einschl gem geb gest e.g i.e z.b d.h u.a
     o.ä i.d.r z.t v.a u.u s.o s.u"""
 )
-_BEFORE_NUMBERS = _words(
+_BEFORE_NUMBERS = words_of(
     """no nos nr fig figs abb tab vol art sec ch chap eq eqs ref refs p pp s bd kap abs ziff anm max min str tel
     jan feb mar mär apr jun jul aug sep sept oct okt nov dec dez"""
 )
-_BEFORE_ANYTHING = _words("jh al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m")
+_BEFORE_ANYTHING = words_of("jh al inc ltd co corp bros jr sr usw usf mio mrd dept univ a.m p.m")
 _SPACED_ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:z\.\s?B|d\.\s?h|u\.\s?a|o\.\s?ä|v\.\s?a|z\.\s?T|z\.\s?Z|u\.\s?U|s\.\s?o|s\.\s?u|i\.\s?A|m\.\s?E"
     r"|i\.\s?d\.\s?R|i\.\s?e|e\.\s?g)$"
 )
-_AFTER_ORDINALS = _words(
+_AFTER_ORDINALS = words_of(
     """januar jänner februar märz april mai juni juli august september oktober november dezember jahrhundert
     jahrhunderts jahrtausend weltkrieg weltkriegs quartal kapitel auflage klasse platz tag jahr mal stock"""
 )
-_BEFORE_ORDINALS = _words("der die das den dem des im")  # am 15. may end a sentence
+_BEFORE_ORDINALS = words_of("der die das den dem des im")  # am 15. may end a sentence
 # The words that so often begin a sentence that they end one after "U.S." or an initial.
-_STARTERS = _words(
+_STARTERS = words_of(
     """the this that these those it its he she they we you in on at for from with as if when while but and however
     then there here what who why how an to by after before also because since our my his her their not yes so such
     all some many most each der die das den dem des ein eine einer es er sie wir ihr ich im am auf aus bei mit nach
